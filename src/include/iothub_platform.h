@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The part of the seam that is ours: what the Rust side needs of a platform beside the functions of
+ * Nordic's SDK. On Zephyr src/ defines these, on Linux rust/host does.
+ *
+ * Unless a comment says otherwise, a function may be called from any thread and returns 0 or a
+ * negative errno.
+ */
+#ifndef IOTHUB_PLATFORM_H
+#define IOTHUB_PLATFORM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Milliseconds since boot. Never goes back. */
+int64_t iothub_platform_uptime_ms(void);
+
+/* Who waits: each has a wake flag of its own. */
+#define IOTHUB_WAITER_DRIVER 0
+#define IOTHUB_WAITER_APPLICATION 1
+
+/* Deadline for a wait without end. */
+#define IOTHUB_FOREVER INT64_MAX
+
+/*
+ * Block until iothub_platform_wake(waiter) or until the uptime deadline_ms, whichever is first. A wake
+ * that came before the wait is not lost; several wakes before it count as one. One thread a waiter.
+ */
+void iothub_platform_wait(unsigned int waiter, int64_t deadline_ms);
+void iothub_platform_wake(unsigned int waiter);
+
+/* The one lock around the client. Not recursive; held for microseconds, never across a call of C. */
+void iothub_platform_lock(void);
+void iothub_platform_unlock(void);
+
+/* Starts the driver thread (its stack and priority are CONFIG_IOTHUB_THREAD_*). At most once: -EALREADY. */
+int iothub_platform_thread_start(void (*entry)(void));
+
+/* Levels as of the `log` crate: 1 error, 2 warning, 3 information, 4 debug, 5 trace. Not terminated by 0. */
+void iothub_platform_log(unsigned int level, const char *target, size_t target_len,
+			 const char *message, size_t message_len);
+
+/* Fills buf with random bytes that are good enough for jitter and for a session's first request id. */
+void iothub_platform_random(void *buf, size_t len);
+
+/*
+ * Settings that survive a reboot. Keys are paths such as "iothub/hostname", terminated by 0.
+ * get: *len is the room on entry and the value's length on return; -ENOENT if there is none, -ENOSPC
+ * (and the length needed in *len) if there is too little room. set: a length of 0 deletes.
+ */
+int iothub_platform_settings_get(const char *key, void *buf, size_t *len);
+int iothub_platform_settings_set(const char *key, const void *buf, size_t len);
+
+/* Restarts the device. Does not return. */
+void iothub_platform_reboot(void);
+
+/*
+ * Closes the socket of mqtt_helper's connection in whatever state it is, CONNECTING included, and
+ * returns once the helper's thread has left its loop, so that the next connect is accepted.
+ * on_disconnect may be called on the way. 0 also where there was no connection; -ETIMEDOUT where the
+ * thread did not leave in time. Not from a callback of mqtt_helper.
+ */
+int iothub_platform_mqtt_abort(void);
+
+/* Sets TCP_NODELAY on the connection. -ENOTSUP where the stack has no such option. */
+int iothub_platform_mqtt_nodelay(void);
+
+/*
+ * The address that the last mqtt_helper_connect went to: 4 or 16 bytes in network order into addr, and
+ * their number as result; -ENOTCONN if there was none.
+ */
+int iothub_platform_mqtt_peer(uint8_t addr[16]);
+
+/* The device's identity for CONFIG_IOTHUB_DEVICE_ID_IMEI and _HW_ID: the length, or -ENOTSUP. */
+int iothub_platform_hardware_id(char *buf, size_t len);
+
+/* The board's one LED for the application; nothing where there is none. */
+void iothub_platform_led(bool on);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* IOTHUB_PLATFORM_H */
