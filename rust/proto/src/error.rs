@@ -2,6 +2,9 @@
 
 use core::fmt;
 
+use crate::dps;
+use crate::id::Errno;
+
 /// The configuration cannot work. Caused by whoever wrote it.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,11 +189,9 @@ pub enum Disconnect {
     Oversize,
     /// DPS has answered and is not needed any more.
     Provisioned,
-    /// DPS refused; see [`dps::Event::Failed`](crate::dps::Event).
-    ProvisioningFailed,
+    /// DPS refused; [`dps::Event::Failed`](crate::dps::Event) says the same.
+    ProvisioningFailed(dps::Failure),
 }
-
-use crate::id::Errno;
 
 impl fmt::Display for Disconnect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -211,7 +212,7 @@ impl fmt::Display for Disconnect {
             Self::NetworkLost => "the network is gone",
             Self::Oversize => "a message was larger than the payload buffer",
             Self::Provisioned => "assigned by DPS, going on to the hub",
-            Self::ProvisioningFailed => "DPS refused",
+            Self::ProvisioningFailed(_) => "DPS refused",
         })
     }
 }

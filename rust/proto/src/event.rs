@@ -85,3 +85,34 @@ pub enum Event<'a> {
         count: u32,
     },
 }
+
+/// Room for what one call can give rise to.
+const EVENTS: usize = 8;
+
+/// The queue behind [`Client::poll_event`](crate::Client::poll_event).
+#[derive(Debug, Default)]
+pub(crate) struct Events {
+    queue: heapless::Deque<Event<'static>, EVENTS>,
+    lost: u32,
+}
+
+impl Events {
+    pub(crate) fn push(&mut self, event: Event<'static>) {
+        if self.queue.push_back(event).is_err() {
+            self.lost = self.lost.wrapping_add(1);
+            log::error!("an event is lost: events are to be drained after every call");
+        }
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<Event<'static>> {
+        self.queue.pop_front()
+    }
+
+    pub(crate) fn room(&self) -> usize {
+        EVENTS - self.queue.len()
+    }
+
+    pub(crate) fn lost(&self) -> u32 {
+        self.lost
+    }
+}

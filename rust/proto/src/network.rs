@@ -2,6 +2,9 @@
 
 use core::time::Duration;
 
+use crate::event::{Event as ClientEvent, Events};
+use crate::time::Instant;
+
 /// What the modem reported.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,4 +164,203 @@ pub enum PeerView {
         /// The prefix is well known or was discovered; else it is a guess from the address's shape.
         certain: bool,
     },
+}
+
+/// What a fact means for a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// Nothing.
+    None,
+    /// It is gone: there is nothing left to carry it.
+    Lost,
+}
+
+/// The PDN state machine. Facts may come in any order; what they say is kept, and the reading is made
+/// anew from all of them.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    config: GateConfig,
+    /// `Some(roaming)` where registered.
+    registered: Option<bool>,
+    active: bool,
+    suspended: bool,
+    allowed: Allowed,
+    v6: V6,
+    waiting: Option<Instant>,
+    /// As last told to the application.
+    open: Option<Families>,
+}
+
+/// What the network allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Allowed {
+    Both,
+    V4,
+    V6,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum V6 {
+    Pending,
+    Up,
+    Failed,
+    TimedOut,
+}
+
+impl Gate {
+    pub(crate) const fn new(config: GateConfig) -> Self {
+        Self {
+            config,
+            registered: None,
+            active: false,
+            suspended: false,
+            allowed: Allowed::Both,
+            v6: V6::Pending,
+            waiting: None,
+            open: None,
+        }
+    }
+
+    /// Whether there is something to connect over.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.config.enabled || (self.open.is_some() && !self.suspended)
+    }
+
+    /// Whether the modem is to be switched on by us.
+    pub(crate) fn wants_attach(&self) -> bool {
+        self.config.enabled && self.registered.is_none() && !self.active
+    }
+
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        self.waiting
+    }
+
+    pub(crate) fn handle(&mut self, now: Instant, fact: Fact, events: &mut Events) -> Change {
+        if !self.config.enabled {
+            return Change::None;
+        }
+        let mut lost = None;
+        match fact {
+            Fact::Registered { roaming } => {
+                if self.registered != Some(roaming) {
+                    events.push(ClientEvent::Network(Event::Registered { roaming }));
+                }
+                self.registered = Some(roaming);
+            }
+            Fact::NotRegistered | Fact::Searching => {
+                self.registered = None;
+            }
+            Fact::Denied => {
+                self.registered = None;
+                events.push(ClientEvent::Network(Event::Refused(RefusedReason::Denied)));
+            }
+            Fact::UiccFail => {
+                self.registered = None;
+                events.push(ClientEvent::Network(Event::Refused(
+                    RefusedReason::UiccFail,
+                )));
+            }
+            Fact::Activated { reason } => {
+                self.active = true;
+                self.suspended = false;
+                match reason {
+                    Some(0) => self.allowed = Allowed::V4,
+                    Some(1) => self.allowed = Allowed::V6,
+                    _ => {}
+                }
+            }
+            Fact::Esm(50) => self.allowed = Allowed::V4,
+            Fact::Esm(51) => self.allowed = Allowed::V6,
+            Fact::Esm(_) => {}
+            Fact::Ipv6Up => self.v6 = V6::Up,
+            Fact::Ipv6Down => {
+                if self.open.is_some_and(|families| !families.v4) {
+                    lost = Some(LostReason::Ipv6Down);
+                }
+                if self.v6 != V6::Failed {
+                    events.push(ClientEvent::Network(Event::Ipv6NotComing(
+                        NoIpv6Reason::Failed,
+                    )));
+                }
+                self.v6 = V6::Failed;
+            }
+            Fact::Suspended => self.suspended = true,
+            Fact::Resumed => self.suspended = false,
+            Fact::Deactivated => lost = Some(LostReason::Deactivated),
+            Fact::Detached => {
+                self.registered = None;
+                lost = Some(LostReason::Detached);
+            }
+        }
+        if matches!(fact, Fact::Deactivated | Fact::Detached) {
+            self.active = false;
+            self.suspended = false;
+            self.allowed = Allowed::Both;
+            self.v6 = V6::Pending;
+        }
+        self.read(now, lost, events);
+        if lost.is_some() {
+            Change::Lost
+        } else {
+            Change::None
+        }
+    }
+
+    pub(crate) fn handle_timeout(&mut self, now: Instant, events: &mut Events) {
+        if self.waiting.is_some_and(|at| at <= now) {
+            self.v6 = V6::TimedOut;
+            events.push(ClientEvent::Network(Event::Ipv6NotComing(
+                NoIpv6Reason::Timeout,
+            )));
+            self.read(now, None, events);
+        }
+    }
+
+    /// Reads what there is from all that is known, and tells the application what has changed.
+    fn read(&mut self, now: Instant, lost: Option<LostReason>, events: &mut Events) {
+        let v4 = self.allowed != Allowed::V6;
+        let open = if self.registered.is_none() || !self.active {
+            None
+        } else {
+            match self.v6 {
+                V6::Up => Some(Families { v4, v6: true }),
+                _ if self.allowed == Allowed::V4 => Some(Families { v4, v6: false }),
+                V6::Failed => v4.then_some(Families { v4, v6: false }),
+                V6::TimedOut => Some(Families { v4, v6: false }),
+                V6::Pending => {
+                    self.wait(now, events);
+                    return;
+                }
+            }
+        };
+        self.waiting = None;
+        if open == self.open {
+            return;
+        }
+        let event = match open {
+            Some(families) => {
+                if self.open.is_none() && self.allowed == Allowed::V4 && !families.v6 {
+                    events.push(ClientEvent::Network(Event::Ipv6NotComing(
+                        NoIpv6Reason::Ipv4Only,
+                    )));
+                }
+                Event::Up(families)
+            }
+            None => Event::Lost(lost.unwrap_or(LostReason::NotRegistered)),
+        };
+        events.push(ClientEvent::Network(event));
+        self.open = open;
+    }
+
+    fn wait(&mut self, now: Instant, events: &mut Events) {
+        let timeout = if self.allowed == Allowed::V6 {
+            self.config.ipv6_only
+        } else {
+            self.config.dual_stack
+        };
+        if self.waiting.is_none() {
+            self.waiting = Some(now + timeout);
+            events.push(ClientEvent::Network(Event::WaitingForIpv6 { timeout }));
+        }
+    }
 }
