@@ -142,13 +142,12 @@ fn check(options: &Options) {
     let flag = |name: &str| matches!(options.get(name), Some(Value::Bool(true)));
     let empty =
         |name: &str| matches!(options.get(name), Some(Value::Text(text)) if text.is_empty());
-    if empty("IOTHUB_HOSTNAME") && !flag("IOTHUB_DPS") {
+    let dps = flag("IOTHUB_DPS") && !empty("IOTHUB_DPS_ID_SCOPE");
+    if empty("IOTHUB_HOSTNAME") && !dps {
         panic!(
-            "CONFIG_IOTHUB_HOSTNAME is empty: name the hub, as in my-hub.azure-devices.net, or set CONFIG_IOTHUB_DPS=y"
+            "CONFIG_IOTHUB_HOSTNAME is empty: name the hub, as in my-hub.azure-devices.net, or set CONFIG_IOTHUB_DPS_ID_SCOPE, \
+             which `az iot dps show` prints"
         );
-    }
-    if flag("IOTHUB_DPS") && empty("IOTHUB_DPS_ID_SCOPE") {
-        panic!("CONFIG_IOTHUB_DPS_ID_SCOPE is empty: `az iot dps show` prints it");
     }
     if let Some(Value::Int(keep_alive)) = options.get("MQTT_KEEPALIVE")
         && *keep_alive > 1177

@@ -3,7 +3,7 @@
 use core::{cell::Cell, fmt::Write, time::Duration};
 
 use critical_section::Mutex;
-use iothub::{json, twin};
+use iothub::twin;
 
 /// What counts now.
 pub(crate) fn current() -> Duration {
@@ -11,13 +11,11 @@ pub(crate) fn current() -> Duration {
 }
 
 pub(crate) fn on_twin(twin: &twin::Document<'_>) {
-    if let Some(desired) = json::member(twin.json, "desired") {
-        apply(wish(desired), twin.version);
-    }
+    apply(wish(&twin.desired()), twin.version);
 }
 
 pub(crate) fn on_desired(desired: &twin::Desired<'_>) {
-    apply(wish(desired.patch), desired.version);
+    apply(wish(&desired.properties()), desired.version);
 }
 
 fn apply(wish: Wish, version: u64) {
@@ -77,8 +75,10 @@ enum Wish {
     Bad,
 }
 
-fn wish(desired: &[u8]) -> Wish {
-    let Some(raw) = json::member(desired, "telemetryInterval") else { return Wish::Absent };
+fn wish(desired: &twin::View<'_>) -> Wish {
+    let Some(raw) = desired.raw("telemetryInterval") else {
+        return Wish::Absent;
+    };
     if raw == b"null" {
         return Wish::Removed;
     }
@@ -109,7 +109,7 @@ mod tests {
             r#"{{"other":{{"a":[1,"x",null]}},"telemetryInterval":{value},"$version":9}}"#
         )
         .unwrap();
-        super::wish(patch.as_bytes())
+        super::wish(&twin::View::new(patch.as_bytes()))
     }
 
     #[test]
@@ -142,7 +142,10 @@ mod tests {
     #[test]
     fn null_takes_the_property_away_and_its_absence_says_nothing() {
         assert_eq!(wish("null"), Wish::Removed);
-        assert_eq!(super::wish(b"{\"$version\":1}"), Wish::Absent);
+        assert_eq!(
+            super::wish(&twin::View::new(b"{\"$version\":1}")),
+            Wish::Absent
+        );
     }
 
     #[test]

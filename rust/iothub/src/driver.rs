@@ -38,7 +38,7 @@ impl core::fmt::Display for StartError {
     }
 }
 
-pub(crate) type TheClient = Client<{ kconfig::OUTBOX }>;
+pub(crate) type TheClient = Client<{ kconfig::OUTBOX }, { kconfig::IOTHUB_DPS }>;
 
 static CLIENT: Slot<&'static Mutex<TheClient>> = Slot::new();
 static HANDLER: Slot<Handler> = Slot::new();

@@ -49,7 +49,7 @@ impl Identity {
         let hostname = setting(key::HOSTNAME).unwrap_or_else(|| text(kconfig::IOTHUB_HOSTNAME));
         let id_scope =
             setting(key::DPS_ID_SCOPE).unwrap_or_else(|| text(kconfig::IOTHUB_DPS_ID_SCOPE));
-        let dps = (!id_scope.is_empty()).then(|| Dps {
+        let dps = (kconfig::IOTHUB_DPS && !id_scope.is_empty()).then(|| Dps {
             id_scope,
             endpoint: setting(key::DPS_ENDPOINT)
                 .unwrap_or_else(|| text(kconfig::IOTHUB_DPS_HOSTNAME)),
