@@ -27,8 +27,8 @@ async fn serve(arguments: &HubArguments) -> Result<ExitCode, Error> {
     options.mqtt = (Ipv4Addr::LOCALHOST, arguments.mqtt).into();
     options.http = (Ipv4Addr::LOCALHOST, arguments.http).into();
     options.data_dir = Some(data);
-    options.identity =
-        Identity::Pem { chain: server.chain_pem().to_string(), key: server.key_pem().to_string() };
+    let key = server.key_pem().map_err(Error::new)?;
+    options.identity = Identity::Pem { chain: server.chain_pem(), key: key.expose().to_owned() };
     options.log = LogFormat::Text;
 
     let ended = |kind| signal(kind).map_err(|source| Error::io("signals cannot be caught", source));

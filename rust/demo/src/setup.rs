@@ -2,7 +2,6 @@
 
 use std::{
     fs, io,
-    net::{IpAddr, Ipv4Addr},
     path::{Path, PathBuf},
 };
 
@@ -68,9 +67,8 @@ impl Setup {
 
     /// The hub's chain and key, PEM.
     pub(crate) fn server(&self) -> Result<Identity, Error> {
-        let names = [HOSTNAME.to_owned(), "localhost".to_owned()];
-        let addresses = [IpAddr::V4(Ipv4Addr::LOCALHOST)];
-        self.pki.server("hub", &names, &addresses, OffsetDateTime::now_utc()).map_err(Error::new)
+        let names = [HOSTNAME, "localhost", "127.0.0.1"];
+        self.pki.server("hub", &names, OffsetDateTime::now_utc()).map_err(Error::new)
     }
 
     fn device(&self) -> Result<Identity, Error> {
@@ -84,7 +82,8 @@ impl Setup {
         let root = self.pki.authority_certificate("rootca").map_err(Error::new)?;
         write(&folder.join("ca.pem"), root.pem().as_bytes())?;
         write(&folder.join("cert.pem"), device.chain_pem().as_bytes())?;
-        write(&folder.join("key.pem"), device.key_pem().as_bytes())?;
+        let key = device.key_pem().map_err(Error::new)?;
+        write(&folder.join("key.pem"), key.expose().as_bytes())?;
         self.setting("iothub/hostname", HOSTNAME)
     }
 
