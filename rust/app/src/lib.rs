@@ -14,16 +14,13 @@ mod interval;
 mod led;
 mod telemetry;
 
-use core::convert::Infallible;
-
 use iothub::{Event, StartError};
 
-/// Connects and sends telemetry for ever, on the caller's thread.
-///
-/// # Errors
-/// The configuration cannot work; see [`StartError`].
-pub fn run() -> Result<Infallible, StartError> {
-    iothub::start(on_event)?;
+/// Connects and sends telemetry for ever, on the caller's thread. Returns only where it cannot start.
+pub fn run() -> StartError {
+    if let Err(error) = iothub::start(on_event) {
+        return error;
+    }
     if let Err(error) = iothub::connect() {
         log::error!("{error}");
     }

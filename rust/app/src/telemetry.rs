@@ -1,12 +1,12 @@
 //! Telemetry: a temperature, since a Thingy:91 has one to offer.
 
-use core::{convert::Infallible, fmt::Write};
+use core::fmt::Write;
 
 use iothub::{Property, Telemetry};
 
 use crate::interval;
 
-pub(crate) fn send_for_ever() -> Result<Infallible, iothub::StartError> {
+pub(crate) fn send_for_ever() -> ! {
     let mut sensor = Sensor::default();
     loop {
         let sent_at = iothub::now();

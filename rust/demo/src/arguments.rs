@@ -84,6 +84,8 @@ pub(crate) struct DeviceArguments {
     pub(crate) network: Network,
     #[arg(long)]
     pub(crate) time_factor: f64,
+    #[arg(long)]
+    pub(crate) send_timeout: u64,
 }
 
 impl Arguments {

@@ -34,13 +34,15 @@ pub struct DeviceOptions {
     pub time_factor: f64,
     /// Where the device looks for the hub instead of at its real port.
     pub port: Option<u16>,
+    /// Longest wait for TCP, for the TLS handshake and for a write.
+    pub send_timeout: Duration,
     /// Device program to start instead of our own role `device`.
     pub program: Option<PathBuf>,
 }
 
 impl Default for DeviceOptions {
     fn default() -> Self {
-        Self { network: Network::DualStack, time_factor: 1.0, port: None, program: None }
+        Self { network: Network::DualStack, time_factor: 1.0, port: None, send_timeout: Duration::from_secs(60), program: None }
     }
 }
 
@@ -128,7 +130,8 @@ impl Bench {
             .arg(self.setup.device_data())
             .args(["--port", &options.port.unwrap_or(self.hub_address.port()).to_string()])
             .args(["--network", &options.network.to_string()])
-            .args(["--time-factor", &options.time_factor.to_string()]);
+            .args(["--time-factor", &options.time_factor.to_string()])
+            .args(["--send-timeout", &options.send_timeout.as_secs().to_string()]);
         let device = Process::start("device", command, &self.console, Lines::default())?;
         let lines = device.lines().clone();
         self.device = Some(device);

@@ -19,6 +19,7 @@ pub(crate) fn run(arguments: &DeviceArguments) -> Result<ExitCode, Error> {
     options.port = arguments.port;
     options.network = arguments.network;
     options.time_factor = arguments.time_factor;
+    options.send_timeout = Duration::from_secs(arguments.send_timeout);
     options.hardware_id = Some(DEVICE_ID.to_owned());
     options.hosts = vec![(HOSTNAME.to_owned(), HUB_ADDRESS)];
     options.routes = vec![(HUB_ADDRESS, IpAddr::V4(Ipv4Addr::LOCALHOST))];
@@ -34,9 +35,7 @@ pub(crate) fn run(arguments: &DeviceArguments) -> Result<ExitCode, Error> {
             power_off();
         }
     });
-    match iothub_app::run() {
-        Err(error) => Err(Error::new(error)),
-    }
+    Err(Error::new(iothub_app::run()))
 }
 
 /// Says good-bye to the hub, as a device does whose button is pressed long.

@@ -7,9 +7,7 @@ extern "C" fn rust_main() {
     if log::set_logger(&iothub::Logger).is_ok() {
         log::set_max_level(iothub::LOG_LEVEL);
     }
-    if let Err(error) = iothub_app::run() {
-        log::error!("{error}");
-    }
+    log::error!("{}", iothub_app::run());
 }
 
 #[panic_handler]
