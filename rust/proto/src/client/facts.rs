@@ -1,6 +1,7 @@
 //! What the world did.
 
 use super::{Client, Duty, State, Subscription, Target};
+use crate::dps;
 use crate::error::{ConnackCode, Disconnect};
 use crate::event::Event;
 use crate::id::{Errno, MessageId};
@@ -76,14 +77,17 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
         }
         self.state = State::Open(target, Subscription::Granted);
         self.timers.stop(Timer::Suback);
-        if target == Target::Hub {
-            if let Some(registration) = self.dps() {
-                registration.confirm();
-            }
-            self.timers
-                .start(Timer::Stable, now + self.settings.backoff.stable_after);
-            self.events.push(Event::Ready);
+        if target == Target::Dps {
+            self.events
+                .push(Event::Provisioning(dps::Event::Registering));
+            return;
         }
+        if let Some(registration) = self.dps() {
+            registration.confirm();
+        }
+        self.timers
+            .start(Timer::Stable, now + self.settings.backoff.stable_after);
+        self.events.push(Event::Ready);
     }
 
     /// Fact: PUBACK.

@@ -165,7 +165,7 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
         }
         let identity = Identity::new(config)?;
         let registration = match &config.dps {
-            Some(_) if !DPS => return Err(ConfigError::IdScope),
+            Some(_) if !DPS => return Err(ConfigError::NoProvisioning),
             Some(dps) if DPS => Some(Registration::new(dps, !identity.hostname.is_empty())?),
             _ => None,
         };
