@@ -161,25 +161,6 @@ fn order_holds_across_qualities_of_service() {
 }
 
 #[test]
-fn a_message_that_cannot_be_written_does_not_end_every_connection() {
-    let mut device = Device::ready(|_| ());
-    for _ in 0..3 {
-        device.fail("> publish1 2 ", -12);
-    }
-    device.act(|client, now| client.send(now, &Telemetry::new(b"a")).unwrap());
-    device.act(|client, now| client.send(now, &Telemetry::new(b"b")).unwrap());
-    for _ in 0..2 {
-        device.wait(Duration::from_secs(20));
-        device.connack(0);
-    }
-    let lines = device.take();
-    assert!(lines.contains(&"* Dropped 1".into()), "{lines:?}");
-    device.wait(Duration::from_secs(20));
-    device.connack(0);
-    assert!(device.take().last().unwrap().ends_with("events/ b"));
-}
-
-#[test]
 fn the_bag_is_encoded_and_ordered() {
     let mut device = Device::ready(|_| ());
     let mut message = Telemetry::json(b"{}");

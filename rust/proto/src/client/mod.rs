@@ -54,8 +54,6 @@ pub struct Client<const OUTBOX: usize, const DPS: bool = true> {
     peer: Option<Peer>,
     /// Messages larger than the payload buffer, in a row.
     oversize: u32,
-    /// The packet whose write has failed, and how often in a row.
-    poison: (u16, u8),
     /// The packet whose round trip is measured.
     measured: Option<(u16, Instant)>,
     next_message: u32,
@@ -214,7 +212,6 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
             last_connect: None,
             peer: None,
             oversize: 0,
-            poison: (0, 0),
             measured: None,
             next_message: 1,
             // Small, so that it stays readable in logs; random, so that no answer to an earlier boot fits.
@@ -237,13 +234,8 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
             return Err(Error::InvalidRequest(InvalidRequest::AlreadyStarted));
         }
         self.wanted = true;
-        if let Some(last) = self.last_connect {
-            self.timers
-                .start(Timer::Backoff, last + self.settings.backoff.min);
-        } else {
-            self.timers.stop(Timer::Backoff);
-        }
-        let _ = now;
+        let minimum = self.settings.backoff.min;
+        self.not_before(now, self.last_connect.map_or(now, |last| last + minimum));
         Ok(())
     }
 
