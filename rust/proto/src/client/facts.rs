@@ -1,6 +1,7 @@
 //! What the world did.
 
 use super::{Client, Duty, State, Subscription, Target};
+use crate::address::{self, Prefixes};
 use crate::dps;
 use crate::error::{ConnackCode, Disconnect};
 use crate::event::Event;
@@ -25,7 +26,15 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
     pub fn handle_peer(&mut self, now: Instant, peer: Peer) {
         let _ = now;
         self.peer = Some(peer);
-        self.events.push(Event::Peer(PeerView::new(peer)));
+        self.events
+            .push(Event::Peer(PeerView::new(peer, &self.prefixes)));
+    }
+
+    /// Fact: the AAAA records of `ipv4only.arpa`, by which NAT64 is recognised (RFC 7050); none where there
+    /// is no NAT64.
+    pub fn handle_ipv4only(&mut self, now: Instant, records: &[address::V6]) {
+        let _ = now;
+        self.prefixes = Prefixes::discover(records);
     }
 
     /// Fact: CONNACK. Also counts where it comes before its `Connect` is completed.

@@ -7,6 +7,7 @@ mod publish;
 
 use core::time::Duration;
 
+use crate::address::Prefixes;
 use crate::config::{Config, Limits, Timeouts};
 use crate::dps::Registration;
 use crate::error::{Capacity, ConfigError, Disconnect, Error, InvalidRequest};
@@ -52,6 +53,7 @@ pub struct Client<const OUTBOX: usize, const DPS: bool = true> {
     random: Random,
     last_connect: Option<Instant>,
     peer: Option<Peer>,
+    prefixes: Prefixes,
     /// Messages larger than the payload buffer, in a row.
     oversize: u32,
     /// The packet whose round trip is measured.
@@ -211,6 +213,7 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
             events: Events::default(),
             last_connect: None,
             peer: None,
+            prefixes: Prefixes::default(),
             oversize: 0,
             measured: None,
             next_message: 1,
