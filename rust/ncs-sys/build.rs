@@ -39,7 +39,8 @@ fn bindings() -> String {
         env::var_os("DOTCONFIG").is_none(),
         "a west build needs the feature `generate` of ncs-sys: its layouts depend on the .config"
     );
-    let path = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default()).join("src/host.rs");
+    let path =
+        PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default()).join("src/host.rs");
     println!("cargo::rerun-if-changed={}", path.display());
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
@@ -72,7 +73,12 @@ mod generate {
 
     pub(crate) fn bindings() -> String {
         println!("cargo::rustc-cfg=generated");
-        for variable in ["DOTCONFIG", "INCLUDE_DIRS", "INCLUDE_DEFINES", "IOTHUB_CLANG_ARGS"] {
+        for variable in [
+            "DOTCONFIG",
+            "INCLUDE_DIRS",
+            "INCLUDE_DEFINES",
+            "IOTHUB_CLANG_ARGS",
+        ] {
             println!("cargo::rerun-if-env-changed={variable}");
         }
         let text = builder()
@@ -88,7 +94,10 @@ mod generate {
         let mut builder = bindgen::builder()
             .header("wrapper.h")
             .use_core()
-            .default_enum_style(bindgen::EnumVariation::NewType { is_bitfield: false, is_global: false })
+            .default_enum_style(bindgen::EnumVariation::NewType {
+                is_bitfield: false,
+                is_global: false,
+            })
             .generate_comments(false)
             .derive_default(true)
             .generate_cstr(true)
@@ -106,7 +115,10 @@ mod generate {
         for constant in CONSTANTS {
             builder = builder.allowlist_var(constant);
         }
-        builder.opaque_type("mqtt_client").opaque_type("mqtt_internal").opaque_type("sockaddr.*")
+        builder
+            .opaque_type("mqtt_client")
+            .opaque_type("mqtt_internal")
+            .opaque_type("sockaddr.*")
     }
 
     /// The include folders and defines that CMake passes in a west build, or our own declarations.
@@ -114,7 +126,10 @@ mod generate {
         let Some(dotconfig) = env::var_os("DOTCONFIG") else {
             return vec!["-Ihost-include".into()];
         };
-        println!("cargo::rerun-if-changed={}", PathBuf::from(dotconfig).display());
+        println!(
+            "cargo::rerun-if-changed={}",
+            PathBuf::from(dotconfig).display()
+        );
         let list = |name: &str| {
             env::var(name)
                 .unwrap_or_default()
@@ -132,7 +147,11 @@ mod generate {
         if target.starts_with("thumb") && !target.ends_with("hf") {
             arguments.push("-D__SOFTFP__".into());
         }
-        arguments.extend(list("INCLUDE_DIRS").into_iter().map(|folder| format!("-I{folder}")));
+        arguments.extend(
+            list("INCLUDE_DIRS")
+                .into_iter()
+                .map(|folder| format!("-I{folder}")),
+        );
         arguments.extend(
             list("INCLUDE_DEFINES")
                 .into_iter()

@@ -1,0 +1,209 @@
+//! A hub and a device, each a process, with the certificates between them.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Command, ExitStatus},
+    time::Duration,
+};
+
+use iothub_host::Network;
+use tempfile::TempDir;
+
+use crate::{Arguments, Console, DEVICE_ID, Error, Lines, Process, Rest, Setup, hub::READY};
+
+/// Hub and device.
+pub struct Bench {
+    setup: Setup,
+    console: Console,
+    program: PathBuf,
+    hub: Process,
+    hub_address: SocketAddr,
+    http_address: SocketAddr,
+    device: Option<Process>,
+    // Last, so that the folder goes after those who write to it.
+    _temporary: Option<TempDir>,
+}
+
+/// How the device is started.
+#[derive(Clone, Debug)]
+pub struct DeviceOptions {
+    /// What its modem finds.
+    pub network: Network,
+    /// Factor for the modem's delays.
+    pub time_factor: f64,
+    /// Where the device looks for the hub instead of at its real port.
+    pub port: Option<u16>,
+    /// Longest wait for TCP, for the TLS handshake and for a write.
+    pub send_timeout: Duration,
+    /// Device program to start instead of our own role `device`.
+    pub program: Option<PathBuf>,
+}
+
+impl Default for DeviceOptions {
+    fn default() -> Self {
+        Self { network: Network::DualStack, time_factor: 1.0, port: None, send_timeout: Duration::from_secs(60), program: None }
+    }
+}
+
+const START: Duration = Duration::from_secs(20);
+const STOP: Duration = Duration::from_secs(10);
+
+impl Bench {
+    pub(crate) fn start(arguments: &Arguments, console: Console) -> Result<Self, Error> {
+        let temporary = (arguments.once && arguments.data.is_none())
+            .then(|| TempDir::with_prefix("iothub-"))
+            .transpose()
+            .map_err(|source| Error::io("a temporary folder cannot be made", source))?;
+        let program = std::env::current_exe().map_err(|source| Error::io("this program", source))?;
+        let data = match (&arguments.data, &temporary) {
+            (Some(data), _) => data.clone(),
+            (None, Some(folder)) => folder.path().to_owned(),
+            (None, None) => program.parent().unwrap_or(Path::new(".")).join("demo-data"),
+        };
+        let mut bench = Self::with(&data, &program, arguments.ports(), console)?;
+        bench._temporary = temporary;
+        Ok(bench)
+    }
+
+    /// A hub on free ports, with its data under `data`; `program` is the demonstration's.
+    ///
+    /// # Errors
+    /// Certificates cannot be made, or the hub does not start.
+    pub fn for_test(data: &Path, program: &Path) -> Result<Self, Error> {
+        Self::with(data, program, (0, 0), Console::standard())
+    }
+
+    fn with(data: &Path, program: &Path, ports: (u16, u16), console: Console) -> Result<Self, Error> {
+        let setup = Setup::open(data)?;
+        let (hub, hub_address, http_address) = start_hub(program, data, ports, &console, Lines::default())?;
+        let bench = Self {
+            setup,
+            console,
+            program: program.to_owned(),
+            hub,
+            hub_address,
+            http_address,
+            device: None,
+            _temporary: None,
+        };
+        let root = bench.setup.pki().authority_certificate("rootca").map_err(Error::new)?;
+        bench.rest().register_ca("development-root", &root.pem())?;
+        bench.rest().put_device(DEVICE_ID, "enabled")?;
+        Ok(bench)
+    }
+
+    /// Certificates and folders.
+    pub fn setup(&self) -> &Setup {
+        &self.setup
+    }
+
+    /// MQTT's address.
+    pub fn hub_address(&self) -> SocketAddr {
+        self.hub_address
+    }
+
+    /// The address of page and REST.
+    pub fn http_address(&self) -> SocketAddr {
+        self.http_address
+    }
+
+    /// A client of the service side.
+    pub fn rest(&self) -> Rest {
+        Rest::new(self.http_address)
+    }
+
+    /// What the hub has printed.
+    pub fn hub_lines(&self) -> &Lines {
+        self.hub.lines()
+    }
+
+    /// Starts the device.
+    ///
+    /// # Errors
+    /// The process cannot be started.
+    pub fn start_device(&mut self, options: &DeviceOptions) -> Result<Lines, Error> {
+        let mut command = Command::new(&self.program);
+        command
+            .arg("device")
+            .arg("--data")
+            .arg(self.setup.device_data())
+            .args(["--port", &options.port.unwrap_or(self.hub_address.port()).to_string()])
+            .args(["--network", &options.network.to_string()])
+            .args(["--time-factor", &options.time_factor.to_string()])
+            .args(["--send-timeout", &options.send_timeout.as_secs().to_string()]);
+        let device = Process::start("device", command, &self.console, Lines::default())?;
+        let lines = device.lines().clone();
+        self.device = Some(device);
+        Ok(lines)
+    }
+
+    /// The device's process, once started.
+    pub fn device(&mut self) -> Option<&mut Process> {
+        self.device.as_mut()
+    }
+
+    /// Ends the hub as a power cut does.
+    ///
+    /// # Errors
+    /// The operating system refuses.
+    pub fn kill_hub(&mut self) -> Result<(), Error> {
+        self.hub.kill()
+    }
+
+    /// Starts the hub again, on the same ports and with the same data.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn restart_hub(&mut self) -> Result<(), Error> {
+        let ports = (self.hub_address.port(), self.http_address.port());
+        let lines = self.hub.lines().clone();
+        let (hub, ..) = start_hub(&self.program, self.setup.data(), ports, &self.console, lines)?;
+        self.hub = hub;
+        Ok(())
+    }
+
+    /// Ends the device, then the hub; both are asked, none is killed.
+    ///
+    /// # Errors
+    /// One of them does not end, or not with status 0.
+    pub fn stop(&mut self) -> Result<(), Error> {
+        if let Some(mut device) = self.device.take() {
+            ended_well("device", device.stop(STOP)?)?;
+        }
+        ended_well("hub", self.hub.stop(STOP)?)
+    }
+}
+
+fn ended_well(name: &str, status: ExitStatus) -> Result<(), Error> {
+    if status.success() {
+        Ok(())
+    } else {
+        Err(Error::new(format!("the {name} process ended with {status}")))
+    }
+}
+
+fn start_hub(
+    program: &Path,
+    data: &Path,
+    (mqtt, http): (u16, u16),
+    console: &Console,
+    lines: Lines,
+) -> Result<(Process, SocketAddr, SocketAddr), Error> {
+    let mut command = Command::new(program);
+    command
+        .arg("hub")
+        .arg("--data")
+        .arg(data)
+        .args(["--mqtt", &mqtt.to_string()])
+        .args(["--http", &http.to_string()]);
+    let mark = lines.mark();
+    let hub = Process::start("hub", command, console, lines)?;
+    let ready = hub.lines().find_after(mark, READY, START)?;
+    let addresses = ready.split_once(READY).map_or("", |(_, addresses)| addresses);
+    let mut addresses = addresses.split(' ').map(str::parse);
+    match (addresses.next(), addresses.next()) {
+        (Some(Ok(mqtt)), Some(Ok(http))) => Ok((hub, mqtt, http)),
+        _ => Err(Error::new(format!("the hub's first line is not understood: {ready}"))),
+    }
+}

@@ -1,0 +1,14 @@
+//! The shell around the application on Zephyr: entry point and logger. A panic goes to `k_panic`, by the `zephyr`
+//! crate.
+#![no_std]
+
+use zephyr as _;
+
+/// Called by the `main` of zephyr-lang-rust.
+#[unsafe(no_mangle)]
+extern "C" fn rust_main() {
+    if log::set_logger(&iothub::Logger).is_ok() {
+        log::set_max_level(iothub::LOG_LEVEL);
+    }
+    log::error!("{}", iothub_app::run());
+}

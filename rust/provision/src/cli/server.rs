@@ -1,0 +1,50 @@
+//! `iothub-provision server …`
+
+use serde_json::json;
+use time::OffsetDateTime;
+
+use crate::cli::Common;
+use crate::cli::ca::{certificate_facts, describe};
+use crate::cli::output::Report;
+use crate::error::Error;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = HELP)]
+pub(crate) struct Arguments {
+    /// The name of its files in servers/
+    #[arg(default_value = "hub")]
+    name: String,
+    /// A host name or IP address that it is for; may be given several times
+    #[arg(long = "host", required = true, value_name = "NAME")]
+    hosts: Vec<String>,
+}
+
+pub(crate) fn run(
+    common: &Common,
+    arguments: &Arguments,
+    now: OffsetDateTime,
+) -> Result<Report, Error> {
+    let hosts: Vec<&str> = arguments.hosts.iter().map(String::as_str).collect();
+    let server = common.pki().server(&arguments.name, &hosts, now)?;
+    let mut report = Report::new();
+    let path = server.certificate_path().display();
+    let text = format!("{path}  {}", describe(server.certificate()));
+    if server.is_new() {
+        report.done(text)
+    } else {
+        report.same(text)
+    };
+    report
+        .plain(format!("  chain  {}", server.chain_path().display()))
+        .plain(format!("  key    {} (0600)", server.key_path().display()));
+    let mut facts = certificate_facts(server.certificate());
+    facts["names"] = json!(server.certificate().alt_names());
+    facts["chain"] = json!(server.chain_path().display().to_string());
+    facts["created"] = json!(server.is_new());
+    report.field("server", facts);
+    Ok(report)
+}
+
+const HELP: &str = "\
+Example:
+  iothub-provision server hub --host iothub.localhost --host 127.0.0.1 --host ::1";

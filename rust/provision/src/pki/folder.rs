@@ -1,0 +1,484 @@
+//! The folder of certificates: what is in it, and making what is missing.
+
+use std::path::{Path, PathBuf};
+
+use time::OffsetDateTime;
+
+use crate::error::{Error, Kind};
+use crate::files;
+use crate::pki::identity::{Identity, file_name};
+use crate::pki::index::Index;
+use crate::pki::{
+    Authority, Certificate, Key, KeyAlgorithm, Profile, SigningRequest, Subject, Template, Validity,
+};
+use crate::secret::Secret;
+
+/// A folder of certificates. See the [module](crate::pki) for its layout.
+#[derive(Clone, Debug)]
+pub struct Pki {
+    home: PathBuf,
+}
+
+/// How a CA is made.
+#[derive(Clone, Debug)]
+pub struct AuthorityOptions {
+    /// Its folder and file name.
+    pub name: String,
+    /// Its subject.
+    pub subject: Subject,
+    /// The kind of its key.
+    pub algorithm: KeyAlgorithm,
+    /// From when until when.
+    pub validity: Validity,
+    /// How many CAs may stand below it (intermediates only).
+    pub path_length: Option<u8>,
+    /// Encrypts its key.
+    pub passphrase: Option<Secret>,
+}
+
+impl AuthorityOptions {
+    /// The article's root: `rootca`, "Development Root CA", 3650 days.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] if `now` is so late that 3650 days do not fit.
+    pub fn root(now: OffsetDateTime) -> Result<Self, Error> {
+        Self::named(ROOT, "Development Root CA", now)
+    }
+
+    /// The article's intermediate: `subca`, "Development Intermediate CA", 3650 days.
+    ///
+    /// # Errors
+    /// As [`AuthorityOptions::root`].
+    pub fn intermediate(now: OffsetDateTime) -> Result<Self, Error> {
+        Self::named(INTERMEDIATE, "Development Intermediate CA", now)
+    }
+
+    fn named(name: &str, common_name: &str, now: OffsetDateTime) -> Result<Self, Error> {
+        Ok(Self {
+            name: name.to_owned(),
+            subject: Subject::common_name(common_name),
+            algorithm: KeyAlgorithm::default(),
+            validity: Validity::days(now, DAYS)?,
+            path_length: None,
+            passphrase: None,
+        })
+    }
+}
+
+impl Pki {
+    /// Names a folder; nothing is read or made.
+    pub fn at(home: impl Into<PathBuf>) -> Self {
+        Self { home: home.into() }
+    }
+
+    /// Opens a folder with the article's root and intermediate, and makes what is missing of it.
+    /// Calling it again changes nothing.
+    ///
+    /// # Errors
+    /// [`Kind::File`] if the folder cannot be written; [`Kind::Trust`] if what is there does not
+    /// fit together.
+    pub fn development(home: impl Into<PathBuf>, now: OffsetDateTime) -> Result<Self, Error> {
+        let pki = Self::at(home);
+        let (root, _) = pki.create_root(&AuthorityOptions::root(now)?)?;
+        pki.create_intermediate(&root, &AuthorityOptions::intermediate(now)?)?;
+        Ok(pki)
+    }
+
+    /// The folder.
+    pub fn home(&self) -> &Path {
+        &self.home
+    }
+
+    /// Opens a CA.
+    ///
+    /// # Errors
+    /// [`Kind::File`] if it is not there, [`Kind::Passphrase`] if its key is encrypted.
+    pub fn authority(&self, name: &str, passphrase: Option<&Secret>) -> Result<Authority, Error> {
+        let certificate_path = self.authority_file(name, "pem");
+        if !certificate_path.exists() {
+            return Err(Error::new(
+                Kind::File,
+                format!("there is no CA {name} in {}", self.home.display()),
+            )
+            .advise("make one: iothub-provision ca create"));
+        }
+        let certificate = self.authority_certificate(name)?;
+        let key_path = self.authority_file(name, "key");
+        if !key_path.exists() {
+            return Err(Error::new(
+                Kind::File,
+                format!(
+                    "the key of the CA {name} is not here: {}",
+                    key_path.display()
+                ),
+            )
+            .advise("only whoever holds the key can sign; ask there, with a signing request"));
+        }
+        let key = read_key(&key_path, passphrase)?;
+        let above = self.chain_above(name)?;
+        Authority::new(name, certificate, &above, key)
+            .map_err(|error| error.at(certificate_path.display()))
+    }
+
+    /// The certificate of a CA, whose key need not be here.
+    ///
+    /// # Errors
+    /// [`Kind::File`] or [`Kind::Content`].
+    pub fn authority_certificate(&self, name: &str) -> Result<Certificate, Error> {
+        read_certificate(&self.authority_file(name, "pem"))
+    }
+
+    /// What a device sends after its own certificate when this CA has signed it: without the root.
+    ///
+    /// # Errors
+    /// [`Kind::File`] or [`Kind::Content`].
+    pub fn chain(&self, name: &str) -> Result<Vec<Certificate>, Error> {
+        let path = self.authority_file(name, "chain.pem");
+        let certificates = match files::read(&path)? {
+            text if text.trim().is_empty() => Vec::new(),
+            text => Certificate::all_from_pem(&text).map_err(|error| error.at(path.display()))?,
+        };
+        Ok(certificates)
+    }
+
+    /// The names of all CAs in the folder, sorted.
+    ///
+    /// # Errors
+    /// [`Kind::File`] if the folder cannot be read.
+    pub fn authorities(&self) -> Result<Vec<String>, Error> {
+        let entries = std::fs::read_dir(&self.home)
+            .map_err(|error| Error::file(&self.home, "read the folder", &error))?;
+        let mut names: Vec<String> = entries
+            .flatten()
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .filter(|name| self.authority_file(name, "pem").is_file())
+            .collect();
+        names.sort();
+        Ok(names)
+    }
+
+    /// What a CA has issued.
+    pub fn index(&self, name: &str) -> Index {
+        Index::of(&self.home.join(name))
+    }
+
+    /// Makes a root, or opens the one that is there. The flag says whether it was made now.
+    ///
+    /// # Errors
+    /// [`Kind::File`], [`Kind::Trust`] or [`Kind::Passphrase`].
+    pub fn create_root(&self, options: &AuthorityOptions) -> Result<(Authority, bool), Error> {
+        if self.authority_file(&options.name, "pem").exists() {
+            return Ok((
+                self.authority(&options.name, options.passphrase.as_ref())?,
+                false,
+            ));
+        }
+        let key = self.authority_key(options)?;
+        let certificate = Authority::self_sign(&key, &options.subject, options.validity)?;
+        self.index(&options.name).record(&certificate)?;
+        self.write_authority(&options.name, &certificate, &[])?;
+        Ok((Authority::new(&options.name, certificate, &[], key)?, true))
+    }
+
+    /// Makes an intermediate below `parent`, or opens the one that is there.
+    ///
+    /// # Errors
+    /// As [`Pki::create_root`]; [`Kind::Trust`] also if the one that is there has another parent.
+    pub fn create_intermediate(
+        &self,
+        parent: &Authority,
+        options: &AuthorityOptions,
+    ) -> Result<(Authority, bool), Error> {
+        let path = self.authority_file(&options.name, "pem");
+        if path.exists() {
+            let found = self.authority(&options.name, options.passphrase.as_ref())?;
+            if !parent.certificate().has_signed(found.certificate()) {
+                return Err(Error::new(
+                    Kind::Trust,
+                    format!("{} was not signed by {}", path.display(), parent.name()),
+                )
+                .advise("use another --name, or another folder with --home"));
+            }
+            return Ok((found, false));
+        }
+        let key = self.authority_key(options)?;
+        let certificate = parent.issue(&Template {
+            profile: &Profile::Intermediate {
+                path_length: options.path_length,
+            },
+            subject: &options.subject,
+            validity: options.validity,
+            public_key: &key.public_key(),
+        })?;
+        self.index(parent.name()).record(&certificate)?;
+        self.write_authority(&options.name, &certificate, parent.chain())?;
+        Ok((
+            Authority::new(&options.name, certificate, parent.chain(), key)?,
+            true,
+        ))
+    }
+
+    /// Makes the key of a CA that someone else will sign, and its request `<name>/<name>.csr`.
+    ///
+    /// # Errors
+    /// [`Kind::File`], or [`Kind::Exists`] if the CA has a certificate already.
+    pub fn request_authority(&self, options: &AuthorityOptions) -> Result<SigningRequest, Error> {
+        if self.authority_file(&options.name, "pem").exists() {
+            return Err(Error::new(
+                Kind::Exists,
+                format!("the CA {} has its certificate already", options.name),
+            )
+            .advise("use another --name, or renew it"));
+        }
+        let key = self.authority_key(options)?;
+        let request = SigningRequest::create(&key, &options.subject)?;
+        files::write_public(&self.authority_file(&options.name, "csr"), &request.pem())?;
+        Ok(request)
+    }
+
+    /// Signs a request as a CA. The only way in which a request becomes a CA.
+    ///
+    /// # Errors
+    /// [`Kind::Trust`] if the signer may not have another CA below it.
+    pub fn sign_authority(
+        &self,
+        signer: &Authority,
+        request: &SigningRequest,
+        subject: &Subject,
+        path_length: u8,
+        validity: Validity,
+    ) -> Result<Certificate, Error> {
+        let profile = Profile::Intermediate {
+            path_length: Some(path_length),
+        };
+        let issued = signer.issue_for(request, &profile, subject, validity)?;
+        self.index(signer.name()).record(&issued)?;
+        Ok(issued)
+    }
+
+    /// Takes the certificates that came back: the CA's own first, then those above it. The key
+    /// may be here (from [`Pki::request_authority`]) or not.
+    ///
+    /// # Errors
+    /// [`Kind::Trust`] if one is not a CA, has not signed the one before it, or the key that is
+    /// here does not fit.
+    pub fn import_chain(
+        &self,
+        name: &str,
+        certificates: &[Certificate],
+        passphrase: Option<&Secret>,
+    ) -> Result<Certificate, Error> {
+        let Some((own, above)) = certificates.split_first() else {
+            return Err(Error::new(Kind::Content, "the chain holds no certificate"));
+        };
+        for pair in certificates.windows(2) {
+            if !pair[1].has_signed(&pair[0]) {
+                return Err(Error::new(
+                    Kind::Trust,
+                    format!("{} did not sign {}", pair[1].subject(), pair[0].subject()),
+                )
+                .advise("order the file: the CA's own certificate first, then each issuer"));
+            }
+        }
+        let key_path = self.authority_file(name, "key");
+        if key_path.exists() {
+            Authority::new(name, own.clone(), above, read_key(&key_path, passphrase)?)?;
+        } else if !own.is_ca() {
+            return Err(Error::new(
+                Kind::Trust,
+                format!("{} is not a CA", own.subject()),
+            ));
+        }
+        self.index(name).prepare()?;
+        self.write_authority(name, own, above)?;
+        Ok(own.clone())
+    }
+
+    /// Issues a CA's certificate anew: same key, same subject, new serial number and validity.
+    /// What it has signed stays valid. `signer` is `None` for a root.
+    ///
+    /// # Errors
+    /// [`Kind::Trust`] if the signer is not the one that signed it before.
+    pub fn renew_authority(
+        &self,
+        name: &str,
+        signer: Option<&Authority>,
+        validity: Validity,
+        passphrase: Option<&Secret>,
+    ) -> Result<Certificate, Error> {
+        let old = self.authority_certificate(name)?;
+        let subject = &Subject::of(&old)?;
+        let key = read_key(&self.authority_file(name, "key"), passphrase)?;
+        let path_length = old
+            .path_length()
+            .and_then(|length| u8::try_from(length).ok());
+        let renewed = match signer {
+            None => Authority::self_sign(&key, subject, validity)?,
+            Some(signer) => signer.issue(&Template {
+                profile: &Profile::Intermediate { path_length },
+                subject,
+                validity,
+                public_key: &key.public_key(),
+            })?,
+        };
+        let above = signer
+            .map(|signer| signer.chain().to_vec())
+            .unwrap_or_default();
+        self.index(signer.map_or(name, Authority::name))
+            .record(&renewed)?;
+        self.write_authority(name, &renewed, &above)?;
+        Ok(renewed)
+    }
+
+    /// Signs a verification code (A07): `<ca>/proof.pem`, with a key of its own that is thrown
+    /// away, since nobody needs it again.
+    ///
+    /// # Errors
+    /// [`Kind::File`] or [`Kind::Trust`].
+    pub fn prove(
+        &self,
+        authority: &Authority,
+        code: &str,
+        now: OffsetDateTime,
+    ) -> Result<Certificate, Error> {
+        let key = Key::generate(KeyAlgorithm::P256)?;
+        let proof = authority.issue(&Template {
+            profile: &Profile::Proof,
+            subject: &Subject::common_name(code),
+            validity: Validity::days(now, PROOF_DAYS)?,
+            public_key: &key.public_key(),
+        })?;
+        self.index(authority.name()).record(&proof)?;
+        files::write_public(
+            &self.home.join(authority.name()).join("proof.pem"),
+            &proof.pem(),
+        )?;
+        Ok(proof)
+    }
+
+    /// The device's certificate and key, made by the default intermediate if they are missing.
+    /// For more choice see [`Identity::create`].
+    ///
+    /// # Errors
+    /// As [`Identity::create`].
+    pub fn device(&self, id: &str, now: OffsetDateTime) -> Result<Identity, Error> {
+        let authority = self.authority(INTERMEDIATE, None)?;
+        let validity = Validity::days(now, DAYS)?;
+        Identity::device(self, &authority, id, KeyAlgorithm::default(), validity, now)
+    }
+
+    /// A server's certificate and key for these host names and IP addresses (A32), in
+    /// `servers/<name>.*`; made by the default intermediate, and made anew if the names differ.
+    ///
+    /// # Errors
+    /// As [`Identity::create`].
+    pub fn server(
+        &self,
+        name: &str,
+        names: &[&str],
+        now: OffsetDateTime,
+    ) -> Result<Identity, Error> {
+        let authority = self.authority(INTERMEDIATE, None)?;
+        let validity = Validity::days(now, DAYS)?;
+        Identity::server(
+            self,
+            &authority,
+            name,
+            names,
+            KeyAlgorithm::default(),
+            validity,
+            now,
+        )
+    }
+
+    pub(crate) fn device_file(&self, id: &str, extension: &str) -> PathBuf {
+        self.home
+            .join("devices")
+            .join(format!("{}.{extension}", file_name(id)))
+    }
+
+    pub(crate) fn server_file(&self, name: &str, extension: &str) -> PathBuf {
+        self.home
+            .join("servers")
+            .join(format!("{}.{extension}", file_name(name)))
+    }
+
+    pub(crate) fn authority_file(&self, name: &str, extension: &str) -> PathBuf {
+        self.home.join(name).join(format!("{name}.{extension}"))
+    }
+
+    fn authority_key(&self, options: &AuthorityOptions) -> Result<Key, Error> {
+        check_authority_name(&options.name)?;
+        files::create_private_folder(&self.home)?;
+        self.index(&options.name).prepare()?;
+        let path = self.authority_file(&options.name, "key");
+        if path.exists() {
+            return read_key(&path, options.passphrase.as_ref());
+        }
+        let key = Key::generate(options.algorithm)?;
+        let text = match &options.passphrase {
+            None => key.to_pem(),
+            Some(passphrase) => Secret::new(key.to_encrypted_pem(passphrase)?),
+        };
+        files::write_private(&path, text.expose())?;
+        Ok(key)
+    }
+
+    fn write_authority(
+        &self,
+        name: &str,
+        certificate: &Certificate,
+        above: &[Certificate],
+    ) -> Result<(), Error> {
+        let chain: String = std::iter::once(certificate)
+            .chain(above)
+            .filter(|found| !found.is_self_issued())
+            .map(Certificate::pem)
+            .collect();
+        files::write_public(&self.authority_file(name, "chain.pem"), &chain)?;
+        files::write_public(&self.authority_file(name, "pem"), &certificate.pem())?;
+        files::sync_folder(&self.home.join(name));
+        Ok(())
+    }
+
+    fn chain_above(&self, name: &str) -> Result<Vec<Certificate>, Error> {
+        let own = self.authority_certificate(name)?;
+        let chain = self.chain(name).unwrap_or_default();
+        Ok(chain.into_iter().filter(|found| *found != own).collect())
+    }
+}
+
+/// Reads a key file, with its path in front of any error.
+pub(crate) fn read_key(path: &Path, passphrase: Option<&Secret>) -> Result<Key, Error> {
+    let text = Secret::new(files::read(path)?);
+    Key::from_pem(text.expose(), passphrase).map_err(|error| error.at(path.display()))
+}
+
+/// Reads the first certificate of a file, with its path in front of any error.
+pub(crate) fn read_certificate(path: &Path) -> Result<Certificate, Error> {
+    Certificate::from_pem(&files::read(path)?).map_err(|error| error.at(path.display()))
+}
+
+fn check_authority_name(name: &str) -> Result<(), Error> {
+    let fits = !name.is_empty()
+        && !RESERVED.contains(&name)
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
+    if fits {
+        return Ok(());
+    }
+    Err(
+        Error::new(Kind::Usage, format!("{name:?} cannot be the name of a CA"))
+            .advise("use letters, digits, - and _; the folders devices and servers are taken"),
+    )
+}
+
+/// The folder name of the default root.
+pub(crate) const ROOT: &str = "rootca";
+/// The folder name of the default intermediate.
+pub(crate) const INTERMEDIATE: &str = "subca";
+/// The article's validity.
+pub(crate) const DAYS: u32 = 3650;
+const PROOF_DAYS: u32 = 30;
+const RESERVED: &[&str] = &["devices", "servers"];

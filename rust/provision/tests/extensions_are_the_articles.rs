@@ -1,0 +1,87 @@
+//! Subject, extensions, serial number and validity are those of the article, as OpenSSL shows
+//! them.
+
+mod support;
+use support::{Bench, has_openssl};
+
+#[test]
+fn extensions_are_the_articles() {
+    if !has_openssl() {
+        return;
+    }
+    let bench = Bench::new();
+    bench.done(&["ca", "create"]);
+    bench.done(&["device", "create", "352656100367872"]);
+    bench.done(&["ca", "prove", "7A8B9C"]);
+    let extensions = "basicConstraints,keyUsage,extendedKeyUsage";
+    let shown = |file: &str| {
+        let path = format!("dev-certs/{file}.pem");
+        let all = [
+            "x509", "-in", &path, "-noout", "-subject", "-issuer", "-ext", extensions,
+        ];
+        let text = bench.openssl(&all);
+        text.lines().map(str::trim).collect::<Vec<_>>().join("\n")
+    };
+    assert_eq!(
+        shown("rootca/rootca"),
+        "subject=CN = Development Root CA\nissuer=CN = Development Root CA\n\
+         X509v3 Key Usage: critical\nCertificate Sign, CRL Sign\n\
+         X509v3 Basic Constraints: critical\nCA:TRUE"
+    );
+    assert_eq!(
+        shown("subca/subca"),
+        "subject=CN = Development Intermediate CA\nissuer=CN = Development Root CA\n\
+         X509v3 Key Usage: critical\nCertificate Sign, CRL Sign\n\
+         X509v3 Extended Key Usage:\nTLS Web Client Authentication, TLS Web Server Authentication\n\
+         X509v3 Basic Constraints: critical\nCA:TRUE"
+    );
+    assert_eq!(
+        shown("devices/352656100367872"),
+        "subject=CN = 352656100367872\nissuer=CN = Development Intermediate CA\n\
+         X509v3 Key Usage: critical\nDigital Signature\n\
+         X509v3 Extended Key Usage:\nTLS Web Client Authentication\n\
+         X509v3 Basic Constraints: critical\nCA:FALSE"
+    );
+    assert_eq!(
+        shown("subca/proof"),
+        "subject=CN = 7A8B9C\nissuer=CN = Development Intermediate CA\n\
+         X509v3 Key Usage: critical\nDigital Signature\n\
+         X509v3 Basic Constraints: critical\nCA:FALSE"
+    );
+}
+
+#[test]
+fn serial_numbers_are_128_random_bits_and_name_the_kept_copy() {
+    let bench = Bench::new();
+    let made = bench.json(&["ca", "create"]);
+    let serials: Vec<&str> = (0..2)
+        .map(|at| made["authorities"][at]["serial"].as_str().unwrap())
+        .collect();
+    assert_ne!(serials[0], serials[1]);
+    for serial in serials {
+        assert_eq!(serial.len(), 32, "{serial}");
+        assert!(
+            bench
+                .path(&format!("dev-certs/rootca/certs/{serial}.pem"))
+                .exists()
+        );
+    }
+    let index = bench.read("dev-certs/rootca/db/index.txt");
+    assert_eq!(index.lines().count(), 2);
+    assert!(
+        index.contains("\tunknown\t/CN=Development Intermediate CA\n"),
+        "{index}"
+    );
+}
+
+#[test]
+fn a_validity_never_outlives_the_issuer() {
+    let bench = Bench::new();
+    bench.done(&["ca", "create", "--days", "10"]);
+    let device = bench.json(&["device", "create", "d1", "--days", "3650"]);
+    let authority = bench.json(&["ca", "list"]);
+    assert_eq!(
+        device["device"]["notAfter"],
+        authority["authorities"][1]["notAfter"]
+    );
+}

@@ -1,0 +1,126 @@
+//! What the tests share: a folder, the tool, and OpenSSL's command line.
+
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+/// A folder of its own and the tool running in it.
+pub struct Bench {
+    folder: TempDir,
+}
+
+impl Bench {
+    pub fn new() -> Self {
+        Self {
+            folder: TempDir::new().unwrap(),
+        }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_iothub-provision"));
+        command
+            .current_dir(self.folder.path())
+            .env_remove("IOTHUB_PROVISION_HOME")
+            .env("NO_COLOR", "1")
+            .args(arguments);
+        command
+    }
+
+    pub fn tool(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    /// Runs the tool, which must succeed, and returns what it printed.
+    pub fn done(&self, arguments: &[&str]) -> String {
+        let output = self.tool(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", text(&output));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Runs the tool with `--json`, which must succeed, and returns the object.
+    pub fn json(&self, arguments: &[&str]) -> serde_json::Value {
+        let mut all = arguments.to_vec();
+        all.push("--json");
+        serde_json::from_str(&self.done(&all)).unwrap()
+    }
+
+    /// Runs the tool, which must fail with this status, and returns what it printed.
+    pub fn fails(&self, status: i32, arguments: &[&str]) -> String {
+        let output = self.tool(arguments);
+        assert_eq!(
+            output.status.code(),
+            Some(status),
+            "{arguments:?}: {}",
+            text(&output)
+        );
+        text(&output)
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    pub fn write(&self, name: &str, content: &str) {
+        std::fs::write(self.path(name), content).unwrap();
+    }
+
+    /// Runs `openssl`, which must succeed.
+    pub fn openssl(&self, arguments: &[&str]) -> String {
+        let output = Command::new("openssl")
+            .current_dir(self.folder.path())
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "openssl {arguments:?}: {}",
+            text(&output)
+        );
+        text(&output)
+    }
+
+    /// All files below the folder with their content.
+    pub fn snapshot(&self) -> Vec<(PathBuf, Vec<u8>)> {
+        let mut found = Vec::new();
+        collect(self.folder.path(), &mut found);
+        found.sort();
+        found
+    }
+}
+
+fn collect(folder: &Path, found: &mut Vec<(PathBuf, Vec<u8>)>) {
+    for entry in std::fs::read_dir(folder).unwrap().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            collect(&path, found);
+        } else {
+            let content = std::fs::read(&path).unwrap();
+            found.push((path, content));
+        }
+    }
+}
+
+/// Standard output and error together.
+pub fn text(output: &Output) -> String {
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
+}
+
+/// Whether `openssl` is here; says so if it is not.
+pub fn has_openssl() -> bool {
+    let found = Command::new("openssl").arg("version").output().is_ok();
+    if !found {
+        eprintln!("skipped: there is no openssl command on this machine");
+    }
+    found
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What mqtt_helper does not offer: a way out of CONNECTING, TCP_NODELAY, and the address it connected to.
+ *
+ * mqtt_helper keeps its client to itself, so the linker hands us its two calls (-Wl,--wrap=mqtt_connect
+ * and --wrap=mqtt_abort). Its thread ends every connection with mqtt_abort, after which it waits for the
+ * next one: that call tells us when a new connect is safe.
+ */
+#include <errno.h>
+#include <string.h>
+#include <zephyr/kernel.h>
+#include <zephyr/net/mqtt.h>
+#include <zephyr/net/socket.h>
+
+#include <iothub_platform.h>
+
+#define LEAVE_TIMEOUT K_SECONDS(2)
+
+extern const k_tid_t mqtt_helper_thread;
+
+int __real_mqtt_connect(struct mqtt_client *client);
+int __real_mqtt_abort(struct mqtt_client *client);
+int __wrap_mqtt_connect(struct mqtt_client *client);
+int __wrap_mqtt_abort(struct mqtt_client *client);
+
+static struct mqtt_client *client;
+static atomic_t in_loop;
+static K_SEM_DEFINE(loop_left, 0, 1);
+static uint8_t peer[16];
+static int peer_length;
+
+static int transport_socket(const struct mqtt_client *of)
+{
+#if defined(CONFIG_MQTT_LIB_TLS)
+	if (of->transport.type == MQTT_TRANSPORT_SECURE) {
+		return of->transport.tls.sock;
+	}
+#endif
+	return of->transport.tcp.sock;
+}
+
+static void remember_peer(const struct sockaddr *address)
+{
+	peer_length = 0;
+	if (address->sa_family == AF_INET6) {
+		memcpy(peer, &((const struct sockaddr_in6 *)address)->sin6_addr, 16);
+		peer_length = 16;
+	} else if (address->sa_family == AF_INET) {
+		memcpy(peer, &((const struct sockaddr_in *)address)->sin_addr, 4);
+		peer_length = 4;
+	}
+}
+
+int __wrap_mqtt_connect(struct mqtt_client *of)
+{
+	client = of;
+	remember_peer(of->broker);
+	k_sem_reset(&loop_left);
+
+	int err = __real_mqtt_connect(of);
+
+	atomic_set(&in_loop, err == 0);
+	return err;
+}
+
+int __wrap_mqtt_abort(struct mqtt_client *of)
+{
+	int err = __real_mqtt_abort(of);
+
+	if (k_current_get() == mqtt_helper_thread) {
+		atomic_set(&in_loop, 0);
+		k_sem_give(&loop_left);
+	}
+	return err;
+}
+
+int iothub_platform_mqtt_abort(void)
+{
+	if (client == NULL || !atomic_get(&in_loop)) {
+		return 0;
+	}
+
+	/* The helper's thread reads the end of the stream and tidies up by itself. */
+	(void)zsock_shutdown(transport_socket(client), ZSOCK_SHUT_RDWR);
+	if (k_sem_take(&loop_left, LEAVE_TIMEOUT) == 0) {
+		return 0;
+	}
+
+	/* A stack without shutdown: close it under the thread. */
+	(void)__real_mqtt_abort(client);
+	if (k_sem_take(&loop_left, LEAVE_TIMEOUT) == 0) {
+		return 0;
+	}
+	return atomic_get(&in_loop) ? -ETIMEDOUT : 0;
+}
+
+int iothub_platform_mqtt_nodelay(void)
+{
+#if defined(TCP_NODELAY) && !defined(CONFIG_NRF_MODEM_LIB)
+	int on = 1;
+
+	if (client == NULL) {
+		return -ENOTCONN;
+	}
+	if (zsock_setsockopt(transport_socket(client), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0) {
+		return -errno;
+	}
+	return 0;
+#else
+	return -ENOTSUP;
+#endif
+}
+
+int iothub_platform_mqtt_peer(uint8_t addr[16])
+{
+	if (peer_length == 0) {
+		return -ENOTCONN;
+	}
+	memcpy(addr, peer, peer_length);
+	return peer_length;
+}
