@@ -152,3 +152,91 @@ fn execute_again() -> ! {
     );
     process::exit(1)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    /// `config NAME` and its `default`.
+    fn kconfig() -> BTreeMap<&'static str, &'static str> {
+        let text = include_str!("../../ncs-sys/host-include/Kconfig.sdk");
+        let mut name = "";
+        let mut defaults = BTreeMap::new();
+        for line in text.lines().map(str::trim) {
+            if let Some(config) = line.strip_prefix("config ") {
+                name = config;
+            } else if let Some(value) = line.strip_prefix("default ") {
+                assert_eq!(defaults.insert(name, value), None, "{name}");
+            }
+        }
+        defaults
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_kconfig() {
+        let options = Options::new("data");
+        let secondary = options.secondary_sec_tag.map_or(-1, i64::from);
+        let defaults = [
+            ("MQTT_HELPER_PORT", options.port.to_string()),
+            ("MQTT_HELPER_SEC_TAG", options.sec_tag.to_string()),
+            ("MQTT_HELPER_SECONDARY_SEC_TAG", secondary.to_string()),
+            (
+                "MQTT_HELPER_SEND_TIMEOUT_SEC",
+                options.send_timeout.as_secs().to_string(),
+            ),
+            (
+                "MQTT_HELPER_RX_TX_BUFFER_SIZE",
+                options.rx_tx_buffer.to_string(),
+            ),
+            (
+                "MQTT_HELPER_PAYLOAD_BUFFER_LEN",
+                options.payload_buffer.to_string(),
+            ),
+            ("MQTT_KEEPALIVE", options.keep_alive.as_secs().to_string()),
+            (
+                "MQTT_CLEAN_SESSION",
+                if options.clean_session { "y" } else { "n" }.into(),
+            ),
+        ];
+        let kconfig = kconfig();
+        assert_eq!(kconfig.len(), defaults.len());
+        for (name, value) in defaults {
+            assert_eq!(kconfig.get(name), Some(&value.as_str()), "{name}");
+        }
+    }
+
+    #[test]
+    fn values_that_cannot_be_are_refused_by_name() {
+        let refused = |change: fn(&mut Options)| {
+            let mut options = Options::new("data");
+            change(&mut options);
+            options.check().map_err(|error| error.to_string())
+        };
+        let named = |result: Result<(), String>, name: &str| {
+            assert!(result.unwrap_err().starts_with(&format!("option {name}: ")));
+        };
+        assert_eq!(refused(|_| {}), Ok(()));
+        named(
+            refused(|options| options.time_factor = f64::NAN),
+            "time_factor",
+        );
+        named(
+            refused(|options| options.send_timeout = Duration::ZERO),
+            "send_timeout",
+        );
+        named(
+            refused(|options| options.keep_alive = Duration::from_millis(1500)),
+            "keep_alive",
+        );
+        named(
+            refused(|options| options.keep_alive = Duration::from_secs(65_536)),
+            "keep_alive",
+        );
+        named(
+            refused(|options| options.payload_buffer = 0),
+            "rx_tx_buffer or payload_buffer",
+        );
+    }
+}

@@ -2,7 +2,9 @@
 //! verification with SNI and host name, a client certificate from the credential store, no resumption.
 
 use std::{
-    fmt, io,
+    fmt, fs, io,
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -17,6 +19,7 @@ use rustls::{
 
 use crate::{
     errno::Errno,
+    log,
     modem::{
         Socket,
         credentials::{Credentials, Kind},
@@ -147,6 +150,7 @@ fn identity(store: &Credentials, sec_tags: &[u32]) -> Result<Option<Identity>, T
             (Some(_), None) => return Err(half("certificate", Kind::ClientKey)),
             (None, Some(_)) => return Err(half("private key", Kind::ClientCertificate)),
             (Some(certificate), Some(key)) => {
+                warn_if_open(&store.path(sec_tag, Kind::ClientKey));
                 let chain = certificates(store, sec_tag, Kind::ClientCertificate, &certificate)?;
                 let key = PrivateKeyDer::from_pem_slice(&key).map_err(|error| {
                     unreadable(
@@ -165,6 +169,17 @@ fn identity(store: &Credentials, sec_tags: &[u32]) -> Result<Option<Identity>, T
         }
     }
     Ok(None)
+}
+
+fn warn_if_open(key: &Path) {
+    let mode = fs::metadata(key).map(|metadata| metadata.permissions().mode());
+    if mode.is_ok_and(|mode| mode & 0o077 != 0) {
+        log::warning!(
+            "modem_key_mgmt",
+            "{} can be read by others: chmod 600",
+            key.display()
+        );
+    }
 }
 
 fn load(store: &Credentials, sec_tag: u32, kind: Kind) -> Result<Option<Vec<u8>>, TlsError> {
@@ -274,6 +289,12 @@ fn failed(socket: &Socket, error: &io::Error, timeout: Duration) -> TlsError {
         return TlsError {
             errno: Errno::NETDOWN,
             reason: "the network went away".into(),
+        };
+    }
+    if socket.is_closed() {
+        return TlsError {
+            errno: Errno::CONNABORTED,
+            reason: "the connection was aborted here".into(),
         };
     }
     match error.kind() {

@@ -1,6 +1,16 @@
 //! The C edge: the functions that `ncs-sys` declares, each a conversion and one call of the safe code.
 //! Nothing else in this crate is unsafe.
 
+/// Each of these functions has the signature that `ncs-sys` declares: an array has one type only.
+macro_rules! defines {
+    ($($function:ident),* $(,)?) => {
+        $(const _: () = {
+            let _ = [ncs_sys::$function, $function];
+        };)*
+    };
+}
+use defines;
+
 mod modem;
 mod mqtt_helper;
 mod platform;

@@ -14,6 +14,18 @@ use crate::{
     mqtt_helper::{Callbacks, ConnectParams, Event, Publish},
 };
 
+super::defines! {
+    mqtt_helper_init,
+    mqtt_helper_deinit,
+    mqtt_helper_connect,
+    mqtt_helper_disconnect,
+    mqtt_helper_subscribe,
+    mqtt_helper_publish,
+    iothub_platform_mqtt_abort,
+    iothub_platform_mqtt_nodelay,
+    iothub_platform_mqtt_peer,
+}
+
 /// The functions of a `struct mqtt_helper_cfg`.
 struct Table(sys::mqtt_helper_cfg__bindgen_ty_1);
 
@@ -158,8 +170,11 @@ unsafe extern "C" fn mqtt_helper_init(cfg: *mut sys::mqtt_helper_cfg) -> c_int {
 }
 
 /// Forgets the callbacks: -EOPNOTSUPP unless disconnected.
+///
+/// # Safety
+/// None is needed: there are no pointers.
 #[unsafe(no_mangle)]
-extern "C" fn mqtt_helper_deinit() -> c_int {
+unsafe extern "C" fn mqtt_helper_deinit() -> c_int {
     code(with_host(|host| host.helper.deinit()))
 }
 
@@ -192,8 +207,11 @@ unsafe extern "C" fn mqtt_helper_connect(params: *mut sys::mqtt_helper_conn_para
 }
 
 /// DISCONNECT, and the end of the connection: -EOPNOTSUPP unless connected.
+///
+/// # Safety
+/// None is needed: there are no pointers.
 #[unsafe(no_mangle)]
-extern "C" fn mqtt_helper_disconnect() -> c_int {
+unsafe extern "C" fn mqtt_helper_disconnect() -> c_int {
     code(with_host(|host| host.helper.disconnect()))
 }
 
@@ -250,14 +268,20 @@ unsafe extern "C" fn mqtt_helper_publish(param: *const sys::mqtt_publish_param) 
 }
 
 /// Out of any state; see `iothub_platform.h`.
+///
+/// # Safety
+/// None is needed: there are no pointers.
 #[unsafe(no_mangle)]
-extern "C" fn iothub_platform_mqtt_abort() -> c_int {
+unsafe extern "C" fn iothub_platform_mqtt_abort() -> c_int {
     code(with_host(|host| host.helper.abort()))
 }
 
 /// TCP_NODELAY; see `iothub_platform.h`.
+///
+/// # Safety
+/// None is needed: there are no pointers.
 #[unsafe(no_mangle)]
-extern "C" fn iothub_platform_mqtt_nodelay() -> c_int {
+unsafe extern "C" fn iothub_platform_mqtt_nodelay() -> c_int {
     code(with_host(|host| host.helper.nodelay()))
 }
 

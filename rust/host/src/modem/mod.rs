@@ -149,7 +149,7 @@ impl Simulated {
                 Some(registration)
             }
             Event::Activated { reason } => {
-                state.ipv4 = reason != Some(1);
+                (state.ipv4, state.ipv6) = (reason != Some(1), false);
                 None
             }
             Event::Deactivated | Event::NetworkDetach => {

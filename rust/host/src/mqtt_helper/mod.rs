@@ -94,6 +94,8 @@ struct Inner {
     callbacks: Option<Arc<dyn Callbacks>>,
     /// The connection that is being made, for an abort to close.
     connecting: Option<Arc<Socket>>,
+    /// An abort came while there was nothing to close yet.
+    aborted: bool,
     /// The client's connection: there is one from the CONNECT packet to the end.
     link: Option<Arc<Link>>,
     peer: Option<IpAddr>,
@@ -132,6 +134,7 @@ impl Helper {
             state: State::Uninit,
             callbacks: None,
             connecting: None,
+            aborted: false,
             link: None,
             peer: None,
             poll: false,
@@ -208,11 +211,13 @@ impl Helper {
     /// `iothub_platform_mqtt_abort`.
     pub(crate) fn abort(&self) -> Result<(), Errno> {
         let (connecting, link) = {
-            let inner = self.inner();
+            let mut inner = self.inner();
             if inner.thread == Some(thread::current().id()) {
+                drop(inner);
                 log::error!(TARGET, "an abort from a callback would wait for itself");
                 return Err(Errno::DEADLK);
             }
+            inner.aborted = true;
             (inner.connecting.clone(), inner.link.clone())
         };
         if let Some(socket) = connecting {
