@@ -84,8 +84,6 @@ pub(crate) struct DeviceArguments {
     pub(crate) network: Network,
     #[arg(long)]
     pub(crate) time_factor: f64,
-    #[arg(long, default_value = "")]
-    pub(crate) hosts: String,
 }
 
 impl Arguments {

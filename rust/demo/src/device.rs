@@ -10,6 +10,9 @@ use iothub_host::{Level, Options};
 
 use crate::{DEVICE_ID, Error, HOSTNAME, arguments::DeviceArguments};
 
+/// An address of the hub in the simulated Internet, as public ones are: IPv4 only.
+const HUB_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(13, 70, 74, 195));
+
 pub(crate) fn run(arguments: &DeviceArguments) -> Result<ExitCode, Error> {
     end_with_parent();
     let mut options = Options::new(arguments.data.clone());
@@ -17,7 +20,8 @@ pub(crate) fn run(arguments: &DeviceArguments) -> Result<ExitCode, Error> {
     options.network = arguments.network;
     options.time_factor = arguments.time_factor;
     options.hardware_id = Some(DEVICE_ID.to_owned());
-    options.hosts = vec![(HOSTNAME.to_owned(), IpAddr::V4(Ipv4Addr::LOCALHOST))];
+    options.hosts = vec![(HOSTNAME.to_owned(), HUB_ADDRESS)];
+    options.routes = vec![(HUB_ADDRESS, IpAddr::V4(Ipv4Addr::LOCALHOST))];
     options.log_level = Level::Debug;
     iothub_host::start(options).map_err(Error::new)?;
 

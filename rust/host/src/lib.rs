@@ -13,6 +13,7 @@ mod options;
 mod settings;
 mod tls;
 
+use critical_section as _;
 use std::{
     fmt, fs, io,
     path::PathBuf,

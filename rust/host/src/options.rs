@@ -39,6 +39,8 @@ pub struct Options {
     pub clean_session: bool,
     /// Names that are not to be asked of the system's resolver. A name may stand more than once.
     pub hosts: Vec<(String, IpAddr)>,
+    /// Where the simulated Internet carries an address: a public one of the hub to the loopback interface.
+    pub routes: Vec<(IpAddr, IpAddr)>,
     /// What the simulated modem finds when it is switched on.
     pub network: Network,
     /// DNS64 and NAT64 of a network without IPv4; `None`: the network has neither.
@@ -82,6 +84,7 @@ impl Options {
             keep_alive: Duration::from_secs(60),
             clean_session: false,
             hosts: Vec::new(),
+            routes: Vec::new(),
             network: Network::DualStack,
             nat64: Some(Nat64Prefix::ARTICLE),
             time_factor: 1.0,

@@ -8,7 +8,7 @@ use std::{
 };
 
 use rustls::{
-    ClientConfig, ClientConnection, RootCertStore, SupportedCipherSuite,
+    CertificateError, ClientConfig, ClientConnection, RootCertStore, SupportedCipherSuite,
     client::Resumption,
     crypto::{CryptoProvider, aws_lc_rs},
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem, pem::PemObject},
@@ -294,14 +294,33 @@ fn failed(socket: &Socket, error: &io::Error, timeout: Duration) -> TlsError {
 
 fn refused(error: &rustls::Error) -> TlsError {
     match error {
-        rustls::Error::InvalidCertificate(reason) => TlsError::refused(format!(
-            "the server's certificate is not accepted: {reason}; it must be valid now, name this host, and \
-             lead to the CA certificate under the sec tag"
+        rustls::Error::InvalidCertificate(why) => TlsError::refused(format!(
+            "the server's certificate is not accepted: {} ({why:?})",
+            explain(why)
         )),
         rustls::Error::AlertReceived(alert) => TlsError::refused(format!(
             "the server refuses the TLS handshake with the alert {alert:?}: does it know the CA of our \
-             certificate, and is the certificate valid?"
+             certificate, and is the certificate valid now?"
         )),
         error => TlsError::unusable(format!("the TLS handshake: {error}")),
+    }
+}
+
+/// What the user is to look at.
+fn explain(error: &CertificateError) -> &'static str {
+    match error {
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+            "no CA certificate under the sec tag has signed it"
+        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            "it has expired, or the clock here is wrong"
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "it is not valid yet, or the clock here is wrong"
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "it is for another host name"
+        }
+        _ => "it is not one of a server",
     }
 }

@@ -167,8 +167,8 @@ pub fn set_led(on: bool) {
     unsafe { ncs_sys::iothub_platform_led(on) }
 }
 
-/// Hands the records of the `log` crate to the platform, a line each, without allocation. A line longer than
-/// [`LOG_LINE`] bytes is cut.
+/// Hands the records of the `log` crate to the platform, a line each, without allocation, under the name of the crate.
+/// A line longer than [`LOG_LINE`] bytes is cut.
 pub struct Logger;
 
 /// Longest line of the log in bytes.
@@ -186,7 +186,7 @@ impl log::Log for Logger {
         let mut line = Line::default();
         // The only error is that of the line being full, which cuts it.
         let _ = core::fmt::Write::write_fmt(&mut line, *record.args());
-        let target = record.target();
+        let target = record.target().split("::").next().unwrap_or_default();
         let level = record.level() as u32;
         // SAFETY: the pointers and the lengths are those of two strings, read only during the call.
         unsafe {

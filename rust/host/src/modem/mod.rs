@@ -42,6 +42,7 @@ pub(crate) struct Simulated {
     network: Network,
     time_factor: f64,
     hosts: Vec<(String, IpAddr)>,
+    routes: Vec<(IpAddr, IpAddr)>,
     nat64: Option<Nat64Prefix>,
 }
 
@@ -67,6 +68,7 @@ impl Simulated {
             network: options.network,
             time_factor: options.time_factor,
             hosts: options.hosts.clone(),
+            routes: options.routes.clone(),
             nat64: options.nat64,
         }
     }

@@ -128,7 +128,10 @@ impl Simulated {
         }
         let target = self.translate(address);
         if target != address {
-            log::debug!(TARGET, "NAT64 carries {address} to {target}");
+            log::debug!(
+                TARGET,
+                "the simulated network carries {address} to {target}"
+            );
         }
         let stream = TcpStream::connect_timeout(&SocketAddr::new(target, port), timeout)
             .map_err(|error| Errno::from(&error))?;
@@ -157,10 +160,12 @@ impl Simulated {
     }
 
     fn translate(&self, address: IpAddr) -> IpAddr {
-        match (address, self.nat64) {
+        let behind_nat64 = match (address, self.nat64) {
             (IpAddr::V6(v6), Some(prefix)) => prefix.extract(v6).map_or(address, IpAddr::V4),
             _ => address,
-        }
+        };
+        let route = self.routes.iter().find(|(from, _)| *from == behind_nat64);
+        route.map_or(behind_nat64, |(_, to)| *to)
     }
 
     fn addresses(&self, name: &str) -> Vec<IpAddr> {

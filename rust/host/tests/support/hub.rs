@@ -60,6 +60,14 @@ impl Hub {
         }
     }
 
+    /// The same listener with another configuration.
+    pub(crate) fn with(&self, config: Arc<ServerConfig>) -> Self {
+        Self {
+            listener: self.listener.try_clone().unwrap(),
+            config,
+        }
+    }
+
     pub(crate) fn port(&self) -> u16 {
         self.listener.local_addr().unwrap().port()
     }
