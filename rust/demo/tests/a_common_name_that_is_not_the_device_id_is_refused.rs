@@ -13,5 +13,11 @@ fn a_common_name_that_is_not_the_device_id_is_refused() {
     let line = waits_for(&lines, "CONNACK 5");
     assert!(line.contains("next attempt in"), "{line}");
     let refused = world.event("refused");
-    assert!(refused["reason"].as_str().unwrap_or_default().contains("another-device"), "{refused}");
+    assert!(
+        refused["reason"]
+            .as_str()
+            .unwrap_or_default()
+            .contains("another-device"),
+        "{refused}"
+    );
 }

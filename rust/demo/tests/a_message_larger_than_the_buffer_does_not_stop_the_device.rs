@@ -14,9 +14,17 @@ fn a_message_larger_than_the_buffer_does_not_stop_the_device() {
     let lines = world.start(Network::Ipv4Only);
     world.connected(&lines);
     let mark = lines.mark();
-    world.bench.rest().send_c2d(DEVICE_ID, &"x".repeat(8 * 1024)).expect("queued");
+    world
+        .bench
+        .rest()
+        .send_c2d(DEVICE_ID, &"x".repeat(8 * 1024))
+        .expect("queued");
     lines
-        .find_after(mark, "larger than the payload buffer of 4096 bytes", PATIENCE)
+        .find_after(
+            mark,
+            "larger than the payload buffer of 4096 bytes",
+            PATIENCE,
+        )
         .expect("the device says why");
     world
         .bench
