@@ -80,22 +80,22 @@ impl Simulated {
 
     /// `lte_lc_connect_async`: CFUN=1. Answers at once, events follow.
     pub(crate) fn connect(&self, handler: RegistrationHandler) -> Result<(), Errno> {
-        {
-            let mut state = lock(&self.state);
-            if !state.initialised {
-                log::error!("lte_lc", "nrf_modem_lib_init() was not called");
-                return Err(Errno::FAULT);
-            }
-            if state.registration.is_some_and(Registration::is_registered) {
-                state.on_registration = Some(handler);
-                return Ok(());
-            }
-            if state.online {
-                return Err(Errno::INPROGRESS);
-            }
-            state.online = true;
-            state.on_registration = Some(handler);
+        let mut state = lock(&self.state);
+        if !state.initialised {
+            drop(state);
+            log::error!("lte_lc", "nrf_modem_lib_init() was not called");
+            return Err(Errno::FAULT);
         }
+        if state.registration.is_some_and(Registration::is_registered) {
+            state.on_registration = Some(handler);
+            return Ok(());
+        }
+        if state.online {
+            return Err(Errno::INPROGRESS);
+        }
+        state.online = true;
+        state.on_registration = Some(handler);
+        drop(state);
         log::debug!("lte_lc", "CFUN=1, the network is {}", self.network);
         self.queue.add(&self.network.attach(), self.time_factor);
         Ok(())
