@@ -86,7 +86,7 @@
 //! # The network
 //! [`Network`] says what the modem finds; [`Modem`] lets a test or a demo take it away again. Where the PDN has no IPv4,
 //! a name without an IPv6 address becomes an address of [`Options::nat64`], and a connection to such an address goes to
-//! the IPv4 address inside. On dual stack IPv6 comes first, once it is up. Delays are those of real
+//! the IPv4 address inside; [`Options::routes`] carries a public address on to this machine. On dual stack IPv6 comes first, once it is up. Delays are those of real
 //! logs, times [`Options::time_factor`].
 //!
 //! # Options of the SDK
