@@ -1,5 +1,5 @@
-//! Settings that survive a reboot: one file each, replaced by renaming, so that a crash leaves either the
-//! old value or the new one.
+//! Settings that survive a reboot: one file each, replaced by renaming, so that a crash leaves
+//! either the old value or the new one.
 
 use std::{
     fs,

@@ -1,5 +1,6 @@
 //! TLS as the modem has it: version 1.2, the cipher suites that modem and rustls share, server
-//! verification with SNI and host name, a client certificate from the credential store, no resumption.
+//! verification with SNI and host name, a client certificate from the credential store, no
+//! resumption.
 
 use std::{
     fmt, fs, io,

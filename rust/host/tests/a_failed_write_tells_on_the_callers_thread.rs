@@ -1,5 +1,5 @@
-//! A write that fails inside of publish: on_disconnect is called on the caller's thread before publish
-//! returns, and may call back into the helper.
+//! A write that fails inside of publish: on_disconnect is called on the caller's thread before
+//! publish returns, and may call back into the helper.
 
 mod support;
 

@@ -1,4 +1,5 @@
-//! What the callbacks are told while the modem attaches, on each kind of network, and when it is lost.
+//! What the callbacks are told while the modem attaches, on each kind of network, and when it is
+//! lost.
 
 mod support;
 

@@ -1,5 +1,5 @@
-//! Which address a name has, and that it is reached: IPv6-only by NAT64, dual stack by IPv6 once it is up,
-//! IPv4-only; and the positive numbers of a name that has none.
+//! Which address a name has, and that it is reached: IPv6-only by NAT64, dual stack by IPv6 once it
+//! is up, IPv4-only; and the positive numbers of a name that has none.
 
 mod support;
 

@@ -201,8 +201,8 @@ pub(crate) fn run(modem: &Arc<Simulated>) -> io::Result<()> {
         .map(drop)
 }
 
-/// Says what happens to the simulated modem's network. What it causes comes by the callbacks, on the
-/// system workqueue.
+/// Says what happens to the simulated modem's network. What it causes comes by the callbacks, on
+/// the system workqueue.
 #[derive(Clone)]
 pub struct Modem {
     simulated: Arc<Simulated>,
@@ -215,8 +215,8 @@ impl Modem {
         }
     }
 
-    /// The network is lost, at once. Sockets of an address family that goes are cut, as a modem does
-    /// (`ENETDOWN`).
+    /// The network is lost, at once. Sockets of an address family that goes are cut, as a modem
+    /// does (`ENETDOWN`).
     pub fn lose(&self, loss: Loss) -> Result<(), ModemError> {
         self.script(&loss.steps())
     }
