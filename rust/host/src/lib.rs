@@ -1,8 +1,8 @@
-//! The platform of `iothub` on Linux: every C function that `ncs-sys` declares, over TCP and rustls, with a
-//! simulated nRF91 modem.
+//! The platform of `iothub` on Linux: every C function that `ncs-sys` declares, over TCP and
+//! rustls, with a simulated nRF91 modem.
 //!
-//! Nothing above the seam knows that it is not a board. This crate knows nothing of Azure: a program links it
-//! and starts it, and the driver finds the functions by their names.
+//! Nothing above the seam knows that it is not a board. This crate knows nothing of Azure: a
+//! program links it and starts it, and the driver finds the functions by their names.
 //!
 //! ```no_run
 //! use iothub_host::{Network, Options};
@@ -13,7 +13,8 @@
 //! iothub_host::start(options)?;
 //! # Ok::<(), iothub_host::StartError>(())
 //! ```
-//! A program that calls nothing of this crate must say `use iothub_host as _;`, or it is not linked.
+//! A program that calls nothing of this crate must say `use iothub_host as _;`, or it is not
+//! linked.
 //!
 //! # What each C function does
 //! Before [`start`] every function that can say so returns -EPERM.
@@ -27,7 +28,7 @@
 //! | `on_all_events` | first of all, for every event; `false` keeps it from the others | only the type, the result and `suback` are filled in |
 //! | `on_connack` | a refused CONNECT calls it with the code, then `on_disconnect(-ECONNREFUSED)` | – |
 //! | `on_publish` | after the PUBACK of QoS 1; topic and payload are valid during the call | – |
-//! | `on_error` | a payload larger than the buffer: not read, not acknowledged; the loop then ends with `on_disconnect(-ECONNABORTED)` | the real one, before NCS 3, may go on with a stream out of step |
+//! | `on_error` | a payload larger than the buffer: not read, not acknowledged; the loop then ends with `on_disconnect(-ECONNABORTED)` | older releases may go on with a stream out of step |
 //! | keep-alive | PINGREQ when nothing was written for that long; an answer that does not come is not noticed; in CONNECTING the helper gives up instead | – |
 //! | `nrf_modem_lib_init` | always 0 | – |
 //! | `lte_lc_connect_async` | CFUN=1; the events of [`Options::network`] follow; -EFAULT before the modem library's init, -EINPROGRESS while attaching, 0 when registered | the search has no end of its own |
@@ -55,9 +56,10 @@
 //! No lock of this crate is held while a callback or a hook runs.
 //!
 //! # What bounds a wait
-//! [`Options::send_timeout`] (`CONFIG_MQTT_HELPER_SEND_TIMEOUT_SEC`, 60 s) bounds a write, a TCP connect and, counted anew, a TLS
-//! handshake; the modem bounds the last two by nothing that is documented. Name resolution is bounded by
-//! the system's resolver. A CONNECT that is not answered is bounded by the keep-alive time only, or by
+//! [`Options::send_timeout`] (`CONFIG_MQTT_HELPER_SEND_TIMEOUT_SEC`, 60 s) bounds a write, a TCP
+//! connect and, counted anew, a TLS handshake. On the board the helper sets that option after the
+//! handshake, and nothing that is documented bounds the last two. Name resolution is bounded by the
+//! system's resolver. A CONNECT that is not answered is bounded by the keep-alive time only, or by
 //! `iothub_platform_mqtt_abort`.
 //!
 //! # Why a connection fails
@@ -74,24 +76,27 @@
 //! | the PDN goes | -ENETDOWN |
 //! | CONNECT exceeds the transmit buffer | -ENOMEM |
 //!
-//! -ECONNREFUSED for credentials is what the modem's changelog says; -EOPNOTSUPP for unusable ones is what its
-//! users report. The numbers are Linux's. The reason is logged with the sec tag and the file.
+//! -ECONNREFUSED for credentials is what the modem's changelog says; -EOPNOTSUPP for unusable ones
+//! is what its users report. The numbers are Linux's. The reason is logged with the sec tag and the
+//! file.
 //!
 //! # Credentials and settings on disk
-//! `<data>/modem/credentials/<sec tag>/` has `ca.pem` (one or more CA certificates), `cert.pem` (the device's
-//! certificate, then its intermediates), `key.pem` (PKCS#8, SEC1 or PKCS#1; mode 0600), `psk.pem` and
-//! `identity.pem`; a tool may write them while the device is off. `<data>/settings/<key>` is a file a setting.
-//! CA certificates of all sec tags count; the client's certificate is the first tag's that has one.
+//! `<data>/modem/credentials/<sec tag>/` has `ca.pem` (one or more CA certificates), `cert.pem`
+//! (the device's certificate, then its intermediates), `key.pem` (PKCS#8, SEC1 or PKCS#1; mode
+//! 0600), `psk.pem` and `identity.pem`; a tool may write them while the device is off.
+//! `<data>/settings/<key>` is a file a setting. CA certificates of all sec tags count; the client's
+//! certificate is the first tag's that has one.
 //!
 //! # The network
-//! [`Network`] says what the modem finds; [`Modem`] lets a test or a demo take it away again. Where the PDN has no IPv4,
-//! a name without an IPv6 address becomes an address of [`Options::nat64`], and a connection to such an address goes to
-//! the IPv4 address inside. On dual stack IPv6 comes first, once it is up. Delays are those of real
-//! logs, times [`Options::time_factor`].
+//! [`Network`] says what the modem finds; [`Modem`] lets a test or a demo take it away again. Where
+//! the PDN has no IPv4, a name without an IPv6 address becomes an address of [`Options::nat64`],
+//! and a connection to such an address goes to the IPv4 address inside; [`Options::routes`] carries
+//! a public address on to this machine. On dual stack IPv6 comes first, once it is up. Delays are
+//! those of real logs, times [`Options::time_factor`].
 //!
 //! # Options of the SDK
-//! Only `iothub`'s build script reads Kconfig; this crate takes the same values by [`Options`], and a test compares the
-//! defaults with `rust/ncs-sys/host-include/Kconfig.sdk`.
+//! Only `iothub`'s build script reads Kconfig; this crate takes the same values by [`Options`], and
+//! a test compares the defaults with `rust/ncs-sys/host-include/Kconfig.sdk`.
 
 #![deny(unsafe_code)]
 
@@ -133,12 +138,12 @@ struct Host {
 
 static HOST: OnceLock<Host> = OnceLock::new();
 
-/// Switches the simulated device on: makes the data folder and starts the helper's thread and the system
-/// workqueue. Once per process, before the first call of a C function.
+/// Switches the simulated device on: makes the data folder and starts the helper's thread and the
+/// system workqueue. Once per process, before the first call of a C function.
 ///
 /// # Errors
-/// [`StartError::AlreadyStarted`] the second time, [`StartError::Option`] for a value that cannot be, and
-/// [`StartError::Data`] where the data folder or a thread cannot be made.
+/// [`StartError::AlreadyStarted`] the second time, [`StartError::Option`] for a value that cannot
+/// be, and [`StartError::Data`] where the data folder or a thread cannot be made.
 pub fn start(options: Options) -> Result<(), StartError> {
     static STARTING: Mutex<()> = Mutex::new(());
 

@@ -14,8 +14,8 @@ pub type LedHook = Box<dyn Fn(bool) + Send + Sync>;
 /// Everything [`start`](crate::start) can be told; [`Options::new`] gives the defaults.
 ///
 /// Where a field stands for an option of the SDK, its default is the one in
-/// `rust/ncs-sys/host-include/Kconfig.sdk`; only `iothub`'s build script reads Kconfig, this crate takes
-/// values, so that tests can have any of them.
+/// `rust/ncs-sys/host-include/Kconfig.sdk`; only `iothub`'s build script reads Kconfig, this crate
+/// takes values, so that tests can have any of them.
 #[non_exhaustive]
 pub struct Options {
     /// The data folder: settings and the modem's credential store.
@@ -26,8 +26,8 @@ pub struct Options {
     pub sec_tag: u32,
     /// `CONFIG_MQTT_HELPER_SECONDARY_SEC_TAG`; there -1 stands for `None`.
     pub secondary_sec_tag: Option<u32>,
-    /// `CONFIG_MQTT_HELPER_SEND_TIMEOUT_SEC`. Here it also bounds a TCP connect and, counted anew, a TLS
-    /// handshake.
+    /// `CONFIG_MQTT_HELPER_SEND_TIMEOUT_SEC`. Here it also bounds a TCP connect and, counted anew,
+    /// a TLS handshake.
     pub send_timeout: Duration,
     /// `CONFIG_MQTT_HELPER_RX_TX_BUFFER_SIZE`: room for a packet without its payload, each way.
     pub rx_tx_buffer: usize,
@@ -39,7 +39,8 @@ pub struct Options {
     pub clean_session: bool,
     /// Names that are not to be asked of the system's resolver. A name may stand more than once.
     pub hosts: Vec<(String, IpAddr)>,
-    /// Where the simulated Internet carries an address: a public one of the hub to the loopback interface.
+    /// Where the simulated Internet carries an address: a public one of the hub to the loopback
+    /// interface.
     pub routes: Vec<(IpAddr, IpAddr)>,
     /// What the simulated modem finds when it is switched on.
     pub network: Network,

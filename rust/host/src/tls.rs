@@ -1,5 +1,6 @@
 //! TLS as the modem has it: version 1.2, the cipher suites that modem and rustls share, server
-//! verification with SNI and host name, a client certificate from the credential store, no resumption.
+//! verification with SNI and host name, a client certificate from the credential store, no
+//! resumption.
 
 use std::{
     fmt, fs, io,
@@ -343,5 +344,65 @@ fn explain(error: &CertificateError) -> &'static str {
             "it is for another host name"
         }
         _ => "it is not one of a server",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, KeyPair};
+
+    use super::*;
+
+    fn store(files: &[(Kind, &str)]) -> (tempfile::TempDir, Credentials) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Credentials::new(folder.path().into());
+        for (kind, content) in files {
+            fs::create_dir_all(folder.path().join("7")).unwrap();
+            fs::write(store.path(7, *kind), content).unwrap();
+        }
+        (folder, store)
+    }
+
+    #[test]
+    fn reads_the_files_that_openssl_writes() {
+        let key = KeyPair::generate().unwrap();
+        let certificate = CertificateParams::default()
+            .self_signed(&key)
+            .unwrap()
+            .pem();
+        let (key, text) = (
+            key.serialize_pem(),
+            "Certificate:\n    Data:\n        Version: 3 (0x2)\n",
+        );
+        let parameters =
+            "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n";
+        let (_folder, store) = store(&[
+            (Kind::CaChain, &format!("{certificate}{certificate}")),
+            (
+                Kind::ClientCertificate,
+                &format!("{text}{}", certificate.replace('\n', "\r\n")),
+            ),
+            (Kind::ClientKey, &format!("{parameters}{key}")),
+        ]);
+        assert!(!is_anonymous(&config(&store, &[7]).unwrap()));
+    }
+
+    #[test]
+    fn a_second_sec_tag_gives_another_ca() {
+        let key = KeyPair::generate().unwrap();
+        let certificate = CertificateParams::default()
+            .self_signed(&key)
+            .unwrap()
+            .pem();
+        let (_folder, store) = store(&[(Kind::CaChain, &certificate)]);
+        assert!(is_anonymous(&config(&store, &[6, 7]).unwrap()));
+        let error = config(&store, &[5, 6]).unwrap_err();
+        assert_eq!(error.errno, Errno::CONNREFUSED);
+        assert!(
+            error
+                .to_string()
+                .starts_with("no CA certificate under sec tag 5 or 6,"),
+            "{error}"
+        );
     }
 }

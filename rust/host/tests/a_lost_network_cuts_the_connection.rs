@@ -1,5 +1,5 @@
-//! The PDN goes away, or the address family of the connection: the connection is cut at once; a loss of
-//! coverage alone cuts nothing.
+//! The PDN goes away, or the address family of the connection: the connection is cut at once; a
+//! loss of coverage alone cuts nothing.
 
 mod support;
 

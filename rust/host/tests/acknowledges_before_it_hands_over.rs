@@ -1,4 +1,5 @@
-//! The hub has the PUBACK of a C2D message while on_publish still runs; and an abort waits for that callback.
+//! The hub has the PUBACK of a C2D message while on_publish still runs; and an abort waits for that
+//! callback.
 
 mod support;
 

@@ -1,4 +1,5 @@
-//! A hub that accepts TCP and says nothing: the send timeout ends it, or an abort from another thread.
+//! A hub that accepts TCP and says nothing: the send timeout ends it, or an abort from another
+//! thread.
 
 mod support;
 

@@ -1,4 +1,5 @@
-//! A whole session over mutual TLS on an IPv6-only network: what the hub gets, and what the device is told.
+//! A whole session over mutual TLS on an IPv6-only network: what the hub gets, and what the device
+//! is told.
 
 mod support;
 

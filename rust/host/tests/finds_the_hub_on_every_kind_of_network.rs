@@ -1,5 +1,5 @@
-//! Which address a name has, and that it is reached: IPv6-only by NAT64, dual stack by IPv6 once it is up,
-//! IPv4-only; and the positive numbers of a name that has none.
+//! Which address a name has, and that it is reached: IPv6-only by NAT64, dual stack by IPv6 once it
+//! is up, IPv4-only; and the positive numbers of a name that has none.
 
 mod support;
 
@@ -57,9 +57,10 @@ fn finds_the_hub_on_every_kind_of_network() {
     assert_eq!(device::peer(), Err(errno(sys::ENOTCONN)));
     connects_at("2001:8004:11d0:4e2a::7f00:1");
 
-    modem.attach(Network::DualStack).unwrap();
+    modem.attach(Network::DualStackIpv6Never).unwrap();
     device::until(&HOME);
     connects_at("127.0.0.1");
+    modem.attach(Network::DualStack).unwrap();
     device::until(&IPV6_UP);
     connects_at("127.0.0.1");
 

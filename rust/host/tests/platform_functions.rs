@@ -1,4 +1,5 @@
-//! The platform functions as C sees them: clock, wait and wake, lock, thread, settings, log, LED, identity.
+//! The platform functions as C sees them: clock, wait and wake, lock, thread, settings, log, LED,
+//! identity.
 
 #![allow(clippy::unwrap_used)]
 

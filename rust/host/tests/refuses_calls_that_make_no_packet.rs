@@ -1,5 +1,5 @@
-//! Message id 0, a packet larger than the transmit buffer, and a topic that is none: refused, nothing is sent,
-//! and the connection lives.
+//! Message id 0, a packet larger than the transmit buffer, and a topic that is none: refused,
+//! nothing is sent, and the connection lives.
 
 mod support;
 

@@ -169,11 +169,12 @@ unsafe extern "C" fn modem_key_mgmt_delete(
     }))
 }
 
-/// Reads CA certificates back: -EACCES for any other type, -ENOENT if there is none, -ENOMEM and the
-/// length needed where there is too little room.
+/// Reads CA certificates back: -EACCES for any other type, -ENOENT if there is none, -ENOMEM and
+/// the length needed where there is too little room.
 ///
 /// # Safety
-/// `buf` is NULL or leads to `*len` bytes that can be written; `len` is NULL or leads to a `size_t`.
+/// `buf` is NULL or leads to `*len` bytes that can be written; `len` is NULL or leads to a
+/// `size_t`.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn modem_key_mgmt_read(
     sec_tag: sys::nrf_sec_tag_t,

@@ -74,8 +74,8 @@ impl Callbacks for Table {
             result,
         };
         let client = std::ptr::from_ref(&CLIENT).cast_mut().cast();
-        // SAFETY: the application's function, as its type says; the event lives for the call, and nobody
-        // looks behind the client.
+        // SAFETY: the application's function, as its type says; the event lives for the call, and
+        // nobody looks behind the client.
         unsafe { function(client, &raw const event) }
     }
 
@@ -157,8 +157,8 @@ unsafe fn of_utf8<'a>(text: &sys::mqtt_utf8) -> &'a [u8] {
 /// Sets the callbacks: -EOPNOTSUPP while there is a connection.
 ///
 /// # Safety
-/// `cfg` is NULL or leads to a `struct mqtt_helper_cfg`, whose functions can be called from any thread
-/// until the next call of this one.
+/// `cfg` is NULL or leads to a `struct mqtt_helper_cfg`, whose functions can be called from any
+/// thread until the next call of this one.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn mqtt_helper_init(cfg: *mut sys::mqtt_helper_cfg) -> c_int {
     // SAFETY: NULL, or as the caller promises.
@@ -218,8 +218,8 @@ unsafe extern "C" fn mqtt_helper_disconnect() -> c_int {
 /// One SUBSCRIBE packet: -EINVAL for message id 0, -EOPNOTSUPP unless connected.
 ///
 /// # Safety
-/// `list` is NULL or leads to a `struct mqtt_subscription_list` with `list_count` topics; all live for
-/// the call.
+/// `list` is NULL or leads to a `struct mqtt_subscription_list` with `list_count` topics; all live
+/// for the call.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn mqtt_helper_subscribe(list: *mut sys::mqtt_subscription_list) -> c_int {
     // SAFETY: NULL, or as the caller promises.
@@ -246,7 +246,8 @@ unsafe extern "C" fn mqtt_helper_subscribe(list: *mut sys::mqtt_subscription_lis
 /// One PUBLISH packet: -EINVAL for message id 0, at QoS 0 too; -EOPNOTSUPP unless connected.
 ///
 /// # Safety
-/// `param` is NULL or leads to a `struct mqtt_publish_param` whose topic and payload live for the call.
+/// `param` is NULL or leads to a `struct mqtt_publish_param` whose topic and payload live for the
+/// call.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn mqtt_helper_publish(param: *const sys::mqtt_publish_param) -> c_int {
     // SAFETY: NULL, or as the caller promises.

@@ -50,8 +50,8 @@ unsafe extern "C" fn iothub_platform_log(
 /// The value of a setting.
 ///
 /// # Safety
-/// `key` is NULL or ends in a 0 byte; `buf` is NULL or leads to `*len` bytes that can be written; `len`
-/// is NULL or leads to a `size_t`.
+/// `key` is NULL or ends in a 0 byte; `buf` is NULL or leads to `*len` bytes that can be written;
+/// `len` is NULL or leads to a `size_t`.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn iothub_platform_settings_get(
     key: *const c_char,

@@ -1,13 +1,13 @@
-//! Nordic's mqtt_helper, warts included: one static client, and one thread that waits on a semaphore and
-//! then runs the poll loop until the connection ends.
+//! Nordic's mqtt_helper, warts included: one static client, and one thread that waits on a
+//! semaphore and then runs the poll loop until the connection ends.
 //!
 //! No lock is held while a callback runs. What the real one does that a caller must know:
 //! - `connect` returns after DNS, TCP, TLS and the CONNECT packet, all on the caller's thread.
-//! - A write that fails inside of `publish`, `subscribe` or `disconnect` calls `on_disconnect` on the
-//!   caller's thread, before the call returns.
+//! - A write that fails inside of `publish`, `subscribe` or `disconnect` calls `on_disconnect` on
+//!   the caller's thread, before the call returns.
 //! - Out of CONNECTING there is no way but [`Helper::abort`], or the end of the keep-alive time.
-//! - The thread's last deed in its loop is to abort the client, whichever connection it has by then: one
-//!   that was made inside of `on_disconnect` does not live.
+//! - The thread's last deed in its loop is to abort the client, whichever connection it has by
+//!   then: one that was made inside of `on_disconnect` does not live.
 
 mod connect;
 mod link;

@@ -102,7 +102,8 @@ pub(crate) fn options(data: &Path, port: u16) -> Options {
     options
 }
 
-/// Starts, registers for PDN events, switches the modem on, and waits until what is asked for was told.
+/// Starts, registers for PDN events, switches the modem on, and waits until what is asked for was
+/// told.
 pub(crate) fn attach(options: Options, last: &Seen) -> Vec<Seen> {
     iothub_host::start(options).unwrap();
     // SAFETY: no arguments.
