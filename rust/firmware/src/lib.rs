@@ -10,7 +10,6 @@ extern "C" fn rust_main() {
     if log::set_logger(&iothub::Logger).is_ok() {
         log::set_max_level(iothub::LOG_LEVEL);
     }
-    if let Err(error) = iothub_app::run() {
-        log::error!("{error}");
-    }
+    let Err(error) = iothub_app::run();
+    log::error!("{error}");
 }
