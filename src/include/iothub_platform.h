@@ -41,7 +41,10 @@ void iothub_platform_unlock(void);
 /* Starts the driver thread (its stack and priority are CONFIG_IOTHUB_THREAD_*). At most once: -EALREADY. */
 int iothub_platform_thread_start(void (*entry)(void));
 
-/* Levels as of the `log` crate: 1 error, 2 warning, 3 information, 4 debug, 5 trace. Not terminated by 0. */
+/*
+ * Levels as of the `log` crate: 1 error, 2 warning, 3 information, 4 debug, 5 trace. message_len bytes of
+ * message are followed by a 0; target is not.
+ */
 void iothub_platform_log(unsigned int level, const char *target, size_t target_len,
 			 const char *message, size_t message_len);
 

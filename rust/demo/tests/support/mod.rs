@@ -1,8 +1,9 @@
 //! A bench in a folder of its own.
 #![allow(
+    clippy::expect_used,
     dead_code,
     unreachable_pub,
-    reason = "each test is a crate and uses its part"
+    reason = "each test is a crate and uses its part; one that cannot be set up has failed"
 )]
 
 use std::{fs, time::Duration};
