@@ -90,8 +90,8 @@ pub fn init(callbacks: &'static Callbacks) -> Result<(), Errno> {
 /// [`on_connack`](Callbacks::on_connack).
 ///
 /// # Errors
-/// EOPNOTSUPP when there is a connection, or one is coming; a [resolver's error](Errno::is_resolver); what the
-/// socket says. (NCS, `mqtt_helper_connect`.)
+/// ETIMEDOUT when mqtt_helper is still busy with the connection before; a [resolver's error](Errno::is_resolver); what
+/// the socket says. (NCS, `mqtt_helper_connect`.)
 pub fn connect(hostname: &CStr, client_id: &str, user_name: &str) -> Result<(), Errno> {
     let mut parameters = ncs_sys::mqtt_helper_conn_params {
         hostname: ncs_sys::mqtt_helper_buf {
@@ -102,6 +102,8 @@ pub fn connect(hostname: &CStr, client_id: &str, user_name: &str) -> Result<(), 
         user_name: buffer(user_name),
         ..Default::default()
     };
+    // Its thread ends the connection before with an abort, which would hit this one.
+    abort()?;
     // SAFETY: the strings outlive the call, mqtt_helper does not write to them, and the host name ends in a 0 byte.
     check(unsafe { ncs_sys::mqtt_helper_connect(&mut parameters) })
 }
