@@ -14,7 +14,8 @@
 
 #include <iothub_platform.h>
 
-#define LEAVE_TIMEOUT K_SECONDS(2)
+#define LEAVE_MS 2000
+#define LOOK_AGAIN K_MSEC(10)
 
 extern const k_tid_t mqtt_helper_thread;
 
@@ -51,8 +52,45 @@ static void remember_peer(const struct sockaddr *address)
 	}
 }
 
+/*
+ * Whether the helper's thread waits for the next connection. It leaves without mqtt_abort where it wakes up in the
+ * middle of mqtt_helper_disconnect(), so it is also recognised by what it waits for: the same as before the first
+ * connection.
+ */
+static bool is_idle(void)
+{
+	static const _wait_q_t *idle_queue;
+	const _wait_q_t *pended_on = mqtt_helper_thread->base.pended_on;
+
+	if (!atomic_get(&in_loop)) {
+		if (idle_queue == NULL) {
+			idle_queue = pended_on;
+		}
+		return true;
+	}
+	if (pended_on != NULL && pended_on == idle_queue) {
+		atomic_set(&in_loop, 0);
+		return true;
+	}
+	return false;
+}
+
+static bool has_left(void)
+{
+	const int64_t deadline = k_uptime_get() + LEAVE_MS;
+
+	while (!is_idle()) {
+		if (k_uptime_get() >= deadline) {
+			return false;
+		}
+		(void)k_sem_take(&loop_left, LOOK_AGAIN);
+	}
+	return true;
+}
+
 int __wrap_mqtt_connect(struct mqtt_client *of)
 {
+	(void)is_idle();
 	client = of;
 	remember_peer(of->broker);
 	k_sem_reset(&loop_left);
@@ -76,22 +114,42 @@ int __wrap_mqtt_abort(struct mqtt_client *of)
 
 int iothub_platform_mqtt_abort(void)
 {
-	if (client == NULL || !atomic_get(&in_loop)) {
+	if (client == NULL || is_idle()) {
 		return 0;
 	}
 
 	/* The helper's thread reads the end of the stream and tidies up by itself. */
-	(void)zsock_shutdown(transport_socket(client), ZSOCK_SHUT_RDWR);
-	if (k_sem_take(&loop_left, LEAVE_TIMEOUT) == 0) {
+	if (zsock_shutdown(transport_socket(client), ZSOCK_SHUT_RDWR) == 0 && has_left()) {
 		return 0;
 	}
 
 	/* A stack without shutdown: close it under the thread. */
 	(void)__real_mqtt_abort(client);
-	if (k_sem_take(&loop_left, LEAVE_TIMEOUT) == 0) {
+	return has_left() ? 0 : -ETIMEDOUT;
+}
+
+int iothub_platform_mqtt_discard(struct mqtt_client *of, const struct mqtt_evt *event)
+{
+	const struct mqtt_publish_param *message = &event->param.publish;
+	const struct mqtt_puback_param ack = { .message_id = message->message_id };
+	size_t left = message->message.payload.len;
+	uint8_t waste[64];
+
+	if (left <= CONFIG_MQTT_HELPER_PAYLOAD_BUFFER_LEN) {
 		return 0;
 	}
-	return atomic_get(&in_loop) ? -ETIMEDOUT : 0;
+	while (left > 0) {
+		int got = mqtt_read_publish_payload_blocking(of, waste, MIN(left, sizeof(waste)));
+
+		if (got <= 0) {
+			return got == 0 ? -ENOTCONN : got;
+		}
+		left -= got;
+	}
+	if (message->message.topic.qos == MQTT_QOS_1_AT_LEAST_ONCE) {
+		(void)mqtt_publish_qos1_ack(of, &ack);
+	}
+	return 1;
 }
 
 int iothub_platform_mqtt_nodelay(void)

@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* iothub_platform.h on Zephyr: clock, waiting, lock, driver thread, log, random. */
+#include <errno.h>
+#include <string.h>
 #include <zephyr/kernel.h>
 #include <zephyr/logging/log.h>
+#include <zephyr/logging/log_ctrl.h>
 #include <zephyr/random/random.h>
 #include <zephyr/sys/reboot.h>
 
 #include <iothub_platform.h>
 
-LOG_MODULE_REGISTER(iothub, MIN(CONFIG_IOTHUB_LOG_LEVEL, LOG_LEVEL_DBG));
+/* What is logged is decided before: CONFIG_IOTHUB_LOG_LEVEL. */
+LOG_MODULE_REGISTER(iothub, LOG_LEVEL_DBG);
+
+#define TARGET_MAX 40
 
 static K_MUTEX_DEFINE(client_lock);
 static K_SEM_DEFINE(driver_wake, 0, 1);
@@ -85,25 +91,38 @@ uintptr_t iothub_platform_thread_id(void)
 	return (uintptr_t)k_current_get();
 }
 
+/* Zephyr's deferred log takes the length of a string from its end, whatever the format's precision says. */
+static const char *prefix(const char *target, size_t target_len, char *buf, size_t room)
+{
+	static const char ours[] = "iothub";
+
+	if (target_len == sizeof(ours) - 1 && memcmp(target, ours, target_len) == 0) {
+		return "";
+	}
+	(void)snprintk(buf, room, "%.*s: ", (int)MIN(target_len, room), target);
+	return buf;
+}
+
 void iothub_platform_log(unsigned int level, const char *target, size_t target_len,
 			 const char *message, size_t message_len)
 {
-	/* The text is an argument, never the format: it may come from the network. */
-	const int target_width = (int)target_len;
-	const int width = (int)message_len;
+	char buf[TARGET_MAX];
+	const char *from = prefix(target, target_len, buf, sizeof(buf));
 
+	ARG_UNUSED(message_len);
+	/* The text is an argument, never the format: it may come from the network. */
 	switch (level) {
 	case 1:
-		LOG_ERR("%.*s: %.*s", target_width, target, width, message);
+		LOG_ERR("%s%s", from, message);
 		break;
 	case 2:
-		LOG_WRN("%.*s: %.*s", target_width, target, width, message);
+		LOG_WRN("%s%s", from, message);
 		break;
 	case 3:
-		LOG_INF("%.*s: %.*s", target_width, target, width, message);
+		LOG_INF("%s%s", from, message);
 		break;
 	default:
-		LOG_DBG("%.*s: %.*s", target_width, target, width, message);
+		LOG_DBG("%s%s", from, message);
 		break;
 	}
 }

@@ -17,9 +17,11 @@ fn main() {
 
 /// What differs between the generations of the SDK, read from the declarations themselves.
 fn facts(bindings: &str) -> [(&'static str, bool); 6] {
-    let has = |text: &str| bindings.contains(text);
+    // Where there is no rustfmt, bindgen writes its tokens with other white space between them.
+    let bindings: String = bindings.split_whitespace().collect();
+    let has = |text: &str| bindings.contains(&text.replace(' ', ""));
     let connack = bindings
-        .split("pub type mqtt_helper_on_connack_t")
+        .split("pubtypemqtt_helper_on_connack_t")
         .nth(1)
         .and_then(|rest| rest.split(';').next())
         .unwrap_or_default();
@@ -78,6 +80,7 @@ mod generate {
             "INCLUDE_DIRS",
             "INCLUDE_DEFINES",
             "IOTHUB_CLANG_ARGS",
+            "ZEPHYR_BASE",
         ] {
             println!("cargo::rerun-if-env-changed={variable}");
         }
@@ -146,6 +149,15 @@ mod generate {
         }
         if target.starts_with("thumb") && !target.ends_with("hf") {
             arguments.push("-D__SOFTFP__".into());
+        }
+        if let Some(zephyr) = env::var_os("ZEPHYR_BASE") {
+            // The C library's headers are built in for GCC, and unknown to clang.
+            arguments.push(format!(
+                "-I{}",
+                PathBuf::from(zephyr)
+                    .join("lib/libc/minimal/include")
+                    .display()
+            ));
         }
         arguments.extend(
             list("INCLUDE_DIRS")

@@ -45,7 +45,10 @@ int iothub_platform_thread_start(void (*entry)(void));
 /* Which thread this is: the same number for the same thread, never 0. */
 uintptr_t iothub_platform_thread_id(void);
 
-/* Levels as of the `log` crate: 1 error, 2 warning, 3 information, 4 debug, 5 trace. Not terminated by 0. */
+/*
+ * Levels as of the `log` crate: 1 error, 2 warning, 3 information, 4 debug, 5 trace. message_len bytes of
+ * message are followed by a 0; target is not.
+ */
 void iothub_platform_log(unsigned int level, const char *target, size_t target_len,
 			 const char *message, size_t message_len);
 
@@ -70,6 +73,16 @@ void iothub_platform_reboot(void);
  * thread did not leave in time. Not from a callback of mqtt_helper.
  */
 int iothub_platform_mqtt_abort(void);
+
+/*
+ * For on_all_events of mqtt_helper, with a PUBLISH event: where the payload is larger than mqtt_helper's
+ * buffer, reads it away, acknowledges it at QoS 1, and returns 1; else returns 0 and touches nothing.
+ * mqtt_helper by itself leaves such a payload in the stream and never acknowledges it, so that the hub
+ * sends it again after every connect.
+ */
+struct mqtt_client;
+struct mqtt_evt;
+int iothub_platform_mqtt_discard(struct mqtt_client *client, const struct mqtt_evt *event);
 
 /* Sets TCP_NODELAY on the connection. -ENOTSUP where the stack has no such option. */
 int iothub_platform_mqtt_nodelay(void);

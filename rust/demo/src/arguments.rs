@@ -100,5 +100,8 @@ impl Arguments {
 }
 
 pub(crate) fn device_options(arguments: &Arguments) -> DeviceOptions {
-    DeviceOptions { network: arguments.network, ..DeviceOptions::default() }
+    DeviceOptions {
+        network: arguments.network,
+        ..DeviceOptions::default()
+    }
 }

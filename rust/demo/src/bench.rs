@@ -42,7 +42,13 @@ pub struct DeviceOptions {
 
 impl Default for DeviceOptions {
     fn default() -> Self {
-        Self { network: Network::DualStack, time_factor: 1.0, port: None, send_timeout: Duration::from_secs(60), program: None }
+        Self {
+            network: Network::DualStack,
+            time_factor: 1.0,
+            port: None,
+            send_timeout: Duration::from_secs(60),
+            program: None,
+        }
     }
 }
 
@@ -55,7 +61,8 @@ impl Bench {
             .then(|| TempDir::with_prefix("iothub-"))
             .transpose()
             .map_err(|source| Error::io("a temporary folder cannot be made", source))?;
-        let program = std::env::current_exe().map_err(|source| Error::io("this program", source))?;
+        let program =
+            std::env::current_exe().map_err(|source| Error::io("this program", source))?;
         let data = match (&arguments.data, &temporary) {
             (Some(data), _) => data.clone(),
             (None, Some(folder)) => folder.path().to_owned(),
@@ -74,9 +81,15 @@ impl Bench {
         Self::with(data, program, (0, 0), Console::standard())
     }
 
-    fn with(data: &Path, program: &Path, ports: (u16, u16), console: Console) -> Result<Self, Error> {
+    fn with(
+        data: &Path,
+        program: &Path,
+        ports: (u16, u16),
+        console: Console,
+    ) -> Result<Self, Error> {
         let setup = Setup::open(data)?;
-        let (hub, hub_address, http_address) = start_hub(program, data, ports, &console, Lines::default())?;
+        let (hub, hub_address, http_address) =
+            start_hub(program, data, ports, &console, Lines::default())?;
         let bench = Self {
             setup,
             console,
@@ -87,7 +100,11 @@ impl Bench {
             device: None,
             _temporary: None,
         };
-        let root = bench.setup.pki().authority_certificate("rootca").map_err(Error::new)?;
+        let root = bench
+            .setup
+            .pki()
+            .authority_certificate("rootca")
+            .map_err(Error::new)?;
         bench.rest().register_ca("development-root", &root.pem())?;
         bench.rest().put_device(DEVICE_ID, "enabled")?;
         Ok(bench)
@@ -128,10 +145,16 @@ impl Bench {
             .arg("device")
             .arg("--data")
             .arg(self.setup.device_data())
-            .args(["--port", &options.port.unwrap_or(self.hub_address.port()).to_string()])
+            .args([
+                "--port",
+                &options.port.unwrap_or(self.hub_address.port()).to_string(),
+            ])
             .args(["--network", &options.network.to_string()])
             .args(["--time-factor", &options.time_factor.to_string()])
-            .args(["--send-timeout", &options.send_timeout.as_secs().to_string()]);
+            .args([
+                "--send-timeout",
+                &options.send_timeout.as_secs().to_string(),
+            ]);
         let device = Process::start("device", command, &self.console, Lines::default())?;
         let lines = device.lines().clone();
         self.device = Some(device);
@@ -158,7 +181,13 @@ impl Bench {
     pub fn restart_hub(&mut self) -> Result<(), Error> {
         let ports = (self.hub_address.port(), self.http_address.port());
         let lines = self.hub.lines().clone();
-        let (hub, ..) = start_hub(&self.program, self.setup.data(), ports, &self.console, lines)?;
+        let (hub, ..) = start_hub(
+            &self.program,
+            self.setup.data(),
+            ports,
+            &self.console,
+            lines,
+        )?;
         self.hub = hub;
         Ok(())
     }
@@ -179,7 +208,9 @@ fn ended_well(name: &str, status: ExitStatus) -> Result<(), Error> {
     if status.success() {
         Ok(())
     } else {
-        Err(Error::new(format!("the {name} process ended with {status}")))
+        Err(Error::new(format!(
+            "the {name} process ended with {status}"
+        )))
     }
 }
 
@@ -200,10 +231,14 @@ fn start_hub(
     let mark = lines.mark();
     let hub = Process::start("hub", command, console, lines)?;
     let ready = hub.lines().find_after(mark, READY, START)?;
-    let addresses = ready.split_once(READY).map_or("", |(_, addresses)| addresses);
+    let addresses = ready
+        .split_once(READY)
+        .map_or("", |(_, addresses)| addresses);
     let mut addresses = addresses.split(' ').map(str::parse);
     match (addresses.next(), addresses.next()) {
         (Some(Ok(mqtt)), Some(Ok(http))) => Ok((hub, mqtt, http)),
-        _ => Err(Error::new(format!("the hub's first line is not understood: {ready}"))),
+        _ => Err(Error::new(format!(
+            "the hub's first line is not understood: {ready}"
+        ))),
     }
 }

@@ -49,11 +49,23 @@ impl Console {
 }
 
 fn color(name: &str) -> Style {
-    let color = if name == "device" { AnsiColor::Cyan } else { AnsiColor::Magenta };
+    let color = if name == "device" {
+        AnsiColor::Cyan
+    } else {
+        AnsiColor::Magenta
+    };
     Style::new().fg_color(Some(Color::Ansi(color)))
 }
 
 /// What came over the network must not steer the terminal.
 fn printable(line: &str) -> String {
-    line.chars().map(|character| if character.is_control() { '\u{fffd}' } else { character }).collect()
+    line.chars()
+        .map(|character| {
+            if character.is_control() {
+                '\u{fffd}'
+            } else {
+                character
+            }
+        })
+        .collect()
 }

@@ -28,12 +28,17 @@ async fn serve(arguments: &HubArguments) -> Result<ExitCode, Error> {
     options.http = (Ipv4Addr::LOCALHOST, arguments.http).into();
     options.data_dir = Some(data);
     let key = server.key_pem().map_err(Error::new)?;
-    options.identity = Identity::Pem { chain: server.chain_pem(), key: key.expose().to_owned() };
+    options.identity = Identity::Pem {
+        chain: server.chain_pem(),
+        key: key.expose().to_owned(),
+    };
     options.log = LogFormat::Text;
 
     let ended = |kind| signal(kind).map_err(|source| Error::io("signals cannot be caught", source));
-    let (mut interrupt, mut terminate) =
-        (ended(SignalKind::interrupt())?, ended(SignalKind::terminate())?);
+    let (mut interrupt, mut terminate) = (
+        ended(SignalKind::interrupt())?,
+        ended(SignalKind::terminate())?,
+    );
     let emulator = Emulator::start(options).await.map_err(Error::new)?;
     println!("{READY}{} {}", emulator.mqtt_addr(), emulator.http_addr());
     tokio::select! {

@@ -47,9 +47,15 @@ fn show(arguments: &Arguments) -> Result<ExitCode, Error> {
     let signals = stop_signals()?;
     let mut bench = Bench::start(arguments, console.clone())?;
     console.banner(&[
-        ("IoT Hub", format!("{HOSTNAME}, MQTT over TLS on {}", bench.hub_address())),
+        (
+            "IoT Hub",
+            format!("{HOSTNAME}, MQTT over TLS on {}", bench.hub_address()),
+        ),
         ("Web page", format!("http://{}/", bench.http_address())),
-        ("Device", format!("{DEVICE_ID} on a network that is {}", arguments.network)),
+        (
+            "Device",
+            format!("{DEVICE_ID} on a network that is {}", arguments.network),
+        ),
         ("Data", bench.setup().data().display().to_string()),
         ("", "Ctrl-C ends everything.".to_owned()),
     ]);
@@ -83,7 +89,11 @@ fn once(arguments: &Arguments) -> Result<ExitCode, Error> {
     } else {
         anstream::println!("\n{} passed, {} failed", report.passed(), report.failed());
     }
-    Ok(if report.failed() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if report.failed() == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 fn stop_signals() -> Result<mpsc::Receiver<()>, Error> {

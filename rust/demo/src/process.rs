@@ -42,7 +42,9 @@ impl Process {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .map_err(|source| Error::io(&format!("the {name} process cannot be started"), source))?;
+            .map_err(|source| {
+                Error::io(&format!("the {name} process cannot be started"), source)
+            })?;
         if let Some(stdout) = child.stdout.take() {
             lines.follow(name, stdout, console.clone());
         }
@@ -62,7 +64,12 @@ impl Process {
     /// # Errors
     /// The operating system refuses.
     pub fn kill(&mut self) -> Result<(), Error> {
-        let what = |source| Error::io(&format!("the {} process cannot be killed", self.name), source);
+        let what = |source| {
+            Error::io(
+                &format!("the {} process cannot be killed", self.name),
+                source,
+            )
+        };
         self.child.kill().map_err(what)?;
         self.child.wait().map(drop).map_err(what)
     }
@@ -92,7 +99,10 @@ impl Process {
                 }
                 Ok(None) => {
                     let _ = self.kill();
-                    return Err(Error::new(format!("the {} process did not end in time", self.name)));
+                    return Err(Error::new(format!(
+                        "the {} process did not end in time",
+                        self.name
+                    )));
                 }
                 Err(source) => return Err(Error::io(self.name, source)),
             }
@@ -126,13 +136,22 @@ impl Lines {
         let deadline = Instant::now() + timeout;
         let mut state = self.state();
         loop {
-            if let Some(line) = state.lines.iter().skip(mark).find(|line| line.contains(text)) {
+            if let Some(line) = state
+                .lines
+                .iter()
+                .skip(mark)
+                .find(|line| line.contains(text))
+            {
                 return Ok(line.clone());
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() || state.open == 0 {
                 let tail: Vec<_> = state.lines.iter().rev().take(8).rev().cloned().collect();
-                let why = if left.is_zero() { "in time" } else { "before the process ended" };
+                let why = if left.is_zero() {
+                    "in time"
+                } else {
+                    "before the process ended"
+                };
                 return Err(Error::new(format!(
                     "no line with \"{text}\" {why}; the last lines:\n  {}",
                     tail.join("\n  ")
@@ -142,7 +161,12 @@ impl Lines {
         }
     }
 
-    fn follow(&self, name: &'static str, stream: impl std::io::Read + Send + 'static, console: Console) {
+    fn follow(
+        &self,
+        name: &'static str,
+        stream: impl std::io::Read + Send + 'static,
+        console: Console,
+    ) {
         let lines = self.clone();
         lines.state().open += 1;
         std::thread::spawn(move || {
@@ -161,7 +185,11 @@ impl Lines {
     }
 
     fn wait<'a>(&self, state: MutexGuard<'a, State>, timeout: Duration) -> MutexGuard<'a, State> {
-        self.0.1.wait_timeout(state, timeout).unwrap_or_else(PoisonError::into_inner).0
+        self.0
+            .1
+            .wait_timeout(state, timeout)
+            .unwrap_or_else(PoisonError::into_inner)
+            .0
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

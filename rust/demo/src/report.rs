@@ -40,7 +40,11 @@ impl fmt::Display for Check {
             Err(_) => (style(AnsiColor::Red), "FAIL"),
         };
         let seconds = self.took.as_secs_f32();
-        write!(f, "{style}{mark}{style:#} {:<46} {seconds:>5.1} s  ", self.name)?;
+        write!(
+            f,
+            "{style}{mark}{style:#} {:<46} {seconds:>5.1} s  ",
+            self.name
+        )?;
         match &self.result {
             Ok(found) => f.write_str(found),
             Err(error) => error.fmt(f),

@@ -24,7 +24,10 @@ impl Rest {
             .timeout_global(Some(Duration::from_secs(40)))
             .build()
             .into();
-        Self { base: format!("http://{address}"), agent }
+        Self {
+            base: format!("http://{address}"),
+            agent,
+        }
     }
 
     /// Registers a CA certificate as verified.
@@ -41,7 +44,8 @@ impl Rest {
         let body = json!({
             "deviceId": id, "status": status, "authentication": { "type": "certificateAuthority" }
         });
-        self.expect("PUT", &format!("/devices/{id}"), &body).map(drop)
+        self.expect("PUT", &format!("/devices/{id}"), &body)
+            .map(drop)
     }
 
     /// The twin as the service sees it.
@@ -53,7 +57,9 @@ impl Rest {
     pub fn patch_desired(&self, id: &str, desired: &Value) -> Result<u64, Error> {
         let body = json!({ "properties": { "desired": desired } });
         let twin = self.expect("PATCH", &format!("/twins/{id}"), &body)?;
-        Ok(twin["properties"]["desired"]["$version"].as_u64().unwrap_or(0))
+        Ok(twin["properties"]["desired"]["$version"]
+            .as_u64()
+            .unwrap_or(0))
     }
 
     /// Calls a direct method: HTTP status and body.
@@ -83,7 +89,9 @@ impl Rest {
 
     /// Telemetry behind sequence number `since`.
     pub fn telemetry(&self, id: &str, since: u64) -> Result<Vec<Value>, Error> {
-        self.lines(&format!("/admin/telemetry.jsonl?since={since}&device={id}&limit=10000"))
+        self.lines(&format!(
+            "/admin/telemetry.jsonl?since={since}&device={id}&limit=10000"
+        ))
     }
 
     /// The hub's events behind sequence number `since`.
@@ -111,7 +119,10 @@ impl Rest {
             }
             if Instant::now() >= deadline {
                 let cause = last.map(|error| format!(": {error}")).unwrap_or_default();
-                return Err(Error::new(format!("{what}: not within {} s{cause}", timeout.as_secs())));
+                return Err(Error::new(format!(
+                    "{what}: not within {} s{cause}",
+                    timeout.as_secs()
+                )));
             }
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -121,7 +132,9 @@ impl Rest {
         let url = format!("{}{path}", self.base);
         let mut answer = self.agent.get(&url).call().map_err(Error::new)?;
         let text = answer.body_mut().read_to_string().map_err(Error::new)?;
-        text.lines().map(|line| serde_json::from_str(line).map_err(Error::new)).collect()
+        text.lines()
+            .map(|line| serde_json::from_str(line).map_err(Error::new))
+            .collect()
     }
 
     fn expect(&self, method: &str, path: &str, body: &Value) -> Result<Value, Error> {

@@ -38,25 +38,46 @@ pub(crate) fn run(
         started = Some(bench);
         Ok(format!("{HOSTNAME} at {address}"))
     });
-    let Some(mut bench) = started.filter(|_| up) else { return Ok(report) };
+    let Some(mut bench) = started.filter(|_| up) else {
+        return Ok(report);
+    };
 
     let mut lines = Lines::default();
     check("device attaches on an IPv6-only network", &mut || {
         // The rest of the network's kinds have tests of their own.
-        let options =
-            DeviceOptions { network: Network::Ipv6Only, time_factor: 0.3, ..DeviceOptions::default() };
+        let options = DeviceOptions {
+            network: Network::Ipv6Only,
+            time_factor: 0.3,
+            ..DeviceOptions::default()
+        };
         lines = bench.start_device(&options)?;
         lines.find_after(0, "network up: IPv6 only", PATIENCE)?;
         let peer = lines.find_after(0, "behind a NAT64", PATIENCE)?;
-        Ok(peer.split_once("over IPv6 ").map_or(peer.clone(), |(_, rest)| rest.to_owned()))
+        Ok(peer
+            .split_once("over IPv6 ")
+            .map_or(peer.clone(), |(_, rest)| rest.to_owned()))
     });
-    check("connected, X.509 verified both ways", &mut || connected(&bench, &lines, 1));
-    check("telemetry arrives with all its properties", &mut || telemetry(&bench));
-    check("twin: desired interval takes effect", &mut || interval(&bench));
-    check("twin: a bad value is answered with 400", &mut || bad_value(&bench));
-    check("method led is answered 200", &mut || method(&bench, "led", json!(1), 200));
-    check("an unknown method is answered 404", &mut || method(&bench, "reboot", json!(null), 404));
-    check("cloud-to-device message is delivered", &mut || cloud_to_device(&bench, &lines));
+    check("connected, X.509 verified both ways", &mut || {
+        connected(&bench, &lines, 1)
+    });
+    check("telemetry arrives with all its properties", &mut || {
+        telemetry(&bench)
+    });
+    check("twin: desired interval takes effect", &mut || {
+        interval(&bench)
+    });
+    check("twin: a bad value is answered with 400", &mut || {
+        bad_value(&bench)
+    });
+    check("method led is answered 200", &mut || {
+        method(&bench, "led", json!(1), 200)
+    });
+    check("an unknown method is answered 404", &mut || {
+        method(&bench, "reboot", json!(null), 404)
+    });
+    check("cloud-to-device message is delivered", &mut || {
+        cloud_to_device(&bench, &lines)
+    });
     check("hub killed and started again: device is back", &mut || {
         let mark = lines.mark();
         bench.kill_hub()?;
@@ -67,9 +88,17 @@ pub(crate) fn run(
         connected(&bench, &lines, 1)?;
         method(&bench, "led", json!(0), 200)
     });
-    check("no accepted message is lost", &mut || nothing_lost(&bench, &lines));
-    check("disabled in the registry: dropped and refused", &mut || disabled(&bench));
-    check("clean end", &mut || bench.stop().map(|()| "both processes ended with status 0".to_owned()));
+    check("no accepted message is lost", &mut || {
+        nothing_lost(&bench, &lines)
+    });
+    check("disabled in the registry: dropped and refused", &mut || {
+        disabled(&bench)
+    });
+    check("clean end", &mut || {
+        bench
+            .stop()
+            .map(|()| "both processes ended with status 0".to_owned())
+    });
     Ok(report)
 }
 
@@ -87,12 +116,17 @@ fn connected(bench: &Bench, lines: &Lines, times: usize) -> Result<String, Error
         Ok(events(bench, "connected")?.into_iter().nth(times - 1))
     })?;
     lines.find_after(0, "ready: every subscription is granted", PATIENCE)?;
-    bench.rest().until("subscribed", PATIENCE, |_| Ok(events(bench, "subscribed")?.pop()))?;
+    bench.rest().until("subscribed", PATIENCE, |_| {
+        Ok(events(bench, "subscribed")?.pop())
+    })?;
     let reason = event["reason"].as_str().unwrap_or_default();
-    if reason.to_ascii_lowercase().contains("x.509") || reason.to_ascii_lowercase().contains("x509") {
+    if reason.to_ascii_lowercase().contains("x.509") || reason.to_ascii_lowercase().contains("x509")
+    {
         Ok(reason.to_owned())
     } else {
-        Err(Error::new(format!("the hub does not say that X.509 was used: {event}")))
+        Err(Error::new(format!(
+            "the hub does not say that X.509 was used: {event}"
+        )))
     }
 }
 
@@ -107,7 +141,11 @@ fn telemetry(bench: &Bench) -> Result<String, Error> {
         && system["contentType"] == "application/json"
         && system["contentEncoding"] == "utf-8"
         && message["properties"]["temperatureAlert"] == "false";
-    if complete { Ok(body.to_string()) } else { Err(Error::new(format!("incomplete: {message}"))) }
+    if complete {
+        Ok(body.to_string())
+    } else {
+        Err(Error::new(format!("incomplete: {message}")))
+    }
 }
 
 fn interval(bench: &Bench) -> Result<String, Error> {
@@ -117,7 +155,11 @@ fn interval(bench: &Bench) -> Result<String, Error> {
         acknowledged(bench, 200, seconds, version)?;
     }
     // By the device's own clock, so that a busy machine does not matter.
-    let since = rest.telemetry(DEVICE_ID, 0)?.last().and_then(|last| last["seq"].as_u64()).unwrap_or(0);
+    let since = rest
+        .telemetry(DEVICE_ID, 0)?
+        .last()
+        .and_then(|last| last["seq"].as_u64())
+        .unwrap_or(0);
     let times = rest.until("three more messages", PATIENCE, |rest| {
         let times: Vec<_> = rest
             .telemetry(DEVICE_ID, since)?
@@ -126,42 +168,55 @@ fn interval(bench: &Bench) -> Result<String, Error> {
             .collect();
         Ok((times.len() >= 3).then_some(times))
     })?;
-    let gaps: Vec<_> = times.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).collect();
+    let gaps: Vec<_> = times
+        .windows(2)
+        .map(|pair| pair[1].saturating_sub(pair[0]))
+        .collect();
     if gaps.iter().all(|gap| (900..5000).contains(gap)) {
-        Ok(format!("5 s, then 1 s, each acknowledged; messages {gaps:?} ms apart"))
+        Ok(format!(
+            "5 s, then 1 s, each acknowledged; messages {gaps:?} ms apart"
+        ))
     } else {
         Err(Error::new(format!("messages are {gaps:?} ms apart")))
     }
 }
 
 fn bad_value(bench: &Bench) -> Result<String, Error> {
-    let version = bench.rest().patch_desired(DEVICE_ID, &json!({ "telemetryInterval": "soon" }))?;
+    let version = bench
+        .rest()
+        .patch_desired(DEVICE_ID, &json!({ "telemetryInterval": "soon" }))?;
     acknowledged(bench, 400, 1, version)
 }
 
 /// Waits for `{"value":…,"ac":…,"av":…}` in the reported properties.
 fn acknowledged(bench: &Bench, code: u64, value: u64, version: u64) -> Result<String, Error> {
-    bench.rest().until(&format!("acknowledgement of version {version}"), PATIENCE, |rest| {
-        let twin = rest.twin(DEVICE_ID)?;
-        let found = &twin["properties"]["reported"]["telemetryInterval"];
-        let right = found["ac"] == code && found["value"] == value && found["av"] == version;
-        Ok(right.then(|| found.to_string()))
-    })
+    bench.rest().until(
+        &format!("acknowledgement of version {version}"),
+        PATIENCE,
+        |rest| {
+            let twin = rest.twin(DEVICE_ID)?;
+            let found = &twin["properties"]["reported"]["telemetryInterval"];
+            let right = found["ac"] == code && found["value"] == value && found["av"] == version;
+            Ok(right.then(|| found.to_string()))
+        },
+    )
 }
 
 fn method(bench: &Bench, name: &str, payload: Value, status: u64) -> Result<String, Error> {
     // Right after a connect the subscription may be under way: the hub then says that the device is not online.
-    bench.rest().until(&format!("method {name}"), PATIENCE, |rest| {
-        let (http, answer) = rest.method(DEVICE_ID, name, &payload)?;
-        if http != 200 {
-            return Ok(None);
-        }
-        if answer["status"] == status {
-            Ok(Some(answer.to_string()))
-        } else {
-            Err(Error::new(format!("answered with {answer}")))
-        }
-    })
+    bench
+        .rest()
+        .until(&format!("method {name}"), PATIENCE, |rest| {
+            let (http, answer) = rest.method(DEVICE_ID, name, &payload)?;
+            if http != 200 {
+                return Ok(None);
+            }
+            if answer["status"] == status {
+                Ok(Some(answer.to_string()))
+            } else {
+                Err(Error::new(format!("answered with {answer}")))
+            }
+        })
 }
 
 fn cloud_to_device(bench: &Bench, lines: &Lines) -> Result<String, Error> {
@@ -178,7 +233,11 @@ fn cloud_to_device(bench: &Bench, lines: &Lines) -> Result<String, Error> {
 
 /// Every telemetry message that the device's `send` accepted before now is at the hub.
 fn nothing_lost(bench: &Bench, lines: &Lines) -> Result<String, Error> {
-    let accepted: BTreeSet<u64> = lines.all().iter().filter_map(|line| timestamp(line)).collect();
+    let accepted: BTreeSet<u64> = lines
+        .all()
+        .iter()
+        .filter_map(|line| timestamp(line))
+        .collect();
     if accepted.is_empty() {
         return Err(Error::new("the device has accepted nothing"));
     }
@@ -190,7 +249,11 @@ fn nothing_lost(bench: &Bench, lines: &Lines) -> Result<String, Error> {
             .collect();
         let missing: Vec<_> = accepted.difference(&arrived).collect();
         if missing.is_empty() {
-            Ok(Some(format!("{} accepted, {} arrived", accepted.len(), arrived.len())))
+            Ok(Some(format!(
+                "{} accepted, {} arrived",
+                accepted.len(),
+                arrived.len()
+            )))
         } else {
             Err(Error::new(format!("missing: {missing:?}")))
         }

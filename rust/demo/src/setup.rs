@@ -33,8 +33,12 @@ impl Setup {
     /// A folder cannot be written, or what is in it cannot be used.
     pub fn open(data: &Path) -> Result<Self, Error> {
         fs::create_dir_all(data).map_err(|source| Error::path(data, source))?;
-        let pki = Pki::development(data.join("pki"), OffsetDateTime::now_utc()).map_err(Error::new)?;
-        let setup = Self { data: data.to_owned(), pki };
+        let pki =
+            Pki::development(data.join("pki"), OffsetDateTime::now_utc()).map_err(Error::new)?;
+        let setup = Self {
+            data: data.to_owned(),
+            pki,
+        };
         setup.device()?;
         setup.provision()?;
         Ok(setup)
@@ -62,24 +66,32 @@ impl Setup {
 
     /// The folder of the device's credentials.
     pub fn credentials(&self) -> PathBuf {
-        self.device_data().join(format!("modem/credentials/{SEC_TAG}"))
+        self.device_data()
+            .join(format!("modem/credentials/{SEC_TAG}"))
     }
 
     /// The hub's chain and key, PEM.
     pub(crate) fn server(&self) -> Result<Identity, Error> {
         let names = [HOSTNAME, "localhost", "127.0.0.1"];
-        self.pki.server("hub", &names, OffsetDateTime::now_utc()).map_err(Error::new)
+        self.pki
+            .server("hub", &names, OffsetDateTime::now_utc())
+            .map_err(Error::new)
     }
 
     fn device(&self) -> Result<Identity, Error> {
-        self.pki.device(DEVICE_ID, OffsetDateTime::now_utc()).map_err(Error::new)
+        self.pki
+            .device(DEVICE_ID, OffsetDateTime::now_utc())
+            .map_err(Error::new)
     }
 
     fn provision(&self) -> Result<(), Error> {
         let device = self.device()?;
         let folder = self.credentials();
         fs::create_dir_all(&folder).map_err(|source| Error::path(&folder, source))?;
-        let root = self.pki.authority_certificate("rootca").map_err(Error::new)?;
+        let root = self
+            .pki
+            .authority_certificate("rootca")
+            .map_err(Error::new)?;
         write(&folder.join("ca.pem"), root.pem().as_bytes())?;
         write(&folder.join("cert.pem"), device.chain_pem().as_bytes())?;
         let key = device.key_pem().map_err(Error::new)?;

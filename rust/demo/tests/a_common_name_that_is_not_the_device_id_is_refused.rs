@@ -1,3 +1,5 @@
+//! The certificate is another device's: CONNACK 5, and the reason in the hub's log.
+
 mod support;
 
 use iothub_host::Network;
@@ -13,5 +15,11 @@ fn a_common_name_that_is_not_the_device_id_is_refused() {
     let line = waits_for(&lines, "CONNACK 5");
     assert!(line.contains("next attempt in"), "{line}");
     let refused = world.event("refused");
-    assert!(refused["reason"].as_str().unwrap_or_default().contains("another-device"), "{refused}");
+    assert!(
+        refused["reason"]
+            .as_str()
+            .unwrap_or_default()
+            .contains("another-device"),
+        "{refused}"
+    );
 }

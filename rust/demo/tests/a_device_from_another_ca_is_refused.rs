@@ -15,5 +15,8 @@ fn a_device_from_another_ca_is_refused() {
     let lines = world.start(Network::Ipv4Only);
     waits_for(&lines, "next attempt in");
     let refused = world.event("refused");
-    assert!(!refused["reason"].as_str().unwrap_or_default().is_empty(), "{refused}");
+    assert!(
+        !refused["reason"].as_str().unwrap_or_default().is_empty(),
+        "{refused}"
+    );
 }

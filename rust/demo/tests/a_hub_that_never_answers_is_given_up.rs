@@ -27,8 +27,12 @@ fn a_hub_that_never_answers_is_given_up() {
         send_timeout: std::time::Duration::from_secs(1),
         ..quick()
     });
-    let _first = connections.recv_timeout(PATIENCE).expect("the device connects");
+    let _first = connections
+        .recv_timeout(PATIENCE)
+        .expect("the device connects");
     waits_for(&lines, "ETIMEDOUT");
     waits_for(&lines, "next attempt in");
-    let _second = connections.recv_timeout(PATIENCE).expect("the device connects again");
+    let _second = connections
+        .recv_timeout(PATIENCE)
+        .expect("the device connects again");
 }

@@ -1,3 +1,5 @@
+//! Refused by the hub, which says why in its own log.
+
 mod support;
 
 use iothub_demo::DEVICE_ID;
@@ -12,7 +14,10 @@ fn an_expired_certificate_is_refused() {
     let now = OffsetDateTime::now_utc();
     let expired = world.issue(
         DEVICE_ID,
-        Validity { not_before: now - Duration::days(2), not_after: now - Duration::days(1) },
+        Validity {
+            not_before: now - Duration::days(2),
+            not_after: now - Duration::days(1),
+        },
     );
     world.credential("cert.pem", Some(&expired.chain_pem()));
     world.credential("key.pem", Some(&key(&expired)));
@@ -20,5 +25,8 @@ fn an_expired_certificate_is_refused() {
     waits_for(&lines, "next attempt in");
     let refused = world.event("refused");
     let reason = refused["reason"].as_str().unwrap_or_default();
-    assert!(reason.contains("expired") || reason.contains("valid"), "{refused}");
+    assert!(
+        reason.contains("expired") || reason.contains("valid"),
+        "{refused}"
+    );
 }

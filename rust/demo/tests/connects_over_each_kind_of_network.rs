@@ -12,7 +12,10 @@ fn connects_over_each_kind_of_network() {
         (Network::DualStack, "network up: IPv4 and IPv6"),
         (Network::Ipv6Only, "network up: IPv6 only"),
         (Network::Ipv4Only, "no IPv6: the network gives IPv4 only"),
-        (Network::DualStackIpv6Fails, "no IPv6: its configuration failed"),
+        (
+            Network::DualStackIpv6Fails,
+            "no IPv6: its configuration failed",
+        ),
     ] {
         let lines = world.start(network);
         waits_for(&lines, says);

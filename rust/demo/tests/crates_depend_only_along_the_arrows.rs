@@ -17,23 +17,41 @@ const ARROWS: &[(&str, &[&str], &[&str])] = &[
     ("iothub-provision", &[], &[]),
     (
         "iothub-demo",
-        &["iothub", "iothub-app", "iothub-host", "iothub-emulator", "iothub-provision"],
+        &[
+            "iothub",
+            "iothub-app",
+            "iothub-host",
+            "iothub-emulator",
+            "iothub-provision",
+        ],
         &[],
     ),
-    ("iothub-capi-tests", &["iothub-capi", "iothub-host", "iothub-emulator"], &["iothub-provision"]),
+    (
+        "iothub-capi-tests",
+        &["iothub-capi", "iothub-host", "iothub-emulator"],
+        &["iothub-provision"],
+    ),
 ];
 
 #[test]
 fn crates_depend_only_along_the_arrows() {
     let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--no-deps", "--format-version", "1", "--offline"])
+        .args([
+            "metadata",
+            "--no-deps",
+            "--format-version",
+            "1",
+            "--offline",
+        ])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .expect("cargo runs");
     let metadata: Value = serde_json::from_slice(&output.stdout).expect("cargo prints JSON");
     let packages = metadata["packages"].as_array().expect("packages");
-    let allowed: BTreeMap<_, _> =
-        ARROWS.iter().map(|(name, normal, dev)| (*name, (*normal, *dev))).collect();
+    let allowed: BTreeMap<_, _> = ARROWS
+        .iter()
+        .map(|(name, normal, dev)| (*name, (*normal, *dev)))
+        .collect();
 
     let mut wrong = Vec::new();
     for package in packages {

@@ -28,8 +28,12 @@ fn keys_stay_private() {
 }
 
 fn visit(folder: &Path, found: &mut impl FnMut(&Path)) {
-    for entry in fs::read_dir(folder).expect("a folder").flatten() {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
-        if path.is_dir() { visit(&path, found) } else { found(&path) }
+        if path.is_dir() {
+            visit(&path, found)
+        } else {
+            found(&path)
+        }
     }
 }

@@ -10,8 +10,11 @@ fn missing_credentials_are_named() {
     let mut world = World::new();
     world.credential("key.pem", None);
     let lines = world.start(Network::Ipv4Only);
-    let line = waits_for(&lines, "private key");
-    assert!(line.contains("10"), "the security tag is named: {line}");
+    let line = waits_for(&lines, "half of a client's credentials");
+    assert!(
+        line.contains("sec tag 10") && line.contains("key.pem"),
+        "the security tag is named: {line}"
+    );
     waits_for(&lines, "next attempt in");
 
     world.credential("cert.pem", None);

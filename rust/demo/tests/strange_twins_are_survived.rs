@@ -18,12 +18,17 @@ fn strange_twins_are_survived() {
     for _ in 0..8 {
         deep = json!({ "deeper": deep });
     }
-    rest.patch_desired(DEVICE_ID, &json!({ "deep": deep, "list": [1, "two", [3]] })).expect("patched");
-    for (value, code) in
-        [(json!(null), None), (json!({ "a": 1 }), Some(400)), (json!(-5), Some(400)), (json!("7"), Some(200))]
-    {
-        let version =
-            rest.patch_desired(DEVICE_ID, &json!({ "telemetryInterval": value })).expect("patched");
+    rest.patch_desired(DEVICE_ID, &json!({ "deep": deep, "list": [1, "two", [3]] }))
+        .expect("patched");
+    for (value, code) in [
+        (json!(null), None),
+        (json!({ "a": 1 }), Some(400)),
+        (json!(-5), Some(400)),
+        (json!("7"), Some(200)),
+    ] {
+        let version = rest
+            .patch_desired(DEVICE_ID, &json!({ "telemetryInterval": value }))
+            .expect("patched");
         if let Some(code) = code {
             acknowledged(&world, code, version);
         }
@@ -31,9 +36,13 @@ fn strange_twins_are_survived() {
 
     // 30 KB do not fit the device's buffer of 4 KB: it says so and stays.
     let mark = lines.mark();
-    let large: Value = (0..10).map(|index| (format!("p{index}"), json!("x".repeat(3000)))).collect();
+    let large: Value = (0..10)
+        .map(|index| (format!("p{index}"), json!("x".repeat(3000))))
+        .collect();
     rest.patch_desired(DEVICE_ID, &large).expect("patched");
-    lines.find_after(mark, "larger than the payload buffer", PATIENCE).expect("the device says why");
+    lines
+        .find_after(mark, "larger than the payload buffer", PATIENCE)
+        .expect("the device says why");
     rest.until("a method is answered", PATIENCE, |rest| {
         let (status, answer) = rest.method(DEVICE_ID, "led", &json!(0))?;
         Ok((status == 200 && answer["status"] == 200).then_some(()))

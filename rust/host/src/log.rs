@@ -7,7 +7,8 @@ use std::{
     time::Duration,
 };
 
-/// How important a record is; the numbers are those of the `log` crate and of `iothub_platform_log`.
+/// How important a record is; the numbers are those of the `log` crate and of
+/// `iothub_platform_log`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// Something failed.
@@ -80,8 +81,8 @@ impl fmt::Display for Record<'_> {
     }
 }
 
-/// Receives every record that passes [`Options::log_level`](crate::Options::log_level), on the thread
-/// that logs.
+/// Receives every record that passes [`Options::log_level`](crate::Options::log_level), on the
+/// thread that logs.
 pub type LogHook = Box<dyn Fn(&Record<'_>) + Send + Sync>;
 
 /// The default hook: a line on standard output.

@@ -6,7 +6,8 @@ use std::{
     str::FromStr,
 };
 
-/// The prefix of a DNS64 and its NAT64: `2001:8004:11d0:4e2a::/96`. Lengths: 32, 40, 48, 56, 64, 96.
+/// The prefix of a DNS64 and its NAT64: `2001:8004:11d0:4e2a::/96`. Lengths: 32, 40, 48, 56, 64,
+/// 96.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Nat64Prefix {
     prefix: [u8; 16],

@@ -14,8 +14,8 @@ pub type LedHook = Box<dyn Fn(bool) + Send + Sync>;
 /// Everything [`start`](crate::start) can be told; [`Options::new`] gives the defaults.
 ///
 /// Where a field stands for an option of the SDK, its default is the one in
-/// `rust/ncs-sys/host-include/Kconfig.sdk`; only `iothub`'s build script reads Kconfig, this crate takes
-/// values, so that tests can have any of them.
+/// `rust/ncs-sys/host-include/Kconfig.sdk`; only `iothub`'s build script reads Kconfig, this crate
+/// takes values, so that tests can have any of them.
 #[non_exhaustive]
 pub struct Options {
     /// The data folder: settings and the modem's credential store.
@@ -26,8 +26,8 @@ pub struct Options {
     pub sec_tag: u32,
     /// `CONFIG_MQTT_HELPER_SECONDARY_SEC_TAG`; there -1 stands for `None`.
     pub secondary_sec_tag: Option<u32>,
-    /// `CONFIG_MQTT_HELPER_SEND_TIMEOUT_SEC`. Here it also bounds a TCP connect and, counted anew, a TLS
-    /// handshake.
+    /// `CONFIG_MQTT_HELPER_SEND_TIMEOUT_SEC`. Here it also bounds a TCP connect and, counted anew,
+    /// a TLS handshake.
     pub send_timeout: Duration,
     /// `CONFIG_MQTT_HELPER_RX_TX_BUFFER_SIZE`: room for a packet without its payload, each way.
     pub rx_tx_buffer: usize,
@@ -39,7 +39,8 @@ pub struct Options {
     pub clean_session: bool,
     /// Names that are not to be asked of the system's resolver. A name may stand more than once.
     pub hosts: Vec<(String, IpAddr)>,
-    /// Where the simulated Internet carries an address: a public one of the hub to the loopback interface.
+    /// Where the simulated Internet carries an address: a public one of the hub to the loopback
+    /// interface.
     pub routes: Vec<(IpAddr, IpAddr)>,
     /// What the simulated modem finds when it is switched on.
     pub network: Network,
@@ -151,4 +152,92 @@ fn execute_again() -> ! {
         program.display()
     );
     process::exit(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    /// `config NAME` and its `default`.
+    fn kconfig() -> BTreeMap<&'static str, &'static str> {
+        let text = include_str!("../../ncs-sys/host-include/Kconfig.sdk");
+        let mut name = "";
+        let mut defaults = BTreeMap::new();
+        for line in text.lines().map(str::trim) {
+            if let Some(config) = line.strip_prefix("config ") {
+                name = config;
+            } else if let Some(value) = line.strip_prefix("default ") {
+                assert_eq!(defaults.insert(name, value), None, "{name}");
+            }
+        }
+        defaults
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_kconfig() {
+        let options = Options::new("data");
+        let secondary = options.secondary_sec_tag.map_or(-1, i64::from);
+        let defaults = [
+            ("MQTT_HELPER_PORT", options.port.to_string()),
+            ("MQTT_HELPER_SEC_TAG", options.sec_tag.to_string()),
+            ("MQTT_HELPER_SECONDARY_SEC_TAG", secondary.to_string()),
+            (
+                "MQTT_HELPER_SEND_TIMEOUT_SEC",
+                options.send_timeout.as_secs().to_string(),
+            ),
+            (
+                "MQTT_HELPER_RX_TX_BUFFER_SIZE",
+                options.rx_tx_buffer.to_string(),
+            ),
+            (
+                "MQTT_HELPER_PAYLOAD_BUFFER_LEN",
+                options.payload_buffer.to_string(),
+            ),
+            ("MQTT_KEEPALIVE", options.keep_alive.as_secs().to_string()),
+            (
+                "MQTT_CLEAN_SESSION",
+                if options.clean_session { "y" } else { "n" }.into(),
+            ),
+        ];
+        let kconfig = kconfig();
+        assert_eq!(kconfig.len(), defaults.len());
+        for (name, value) in defaults {
+            assert_eq!(kconfig.get(name), Some(&value.as_str()), "{name}");
+        }
+    }
+
+    #[test]
+    fn values_that_cannot_be_are_refused_by_name() {
+        let refused = |change: fn(&mut Options)| {
+            let mut options = Options::new("data");
+            change(&mut options);
+            options.check().map_err(|error| error.to_string())
+        };
+        let named = |result: Result<(), String>, name: &str| {
+            assert!(result.unwrap_err().starts_with(&format!("option {name}: ")));
+        };
+        assert_eq!(refused(|_| {}), Ok(()));
+        named(
+            refused(|options| options.time_factor = f64::NAN),
+            "time_factor",
+        );
+        named(
+            refused(|options| options.send_timeout = Duration::ZERO),
+            "send_timeout",
+        );
+        named(
+            refused(|options| options.keep_alive = Duration::from_millis(1500)),
+            "keep_alive",
+        );
+        named(
+            refused(|options| options.keep_alive = Duration::from_secs(65_536)),
+            "keep_alive",
+        );
+        named(
+            refused(|options| options.payload_buffer = 0),
+            "rx_tx_buffer or payload_buffer",
+        );
+    }
 }

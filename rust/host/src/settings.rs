@@ -1,5 +1,5 @@
-//! Settings that survive a reboot: one file each, replaced by renaming, so that a crash leaves either the
-//! old value or the new one.
+//! Settings that survive a reboot: one file each, replaced by renaming, so that a crash leaves
+//! either the old value or the new one.
 
 use std::{
     fs,
@@ -35,14 +35,15 @@ impl Settings {
     /// Replaces the value under `key`; an empty one deletes it.
     pub(crate) fn store(&self, key: &str, value: &[u8]) -> Result<(), Errno> {
         let path = self.path(key)?;
-        let _one_writer = lock(&self.writing);
-        if value.is_empty() {
-            return match fs::remove_file(&path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(&path, &error)),
-                _ => Ok(()),
-            };
-        }
-        replace(&path, value, 0o644).map_err(|error| failed(&path, &error))
+        let written = {
+            let _one_writer = lock(&self.writing);
+            if value.is_empty() {
+                remove(&path)
+            } else {
+                replace(&path, value, 0o644)
+            }
+        };
+        written.map_err(|error| failed(&path, &error))
     }
 
     fn path(&self, key: &str) -> Result<PathBuf, Errno> {
@@ -61,6 +62,13 @@ impl Settings {
             return Err(Errno::INVAL);
         }
         Ok(self.folder.join(key))
+    }
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        result => result,
     }
 }
 

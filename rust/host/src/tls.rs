@@ -1,8 +1,11 @@
 //! TLS as the modem has it: version 1.2, the cipher suites that modem and rustls share, server
-//! verification with SNI and host name, a client certificate from the credential store, no resumption.
+//! verification with SNI and host name, a client certificate from the credential store, no
+//! resumption.
 
 use std::{
-    fmt, io,
+    fmt, fs, io,
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -17,6 +20,7 @@ use rustls::{
 
 use crate::{
     errno::Errno,
+    log,
     modem::{
         Socket,
         credentials::{Credentials, Kind},
@@ -147,6 +151,7 @@ fn identity(store: &Credentials, sec_tags: &[u32]) -> Result<Option<Identity>, T
             (Some(_), None) => return Err(half("certificate", Kind::ClientKey)),
             (None, Some(_)) => return Err(half("private key", Kind::ClientCertificate)),
             (Some(certificate), Some(key)) => {
+                warn_if_open(&store.path(sec_tag, Kind::ClientKey));
                 let chain = certificates(store, sec_tag, Kind::ClientCertificate, &certificate)?;
                 let key = PrivateKeyDer::from_pem_slice(&key).map_err(|error| {
                     unreadable(
@@ -165,6 +170,17 @@ fn identity(store: &Credentials, sec_tags: &[u32]) -> Result<Option<Identity>, T
         }
     }
     Ok(None)
+}
+
+fn warn_if_open(key: &Path) {
+    let mode = fs::metadata(key).map(|metadata| metadata.permissions().mode());
+    if mode.is_ok_and(|mode| mode & 0o077 != 0) {
+        log::warning!(
+            "modem_key_mgmt",
+            "{} can be read by others: chmod 600",
+            key.display()
+        );
+    }
 }
 
 fn load(store: &Credentials, sec_tag: u32, kind: Kind) -> Result<Option<Vec<u8>>, TlsError> {
@@ -276,6 +292,12 @@ fn failed(socket: &Socket, error: &io::Error, timeout: Duration) -> TlsError {
             reason: "the network went away".into(),
         };
     }
+    if socket.is_closed() {
+        return TlsError {
+            errno: Errno::CONNABORTED,
+            reason: "the connection was aborted here".into(),
+        };
+    }
     match error.kind() {
         io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => TlsError {
             errno: Errno::TIMEDOUT,
@@ -322,5 +344,65 @@ fn explain(error: &CertificateError) -> &'static str {
             "it is for another host name"
         }
         _ => "it is not one of a server",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, KeyPair};
+
+    use super::*;
+
+    fn store(files: &[(Kind, &str)]) -> (tempfile::TempDir, Credentials) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Credentials::new(folder.path().into());
+        for (kind, content) in files {
+            fs::create_dir_all(folder.path().join("7")).unwrap();
+            fs::write(store.path(7, *kind), content).unwrap();
+        }
+        (folder, store)
+    }
+
+    #[test]
+    fn reads_the_files_that_openssl_writes() {
+        let key = KeyPair::generate().unwrap();
+        let certificate = CertificateParams::default()
+            .self_signed(&key)
+            .unwrap()
+            .pem();
+        let (key, text) = (
+            key.serialize_pem(),
+            "Certificate:\n    Data:\n        Version: 3 (0x2)\n",
+        );
+        let parameters =
+            "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n";
+        let (_folder, store) = store(&[
+            (Kind::CaChain, &format!("{certificate}{certificate}")),
+            (
+                Kind::ClientCertificate,
+                &format!("{text}{}", certificate.replace('\n', "\r\n")),
+            ),
+            (Kind::ClientKey, &format!("{parameters}{key}")),
+        ]);
+        assert!(!is_anonymous(&config(&store, &[7]).unwrap()));
+    }
+
+    #[test]
+    fn a_second_sec_tag_gives_another_ca() {
+        let key = KeyPair::generate().unwrap();
+        let certificate = CertificateParams::default()
+            .self_signed(&key)
+            .unwrap()
+            .pem();
+        let (_folder, store) = store(&[(Kind::CaChain, &certificate)]);
+        assert!(is_anonymous(&config(&store, &[6, 7]).unwrap()));
+        let error = config(&store, &[5, 6]).unwrap_err();
+        assert_eq!(error.errno, Errno::CONNREFUSED);
+        assert!(
+            error
+                .to_string()
+                .starts_with("no CA certificate under sec tag 5 or 6,"),
+            "{error}"
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! Nordic's race, kept: the helper's thread ends its loop by aborting whatever connection there is, also
-//! one that on_disconnect made.
+//! Nordic's race, kept: the helper's thread ends its loop by aborting whatever connection there is,
+//! also one that on_disconnect made.
 
 mod support;
 

@@ -1,5 +1,5 @@
-//! A write that fails inside of publish: on_disconnect is called on the caller's thread before publish
-//! returns, and may call back into the helper.
+//! A write that fails inside of publish: on_disconnect is called on the caller's thread before
+//! publish returns, and may call back into the helper.
 
 mod support;
 
@@ -22,7 +22,7 @@ fn a_failed_write_tells_on_the_callers_thread() {
     pki.provision(data.path());
     let hub = Hub::new(pki.hub());
     let mut options = device::options(data.path(), hub.port());
-    options.send_timeout = Duration::from_millis(300);
+    options.send_timeout = Duration::from_secs(3);
     let (done, may_close) = mpsc::channel::<()>();
     let hub = hub.run(move |hub| {
         // Connected, and then it reads nothing more.

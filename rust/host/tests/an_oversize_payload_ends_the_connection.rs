@@ -1,5 +1,5 @@
-//! A payload that does not fit: on_error, no PUBACK, and then the end of the connection; the largest
-//! payload that fits arrives.
+//! A payload that does not fit: on_error, no PUBACK, and then the end of the connection; the
+//! largest payload that fits arrives.
 
 mod support;
 

@@ -1,8 +1,9 @@
-//! A whole session over mutual TLS on an IPv6-only network: what the hub gets, and what the device is told.
+//! A whole session over mutual TLS on an IPv6-only network: what the hub gets, and what the device
+//! is told.
 
 mod support;
 
-use std::sync::mpsc;
+use std::{net::Ipv6Addr, sync::mpsc};
 
 use support::{
     HOST,
@@ -58,7 +59,11 @@ fn connects_over_mutual_tls() {
         assert_eq!(session.recv(), Sent::End);
     });
 
-    device::attach(device::options(data.path(), port), &IPV6_UP);
+    let mut options = device::options(data.path(), port);
+    let public = "13.70.74.195".parse().unwrap();
+    options.hosts = vec![(HOST.into(), public)];
+    options.routes = vec![(public, "127.0.0.1".parse().unwrap())];
+    device::attach(options, &IPV6_UP);
     assert_eq!(device::init(), 0);
     assert_eq!(device::connect(), 0);
     assert_eq!(
@@ -68,6 +73,8 @@ fn connects_over_mutual_tls() {
             session_present: true
         }
     );
+    let seen: Ipv6Addr = "2001:8004:11d0:4e2a::d46:4ac3".parse().unwrap();
+    assert_eq!(device::peer(), Ok(seen.octets().into()));
     assert_eq!(device::nodelay(), 0);
     assert_eq!(device::subscribe(&[("a/#", 0), ("b/+/c", 1)], 7), 0);
     assert_eq!(

@@ -1,5 +1,5 @@
-//! No credentials, half of them, and ones that do not fit: the error names the sec tag and the file, and
-//! nothing is sent to the hub.
+//! No credentials, half of them, and ones that do not fit: the error names the sec tag and the
+//! file, and nothing is sent to the hub.
 
 mod support;
 

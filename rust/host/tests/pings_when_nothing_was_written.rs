@@ -1,5 +1,5 @@
-//! Keep-alive: a PINGREQ when nothing was written for that long, and none while CONNECT is unanswered:
-//! there the helper gives up.
+//! Keep-alive: a PINGREQ when nothing was written for that long, and none while CONNECT is
+//! unanswered: there the helper gives up.
 
 mod support;
 

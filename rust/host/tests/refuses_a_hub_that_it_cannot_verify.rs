@@ -1,4 +1,5 @@
-//! A hub of another CA, of another name, or with a certificate that has expired: refused, and told why.
+//! A hub of another CA, of another name, or with a certificate that has expired: refused, and told
+//! why.
 
 mod support;
 

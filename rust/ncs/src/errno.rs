@@ -120,7 +120,8 @@ const EXPLAINED: &[(u32, &str, &str)] = &[
     (
         ncs_sys::ECONNABORTED,
         "ECONNABORTED",
-        "the connection was aborted",
+        "the connection was aborted; from a TLS connect by mbedTLS: nobody listens there, or the handshake failed (a \
+         missing or wrong certificate or key)",
     ),
     (
         ncs_sys::ECONNRESET,

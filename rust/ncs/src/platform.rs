@@ -197,14 +197,18 @@ impl log::Log for Logger {
         let _ = core::fmt::Write::write_fmt(&mut line, *record.args());
         let target = record.target().split("::").next().unwrap_or_default();
         let level = record.level() as u32;
-        // SAFETY: the pointers and the lengths are those of two strings, read only during the call.
+        let length = line.0.len();
+        // `Line` keeps a byte for it.
+        let _ = line.0.push('\0');
+        // SAFETY: the pointers and the lengths are those of two strings, read only during the call; the message has
+        // a 0 after it.
         unsafe {
             ncs_sys::iothub_platform_log(
                 level,
                 target.as_ptr().cast(),
                 target.len(),
                 line.0.as_ptr().cast(),
-                line.0.len(),
+                length,
             );
         }
     }
@@ -213,11 +217,14 @@ impl log::Log for Logger {
 }
 
 #[derive(Default)]
-struct Line(heapless::String<LOG_LINE>);
+struct Line(heapless::String<{ LOG_LINE + 1 }>);
 
 impl core::fmt::Write for Line {
     fn write_str(&mut self, text: &str) -> core::fmt::Result {
         for character in text.chars() {
+            if self.0.len() + character.len_utf8() > LOG_LINE {
+                return Err(core::fmt::Error);
+            }
             self.0.push(character).map_err(|_| core::fmt::Error)?;
         }
         Ok(())

@@ -19,6 +19,8 @@ pub enum ConfigError {
     IdScope,
     /// The registration id is empty, over 128 bytes, has other characters than letters, digits, `-._:`, or ends in one of `._:`.
     RegistrationId,
+    /// DPS is configured for a client that was made without it.
+    NoProvisioning,
     /// DPS's custom payload is over 256 bytes or is not JSON.
     ProvisioningPayload,
     /// Over 1767 s, or over 1177 s where [`Config::keep_alive_limit`](crate::Config) was not raised:
@@ -51,6 +53,7 @@ impl fmt::Display for ConfigError {
             Self::RegistrationId => {
                 "the DPS registration id is empty, too long or has a character that is not allowed"
             }
+            Self::NoProvisioning => "this client was built without DPS",
             Self::ProvisioningPayload => "the DPS payload is over 256 bytes or is not JSON",
             Self::KeepAlive => "the keep-alive is above the hub's limit of 1177 s",
             Self::Backoff => "the minimum back-off is zero or above the maximum",

@@ -56,7 +56,7 @@
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
-mod address;
+pub mod address;
 mod c2d;
 mod client;
 mod command;
@@ -71,6 +71,7 @@ mod methods;
 pub mod network;
 pub mod outbox;
 mod percent;
+pub mod pnp;
 mod properties;
 pub mod reconnect;
 mod status;

@@ -126,10 +126,7 @@ pub(crate) fn write_answer_topic(
     status: i32,
     rid: &[u8],
 ) -> Result<(), Full> {
-    if status < 0 {
-        writer.text("-")?;
-    }
-    writer.number(u64::from(status.unsigned_abs()))?;
+    writer.signed(i64::from(status))?;
     writer.text("/?$rid=")?;
     writer.bytes(rid)
 }

@@ -39,8 +39,6 @@ pub enum Failure {
     Malformed,
     /// The connection ended before the answer.
     Disconnected,
-    /// It could not be written, several times over: it is larger than MQTT's buffers.
-    NotWritten,
 }
 
 /// A stale document is fetched again so often; then it is taken as it is.

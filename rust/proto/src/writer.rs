@@ -55,6 +55,29 @@ impl<'b> Writer<'b> {
         self.bytes(digits.get(20 - used..).unwrap_or_default())
     }
 
+    pub(crate) fn signed(&mut self, number: i64) -> Result<(), Full> {
+        if number < 0 {
+            self.text("-")?;
+        }
+        self.number(number.unsigned_abs())
+    }
+
+    /// With its quotes; escaped as little as RFC 8259 allows.
+    pub(crate) fn json_text(&mut self, text: &str) -> Result<(), Full> {
+        self.text("\"")?;
+        for byte in text.bytes() {
+            match byte {
+                b'"' | b'\\' => self.bytes(&[b'\\', byte])?,
+                0..0x20 => {
+                    self.text("\\u00")?;
+                    self.bytes(&[percent::hex(byte >> 4), percent::hex(byte & 15)])?;
+                }
+                _ => self.bytes(&[byte])?,
+            }
+        }
+        self.text("\"")
+    }
+
     pub(crate) fn encoded(&mut self, text: &str) -> Result<(), Full> {
         text.bytes().try_for_each(|byte| {
             if percent::is_unreserved(byte) {

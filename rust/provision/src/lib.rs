@@ -40,9 +40,12 @@
 pub mod cli;
 pub mod error;
 mod files;
+pub mod modem;
+pub mod nrfcloud;
 pub mod pem;
 pub mod pki;
 mod secret;
+pub mod simulator;
 
 pub use error::{Error, Kind};
 pub use secret::Secret;

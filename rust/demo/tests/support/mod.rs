@@ -1,13 +1,17 @@
 //! A bench in a folder of its own.
-#![allow(dead_code, reason = "each test is a crate and uses its part")]
+#![allow(
+    clippy::expect_used,
+    dead_code,
+    unreachable_pub,
+    reason = "each test is a crate and uses its part; one that cannot be set up has failed"
+)]
 
 use std::{fs, time::Duration};
 
 use iothub_demo::{Bench, DEVICE_ID, DeviceOptions, Lines};
 use iothub_host::Network;
 use iothub_provision::pki::{
-    AuthorityOptions, Identity, IdentityOptions, KeyAlgorithm, KeySource, Pki, Profile, Subject,
-    Validity,
+    Identity, IdentityOptions, KeyAlgorithm, KeySource, Pki, Profile, Subject, Validity,
 };
 use serde_json::Value;
 use tempfile::TempDir;
@@ -34,7 +38,9 @@ impl World {
     }
 
     pub fn start_with(&mut self, options: DeviceOptions) -> Lines {
-        self.bench.start_device(&options).expect("the device starts")
+        self.bench
+            .start_device(&options)
+            .expect("the device starts")
     }
 
     /// Replaces one of the files under the security tag; `None` takes it away.
@@ -53,8 +59,11 @@ impl World {
 
     /// A PKI that the other side knows nothing of.
     pub fn other_pki(&self) -> Pki {
-        Pki::development(self.folder.path().join("other-pki"), OffsetDateTime::now_utc())
-            .expect("a second PKI")
+        Pki::development(
+            self.folder.path().join("other-pki"),
+            OffsetDateTime::now_utc(),
+        )
+        .expect("a second PKI")
     }
 
     /// The hub's last event of that kind.
@@ -69,20 +78,27 @@ impl World {
     }
 
     pub fn connected(&self, lines: &Lines) {
-        lines.find_after(0, "ready: every subscription is granted", PATIENCE).expect("ready");
+        lines
+            .find_after(0, "ready: every subscription is granted", PATIENCE)
+            .expect("ready");
     }
 
     /// Telemetry has arrived, so all is well.
     pub fn telemetry_arrives(&self) {
         self.bench
             .rest()
-            .until("telemetry", PATIENCE, |rest| Ok(rest.telemetry(DEVICE_ID, 0)?.pop()))
+            .until("telemetry", PATIENCE, |rest| {
+                Ok(rest.telemetry(DEVICE_ID, 0)?.pop())
+            })
             .expect("telemetry arrives");
     }
 }
 
 pub fn quick() -> DeviceOptions {
-    DeviceOptions { time_factor: 0.01, ..DeviceOptions::default() }
+    DeviceOptions {
+        time_factor: 0.01,
+        ..DeviceOptions::default()
+    }
 }
 
 pub fn issue(pki: &Pki, common_name: &str, validity: Validity) -> Identity {
@@ -100,7 +116,10 @@ pub fn issue(pki: &Pki, common_name: &str, validity: Validity) -> Identity {
 
 pub fn valid_now() -> Validity {
     let now = OffsetDateTime::now_utc();
-    Validity { not_before: now - time::Duration::HOUR, not_after: now + time::Duration::DAY }
+    Validity {
+        not_before: now - time::Duration::HOUR,
+        not_after: now + time::Duration::DAY,
+    }
 }
 
 pub fn key(identity: &Identity) -> String {
@@ -108,5 +127,7 @@ pub fn key(identity: &Identity) -> String {
 }
 
 pub fn waits_for(lines: &Lines, text: &str) -> String {
-    lines.find_after(0, text, PATIENCE).expect("the device says so")
+    lines
+        .find_after(0, text, PATIENCE)
+        .expect("the device says so")
 }

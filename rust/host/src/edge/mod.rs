@@ -1,5 +1,15 @@
-//! The C edge: the functions that `ncs-sys` declares, each a conversion and one call of the safe code.
-//! Nothing else in this crate is unsafe.
+//! The C edge: the functions that `ncs-sys` declares, each a conversion and one call of the safe
+//! code. Nothing else in this crate is unsafe.
+
+/// Each of these functions has the signature that `ncs-sys` declares: an array has one type only.
+macro_rules! defines {
+    ($($function:ident),* $(,)?) => {
+        $(const _: () = {
+            let _ = [ncs_sys::$function, $function];
+        };)*
+    };
+}
+use defines;
 
 mod modem;
 mod mqtt_helper;
@@ -25,7 +35,8 @@ fn with_host<T>(call: impl FnOnce(&'static Host) -> Result<T, Errno>) -> Result<
 /// The bytes that C points to: none for NULL, whatever the length.
 ///
 /// # Safety
-/// A pointer that is not NULL leads to `len` bytes that can be read and that nobody writes to for `'a`.
+/// A pointer that is not NULL leads to `len` bytes that can be read and that nobody writes to for
+/// `'a`.
 unsafe fn bytes<'a>(pointer: *const u8, len: usize) -> &'a [u8] {
     if pointer.is_null() || len == 0 {
         return &[];

@@ -13,9 +13,23 @@ use crate::{
     modem::{Event, PdnHandler, Registration, credentials::Kind},
 };
 
+super::defines! {
+    nrf_modem_lib_init,
+    lte_lc_connect_async,
+    lte_lc_power_off,
+    pdn_default_ctx_cb_reg,
+    modem_key_mgmt_write,
+    modem_key_mgmt_delete,
+    modem_key_mgmt_read,
+    modem_key_mgmt_exists,
+}
+
 /// Switches the modem library on.
+///
+/// # Safety
+/// None is needed: there are no pointers.
 #[unsafe(no_mangle)]
-extern "C" fn nrf_modem_lib_init() -> c_int {
+unsafe extern "C" fn nrf_modem_lib_init() -> c_int {
     code(with_host(|host| {
         host.modem.init();
         Ok(())
@@ -46,8 +60,11 @@ unsafe extern "C" fn lte_lc_connect_async(handler: sys::lte_lc_evt_handler_t) ->
 }
 
 /// CFUN=0.
+///
+/// # Safety
+/// None is needed: there are no pointers.
 #[unsafe(no_mangle)]
-extern "C" fn lte_lc_power_off() -> c_int {
+unsafe extern "C" fn lte_lc_power_off() -> c_int {
     code(with_host(|host| host.modem.power_off()))
 }
 
@@ -136,8 +153,11 @@ unsafe extern "C" fn modem_key_mgmt_write(
 }
 
 /// Deletes a credential: -EPERM while LTE is on, -ENOENT if there is none.
+///
+/// # Safety
+/// None is needed: there are no pointers.
 #[unsafe(no_mangle)]
-extern "C" fn modem_key_mgmt_delete(
+unsafe extern "C" fn modem_key_mgmt_delete(
     sec_tag: sys::nrf_sec_tag_t,
     cred_type: sys::modem_key_mgmt_cred_type,
 ) -> c_int {
@@ -149,11 +169,12 @@ extern "C" fn modem_key_mgmt_delete(
     }))
 }
 
-/// Reads CA certificates back: -EACCES for any other type, -ENOENT if there is none, -ENOMEM and the
-/// length needed where there is too little room.
+/// Reads CA certificates back: -EACCES for any other type, -ENOENT if there is none, -ENOMEM and
+/// the length needed where there is too little room.
 ///
 /// # Safety
-/// `buf` is NULL or leads to `*len` bytes that can be written; `len` is NULL or leads to a `size_t`.
+/// `buf` is NULL or leads to `*len` bytes that can be written; `len` is NULL or leads to a
+/// `size_t`.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn modem_key_mgmt_read(
     sec_tag: sys::nrf_sec_tag_t,

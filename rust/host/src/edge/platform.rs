@@ -10,6 +10,15 @@ use crate::{
     log,
 };
 
+super::defines! {
+    iothub_platform_log,
+    iothub_platform_settings_get,
+    iothub_platform_settings_set,
+    iothub_platform_reboot,
+    iothub_platform_hardware_id,
+    iothub_platform_led,
+}
+
 /// Keeps `platform.c` in the program, whatever order a linker looks for it in.
 #[used]
 static PLATFORM_C: unsafe extern "C" fn() -> i64 = sys::iothub_platform_uptime_ms;
@@ -41,8 +50,8 @@ unsafe extern "C" fn iothub_platform_log(
 /// The value of a setting.
 ///
 /// # Safety
-/// `key` is NULL or ends in a 0 byte; `buf` is NULL or leads to `*len` bytes that can be written; `len`
-/// is NULL or leads to a `size_t`.
+/// `key` is NULL or ends in a 0 byte; `buf` is NULL or leads to `*len` bytes that can be written;
+/// `len` is NULL or leads to a `size_t`.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn iothub_platform_settings_get(
     key: *const c_char,
@@ -80,8 +89,11 @@ unsafe extern "C" fn iothub_platform_settings_set(
 }
 
 /// Starts the program anew, or what [`Reboot`](crate::Reboot) says.
+///
+/// # Safety
+/// None is needed: there are no pointers.
 #[unsafe(no_mangle)]
-extern "C" fn iothub_platform_reboot() {
+unsafe extern "C" fn iothub_platform_reboot() {
     let reboot = with_host(|host| Ok(&host.reboot));
     log::info!("host", "reboot");
     match reboot {
@@ -108,8 +120,11 @@ unsafe extern "C" fn iothub_platform_hardware_id(buf: *mut c_char, len: usize) -
 }
 
 /// The LED: a log line, and the hook.
+///
+/// # Safety
+/// None is needed: there are no pointers.
 #[unsafe(no_mangle)]
-extern "C" fn iothub_platform_led(on: bool) {
+unsafe extern "C" fn iothub_platform_led(on: bool) {
     log::info!("led", "{}", if on { "on" } else { "off" });
     // Before the start there is nobody to be told.
     let _ = with_host(|host| {

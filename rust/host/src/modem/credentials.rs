@@ -1,7 +1,7 @@
 //! The modem's credential store, on disk: `<folder>/<sec tag>/{ca,cert,key,psk,identity}.pem`.
 //!
-//! The rules of `%CMNG`: keys and certificates cannot be read back, nothing changes while the modem is
-//! online, and a client key's file is for its owner alone.
+//! The rules of `%CMNG`: keys and certificates cannot be read back, nothing changes while the modem
+//! is online, and a client key's file is for its owner alone.
 
 use std::{fs, io, path::PathBuf};
 
@@ -10,8 +10,8 @@ use crate::{errno::Errno, log, settings};
 /// Log target.
 const TARGET: &str = "modem_key_mgmt";
 
-/// The largest credential that can be written: what passes through the modem's shared memory. Nordic
-/// documents no limit for an item.
+/// The largest credential that can be written: what passes through the modem's shared memory.
+/// Nordic documents no limit for an item.
 const MAX_SIZE: usize = 8192;
 
 /// Sec tags above are reserved by the modem.

@@ -80,22 +80,22 @@ impl Simulated {
 
     /// `lte_lc_connect_async`: CFUN=1. Answers at once, events follow.
     pub(crate) fn connect(&self, handler: RegistrationHandler) -> Result<(), Errno> {
-        {
-            let mut state = lock(&self.state);
-            if !state.initialised {
-                log::error!("lte_lc", "nrf_modem_lib_init() was not called");
-                return Err(Errno::FAULT);
-            }
-            if state.registration.is_some_and(Registration::is_registered) {
-                state.on_registration = Some(handler);
-                return Ok(());
-            }
-            if state.online {
-                return Err(Errno::INPROGRESS);
-            }
-            state.online = true;
-            state.on_registration = Some(handler);
+        let mut state = lock(&self.state);
+        if !state.initialised {
+            drop(state);
+            log::error!("lte_lc", "nrf_modem_lib_init() was not called");
+            return Err(Errno::FAULT);
         }
+        if state.registration.is_some_and(Registration::is_registered) {
+            state.on_registration = Some(handler);
+            return Ok(());
+        }
+        if state.online {
+            return Err(Errno::INPROGRESS);
+        }
+        state.online = true;
+        state.on_registration = Some(handler);
+        drop(state);
         log::debug!("lte_lc", "CFUN=1, the network is {}", self.network);
         self.queue.add(&self.network.attach(), self.time_factor);
         Ok(())
@@ -149,7 +149,7 @@ impl Simulated {
                 Some(registration)
             }
             Event::Activated { reason } => {
-                state.ipv4 = reason != Some(1);
+                (state.ipv4, state.ipv6) = (reason != Some(1), false);
                 None
             }
             Event::Deactivated | Event::NetworkDetach => {
@@ -201,8 +201,8 @@ pub(crate) fn run(modem: &Arc<Simulated>) -> io::Result<()> {
         .map(drop)
 }
 
-/// Says what happens to the simulated modem's network. What it causes comes by the callbacks, on the
-/// system workqueue.
+/// Says what happens to the simulated modem's network. What it causes comes by the callbacks, on
+/// the system workqueue.
 #[derive(Clone)]
 pub struct Modem {
     simulated: Arc<Simulated>,
@@ -215,8 +215,8 @@ impl Modem {
         }
     }
 
-    /// The network is lost, at once. Sockets of an address family that goes are cut, as a modem does
-    /// (`ENETDOWN`).
+    /// The network is lost, at once. Sockets of an address family that goes are cut, as a modem
+    /// does (`ENETDOWN`).
     pub fn lose(&self, loss: Loss) -> Result<(), ModemError> {
         self.script(&loss.steps())
     }

@@ -51,6 +51,7 @@ pub(crate) struct Socket {
     stream: TcpStream,
     ipv6: bool,
     network_down: AtomicBool,
+    closed: AtomicBool,
 }
 
 impl Socket {
@@ -63,8 +64,14 @@ impl Socket {
         self.network_down.load(Ordering::Acquire)
     }
 
+    /// Whether it was closed here, and not by the peer.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
     /// Closes both ways; whoever reads or writes returns.
     pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
         // It is closed already, then.
         let _ = self.stream.shutdown(Shutdown::Both);
     }
@@ -139,6 +146,7 @@ impl Simulated {
             stream,
             ipv6: address.is_ipv6(),
             network_down: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
         });
         lock(&self.state).sockets.push(Arc::downgrade(&socket));
         // The family may have gone while the connection was made.

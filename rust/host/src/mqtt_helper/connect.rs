@@ -40,6 +40,7 @@ impl Helper {
         {
             let mut inner = self.inner();
             inner.peer = Some(address);
+            inner.aborted = false;
             inner.state = State::TransportConnecting;
         }
         let connected = self.connect_mqtt(params, address);
@@ -124,7 +125,14 @@ impl Helper {
                     "no TCP connection to {host} at {address}, port {port}: {errno:?}"
                 );
             })?;
-        self.inner().connecting = Some(Arc::clone(&socket));
+        let aborted = {
+            let mut inner = self.inner();
+            inner.connecting = Some(Arc::clone(&socket));
+            inner.aborted
+        };
+        if aborted {
+            socket.close();
+        }
         let tls = tls::handshake(&socket, config, host, *send_timeout).map_err(|e| refused(&e))?;
         Ok(Arc::new(Link::new(socket, tls)))
     }

@@ -137,6 +137,8 @@ impl Link {
     fn errno(&self, error: &io::Error) -> Errno {
         if self.socket.is_network_down() {
             Errno::NETDOWN
+        } else if self.socket.is_closed() {
+            Errno::NOTCONN
         } else {
             Errno::from(error)
         }

@@ -1,13 +1,13 @@
-//! Nordic's mqtt_helper, warts included: one static client, and one thread that waits on a semaphore and
-//! then runs the poll loop until the connection ends.
+//! Nordic's mqtt_helper, warts included: one static client, and one thread that waits on a
+//! semaphore and then runs the poll loop until the connection ends.
 //!
 //! No lock is held while a callback runs. What the real one does that a caller must know:
 //! - `connect` returns after DNS, TCP, TLS and the CONNECT packet, all on the caller's thread.
-//! - A write that fails inside of `publish`, `subscribe` or `disconnect` calls `on_disconnect` on the
-//!   caller's thread, before the call returns.
+//! - A write that fails inside of `publish`, `subscribe` or `disconnect` calls `on_disconnect` on
+//!   the caller's thread, before the call returns.
 //! - Out of CONNECTING there is no way but [`Helper::abort`], or the end of the keep-alive time.
-//! - The thread's last deed in its loop is to abort the client, whichever connection it has by then: one
-//!   that was made inside of `on_disconnect` does not live.
+//! - The thread's last deed in its loop is to abort the client, whichever connection it has by
+//!   then: one that was made inside of `on_disconnect` does not live.
 
 mod connect;
 mod link;
@@ -59,7 +59,13 @@ pub(crate) enum Event<'a> {
     Disconnect {
         result: i32,
     },
-    Publish,
+    Publish {
+        /// Of the payload.
+        length: usize,
+        message_id: Option<u16>,
+        /// Set by `iothub_platform_mqtt_discard`.
+        discarded: bool,
+    },
     Puback,
     Suback {
         message_id: u16,
@@ -94,6 +100,8 @@ struct Inner {
     callbacks: Option<Arc<dyn Callbacks>>,
     /// The connection that is being made, for an abort to close.
     connecting: Option<Arc<Socket>>,
+    /// An abort came while there was nothing to close yet.
+    aborted: bool,
     /// The client's connection: there is one from the CONNECT packet to the end.
     link: Option<Arc<Link>>,
     peer: Option<IpAddr>,
@@ -132,6 +140,7 @@ impl Helper {
             state: State::Uninit,
             callbacks: None,
             connecting: None,
+            aborted: false,
             link: None,
             peer: None,
             poll: false,
@@ -208,11 +217,13 @@ impl Helper {
     /// `iothub_platform_mqtt_abort`.
     pub(crate) fn abort(&self) -> Result<(), Errno> {
         let (connecting, link) = {
-            let inner = self.inner();
+            let mut inner = self.inner();
             if inner.thread == Some(thread::current().id()) {
+                drop(inner);
                 log::error!(TARGET, "an abort from a callback would wait for itself");
                 return Err(Errno::DEADLK);
             }
+            inner.aborted = true;
             (inner.connecting.clone(), inner.link.clone())
         };
         if let Some(socket) = connecting {
@@ -315,6 +326,11 @@ impl Helper {
         if ours {
             self.tell_disconnect(result);
         }
+    }
+
+    /// Whether a payload of that many bytes fits the payload buffer.
+    pub(crate) fn has_room_for(&self, length: usize) -> bool {
+        length <= self.settings.payload_buffer
     }
 
     /// Offers an event to on_all_events; the callbacks, if it goes further.

@@ -120,6 +120,8 @@ pub(crate) enum Incoming {
     /// A PUBLISH whose payload has no room; the rest of it is still to come.
     Oversize {
         length: usize,
+        /// At QoS 1 and 2.
+        message_id: Option<u16>,
     },
     Puback {
         message_id: u16,
@@ -139,6 +141,8 @@ pub(crate) struct Inbox {
     bytes: Vec<u8>,
     rx_buffer: usize,
     payload_buffer: usize,
+    /// Bytes still to be read away.
+    discard: usize,
 }
 
 impl Inbox {
@@ -147,7 +151,13 @@ impl Inbox {
             bytes: Vec::new(),
             rx_buffer,
             payload_buffer,
+            discard: 0,
         }
+    }
+
+    /// Reads away the next `length` bytes.
+    pub(crate) fn discard(&mut self, length: usize) {
+        self.discard = length;
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -162,6 +172,9 @@ impl Inbox {
     /// The next packet, if it is there: `EINVAL` for what is no MQTT, `ENOMEM` for what exceeds the
     /// receive buffer.
     pub(crate) fn next(&mut self) -> Result<Option<Incoming>, Errno> {
+        let waste = self.discard.min(self.bytes.len());
+        self.bytes.drain(..waste);
+        self.discard -= waste;
         let Some(&first) = self.bytes.first() else {
             return Ok(None);
         };
@@ -182,9 +195,12 @@ impl Inbox {
                 return Err(Errno::NOMEM);
             }
             if length > self.payload_buffer {
-                let header = (fixed + variable).min(self.bytes.len());
-                self.bytes.drain(..header);
-                return Ok(Some(Incoming::Oversize { length }));
+                let Some(id) = self.bytes.get(fixed + variable - id_size..fixed + variable) else {
+                    return Ok(None);
+                };
+                let message_id = id.try_into().ok().map(u16::from_be_bytes);
+                self.bytes.drain(..fixed + variable);
+                return Ok(Some(Incoming::Oversize { length, message_id }));
             }
         } else if fixed + remaining > self.rx_buffer {
             return Err(Errno::NOMEM);
@@ -291,6 +307,38 @@ mod tests {
     }
 
     #[test]
+    fn a_publish_that_the_client_cannot_mean_is_invalid() {
+        let good = Publish {
+            topic: b"t",
+            payload: b"",
+            message_id: 5,
+            qos: 1,
+            dup: false,
+            retain: false,
+        };
+        let bad = [
+            Publish { topic: b"", ..good },
+            Publish {
+                topic: b"a/#",
+                ..good
+            },
+            Publish {
+                topic: b"\xff",
+                ..good
+            },
+            Publish { qos: 3, ..good },
+        ];
+        for message in bad {
+            assert_eq!(
+                publish(&message).map(drop),
+                Err(Errno::INVAL),
+                "{message:?}"
+            );
+        }
+        assert_eq!(subscribe(1, &[]), Err(Errno::INVAL));
+    }
+
+    #[test]
     fn what_exceeds_the_receive_buffer_has_no_memory() {
         assert_eq!(inbox(&[0x30, 100, 0, 80]).next().unwrap_err(), Errno::NOMEM);
         assert_eq!(inbox(&[0x90, 100]).next().unwrap_err(), Errno::NOMEM);
@@ -334,5 +382,42 @@ mod tests {
         })
         .unwrap();
         assert_eq!(header, [0x30, 6, 0, 1, b't']);
+    }
+
+    #[test]
+    fn no_bytes_of_a_server_are_a_panic() {
+        // xorshift, so that a failure comes again.
+        let mut seed = 0x2545_f491_4f6c_dd1d_u64;
+        let mut random = || {
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            seed
+        };
+        let (mut packets, mut errors) = (0, 0);
+        for _ in 0..50_000 {
+            let length = random() % 40;
+            let mut bytes: Vec<u8> = (0..length).map(|_| random().to_le_bytes()[0]).collect();
+            if let [kind, size, high, ..] = &mut bytes[..] {
+                // Mostly what could be a packet, or random bytes would not come far.
+                *kind = [0x20, 0x30, 0x32, 0x34, 0x40, 0x90, 0xd0, *kind][random() as usize % 8];
+                (*size, *high) = (*size % 40, *high % 2);
+            }
+            let mut inbox = inbox(&bytes);
+            loop {
+                match inbox.next() {
+                    Ok(Some(_)) => packets += 1,
+                    Ok(None) => break,
+                    Err(_) => {
+                        errors += 1;
+                        break;
+                    }
+                }
+            }
+        }
+        assert!(
+            packets > 1000 && errors > 1000,
+            "{packets} packets, {errors} errors"
+        );
     }
 }

@@ -33,6 +33,7 @@ pub(crate) enum Seen {
 
 static SEEN: OnceLock<(Sender<Seen>, Mutex<Receiver<Seen>>)> = OnceLock::new();
 static LOG: Mutex<Vec<String>> = Mutex::new(Vec::new());
+static IN_PUBLISH: Mutex<Option<Box<dyn Fn() + Send>>> = Mutex::new(None);
 static IN_DISCONNECT: Mutex<Option<fn()>> = Mutex::new(None);
 
 fn channel() -> &'static (Sender<Seen>, Mutex<Receiver<Seen>>) {
@@ -82,6 +83,11 @@ pub(crate) fn in_disconnect(action: fn()) {
     *IN_DISCONNECT.lock().unwrap() = Some(action);
 }
 
+/// What on_publish does before it tells.
+pub(crate) fn in_publish(action: impl Fn() + Send + 'static) {
+    *IN_PUBLISH.lock().unwrap() = Some(Box::new(action));
+}
+
 /// Options of a quick device over that folder, with the hub's name and port.
 pub(crate) fn options(data: &Path, port: u16) -> Options {
     let mut options = Options::new(data);
@@ -96,7 +102,8 @@ pub(crate) fn options(data: &Path, port: u16) -> Options {
     options
 }
 
-/// Starts, registers for PDN events, switches the modem on, and waits until what is asked for was told.
+/// Starts, registers for PDN events, switches the modem on, and waits until what is asked for was
+/// told.
 pub(crate) fn attach(options: Options, last: &Seen) -> Vec<Seen> {
     iothub_host::start(options).unwrap();
     // SAFETY: no arguments.
@@ -300,6 +307,9 @@ unsafe extern "C" fn on_publish(topic: sys::mqtt_helper_buf, payload: sys::mqtt_
         // SAFETY: the bytes live for the call.
         unsafe { std::slice::from_raw_parts(buffer.ptr.cast::<u8>(), buffer.size) }.to_vec()
     };
+    if let Some(action) = &*IN_PUBLISH.lock().unwrap() {
+        action();
+    }
     let topic = String::from_utf8(bytes(topic)).unwrap();
     see(Seen::Publish {
         topic,

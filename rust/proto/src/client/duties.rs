@@ -11,7 +11,7 @@ use crate::id::{CommandId, Errno, MessageId, RequestId};
 use crate::outbox::{Kind, Record};
 use crate::time::Instant;
 use crate::timer::Timer;
-use crate::twin::{self, Get};
+use crate::twin::Get;
 use crate::writer::{Full, Writer, str_of};
 
 pub(super) const REPORT_TOPIC: &str = "$iothub/twin/PATCH/properties/reported/?$rid=";
@@ -43,9 +43,6 @@ const DPS_FILTERS: &[Filter] = &[Filter {
     topic: "$dps/registrations/res/#",
     qos: 1,
 }];
-
-/// A packet whose write fails so often in a row is given up: it is the cause.
-const POISON_MAX: u8 = 3;
 
 impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
     /// Duty: the next event that borrows nothing. Drain after every other call.
@@ -110,12 +107,7 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
                 self.heard_or_wrote(now);
                 self.written(now, duty);
             }
-            (duty, Err(errno)) => {
-                if let Duty::Record(packet) = duty {
-                    self.suspect(packet);
-                }
-                self.end(now, Disconnect::WriteFailed(errno));
-            }
+            (_, Err(errno)) => self.end(now, Disconnect::WriteFailed(errno)),
         }
     }
 
@@ -367,9 +359,6 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
     fn record_written(&mut self, now: Instant, record: &Record) {
         let timeouts = self.settings.timeouts;
         self.count_published(record.head_len() + record.body_len());
-        if self.poison.0 == record.packet {
-            self.poison = (0, 0);
-        }
         if record.dup {
             self.status.counters.resent = self.status.counters.resent.wrapping_add(1);
         }
@@ -392,32 +381,6 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
                 self.events.push(Event::Sent(MessageId(record.id)));
             }
             Kind::Answer | Kind::Dead => self.outbox.remove(record),
-        }
-    }
-
-    /// A record whose write keeps failing would end every connection that is made for it.
-    fn suspect(&mut self, packet: u16) {
-        let (suspect, times) = &mut self.poison;
-        *times = if *suspect == packet { *times + 1 } else { 1 };
-        *suspect = packet;
-        if *times < POISON_MAX {
-            return;
-        }
-        self.poison = (0, 0);
-        let Some(record) = self.outbox.find(|record| record.packet == packet) else {
-            return;
-        };
-        log::error!(
-            "a message cannot be written and is given up: is it larger than MQTT's buffers?"
-        );
-        self.outbox.remove(&record);
-        match record.kind {
-            Kind::Once | Kind::Kept => self.dropped(record.id),
-            Kind::Report => self.events.push(Event::ReportFailed {
-                request: RequestId(record.id),
-                reason: twin::Failure::NotWritten,
-            }),
-            Kind::Answer | Kind::Dead => {}
         }
     }
 

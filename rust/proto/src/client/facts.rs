@@ -1,6 +1,8 @@
 //! What the world did.
 
 use super::{Client, Duty, State, Subscription, Target};
+use crate::address::{self, Prefixes};
+use crate::dps;
 use crate::error::{ConnackCode, Disconnect};
 use crate::event::Event;
 use crate::id::{Errno, MessageId};
@@ -24,7 +26,15 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
     pub fn handle_peer(&mut self, now: Instant, peer: Peer) {
         let _ = now;
         self.peer = Some(peer);
-        self.events.push(Event::Peer(PeerView::new(peer)));
+        self.events
+            .push(Event::Peer(PeerView::new(peer, &self.prefixes)));
+    }
+
+    /// Fact: the AAAA records of `ipv4only.arpa`, by which NAT64 is recognised (RFC 7050); none where there
+    /// is no NAT64.
+    pub fn handle_ipv4only(&mut self, now: Instant, records: &[address::V6]) {
+        let _ = now;
+        self.prefixes = Prefixes::discover(records);
     }
 
     /// Fact: CONNACK. Also counts where it comes before its `Connect` is completed.
@@ -76,14 +86,17 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
         }
         self.state = State::Open(target, Subscription::Granted);
         self.timers.stop(Timer::Suback);
-        if target == Target::Hub {
-            if let Some(registration) = self.dps() {
-                registration.confirm();
-            }
-            self.timers
-                .start(Timer::Stable, now + self.settings.backoff.stable_after);
-            self.events.push(Event::Ready);
+        if target == Target::Dps {
+            self.events
+                .push(Event::Provisioning(dps::Event::Registering));
+            return;
         }
+        if let Some(registration) = self.dps() {
+            registration.confirm();
+        }
+        self.timers
+            .start(Timer::Stable, now + self.settings.backoff.stable_after);
+        self.events.push(Event::Ready);
     }
 
     /// Fact: PUBACK.
@@ -112,15 +125,22 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
         self.heard_or_wrote(now);
     }
 
-    /// Fact: a message was larger than the payload buffer. It was not acknowledged and comes back, so after
-    /// two in a row one connection is made without C2D.
-    pub fn handle_oversize(&mut self, now: Instant) {
-        self.oversize = self.oversize.saturating_add(1);
+    /// Fact: a message was larger than the payload buffer. Where the platform has `discarded` it, it is lost and all
+    /// goes on. Else it was not acknowledged and comes back, so after two in a row one connection is made
+    /// without C2D.
+    pub fn handle_oversize(&mut self, now: Instant, discarded: bool) {
+        self.heard_or_wrote(now);
         self.status.counters.oversize = self.status.counters.oversize.wrapping_add(1);
+        if !discarded {
+            self.oversize = self.oversize.saturating_add(1);
+        }
         self.events.push(Event::Oversize {
+            discarded,
             count: self.oversize,
         });
-        self.end(now, Disconnect::Oversize);
+        if !discarded {
+            self.end(now, Disconnect::Oversize);
+        }
     }
 
     /// Fact: the connection has ended. Ignored where that is known already.

@@ -145,8 +145,17 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
                 }
             }
         }
-        self.timers.start(Timer::Backoff, until);
+        self.not_before(now, until);
         until.saturating_duration_since(now)
+    }
+
+    /// There is no connect before this.
+    pub(super) fn not_before(&mut self, now: Instant, until: Instant) {
+        if until > now {
+            self.timers.start(Timer::Backoff, until);
+        } else {
+            self.timers.stop(Timer::Backoff);
+        }
     }
 
     /// Starts the timer of a platform call that failed.

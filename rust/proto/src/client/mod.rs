@@ -7,6 +7,7 @@ mod publish;
 
 use core::time::Duration;
 
+use crate::address::Prefixes;
 use crate::config::{Config, Limits, Timeouts};
 use crate::dps::Registration;
 use crate::error::{Capacity, ConfigError, Disconnect, Error, InvalidRequest};
@@ -52,10 +53,9 @@ pub struct Client<const OUTBOX: usize, const DPS: bool = true> {
     random: Random,
     last_connect: Option<Instant>,
     peer: Option<Peer>,
+    prefixes: Prefixes,
     /// Messages larger than the payload buffer, in a row.
     oversize: u32,
-    /// The packet whose write has failed, and how often in a row.
-    poison: (u16, u8),
     /// The packet whose round trip is measured.
     measured: Option<(u16, Instant)>,
     next_message: u32,
@@ -199,8 +199,8 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
             events: Events::default(),
             last_connect: None,
             peer: None,
+            prefixes: Prefixes::default(),
             oversize: 0,
-            poison: (0, 0),
             measured: None,
             next_message: 1,
             // Small, so that it stays readable in logs; random, so that no answer to an earlier boot fits.
@@ -223,13 +223,8 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
             return Err(Error::InvalidRequest(InvalidRequest::AlreadyStarted));
         }
         self.wanted = true;
-        if let Some(last) = self.last_connect {
-            self.timers
-                .start(Timer::Backoff, last + self.settings.backoff.min);
-        } else {
-            self.timers.stop(Timer::Backoff);
-        }
-        let _ = now;
+        let minimum = self.settings.backoff.min;
+        self.not_before(now, self.last_connect.map_or(now, |last| last + minimum));
         Ok(())
     }
 
@@ -548,7 +543,7 @@ fn registration<const DPS: bool>(
     identity: &Identity,
 ) -> Result<Option<Registration>, ConfigError> {
     match &config.dps {
-        Some(_) if !DPS => Err(ConfigError::IdScope),
+        Some(_) if !DPS => Err(ConfigError::NoProvisioning),
         Some(dps) if DPS => Registration::new(dps, !identity.hostname.is_empty()).map(Some),
         _ => Ok(None),
     }

@@ -2,9 +2,11 @@
 
 mod ca;
 mod device;
+mod modem;
 mod output;
 mod passphrase;
 mod server;
+mod simulate;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -57,6 +59,11 @@ enum Command {
     Device(device::Command),
     /// Make a server certificate, for a hub on this machine
     Server(server::Arguments),
+    /// Talk to an nRF91 modem over its AT commands
+    #[command(subcommand)]
+    Modem(modem::Command),
+    /// Be a modem, on a pseudo terminal or a TCP port, to try things without a board
+    SimulateModem(simulate::Arguments),
 }
 
 /// Runs the tool with the arguments of this process.
@@ -73,6 +80,8 @@ fn run(cli: Cli, now: OffsetDateTime) -> Result<Report, Error> {
         Command::Ca(command) => ca::run(common, command, now),
         Command::Device(command) => device::run(common, command, now),
         Command::Server(arguments) => server::run(common, &arguments, now),
+        Command::Modem(command) => modem::run(common, command, now),
+        Command::SimulateModem(arguments) => simulate::run(arguments),
     }
 }
 

@@ -124,3 +124,48 @@ pub fn has_openssl() -> bool {
     }
     found
 }
+
+/// A simulated modem that lives as long as this value, on a TCP port.
+pub struct Simulated {
+    pub running: iothub_provision::simulator::Running,
+}
+
+impl Bench {
+    /// A modem with its store in the folder `modem-data`.
+    pub fn modem(
+        &self,
+        change: impl FnOnce(&mut iothub_provision::simulator::Options),
+    ) -> Simulated {
+        use iothub_provision::simulator::{Style, Termination};
+        self.modem_with(Style::AtHost, Termination::Cr, change)
+    }
+
+    pub fn modem_with(
+        &self,
+        style: iothub_provision::simulator::Style,
+        termination: iothub_provision::simulator::Termination,
+        change: impl FnOnce(&mut iothub_provision::simulator::Options),
+    ) -> Simulated {
+        use iothub_provision::simulator::{Modem, Options, Timing, serve_tcp};
+        let mut options = Options::new(self.path("modem-data"));
+        change(&mut options);
+        let modem = Modem::new(options).unwrap();
+        let address = "127.0.0.1:0".parse().unwrap();
+        let running = serve_tcp(modem, style, termination, Timing::Instant, address).unwrap();
+        Simulated { running }
+    }
+
+    /// The content of a credential in the modem's store.
+    pub fn stored(&self, tag: u32, name: &str) -> Option<String> {
+        std::fs::read_to_string(
+            self.path(&format!("modem-data/modem/credentials/{tag}/{name}.pem")),
+        )
+        .ok()
+    }
+}
+
+impl Simulated {
+    pub fn port(&self) -> &str {
+        self.running.port()
+    }
+}

@@ -1,0 +1,79 @@
+//! `iothub-provision simulate-modem`
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::cli::output::Report;
+use crate::error::Error;
+use crate::simulator::{Modem, Network, Options, Style, Termination, Timing, serve_pty, serve_tcp};
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = HELP)]
+pub(crate) struct Arguments {
+    /// The data folder of the device process, whose credential store is used
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// Listen on this TCP address instead of opening a pseudo terminal
+    #[arg(long, value_name = "HOST:PORT")]
+    tcp: Option<SocketAddr>,
+    /// Which firmware answers
+    #[arg(long, value_enum, default_value_t)]
+    style: Style,
+    /// What ends a command
+    #[arg(long, value_enum, default_value_t)]
+    termination: Termination,
+    /// The IMEI
+    #[arg(long, default_value = "352656100367872")]
+    imei: String,
+    /// The modem firmware: older than 1.3.2 lists no hashes, from 2.0.2 certificates are checked
+    #[arg(long, default_value = "mfw_nrf9160_1.3.5")]
+    firmware: String,
+    /// What the network gives after CFUN=1
+    #[arg(long, value_enum, default_value_t)]
+    network: Network,
+    /// The functional mode it starts in
+    #[arg(long, default_value_t = 0, value_name = "MODE")]
+    cfun: u8,
+    /// How many bytes of credentials fit
+    #[arg(long, default_value_t = 65536, value_name = "BYTES")]
+    capacity: usize,
+    /// Refuse to write over a credential, with 519
+    #[arg(long)]
+    refuse_overwrite: bool,
+    /// Take the time that the real line and modem take, multiplied by FACTOR
+    #[arg(long, value_name = "FACTOR")]
+    real_time: Option<f64>,
+}
+
+pub(crate) fn run(arguments: Arguments) -> Result<Report, Error> {
+    let options = Options {
+        imei: arguments.imei,
+        firmware: arguments.firmware,
+        network: arguments.network,
+        functional_mode: arguments.cfun,
+        capacity: arguments.capacity,
+        refuses_overwrite: arguments.refuse_overwrite,
+        ..Options::new(arguments.data)
+    };
+    let modem = Modem::new(options)?;
+    let timing = arguments.real_time.map_or(Timing::Instant, Timing::Real);
+    let (style, termination) = (arguments.style, arguments.termination);
+    let running = match arguments.tcp {
+        Some(address) => serve_tcp(modem, style, termination, timing, address)?,
+        None => serve_pty(modem, style, termination, timing)?,
+    };
+    let mut out = std::io::stdout();
+    let _ = writeln!(out, "ready port={}", running.port()).and_then(|()| out.flush());
+    loop {
+        std::thread::park();
+    }
+}
+
+const HELP: &str = "\
+Examples:
+  iothub-provision simulate-modem --data device-data
+  iothub-provision simulate-modem --data device-data --tcp 127.0.0.1:0 --style at-shell
+
+It prints `ready port=PORT` and runs until Ctrl-C. Give PORT to any AT terminal, or to
+iothub-provision modem --port PORT.";

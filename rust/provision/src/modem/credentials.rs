@@ -1,0 +1,203 @@
+//! What is written under a security tag, checked before it goes anywhere.
+
+use aws_lc_rs::digest::{SHA256, digest};
+
+use crate::error::{Error, Kind};
+use crate::pem;
+use crate::pki::{Certificate, Key};
+use crate::secret::Secret;
+
+/// The place of a credential under its tag: the type of `%CMNG`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+#[value(rename_all = "kebab-case")]
+pub enum Slot {
+    /// Type 0: the CAs that the server is checked against.
+    Ca = 0,
+    /// Type 1: the device certificate, followed by its intermediates.
+    Cert = 1,
+    /// Type 2: the private key.
+    Key = 2,
+    /// Type 3: a pre-shared key.
+    Psk = 3,
+    /// Type 4: the identity that goes with it.
+    PskIdentity = 4,
+}
+
+/// A credential in the form in which it is written, with LF line ends and one at the end.
+#[derive(Clone, Debug)]
+pub struct Credential {
+    slot: Slot,
+    content: Secret,
+}
+
+impl Credential {
+    /// Certificates out of a file as people have it: text in front is left out (F1).
+    ///
+    /// # Errors
+    /// [`Kind::Content`] if there is none, or a key stands where a certificate should.
+    pub fn certificates(slot: Slot, text: &str) -> Result<Self, Error> {
+        let found = Certificate::all_from_pem(text)?;
+        if slot == Slot::Cert && found[0].is_ca() {
+            return Err(Error::new(
+                Kind::Content,
+                format!(
+                    "the first certificate, {}, is a CA's, not a device's",
+                    found[0].subject()
+                ),
+            )
+            .advise("the device's own certificate comes first, then its intermediates"));
+        }
+        let content: String = found.iter().map(Certificate::pem).collect();
+        Ok(Self {
+            slot,
+            content: Secret::new(content),
+        })
+    }
+
+    /// A private key: read in any form, written as PKCS#8 without `EC PARAMETERS` (F8).
+    ///
+    /// # Errors
+    /// As [`Key::from_pem`].
+    pub fn key(text: &str, passphrase: Option<&Secret>) -> Result<Self, Error> {
+        Ok(Self {
+            slot: Slot::Key,
+            content: Key::from_pem(text, passphrase)?.to_pem(),
+        })
+    }
+
+    /// Text as it is: a pre-shared key in hex, or its identity.
+    ///
+    /// # Errors
+    /// [`Kind::Content`] if it is empty or holds a quote, which would end the command.
+    pub fn text(slot: Slot, text: &str) -> Result<Self, Error> {
+        let text = text.trim_end_matches(['\r', '\n']);
+        if text.is_empty() || text.contains('"') {
+            return Err(Error::new(
+                Kind::Content,
+                "it is empty or holds a quotation mark",
+            ));
+        }
+        Ok(Self {
+            slot,
+            content: Secret::new(text),
+        })
+    }
+
+    /// Its place.
+    pub fn slot(&self) -> Slot {
+        self.slot
+    }
+
+    /// How many bytes it takes.
+    pub fn size(&self) -> usize {
+        self.content.expose().len()
+    }
+
+    /// SHA-256 of exactly what is written, upper-case hex: what `%CMNG=1` lists (F6).
+    pub fn sha256(&self) -> String {
+        sha256(self.content.expose())
+    }
+
+    /// Whether a listed hash is that of this credential. at_shell stores CR LF in place of LF,
+    /// which the modem reads as well.
+    pub fn has_sha256(&self, listed: &str) -> bool {
+        listed == self.sha256() || listed == sha256(&self.content.expose().replace('\n', "\r\n"))
+    }
+
+    /// Refuses what is longer than the AT client's buffer takes: it would wedge the board (F2).
+    ///
+    /// # Errors
+    /// [`Kind::Content`].
+    pub fn check_size(&self, tag: u32) -> Result<(), Error> {
+        let most = limit(tag);
+        if self.size() <= most {
+            return Ok(());
+        }
+        let what = name_of(self.slot as u8);
+        Err(Error::new(
+            Kind::Content,
+            format!(
+                "the {what} has {} bytes; under tag {tag} {most} fit",
+                self.size()
+            ),
+        )
+        .advise("use EC keys, fewer intermediates, or fewer CAs in one tag"))
+    }
+
+    pub(crate) fn expose(&self) -> &str {
+        self.content.expose()
+    }
+}
+
+fn sha256(content: &str) -> String {
+    digest(&SHA256, content.as_bytes())
+        .as_ref()
+        .iter()
+        .map(|byte| format!("{byte:02X}"))
+        .collect()
+}
+
+/// How many bytes of content fit into one command under this tag: at_host takes 4095 characters,
+/// and one less is left if its terminator is CR LF (F2).
+pub fn limit(tag: u32) -> usize {
+    4095 - "AT%CMNG=0,,0,\"\"\r".len() - tag.to_string().len()
+}
+
+/// Refuses tags that are reserved, and nRF Cloud's own unless it is meant.
+///
+/// # Errors
+/// [`Kind::Usage`] or [`Kind::Exists`].
+pub fn check_tag(tag: u32, means_nrf_cloud: bool) -> Result<(), Error> {
+    if tag > 2_147_483_647 {
+        return Err(Error::new(
+            Kind::Usage,
+            format!("the tag {tag} is reserved by the modem"),
+        )
+        .advise("use a tag between 0 and 2147483647, for example 10"));
+    }
+    if tag == NRF_CLOUD && !means_nrf_cloud {
+        return Err(Error::new(
+            Kind::Exists,
+            format!("the tag {tag} holds nRF Cloud's credentials"),
+        )
+        .advise("use another --tag, or --allow-nrf-cloud-tag if that is what you want"));
+    }
+    Ok(())
+}
+
+/// A type as people call it.
+pub fn name_of(kind: u8) -> &'static str {
+    match kind {
+        0 => "CA certificates",
+        1 => "device certificate",
+        2 => "private key",
+        3 => "pre-shared key",
+        4 => "PSK identity",
+        5 => "public key",
+        6 => "device identity key",
+        8 => "endorsement key",
+        9 => "ownership key",
+        10 => "Nordic identity root CA",
+        11 => "Nordic public key",
+        _ => "reserved",
+    }
+}
+
+/// The PEM of a request out of DER.
+pub(crate) fn request_pem(der: &[u8]) -> String {
+    pem::encode("CERTIFICATE REQUEST", der)
+}
+
+/// Security tag of nRF Cloud.
+const NRF_CLOUD: u32 = 16_842_753;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_hold_for_cr_and_crlf() {
+        assert_eq!(limit(10), 4077);
+        assert_eq!(limit(NRF_CLOUD), 4071);
+    }
+}

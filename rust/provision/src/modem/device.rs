@@ -1,0 +1,281 @@
+//! The modem itself: who it is, whether it is online, what it holds.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::error::{Error, Kind};
+use crate::modem::credentials::{Credential, Slot, name_of, request_pem};
+use crate::modem::session::Session;
+use crate::pki::SigningRequest;
+
+/// A credential that the modem lists.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Stored {
+    /// Its security tag.
+    pub tag: u32,
+    /// Its type.
+    pub kind: u8,
+    /// SHA-256 in upper-case hex, or a placeholder from firmware before 1.3.2.
+    pub sha256: String,
+}
+
+impl Stored {
+    /// Whether the SHA is the placeholder of old firmware: the type, repeated (F5).
+    pub fn is_placeholder(&self) -> bool {
+        self.sha256 == format!("{:02}", self.kind).repeat(32)
+    }
+}
+
+/// What `%KEYGEN` gave.
+#[derive(Clone, Debug)]
+pub struct GeneratedRequest {
+    /// The request, verified: the modem holds the key.
+    pub request: SigningRequest,
+    /// The signature of the modem's identity key over it (COSE_Sign1).
+    pub attestation: Vec<u8>,
+}
+
+impl GeneratedRequest {
+    /// The request as PEM.
+    pub fn pem(&self) -> String {
+        request_pem(self.request.der())
+    }
+}
+
+/// A modem at the other end of a session.
+pub struct Modem {
+    session: Session,
+    found_mode: Option<u8>,
+}
+
+impl Modem {
+    /// Talks to the modem behind this session.
+    pub fn new(session: Session) -> Self {
+        Self {
+            session,
+            found_mode: None,
+        }
+    }
+
+    /// The line.
+    pub fn session(&mut self) -> &mut Session {
+        &mut self.session
+    }
+
+    /// The IMEI.
+    ///
+    /// # Errors
+    /// [`Kind::Refused`] or [`Kind::NoAnswer`], as for every command.
+    pub fn imei(&mut self) -> Result<String, Error> {
+        let lines = self.session.command("AT+CGSN")?;
+        let is_imei = |line: &&String| line.len() == 15 && line.bytes().all(|b| b.is_ascii_digit());
+        lines.iter().find(is_imei).cloned().ok_or_else(|| {
+            Error::new(Kind::NoAnswer, "the answer to AT+CGSN holds no IMEI")
+                .advise("name the device with --device-id")
+        })
+    }
+
+    /// A one-line answer, such as that of `AT+CGMR`.
+    ///
+    /// # Errors
+    /// As every command.
+    pub fn ask(&mut self, command: &str) -> Result<String, Error> {
+        let lines = self.session.command(command)?;
+        lines.into_iter().next().ok_or_else(|| {
+            Error::new(
+                Kind::NoAnswer,
+                format!("{command} was answered with nothing"),
+            )
+        })
+    }
+
+    /// The functional mode of `+CFUN`.
+    ///
+    /// # Errors
+    /// As every command.
+    pub fn functional_mode(&mut self) -> Result<u8, Error> {
+        let answer = self.ask("AT+CFUN?")?;
+        let mode = answer
+            .strip_prefix("+CFUN:")
+            .and_then(|mode| mode.trim().parse().ok());
+        mode.ok_or_else(|| {
+            Error::new(
+                Kind::NoAnswer,
+                format!("{answer:?} is no answer to AT+CFUN?"),
+            )
+        })
+    }
+
+    /// Switches the modem to flight mode if it is online, since it refuses writes otherwise, and
+    /// remembers in which mode it was.
+    ///
+    /// # Errors
+    /// As every command.
+    pub fn go_offline(&mut self) -> Result<(), Error> {
+        let mode = self.functional_mode()?;
+        if matches!(mode, 1 | 2 | 21) {
+            self.session.command("AT+CFUN=4")?;
+            self.found_mode.get_or_insert(mode);
+        }
+        Ok(())
+    }
+
+    /// Puts the functional mode back to what [`Modem::go_offline`] has found.
+    ///
+    /// # Errors
+    /// As every command.
+    pub fn restore(&mut self) -> Result<(), Error> {
+        match self.found_mode.take() {
+            Some(mode) => self.session.command(&format!("AT+CFUN={mode}")).map(drop),
+            None => Ok(()),
+        }
+    }
+
+    /// Does something offline, and restores the mode whatever came of it.
+    ///
+    /// # Errors
+    /// Those of `work`; those of restoring if `work` had none.
+    pub fn offline<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.go_offline()?;
+        let outcome = work(self);
+        let restored = self.restore();
+        let value = outcome?;
+        restored.map(|()| value)
+    }
+
+    /// What the modem holds, under one tag or all.
+    ///
+    /// # Errors
+    /// As every command.
+    pub fn list(&mut self, tag: Option<u32>) -> Result<Vec<Stored>, Error> {
+        let command = tag.map_or("AT%CMNG=1".to_owned(), |tag| format!("AT%CMNG=1,{tag}"));
+        Ok(self
+            .session
+            .command(&command)?
+            .iter()
+            .filter_map(|line| stored(line))
+            .collect())
+    }
+
+    /// Writes one credential over whatever is there.
+    ///
+    /// # Errors
+    /// [`Kind::Content`] if it is too long; [`Kind::Refused`] with what the number means.
+    pub fn write(&mut self, tag: u32, credential: &Credential) -> Result<(), Error> {
+        credential.check_size(tag)?;
+        let (kind, content) = (credential.slot() as u8, credential.expose());
+        self.session
+            .command(&format!("AT%CMNG=0,{tag},{kind},\"{content}\""))
+            .map(drop)
+    }
+
+    /// Deletes one credential. That it was not there is no error: then it is as it should be.
+    ///
+    /// # Errors
+    /// As every command.
+    pub fn delete(&mut self, tag: u32, kind: u8) -> Result<bool, Error> {
+        let command = format!("AT%CMNG=3,{tag},{kind}");
+        match self.session.try_command(&command)? {
+            Ok(_) => Ok(true),
+            Err(NOT_FOUND) => Ok(false),
+            Err(_) => self.session.command(&command).map(|_| true),
+        }
+    }
+
+    /// Has the modem make a key that never leaves it, and returns its request.
+    ///
+    /// # Errors
+    /// [`Kind::Refused`] if there is a key already (519) or the firmware is older than 1.3.0.
+    pub fn generate_key(&mut self, tag: u32, id: &str) -> Result<GeneratedRequest, Error> {
+        let answer = self
+            .session
+            .command(&format!("AT%KEYGEN={tag},2,0,\"CN={id}\""))?;
+        let quoted = answer
+            .iter()
+            .find_map(|line| line.trim().strip_prefix("%KEYGEN:"));
+        let decoded = quoted.and_then(|text| {
+            let (body, cose) = text.trim().trim_matches('"').split_once('.')?;
+            Some((
+                URL_SAFE_NO_PAD.decode(body).ok()?,
+                URL_SAFE_NO_PAD.decode(cose).ok()?,
+            ))
+        });
+        let (body, attestation) = decoded.ok_or_else(|| {
+            Error::new(
+                Kind::Mismatch,
+                "the answer to AT%KEYGEN is not a signed request",
+            )
+            .advise("bytes were lost on the line; run the same command again with --replace")
+        })?;
+        Ok(GeneratedRequest {
+            request: SigningRequest::from_der(body)?,
+            attestation,
+        })
+    }
+
+    /// Checks by SHA-256 that the modem holds this credential.
+    ///
+    /// # Errors
+    /// [`Kind::Mismatch`] with what is there instead.
+    pub fn verify(&mut self, tag: u32, credential: &Credential) -> Result<(), Error> {
+        let what = name_of(credential.slot() as u8);
+        let found = self.list(Some(tag))?;
+        let found = found
+            .iter()
+            .find(|found| found.kind == credential.slot() as u8);
+        match found {
+            None => Err(Error::new(Kind::Mismatch, format!("there is no {what} under tag {tag}"))
+                .advise("write it: iothub-provision modem creds write")),
+            Some(found) if found.is_placeholder() => Err(Error::new(
+                Kind::Mismatch,
+                format!("the {what} under tag {tag} cannot be verified: this modem firmware lists no hashes"),
+            )
+            .advise("update the modem firmware to 1.3.2 or later")),
+            Some(found) if !credential.has_sha256(&found.sha256) => Err(Error::new(
+                Kind::Mismatch,
+                format!("the {what} under tag {tag} is another one (or has other line ends)"),
+            )
+            .advise("write it again with --replace")),
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// The kinds that stand under a tag.
+    ///
+    /// # Errors
+    /// As every command.
+    pub fn slots(&mut self, tag: u32) -> Result<Vec<u8>, Error> {
+        Ok(self
+            .list(Some(tag))?
+            .into_iter()
+            .map(|found| found.kind)
+            .collect())
+    }
+
+    /// Whether the modem holds a private key under this tag.
+    ///
+    /// # Errors
+    /// As every command.
+    pub fn has_key(&mut self, tag: u32) -> Result<bool, Error> {
+        Ok(self.slots(tag)?.contains(&(Slot::Key as u8)))
+    }
+}
+
+/// `%CMNG: <tag>,<type>,"<sha>"`, with or without spaces.
+fn stored(line: &str) -> Option<Stored> {
+    let mut fields = line
+        .trim()
+        .strip_prefix("%CMNG:")?
+        .split(',')
+        .map(str::trim);
+    Some(Stored {
+        tag: fields.next()?.parse().ok()?,
+        kind: fields.next()?.parse().ok()?,
+        sha256: fields.next()?.trim_matches('"').to_owned(),
+    })
+}
+
+const NOT_FOUND: u16 = 513;

@@ -1,0 +1,373 @@
+//! One conversation over a line: framing found by asking, one command at a time.
+
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, Kind};
+use crate::modem::codes::explain;
+use crate::modem::port::Port;
+use crate::modem::trace::Trace;
+
+/// How commands are put on the line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Framing {
+    /// The AT client (at_host), or the modem library behind it, with this terminator.
+    AtHost(Ending),
+    /// The serial modem application: CRLF both ways.
+    Slm,
+    /// Zephyr's shell: `at 'COMMAND'`.
+    AtShell,
+}
+
+/// What ends a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// CR
+    Cr,
+    /// CR LF
+    CrLf,
+    /// LF
+    Lf,
+    /// NUL
+    Null,
+}
+
+impl std::fmt::Display for Framing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Framing::AtHost(Ending::Cr) => "AT client (at_host), commands end with CR",
+            Framing::AtHost(Ending::CrLf) => "AT client (at_host), commands end with CR LF",
+            Framing::AtHost(Ending::Lf) => "AT client (at_host), commands end with LF",
+            Framing::AtHost(Ending::Null) => "AT client (at_host), commands end with NUL",
+            Framing::Slm => "serial modem application",
+            Framing::AtShell => "Zephyr shell (at_shell)",
+        })
+    }
+}
+
+/// An open line whose framing is known.
+pub struct Session {
+    port: Port,
+    name: String,
+    framing: Framing,
+    was_wedged: bool,
+    trace: Trace,
+    pending: Vec<u8>,
+}
+
+impl Session {
+    /// Opens a port (a path, or `tcp:host:port`) and finds out what answers. A line that is
+    /// wedged by an unfinished command is freed.
+    ///
+    /// # Errors
+    /// [`Kind::Port`] if it cannot be opened, [`Kind::NoAnswer`] if nothing answers.
+    pub fn open(name: &str, baud: u32, trace: Trace) -> Result<Self, Error> {
+        let port = Port::open(name, baud)?;
+        let mut session = Self {
+            port,
+            name: name.to_owned(),
+            framing: Framing::AtHost(Ending::Cr),
+            was_wedged: false,
+            trace,
+            pending: Vec::new(),
+        };
+        session.detect()?;
+        session.command("AT+CMEE=1")?;
+        Ok(session)
+    }
+
+    /// The port's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What answers.
+    pub fn framing(&self) -> Framing {
+        self.framing
+    }
+
+    /// Whether the line had to be freed first (F2).
+    pub fn was_wedged(&self) -> bool {
+        self.was_wedged
+    }
+
+    /// Sends one command and returns the lines before `OK`.
+    ///
+    /// # Errors
+    /// [`Kind::Refused`] for `ERROR` and `+CME ERROR`, [`Kind::NoAnswer`] after [`PATIENCE`].
+    pub fn command(&mut self, command: &str) -> Result<Vec<String>, Error> {
+        self.exchange(command, PATIENCE)
+            .map_err(|failure| match failure {
+                Failure::Line(error) => error,
+                Failure::Silence => Error::new(
+                    Kind::NoAnswer,
+                    format!(
+                        "no answer to {} within {} s",
+                        short(command),
+                        PATIENCE.as_secs()
+                    ),
+                )
+                .advise("run iothub-provision modem doctor; it can free a line that hangs"),
+                Failure::Code(code) => refused(command, code),
+            })
+    }
+
+    /// As [`Session::command`], but gives the number of a `+CME ERROR` instead of an error.
+    pub(crate) fn try_command(&mut self, command: &str) -> Result<Result<Vec<String>, u16>, Error> {
+        match self.exchange(command, PATIENCE) {
+            Ok(lines) => Ok(Ok(lines)),
+            Err(Failure::Code(Some(code))) => Ok(Err(code)),
+            Err(Failure::Code(None)) => Err(refused(command, None)),
+            Err(Failure::Line(error)) => Err(error),
+            Err(Failure::Silence) => Err(Error::new(
+                Kind::NoAnswer,
+                format!("no answer to {}", short(command)),
+            )
+            .advise("run iothub-provision modem doctor; it can free a line that hangs")),
+        }
+    }
+
+    fn detect(&mut self) -> Result<(), Error> {
+        for round in 0..2 {
+            for framing in CANDIDATES {
+                self.framing = framing;
+                if self.answers()? {
+                    self.was_wedged = round > 0;
+                    return Ok(());
+                }
+            }
+            self.port.write(UNWEDGE)?;
+            self.port.read(&mut [0; 64])?;
+        }
+        Err(Error::new(
+            Kind::NoAnswer,
+            format!("nothing on {} answers AT commands", self.name),
+        )
+        .advise(
+            "is the board on, is it the right port, and does its firmware have the AT client? \
+                 see modem ports and docs/provisioning.md",
+        ))
+    }
+
+    /// Sends `AT`, twice if the first is lost in what stood on the line before.
+    fn answers(&mut self) -> Result<bool, Error> {
+        for _ in 0..2 {
+            match self.exchange("AT", PROBE) {
+                Ok(_) => {
+                    if self.framing == Framing::AtHost(Ending::CrLf) && self.is_slm() {
+                        self.framing = Framing::Slm;
+                    }
+                    return Ok(true);
+                }
+                Err(Failure::Line(error)) => return Err(error),
+                Err(Failure::Code(_)) => {}
+                Err(Failure::Silence) => return Ok(false),
+            }
+        }
+        Ok(false)
+    }
+
+    fn is_slm(&mut self) -> bool {
+        self.exchange("AT#XSLMVER", PROBE).is_ok()
+    }
+
+    fn exchange(&mut self, command: &str, patience: Duration) -> Result<Vec<String>, Failure> {
+        self.drain().map_err(Failure::Line)?;
+        self.trace.sent(command);
+        self.send(&self.framed(command)).map_err(Failure::Line)?;
+        let deadline = Instant::now() + patience;
+        let mut lines = Vec::new();
+        let mut buffer = [0; 1024];
+        loop {
+            while let Some(line) = self.next_line() {
+                let line = self.cleaned(&line, command);
+                match ending(&line) {
+                    _ if line.is_empty() => {}
+                    Some(Ok(())) => {
+                        self.trace.received(&line);
+                        return Ok(lines);
+                    }
+                    Some(Err(code)) => {
+                        self.trace.received(&line);
+                        return Err(Failure::Code(code));
+                    }
+                    None => {
+                        self.trace.received(&line);
+                        if !is_noise(&line, command) {
+                            lines.push(line);
+                        }
+                    }
+                }
+            }
+            if Instant::now() >= deadline {
+                return Err(Failure::Silence);
+            }
+            let length = self.port.read(&mut buffer).map_err(Failure::Line)?;
+            self.pending.extend_from_slice(&buffer[..length]);
+        }
+    }
+
+    fn framed(&self, command: &str) -> Vec<u8> {
+        let ending: &[u8] = match self.framing {
+            Framing::AtShell => {
+                let escaped = command.replace('\n', "\\n");
+                return format!("at '{escaped}'\r").into_bytes();
+            }
+            Framing::AtHost(Ending::Cr) => b"\r",
+            Framing::AtHost(Ending::Lf) => b"\n",
+            Framing::AtHost(Ending::Null) => b"\0",
+            Framing::AtHost(Ending::CrLf) | Framing::Slm => b"\r\n",
+        };
+        [command.as_bytes(), ending].concat()
+    }
+
+    /// In pieces, no faster than the UART behind a USB bridge takes them: an old bridge loses
+    /// bytes otherwise.
+    fn send(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        let paced = self.port.is_paced() && bytes.len() > PIECE;
+        for piece in bytes.chunks(PIECE) {
+            let started = Instant::now();
+            self.port.write(piece)?;
+            if paced {
+                let due = BYTE.saturating_mul(u32::try_from(piece.len()).unwrap_or(u32::MAX));
+                std::thread::sleep(due.saturating_sub(started.elapsed()));
+            }
+        }
+        Ok(())
+    }
+
+    fn drain(&mut self) -> Result<(), Error> {
+        let mut buffer = [0; 1024];
+        self.pending.clear();
+        while self.port.has_input() && self.port.read(&mut buffer)? > 0 {}
+        Ok(())
+    }
+
+    fn next_line(&mut self) -> Option<String> {
+        let end = self.pending.iter().position(|byte| *byte == b'\n')?;
+        let line: Vec<u8> = self.pending.drain(..=end).collect();
+        Some(String::from_utf8_lossy(&line).into_owned())
+    }
+
+    /// Without line ends, colours, the shell's prompt and its echo.
+    fn cleaned(&self, line: &str, command: &str) -> String {
+        let mut line = without_colours(line)
+            .trim_matches(['\r', '\n', '\0'])
+            .to_owned();
+        if self.framing == Framing::AtShell {
+            line = line.replace(PROMPT, "");
+            let head: String = command.chars().take(12).collect();
+            if line
+                .trim_start()
+                .starts_with(&format!("at '{}", head.lines().next().unwrap_or("")))
+            {
+                return String::new();
+            }
+        }
+        line
+    }
+}
+
+enum Failure {
+    Line(Error),
+    Silence,
+    Code(Option<u16>),
+}
+
+/// `OK`, `ERROR` or `+CME ERROR: n`.
+fn ending(line: &str) -> Option<Result<(), Option<u16>>> {
+    match line.trim() {
+        "OK" => Some(Ok(())),
+        "ERROR" => Some(Err(None)),
+        text => {
+            let code = text
+                .strip_prefix("+CME ERROR:")
+                .or(text.strip_prefix("+CMS ERROR:"))?;
+            Some(Err(code.trim().parse().ok()))
+        }
+    }
+}
+
+/// Log lines and unsolicited results, unless they are what the command asks for.
+fn is_noise(line: &str, command: &str) -> bool {
+    let is_log = line.starts_with('[') && line.contains("] <");
+    let name = command
+        .get(2..)
+        .unwrap_or("")
+        .split(['=', '?'])
+        .next()
+        .unwrap_or("");
+    let unsolicited = UNSOLICITED.iter().any(|prefix| {
+        line.starts_with(&format!("{prefix}:")) && !name.eq_ignore_ascii_case(prefix)
+    });
+    is_log || unsolicited || line.starts_with("*** ")
+}
+
+fn without_colours(text: &str) -> String {
+    let mut clean = String::with_capacity(text.len());
+    let mut rest = text.chars();
+    while let Some(c) = rest.next() {
+        if c != '\u{1b}' {
+            clean.push(c);
+        } else if rest.next() == Some('[') {
+            rest.by_ref().find(char::is_ascii_alphabetic);
+        }
+    }
+    clean
+}
+
+fn refused(command: &str, code: Option<u16>) -> Error {
+    match code.map(explain) {
+        Some(text) => Error::new(
+            Kind::Refused,
+            format!(
+                "{} was refused: {} (+CME ERROR: {})",
+                short(command),
+                text.meaning,
+                text.code
+            ),
+        )
+        .advise(text.advice),
+        None => Error::new(
+            Kind::Refused,
+            format!("{} was refused (ERROR)", short(command)),
+        )
+        .advise("this firmware may not have the command; see iothub-provision modem info"),
+    }
+}
+
+/// The name of a command, without its arguments: they may be long, and secret.
+fn short(command: &str) -> String {
+    let mut fields = command.splitn(4, ',');
+    let head: Vec<&str> = fields.by_ref().take(3).collect();
+    head.join(",").lines().next().unwrap_or_default().to_owned()
+}
+
+/// In an order in which none answers to what is meant for another: LF before CR LF, since a
+/// firmware that ends commands with LF takes the CR for part of the command.
+const CANDIDATES: [Framing; 5] = [
+    Framing::AtHost(Ending::Cr),
+    Framing::AtHost(Ending::Lf),
+    Framing::AtHost(Ending::CrLf),
+    Framing::AtShell,
+    Framing::AtHost(Ending::Null),
+];
+const UNSOLICITED: &[&str] = &[
+    "+CGEV",
+    "+CEREG",
+    "+CSCON",
+    "%XTIME",
+    "+CNEC_ESM",
+    "+CNEC_EMM",
+    "%MDMEV",
+    "%XSIM",
+];
+/// Makes room in a full buffer, closes the quote, ends the command (F2).
+const UNWEDGE: &[u8] = b"\x08\x08\x08\x08\x08\x08\x08\x08\"\r\n\0";
+const PROMPT: &str = "uart:~$ ";
+const PIECE: usize = 256;
+/// One byte at 115200 baud, 8N1.
+const BYTE: Duration = Duration::from_nanos(86_806);
+const PROBE: Duration = Duration::from_millis(700);
+/// How long a command may take: writing a key takes 1.5 s, making one longer.
+pub const PATIENCE: Duration = Duration::from_secs(20);

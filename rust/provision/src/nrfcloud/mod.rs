@@ -1,0 +1,5 @@
+//! nRF Cloud: tokens and the files for bulk onboarding.
+
+mod jwt;
+
+pub use jwt::{Token, sign, verify};

@@ -1,0 +1,173 @@
+//! The commands around keys: `%KEYGEN`, `%ATTESTTOKEN`, `%JWT`, `%CERTEXPIRY`.
+
+use rcgen::{CertificateParams, KeyUsagePurpose};
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::macros::format_description;
+use x509_parser::certification_request::X509CertificationRequest;
+use x509_parser::prelude::FromDer as _;
+
+use crate::error::{Error, Kind};
+use crate::nrfcloud;
+use crate::pki::{Certificate, Key, Subject};
+use crate::simulator::attest::{Message, signed_body, token};
+
+/// Who this modem is.
+pub(crate) struct Identity {
+    pub(crate) key: Key,
+    pub(crate) device: [u8; 16],
+    pub(crate) firmware: [u8; 16],
+    pub(crate) chip: String,
+    pub(crate) device_type: u8,
+}
+
+impl Identity {
+    /// The device UUID in its usual form.
+    pub(crate) fn uuid(&self) -> String {
+        uuid(&self.device)
+    }
+
+    /// The answer of `%KEYGEN` for a new key: a request, or the public key alone.
+    pub(crate) fn generated(
+        &self,
+        key: &Key,
+        tag: u32,
+        message: Message,
+        attributes: Option<&str>,
+        usage: &str,
+    ) -> Result<String, Error> {
+        let body = match message {
+            Message::PublicKey => key.public_key(),
+            Message::Request => request(key, &self.subject(attributes)?, usage)?,
+        };
+        signed_body(&self.key, &self.device, tag, message, &body)
+    }
+
+    pub(crate) fn attestation(&self, challenge: Option<[u8; 16]>) -> Result<String, Error> {
+        token(
+            &self.key,
+            &self.device,
+            &self.firmware,
+            self.device_type,
+            challenge,
+        )
+    }
+
+    /// The answer of `%JWT`. `iat` and `exp` stand in it only if the time is known.
+    pub(crate) fn jwt(
+        &self,
+        key: Option<&Key>,
+        lifetime_s: i64,
+        subject: Option<&str>,
+        audience: Option<&str>,
+        now: Option<OffsetDateTime>,
+    ) -> Result<String, Error> {
+        let mut claims = serde_json::Map::new();
+        let issuer = format!("{}.{}", self.chip, self.uuid());
+        let id = format!(
+            "{}.{}.{}",
+            self.chip,
+            uuid(&self.firmware),
+            uuid(&self.device)
+        );
+        claims.insert("iss".to_owned(), json!(issuer));
+        claims.insert("jti".to_owned(), json!(id));
+        for (name, value) in [("sub", subject), ("aud", audience)] {
+            claims.extend(
+                value
+                    .filter(|v| !v.is_empty())
+                    .map(|v| (name.to_owned(), json!(v))),
+            );
+        }
+        if let Some(now) = now.filter(|_| lifetime_s > 0) {
+            claims.insert("iat".to_owned(), json!(now.unix_timestamp()));
+            claims.insert("exp".to_owned(), json!(now.unix_timestamp() + lifetime_s));
+        }
+        nrfcloud::sign(key.unwrap_or(&self.key), &Value::Object(claims))
+    }
+
+    fn subject(&self, attributes: Option<&str>) -> Result<Subject, Error> {
+        let attributes = attributes.unwrap_or_default();
+        let parts = || {
+            attributes
+                .split(',')
+                .map(str::trim)
+                .filter(|part| !part.is_empty())
+        };
+        let name = parts().find_map(|part| part.strip_prefix("CN=").map(str::to_owned));
+        let prefix: String = parts()
+            .filter(|part| !part.starts_with("CN="))
+            .map(|part| format!("/{part}"))
+            .collect();
+        Subject::new(Some(&prefix), None, &name.unwrap_or_else(|| self.uuid()))
+    }
+}
+
+/// `<serial>,<not before>,<not after>` of `%CERTEXPIRY`.
+pub(crate) fn expiry(certificate: &Certificate) -> String {
+    let form = format_description!("[year][month][day][hour][minute][second]Z");
+    let at = |time: OffsetDateTime| time.format(form).unwrap_or_default();
+    let (before, after) = (certificate.not_before(), certificate.not_after());
+    format!("{},{},{}", certificate.serial(), at(before), at(after))
+}
+
+/// A PKCS#10 request whose signature algorithm has NULL parameters, as the modem writes it (F9).
+fn request(key: &Key, subject: &Subject, usage: &str) -> Result<Vec<u8>, Error> {
+    let failed = |_| Error::new(Kind::Internal, "the simulated modem cannot make a request");
+    let mut params = CertificateParams::default();
+    params.distinguished_name = subject.distinguished_name();
+    let wanted = usage.bytes().zip(USAGES).filter(|(bit, _)| *bit == b'1');
+    params.key_usages = wanted.map(|(_, usage)| usage).collect();
+    let made = params.serialize_request(key.pair()).map_err(failed)?;
+    let (_, parsed) = X509CertificationRequest::from_der(made.der())
+        .map_err(|_| Error::new(Kind::Internal, "the request cannot be read back"))?;
+    let mut signature = vec![0];
+    signature.extend_from_slice(&parsed.signature_value.data);
+    let info = parsed.certification_request_info.raw;
+    let parts = [info, &ECDSA_WITH_SHA256_NULL, &der(0x03, &signature)].concat();
+    Ok(der(0x30, &parts))
+}
+
+/// One DER element.
+fn der(tag: u8, content: &[u8]) -> Vec<u8> {
+    let length = content.len().to_be_bytes();
+    let significant = &length[length.iter().take_while(|byte| **byte == 0).count()..];
+    let mut element = vec![tag];
+    if content.len() < 128 {
+        element.push(content.len() as u8);
+    } else {
+        element.push(0x80 | significant.len() as u8);
+        element.extend_from_slice(significant);
+    }
+    element.extend_from_slice(content);
+    element
+}
+
+fn uuid(octets: &[u8; 16]) -> String {
+    let hex: String = octets.iter().map(|octet| format!("{octet:02x}")).collect();
+    [
+        &hex[..8],
+        &hex[8..12],
+        &hex[12..16],
+        &hex[16..20],
+        &hex[20..],
+    ]
+    .join("-")
+}
+
+const USAGES: [KeyUsagePurpose; 9] = [
+    KeyUsagePurpose::DigitalSignature,
+    KeyUsagePurpose::ContentCommitment,
+    KeyUsagePurpose::KeyEncipherment,
+    KeyUsagePurpose::DataEncipherment,
+    KeyUsagePurpose::KeyAgreement,
+    KeyUsagePurpose::KeyCertSign,
+    KeyUsagePurpose::CrlSign,
+    KeyUsagePurpose::EncipherOnly,
+    KeyUsagePurpose::DecipherOnly,
+];
+
+/// `SEQUENCE { OID 1.2.840.10045.4.3.2, NULL }`.
+const ECDSA_WITH_SHA256_NULL: [u8; 14] = [
+    0x30, 0x0c, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02, 0x05, 0x00,
+];
