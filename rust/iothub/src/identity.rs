@@ -46,6 +46,8 @@ pub enum Who<'a> {
     /// As configured: by DPS where it has an ID scope, else the configured hub.
     #[default]
     Configured,
+    /// As configured, under this id: the device's, and where DPS is asked the registration's.
+    Device(&'a str),
     /// At this hub, without DPS.
     Hub {
         /// The hub.
@@ -67,6 +69,7 @@ impl Identity {
         let given = |value: &str| Some(text(value)).filter(|text| !text.is_empty());
         let (hostname, device_id, id_scope, registration_id, dps) = match *who {
             Who::Configured => ("", "", "", "", None),
+            Who::Device(id) => ("", id, "", id, None),
             Who::Hub {
                 hostname,
                 device_id,

@@ -126,6 +126,26 @@ pub fn report(patch: &[u8], version: Option<u64>) -> Result<RequestId, Error> {
     driver::with_client(|client, now| client.report(now, patch, version))
 }
 
+/// As [`report`]; `accepted` gets the number before the answer can come. It runs under the lock: no call of this crate.
+///
+/// # Errors
+/// As [`report`].
+pub fn report_as(
+    patch: &[u8],
+    version: Option<u64>,
+    accepted: impl FnOnce(RequestId),
+) -> Result<(), Error> {
+    driver::with_client(|client, now| client.report(now, patch, version).map(accepted))
+}
+
+/// As [`request_twin`]; `accepted` as with [`report_as`].
+///
+/// # Errors
+/// As [`request_twin`].
+pub fn request_twin_as(accepted: impl FnOnce(RequestId)) -> Result<(), Error> {
+    driver::with_client(|client, now| client.request_twin(now).map(accepted))
+}
+
 /// Asks for the twin, which arrives as [`Event::Twin`]. Done by itself after each connect.
 ///
 /// # Errors

@@ -402,8 +402,13 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
         self.registration = registration;
         while let Some(record) = self.outbox.find(|_| true) {
             self.outbox.remove(&record);
-            if matches!(record.kind, Kind::Once | Kind::Kept) && self.events.room() > 1 {
-                self.dropped(record.id);
+            match record.kind {
+                Kind::Once | Kind::Kept if self.events.room() > 1 => self.dropped(record.id),
+                Kind::Report if self.events.room() > 1 => self.events.push(Event::ReportFailed {
+                    request: RequestId(record.id),
+                    reason: crate::twin::Failure::Disconnected,
+                }),
+                _ => {}
             }
         }
         Ok(())

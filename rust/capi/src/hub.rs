@@ -1,0 +1,330 @@
+//! The functions of `azure_iot_hub.h`.
+
+use core::{ffi::c_int, mem::MaybeUninit, ptr};
+
+use critical_section::Mutex;
+use iothub::{Who, c_api};
+
+use crate::{
+    buffer,
+    engine::{self, Purpose},
+    errno,
+    happening::Happening,
+    outgoing::{self, Outgoing},
+    types::{
+        azure_iot_hub_config, azure_iot_hub_evt, azure_iot_hub_evt_handler_t,
+        azure_iot_hub_evt_type::{self, *},
+        azure_iot_hub_msg, azure_iot_hub_property, azure_iot_hub_result, azure_iot_hub_topic_type,
+        azure_iot_hub_topic_type::*,
+    },
+};
+
+/// Longest name; longer ones are refused.
+pub(crate) const NAME_MAX: usize = 128;
+
+static HANDLER: Mutex<core::cell::Cell<azure_iot_hub_evt_handler_t>> =
+    Mutex::new(core::cell::Cell::new(None));
+
+/// Sets the handler. To be called before all else; again only while there is no connection.
+///
+/// Returns 0; -EINVAL for NULL; -EALREADY between azure_iot_hub_connect() and the end of the connection.
+///
+/// # Safety
+/// The handler may be called until the next call of this function.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn azure_iot_hub_init(event_handler: azure_iot_hub_evt_handler_t) -> c_int {
+    if event_handler.is_none() {
+        return errno::EINVAL;
+    }
+    let result = engine::init(deliver);
+    if result == 0 {
+        critical_section::with(|cs| HANDLER.borrow(cs).set(event_handler));
+    }
+    result
+}
+
+/// Connects. Returns when the connection is up on the transport level, which takes as long as name resolution,
+/// TCP and TLS (and DPS); called from inside the handler it returns at once. NULL: everything as configured.
+///
+/// Returns 0; -ENOENT before azure_iot_hub_init(); -EALREADY when connected; -EINPROGRESS when connecting;
+/// -EINVAL for NULL with a size, texts that are no names, or use_dps without DPS in the build; -EMSGSIZE for names
+/// of more than 128 bytes; -ETIMEDOUT where no answer came; -ECONNREFUSED where TLS or DPS refused; -EHOSTUNREACH
+/// where the name could not be resolved; -ECANCELED after azure_iot_hub_disconnect() on another thread; else what
+/// the socket says. Never positive.
+///
+/// # Safety
+/// `config` is NULL or valid, and so are its buffers, until this returns.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn azure_iot_hub_connect(config: *const azure_iot_hub_config) -> c_int {
+    // SAFETY: NULL or valid, as the caller promises.
+    let Some(config) = (unsafe { config.as_ref() }) else {
+        return engine::connect(&Who::Configured, Purpose::Hub);
+    };
+    // SAFETY: as the caller promises.
+    let device_id = match unsafe { buffer::text(&config.device_id, NAME_MAX) } {
+        Ok(device_id) => device_id,
+        Err(errno) => return errno,
+    };
+    if config.use_dps {
+        if !c_api::DPS {
+            return errno::EINVAL;
+        }
+        let who = Who::Provisioned {
+            id_scope: "",
+            registration_id: device_id,
+        };
+        return engine::connect(&who, Purpose::Hub);
+    }
+    // SAFETY: as the caller promises.
+    match unsafe { buffer::text(&config.hostname, NAME_MAX) } {
+        Ok(hostname) => engine::connect(
+            &Who::Hub {
+                hostname,
+                device_id,
+            },
+            Purpose::Hub,
+        ),
+        Err(errno) => errno,
+    }
+}
+
+/// Ends the connection, or the attempt at one; AZURE_IOT_HUB_EVT_DISCONNECTED follows.
+///
+/// Returns 0; -ENOTCONN when neither connected nor connecting.
+#[unsafe(no_mangle)]
+pub extern "C" fn azure_iot_hub_disconnect() -> c_int {
+    engine::disconnect()
+}
+
+/// Hands over telemetry, reported properties or a request for the twin, and returns without waiting for the
+/// network. Everything is copied. A QoS 1 message is kept until the hub has it, over reconnects of this device too.
+///
+/// Returns 0; -EINVAL for NULL, NULL with a size, a QoS other than 0 and 1, a property that is empty or not UTF-8,
+/// reported properties that are no JSON object; -ENOTCONN when not connected; -ENOMSG for another type of topic;
+/// -EMSGSIZE where properties or payload are larger than the buffers; -ENOMEM while there is no room (try again after
+/// an acknowledgement); -EFAULT for a request id of more than 36 bytes.
+///
+/// # Safety
+/// `tx_data` is NULL or valid, and so are its buffers, until this returns.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn azure_iot_hub_send(tx_data: *const azure_iot_hub_msg) -> c_int {
+    // SAFETY: NULL or valid, as the caller promises.
+    let Some(msg) = (unsafe { tx_data.as_ref() }) else {
+        return errno::EINVAL;
+    };
+    if !engine::is_connected() {
+        return errno::ENOTCONN;
+    }
+    // SAFETY: as the caller promises.
+    unsafe { send(msg) }.map_or_else(|errno| errno, |()| 0)
+}
+
+/// # Safety
+/// As [`azure_iot_hub_send`].
+unsafe fn send(msg: &azure_iot_hub_msg) -> Result<(), c_int> {
+    // SAFETY: C initialises its structs.
+    let topic = unsafe { buffer::number(&msg.topic.r#type) };
+    // SAFETY: as the caller promises.
+    let payload = unsafe { buffer::of(&msg.payload, iothub::MESSAGE_MAX) }?;
+    // SAFETY: as the caller promises.
+    let request_id = unsafe { buffer::text(&msg.request_id, NAME_MAX) }.map_err(|errno| {
+        if errno == errno::EMSGSIZE {
+            errno::EFAULT
+        } else {
+            errno
+        }
+    });
+    // SAFETY: C initialises its structs.
+    let qos = outgoing::qos(unsafe { buffer::number(&msg.qos) })?;
+    if topic == AZURE_IOT_HUB_TOPIC_EVENT as u32 {
+        // SAFETY: as the caller promises.
+        let properties = unsafe {
+            buffer::bytes(
+                msg.topic.properties.cast_const(),
+                msg.topic.property_count,
+                outgoing::PROPERTIES_MAX,
+            )
+        }?;
+        let mut message = Outgoing::new(payload, qos, msg.message_id);
+        for property in properties {
+            // SAFETY: as the caller promises.
+            let key = unsafe { buffer::of(&property.key, iothub::MESSAGE_MAX) }?;
+            // SAFETY: as the caller promises.
+            let value = unsafe { buffer::of(&property.value, iothub::MESSAGE_MAX) }?;
+            message.property(key, Some(value))?;
+        }
+        if msg.retain_flag != 0 {
+            message.property(b"mqtt-retain", Some(b"true"))?;
+        }
+        message.send()
+    } else if topic == AZURE_IOT_HUB_TOPIC_TWIN_REPORTED as u32 {
+        outgoing::report(payload, request_id?, qos, msg.message_id)
+    } else if topic == AZURE_IOT_HUB_TOPIC_TWIN_REQUEST as u32 {
+        outgoing::request_twin(request_id?)
+    } else {
+        Err(errno::ENOMSG)
+    }
+}
+
+/// Answers a direct method, from inside the handler or later, once, within CONFIG_IOTHUB_METHOD_TIMEOUT_S.
+///
+/// Returns 0; -EINVAL for NULL, NULL with a size, a status above INT_MAX, a payload that is not JSON; -ENOTCONN when
+/// not connected; -EFAULT where no call waits under this request id, or the answer is larger than the buffers;
+/// -ENXIO while there is no room.
+///
+/// # Safety
+/// `result` is NULL or valid, and so are its buffers, until this returns.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn azure_iot_hub_method_respond(result: *mut azure_iot_hub_result) -> c_int {
+    // SAFETY: NULL or valid, as the caller promises.
+    let Some(result) = (unsafe { result.as_ref() }) else {
+        return errno::EINVAL;
+    };
+    if !engine::is_connected() {
+        return errno::ENOTCONN;
+    }
+    // SAFETY: as the caller promises.
+    let request_id = unsafe { buffer::of(&result.request_id, NAME_MAX) };
+    // SAFETY: as the caller promises.
+    let payload = unsafe { buffer::of(&result.payload, iothub::MESSAGE_MAX) };
+    outgoing::respond(request_id, result.status, payload)
+}
+
+/// Hands an event to the application's handler.
+fn deliver(happening: &Happening<'_>) {
+    let Some(handler) = critical_section::with(|cs| HANDLER.borrow(cs).get()) else {
+        return;
+    };
+    let mut texts = [0; crate::happening::TEXTS];
+    let mut properties = [azure_iot_hub_property {
+        key: buffer::view(&[]),
+        value: buffer::view(&[]),
+    }; c_api::PROPERTIES];
+    let Some(mut event) = event(happening, &mut texts, &mut properties) else {
+        return;
+    };
+    // SAFETY: the event is valid for the call; the handler is what the application has given.
+    unsafe { handler(&raw mut event) }
+}
+
+fn event(
+    happening: &Happening<'_>,
+    texts: &mut [u8],
+    properties: &mut [azure_iot_hub_property],
+) -> Option<azure_iot_hub_evt> {
+    // SAFETY: zeroes are valid for every member: pointers, numbers, and enums that are MaybeUninit.
+    let mut event = unsafe { MaybeUninit::<azure_iot_hub_evt>::zeroed().assume_init() };
+    let mut set = |kind: azure_iot_hub_evt_type| event.r#type = MaybeUninit::new(kind);
+    match *happening {
+        Happening::Connecting => set(AZURE_IOT_HUB_EVT_CONNECTING),
+        Happening::Connected { session_present } => {
+            set(AZURE_IOT_HUB_EVT_CONNECTED);
+            event.data.persistent_session = session_present;
+        }
+        Happening::ConnectionFailed(code) => {
+            set(AZURE_IOT_HUB_EVT_CONNECTION_FAILED);
+            event.data.err = c_int::from(code);
+        }
+        Happening::Ready => set(AZURE_IOT_HUB_EVT_READY),
+        Happening::Disconnected(err) => {
+            set(AZURE_IOT_HUB_EVT_DISCONNECTED);
+            event.data.err = err;
+        }
+        Happening::Puback(message_id) => {
+            set(AZURE_IOT_HUB_EVT_PUBACK);
+            event.data.message_id = message_id;
+        }
+        Happening::Pingresp => set(AZURE_IOT_HUB_EVT_PINGRESP),
+        Happening::TooLarge => set(AZURE_IOT_HUB_EVT_ERROR_MSG_SIZE),
+        Happening::Error(err) => {
+            set(AZURE_IOT_HUB_EVT_ERROR);
+            event.data.err = err;
+        }
+        Happening::Message { bag, message } => {
+            set(AZURE_IOT_HUB_EVT_DATA_RECEIVED);
+            event.data.msg = received(message.payload, "");
+            let count = bag.map_or(0, |bag| {
+                crate::happening::decode(bag, texts, properties, |key, value| {
+                    azure_iot_hub_property {
+                        key: buffer::view(key),
+                        value: buffer::view(value.unwrap_or_default()),
+                    }
+                })
+            });
+            event.topic.properties = properties.as_mut_ptr();
+            event.topic.property_count = count;
+            let kind = if bag.is_some() {
+                AZURE_IOT_HUB_TOPIC_DEVICEBOUND
+            } else {
+                AZURE_IOT_HUB_TOPIC_UNKNOWN
+            };
+            topic(&mut event, kind, message.topic);
+        }
+        Happening::Twin {
+            request_id,
+            message,
+        } => {
+            set(AZURE_IOT_HUB_EVT_TWIN_RECEIVED);
+            event.data.msg = received(message.payload, request_id);
+            topic(
+                &mut event,
+                AZURE_IOT_HUB_TOPIC_TWIN_REQUEST_RESULT,
+                message.topic,
+            );
+        }
+        Happening::Desired(message) => {
+            set(AZURE_IOT_HUB_EVT_TWIN_DESIRED_RECEIVED);
+            event.data.msg = received(message.payload, "");
+            topic(&mut event, AZURE_IOT_HUB_TOPIC_TWIN_DESIRED, message.topic);
+        }
+        Happening::TwinResult {
+            accepted,
+            request_id,
+            status,
+            message,
+        } => {
+            set(if accepted {
+                AZURE_IOT_HUB_EVT_TWIN_RESULT_SUCCESS
+            } else {
+                AZURE_IOT_HUB_EVT_TWIN_RESULT_FAIL
+            });
+            event.data.result = azure_iot_hub_result {
+                request_id: buffer::view(request_id.as_bytes()),
+                status: u32::from(status),
+                payload: buffer::view(message.payload),
+            };
+            topic(
+                &mut event,
+                AZURE_IOT_HUB_TOPIC_TWIN_REQUEST_RESULT,
+                message.topic,
+            );
+        }
+        Happening::Method {
+            name,
+            request_id,
+            message,
+        } => {
+            set(AZURE_IOT_HUB_EVT_DIRECT_METHOD);
+            event.data.method.name = buffer::view(name);
+            event.data.method.request_id = buffer::view(request_id);
+            event.data.method.payload = buffer::view(message.payload);
+            topic(&mut event, AZURE_IOT_HUB_TOPIC_DIRECT_METHOD, message.topic);
+        }
+        Happening::Dps(_) => return None,
+    }
+    Some(event)
+}
+
+fn received(payload: &[u8], request_id: &str) -> azure_iot_hub_msg {
+    // SAFETY: zeroes are valid for every member.
+    let mut msg = unsafe { MaybeUninit::<azure_iot_hub_msg>::zeroed().assume_init() };
+    msg.payload = buffer::view(payload);
+    msg.request_id = buffer::view(request_id.as_bytes());
+    msg.topic.properties = ptr::null_mut();
+    msg
+}
+
+fn topic(event: &mut azure_iot_hub_evt, kind: azure_iot_hub_topic_type, name: &[u8]) {
+    event.topic.r#type = MaybeUninit::new(kind);
+    event.topic.name = buffer::view(name);
+}

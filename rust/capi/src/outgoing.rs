@@ -1,0 +1,228 @@
+//! From C to the client.
+
+use core::{cell::Cell, ffi::c_int};
+
+use critical_section::Mutex;
+use heapless::Vec;
+use iothub::{MessageId, Property, Qos, Telemetry};
+
+use crate::{errno, requests::Place};
+
+/// Most properties of a message to send.
+pub(crate) const PROPERTIES_MAX: usize = 32;
+
+/// Room for the texts of properties that came percent-encoded.
+const DECODED: usize = 256;
+
+/// In the number of a message that C wants acknowledged.
+const WANTS_PUBACK: u32 = 0x1_0000;
+
+/// Telemetry on its way to the client.
+pub(crate) struct Outgoing<'a> {
+    payload: &'a [u8],
+    qos: Qos,
+    message_id: u16,
+    properties: Vec<(&'a [u8], Option<&'a [u8]>), { PROPERTIES_MAX + 1 }>,
+}
+
+impl<'a> Outgoing<'a> {
+    pub(crate) fn new(payload: &'a [u8], qos: Qos, message_id: u16) -> Self {
+        Self {
+            payload,
+            qos,
+            message_id,
+            properties: Vec::new(),
+        }
+    }
+
+    /// Adds a property; without a value it has no `=` either.
+    ///
+    /// # Errors
+    /// EINVAL for an empty name, EMSGSIZE for too many.
+    pub(crate) fn property(&mut self, key: &'a [u8], value: Option<&'a [u8]>) -> Result<(), c_int> {
+        if key.is_empty() {
+            return Err(errno::EINVAL);
+        }
+        self.properties
+            .push((key, value))
+            .map_err(|_| errno::EMSGSIZE)
+    }
+
+    pub(crate) fn send(&self) -> Result<(), c_int> {
+        let mut room = [0; DECODED];
+        let mut rest = &mut room[..];
+        let mut properties = Vec::<Property<'_>, { PROPERTIES_MAX + 1 }>::new();
+        for (key, value) in &self.properties {
+            let name = plain(key, &mut rest)?;
+            let value = value.map(|value| plain(value, &mut rest)).transpose()?;
+            properties
+                .push(Property { name, value })
+                .map_err(|_| errno::EMSGSIZE)?;
+        }
+        let message = Telemetry {
+            payload: self.payload,
+            qos: self.qos,
+            properties: &properties,
+            ..Telemetry::default()
+        };
+        let id = match self.qos {
+            Qos::AtLeastOnce => WANTS_PUBACK | u32::from(message_id(self.message_id)),
+            Qos::AtMostOnce => 0,
+        };
+        iothub::send_as(MessageId::new(id), &message).map_err(errno::of)
+    }
+}
+
+/// Which message of C's was acknowledged or dropped; `None` for one that was not to be acknowledged.
+pub(crate) fn acknowledged(id: MessageId) -> Option<u16> {
+    let id = id.as_u32();
+    (id & WANTS_PUBACK != 0).then_some((id & 0xFFFF) as u16)
+}
+
+/// Reports properties.
+pub(crate) fn report(payload: &[u8], request_id: &str, qos: Qos, id: u16) -> Result<(), c_int> {
+    let wants_puback = (qos == Qos::AtLeastOnce).then(|| message_id(id));
+    let place = Place::reserve(request_id, wants_puback, false)?;
+    iothub::report_as(payload, None, |number| place.fill(number)).map_err(errno::of)
+}
+
+/// Asks for the twin.
+pub(crate) fn request_twin(request_id: &str) -> Result<(), c_int> {
+    let place = Place::reserve(request_id, None, true)?;
+    iothub::request_twin_as(|number| place.fill(number)).map_err(errno::of)
+}
+
+/// Answers a method.
+pub(crate) fn respond(
+    request_id: Result<&[u8], c_int>,
+    status: u32,
+    payload: Result<&[u8], c_int>,
+) -> c_int {
+    let too_large = |errno| {
+        if errno == errno::EMSGSIZE {
+            errno::EFAULT
+        } else {
+            errno
+        }
+    };
+    let answer = || {
+        let request_id = request_id.map_err(too_large)?;
+        let payload = payload.map_err(too_large)?;
+        let status = i32::try_from(status).map_err(|_| errno::EINVAL)?;
+        iothub::respond_to(request_id, status, payload).map_err(errno::of_response)
+    };
+    answer().map_or_else(|errno| errno, |()| 0)
+}
+
+/// The QoS of a message of C's.
+///
+/// # Errors
+/// EINVAL for what IoT Hub does not have.
+pub(crate) fn qos(number: u32) -> Result<Qos, c_int> {
+    match number {
+        0 => Ok(Qos::AtMostOnce),
+        1 => Ok(Qos::AtLeastOnce),
+        _ => Err(errno::EINVAL),
+    }
+}
+
+/// The id that C has given, or the next; never 0.
+fn message_id(given: u16) -> u16 {
+    static NEXT: Mutex<Cell<u16>> = Mutex::new(Cell::new(1));
+    if given != 0 {
+        return given;
+    }
+    critical_section::with(|cs| {
+        let next = NEXT.borrow(cs);
+        let id = next.get();
+        next.set(id.checked_add(1).unwrap_or(1));
+        id
+    })
+}
+
+/// A text that is percent-encoded already, as Nordic's library wants it, decoded into `room`; any other as it is. The
+/// client encodes what it sends.
+fn plain<'a>(text: &'a [u8], room: &mut &'a mut [u8]) -> Result<&'a str, c_int> {
+    let bytes = if is_encoded(text) {
+        let (place, rest) = core::mem::take(room)
+            .split_at_mut_checked(text.len())
+            .ok_or(errno::EMSGSIZE)?;
+        *room = rest;
+        let mut len = 0;
+        let mut from = text.iter();
+        while let Some(&byte) = from.next() {
+            let byte = match byte {
+                b'%' => hex(from.next()) << 4 | hex(from.next()),
+                byte => byte,
+            };
+            if let Some(slot) = place.get_mut(len) {
+                *slot = byte;
+            }
+            len += 1;
+        }
+        place.get(..len).unwrap_or_default()
+    } else {
+        text
+    };
+    core::str::from_utf8(bytes).map_err(|_| errno::EINVAL)
+}
+
+/// Whether every `%` starts an encoded byte, there is one, and nothing is there that had to be encoded (RFC 3986, 3.4).
+fn is_encoded(text: &[u8]) -> bool {
+    let mut found = false;
+    let mut from = text.iter();
+    while let Some(&byte) = from.next() {
+        match byte {
+            b'%' => {
+                let is_hex = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_hexdigit);
+                if !(is_hex(from.next()) && is_hex(from.next())) {
+                    return false;
+                }
+                found = true;
+            }
+            byte if byte.is_ascii_alphanumeric() || b"-._~!$'()*+,;=:@/?".contains(&byte) => {}
+            _ => return false,
+        }
+    }
+    found
+}
+
+fn hex(digit: Option<&u8>) -> u8 {
+    digit
+        .and_then(|&digit| char::from(digit).to_digit(16))
+        .map_or(0, |value| value as u8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_encoded_is_not_encoded_again() {
+        for (text, expected) in [
+            ("%24.ct", "$.ct"),
+            ("application%2Fjson", "application/json"),
+            ("$.ct", "$.ct"),
+            ("application/json", "application/json"),
+            ("100%", "100%"),
+            ("100%2", "100%2"),
+            ("50%25 off", "50%25 off"),
+            ("%C3%BC", "ü"),
+            ("ü", "ü"),
+            ("", ""),
+        ] {
+            let mut room = [0; 64];
+            assert_eq!(plain(text.as_bytes(), &mut &mut room[..]), Ok(expected));
+        }
+        assert_eq!(plain(b"%FF", &mut &mut [0; 8][..]), Err(errno::EINVAL));
+        assert_eq!(plain(b"%24.ct", &mut &mut [0; 4][..]), Err(errno::EMSGSIZE));
+    }
+
+    #[test]
+    fn message_ids_are_never_0() {
+        assert_eq!(message_id(7), 7);
+        for _ in 0..70_000 {
+            assert_ne!(message_id(0), 0);
+        }
+    }
+}
