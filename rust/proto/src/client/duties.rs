@@ -107,7 +107,13 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
                 self.heard_or_wrote(now);
                 self.written(now, duty);
             }
-            (_, Err(errno)) => self.end(now, Disconnect::WriteFailed(errno)),
+            (_, Err(errno)) => {
+                let cause = match self.state {
+                    State::Leaving(_, cause) => cause,
+                    _ => Disconnect::WriteFailed(errno),
+                };
+                self.end(now, cause);
+            }
         }
     }
 
@@ -130,7 +136,7 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
         match self.state {
             State::Idle if self.wanted => self.start_duty(now, writer),
             State::Open(target, subscription) => self.session_duty(target, subscription, writer),
-            State::Leaving(..) => Some((Duty::Disconnect, Command::Disconnect)),
+            State::Leaving(target, cause) => self.leave_duty(target, cause, writer),
             State::Ending if !self.timers.is_waiting(Timer::Abort, now) => {
                 Some((Duty::Abort, Command::Abort))
             }
@@ -273,6 +279,20 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
         let message_id = self.packet_id();
         let command = publish(message_id, writer, topic_end, 0, false)?;
         Some((Duty::Get(request), command))
+    }
+
+    /// What was accepted before `disconnect` is written before DISCONNECT, as far as the window allows.
+    fn leave_duty<'b>(
+        &mut self,
+        target: Target,
+        cause: Disconnect,
+        writer: Writer<'b>,
+    ) -> Option<(Duty, Command<'b>)> {
+        let flushes = (target, cause) == (Target::Hub, Disconnect::Requested);
+        if flushes && self.next_record().is_some() {
+            return self.record_duty(writer);
+        }
+        Some((Duty::Disconnect, Command::Disconnect))
     }
 
     fn record_duty<'b>(&mut self, mut writer: Writer<'b>) -> Option<(Duty, Command<'b>)> {

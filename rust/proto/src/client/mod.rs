@@ -228,7 +228,8 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
         Ok(())
     }
 
-    /// Wish: end the connection and stay so. The outbox is kept.
+    /// Wish: end the connection and stay so. What was accepted is written before, as far as that needs no answer;
+    /// the outbox is kept.
     ///
     /// Fails with [`Error::Disconnected`] if `connect` was not called.
     pub fn disconnect(&mut self, now: Instant) -> Result<(), Error> {
@@ -238,7 +239,6 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
         self.wanted = false;
         match self.state {
             State::Open(target, _) => {
-                self.in_hand = None;
                 self.state = State::Leaving(target, Disconnect::Requested);
             }
             State::Opening(_) | State::Greeting(_) => self.end(now, Disconnect::Requested),
