@@ -231,6 +231,7 @@ fn drain(client: &'static Mutex<TheClient>, tx: &mut [u8]) {
 }
 
 fn take_facts(client: &'static Mutex<TheClient>) {
+    let _turn = Turn::take();
     while let Some(fact) = inbox::pop() {
         client.with(|client| match fact {
             Fact::Network(fact) => client.handle_network(now(), fact),
@@ -259,14 +260,19 @@ fn take_facts(client: &'static Mutex<TheClient>) {
 }
 
 fn deliver(client: &'static Mutex<TheClient>) {
+    let _turn = Turn::take();
     while let Some(event) = client.with(|client| client.poll_event()) {
         emit(Notice::Event(event, None));
     }
 }
 
-/// Handles a message where it arrives, on mqtt_helper's thread, since its payload is gone afterwards.
+/// Handles a message where it arrives, on mqtt_helper's thread, since its payload is gone afterwards. What came before
+/// it goes first, so that the handler is told in the order of the wire.
 pub(crate) fn on_publish(topic: &[u8], payload: &[u8]) {
     let Some(client) = CLIENT.get() else { return };
+    let _turn = Turn::take();
+    take_facts(client);
+    deliver(client);
     if let Some(event) = client.with(|client| client.handle_publish(now(), topic, payload)) {
         emit(Notice::Event(event, Some(Message { topic, payload })));
     }

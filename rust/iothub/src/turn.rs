@@ -1,4 +1,5 @@
-//! The handler is called by one thread at a time: by the driver's, and for what the hub sends by mqtt_helper's.
+//! Facts are taken in and the handler is called by one thread at a time, in the order of the wire: by the driver's, and
+//! for what the hub sends by mqtt_helper's.
 
 use core::cell::Cell;
 
@@ -7,7 +8,7 @@ use ncs::platform::{Waiter, thread_id};
 /// The thread that is inside the handler; 0 for none.
 static HOLDER: critical_section::Mutex<Cell<usize>> = critical_section::Mutex::new(Cell::new(0));
 
-/// The right to call the handler, until it is dropped.
+/// The right to take in facts and to call the handler, until it is dropped. No call of C is made with it.
 pub(crate) struct Turn {
     nested: bool,
 }
