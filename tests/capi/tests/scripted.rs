@@ -1,0 +1,343 @@
+//! Each C program against a hub that does what its script says.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "../../../rust/host/tests/support/hub.rs"]
+#[allow(dead_code)]
+mod hub;
+#[path = "../../../rust/host/tests/support/pki.rs"]
+#[allow(dead_code)]
+mod pki;
+mod support;
+
+use std::time::Duration;
+
+use hub::{Hub, Sent, Session};
+use support::{Case, DEADLINE, HOST};
+
+/// Connects, grants everything, and answers the first request for the twin.
+fn ready(hub: &Hub) -> Session {
+    let mut session = hub.accept();
+    connect(&mut session);
+    session.connack(0, true);
+    subscribe(&mut session, &[0, 0, 0, 1]);
+    answer_twin(&mut session);
+    session
+}
+
+fn connect(session: &mut Session) {
+    let connect = session.recv();
+    let Sent::Connect {
+        client_id,
+        user_name,
+        ..
+    } = &connect
+    else {
+        panic!("{connect:?}");
+    };
+    assert_eq!(client_id, "device-1");
+    assert!(
+        user_name.starts_with(&format!("{HOST}/device-1/?api-version=")),
+        "{user_name}"
+    );
+}
+
+fn subscribe(session: &mut Session, codes: &[u8]) {
+    let subscribe = session.recv();
+    let Sent::Subscribe {
+        message_id,
+        filters,
+    } = &subscribe
+    else {
+        panic!("{subscribe:?}");
+    };
+    assert_eq!(filters.len(), 4);
+    session.suback(*message_id, codes);
+}
+
+/// The `$rid` of the next message, which is on this topic, and its body.
+fn request(session: &mut Session, prefix: &str) -> (String, String) {
+    let sent = session.recv();
+    let Sent::Publish { topic, payload, .. } = &sent else {
+        panic!("{sent:?}");
+    };
+    let rid = topic.strip_prefix(prefix).expect(topic);
+    (
+        rid.to_owned(),
+        String::from_utf8_lossy(payload).into_owned(),
+    )
+}
+
+fn answer_twin(session: &mut Session) {
+    let (rid, _) = request(session, "$iothub/twin/GET/?$rid=");
+    session.publish(
+        &format!("$iothub/twin/res/200/?$rid={rid}"),
+        br#"{"desired":{"$version":1},"reported":{}}"#,
+        None,
+    );
+}
+
+fn report(session: &mut Session) -> (String, String) {
+    request(session, "$iothub/twin/PATCH/properties/reported/?$rid=")
+}
+
+/// The device leaves.
+fn end(session: &mut Session) {
+    assert_eq!(session.recv(), Sent::Disconnect);
+    assert_eq!(session.recv(), Sent::End);
+}
+
+#[test]
+fn session() {
+    Case::new("session").run(iothub_capi_tests::session, |hub| {
+        let mut session = ready(hub);
+        let telemetry = |topic: &str, qos, message_id| Sent::Publish {
+            topic: format!("devices/device-1/messages/events/{topic}"),
+            payload: br#"{"temperature":25.1}"#.into(),
+            qos,
+            message_id,
+            dup: false,
+        };
+        assert_eq!(
+            session.recv(),
+            telemetry("%24.ct=application%2Fjson&a%20b=50%25%26c&empty=", 0, None)
+        );
+        for _ in 0..2 {
+            let sent = session.recv();
+            let Sent::Publish { message_id, .. } = sent else {
+                panic!("{sent:?}");
+            };
+            assert_eq!(sent, telemetry("", 1, message_id));
+            session.puback(message_id.unwrap());
+        }
+        let (rid, body) = report(&mut session);
+        assert_eq!(body, r#"{"on":true}"#);
+        session.publish(
+            &format!("$iothub/twin/res/204/?$rid={rid}&$version=3"),
+            b"",
+            None,
+        );
+        let (rid, _) = report(&mut session);
+        session.publish(
+            &format!("$iothub/twin/res/400/?$rid={rid}"),
+            br#"{"error":1}"#,
+            None,
+        );
+        answer_twin(&mut session);
+        session.publish(
+            "devices/device-1/messages/devicebound/%24.mid=a%20b&key=&flag",
+            b"hello",
+            Some(5),
+        );
+        assert_eq!(session.recv(), Sent::Puback(5));
+        session.publish(
+            "$iothub/twin/PATCH/properties/desired/?$version=2",
+            br#"{"telemetryInterval":5,"$version":2}"#,
+            None,
+        );
+        session.publish("$iothub/methods/POST/led/?$rid=4f", b"1", None);
+        assert_eq!(
+            session.recv(),
+            Sent::Publish {
+                topic: "$iothub/methods/res/200/?$rid=4f".into(),
+                payload: br#"{"it":"worked"}"#.into(),
+                qos: 0,
+                message_id: None,
+                dup: false,
+            }
+        );
+        end(&mut session);
+    });
+}
+
+/// Defects 5 and 19: pointers to the caller's names are kept, and the host name's size is ignored.
+#[test]
+fn names_are_copied() {
+    Case::new("names_are_copied").run(iothub_capi_tests::names_are_copied, |hub| {
+        let mut session = ready(hub);
+        let sent = session.recv();
+        assert!(
+            matches!(&sent, Sent::Publish { topic, .. } if topic == "devices/device-1/messages/events/"),
+            "{sent:?}"
+        );
+        session.publish("devices/device-1/messages/devicebound/", b"", None);
+        end(&mut session);
+    });
+}
+
+/// Defect 1: request ids are three digits of the uptime, and collide.
+#[test]
+fn unique_request_ids() {
+    Case::new("unique_request_ids").run(iothub_capi_tests::unique_request_ids, |hub| {
+        let mut session = ready(hub);
+        let rids: Vec<_> = (0..3).map(|_| report(&mut session).0).collect();
+        assert!(
+            rids[0] != rids[1] && rids[1] != rids[2] && rids[0] != rids[2],
+            "{rids:?}"
+        );
+        for rid in rids {
+            session.publish(&format!("$iothub/twin/res/204/?$rid={rid}"), b"", None);
+        }
+        end(&mut session);
+    });
+}
+
+/// Defect 3: READY after any SUBACK.
+#[test]
+fn refused_subscription() {
+    Case::new("refused_subscription").run(iothub_capi_tests::refused_subscription, |hub| {
+        let mut session = hub.accept();
+        connect(&mut session);
+        session.connack(0, false);
+        subscribe(&mut session, &[0, 0, 0, 0x80]);
+        while session.recv() != Sent::End {}
+    });
+}
+
+/// Defect 11: CONNECTION_FAILED and DISCONNECTED for one cause.
+#[test]
+fn refused_connection() {
+    Case::new("refused_connection").run(iothub_capi_tests::refused_connection, |hub| {
+        let mut session = hub.accept();
+        connect(&mut session);
+        session.connack(5, false);
+        drop(session);
+        end(&mut ready(hub));
+    });
+}
+
+/// Defect 4: no way out of CONNECTING.
+#[test]
+fn disconnect_while_connecting() {
+    let case = Case::new("disconnect_while_connecting");
+    case.run(iothub_capi_tests::disconnect_while_connecting, |hub| {
+        let mut session = hub.accept();
+        connect(&mut session);
+        assert_eq!(session.recv(), Sent::End);
+        end(&mut ready(hub));
+    });
+}
+
+/// Defect 13: no reason. And a QoS 1 message outlives its connection.
+#[test]
+fn lost_connection() {
+    Case::new("lost_connection").run(iothub_capi_tests::lost_connection, |hub| {
+        let kept = |sent: &Sent, dup: bool| {
+            matches!(sent, Sent::Publish { payload, qos: 1, dup: was, .. } if payload == b"kept" && *was == dup)
+        };
+        let mut session = ready(hub);
+        let sent = session.recv();
+        assert!(kept(&sent, false), "{sent:?}");
+        drop(session);
+        let mut session = ready(hub);
+        let sent = session.recv();
+        assert!(kept(&sent, true), "{sent:?}");
+        let Sent::Publish {
+            message_id: Some(message_id),
+            ..
+        } = sent
+        else {
+            panic!("{sent:?}")
+        };
+        session.puback(message_id);
+        end(&mut session);
+    });
+}
+
+/// A positive result for a name that does not resolve.
+#[test]
+fn unknown_host() {
+    Case::new("unknown_host").run(iothub_capi_tests::unknown_host, |hub| end(&mut ready(hub)));
+}
+
+#[test]
+fn connect_in_handler() {
+    Case::new("connect_in_handler").run(iothub_capi_tests::connect_in_handler, |hub| {
+        drop(ready(hub));
+        end(&mut ready(hub));
+    });
+}
+
+/// Defect 14: only logged.
+#[test]
+fn unknown_topic() {
+    Case::new("unknown_topic").run(iothub_capi_tests::unknown_topic, |hub| {
+        let mut session = ready(hub);
+        session.publish("something/else", b"?", None);
+        end(&mut session);
+    });
+}
+
+#[test]
+fn oversize() {
+    Case::new("oversize").run(iothub_capi_tests::oversize, |hub| {
+        let mut session = ready(hub);
+        session.publish(
+            "devices/device-1/messages/devicebound/",
+            &[b'x'; 5000],
+            None,
+        );
+        session
+    });
+}
+
+#[test]
+fn ping() {
+    let mut case = Case::new("ping");
+    case.keep_alive = Duration::from_secs(1);
+    case.run(iothub_capi_tests::ping, |hub| {
+        let mut session = ready(hub);
+        assert_eq!(session.recv(), Sent::Pingreq);
+        session.pingresp();
+        session
+    });
+}
+
+#[test]
+fn bad_input() {
+    Case::new("bad_input").run(iothub_capi_tests::bad_input, |hub| end(&mut ready(hub)));
+}
+
+/// Takes every connection and acknowledges everything, until the program ends.
+#[test]
+fn stress() {
+    Case::new("stress").run_beside(iothub_capi_tests::stress, |hub| {
+        loop {
+            let Ok(mut session) = hub.try_accept() else {
+                continue;
+            };
+            std::thread::spawn(move || {
+                loop {
+                    match session.recv() {
+                        Sent::Connect { .. } => session.connack(0, false),
+                        Sent::Subscribe { message_id, .. } => {
+                            session.suback(message_id, &[0, 0, 0, 1]);
+                        }
+                        Sent::Publish {
+                            topic, message_id, ..
+                        } => {
+                            if let Some(rid) = topic.strip_prefix("$iothub/twin/GET/?$rid=") {
+                                session.publish(
+                                    &format!("$iothub/twin/res/200/?$rid={rid}"),
+                                    br#"{"desired":{"$version":1},"reported":{}}"#,
+                                    None,
+                                );
+                            } else if let Some((_, rid)) = topic.split_once("reported/?$rid=") {
+                                session.publish(
+                                    &format!("$iothub/twin/res/204/?$rid={rid}"),
+                                    b"",
+                                    None,
+                                );
+                            }
+                            if let Some(message_id) = message_id {
+                                session.puback(message_id);
+                            }
+                        }
+                        Sent::Pingreq => session.pingresp(),
+                        Sent::Puback(_) => {}
+                        Sent::Disconnect | Sent::End => break,
+                    }
+                }
+            });
+        }
+    });
+}

@@ -1,0 +1,105 @@
+//! Runs a C program in a process of its own, since there is one client a process.
+
+use std::{
+    env,
+    process::{Command, Stdio},
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
+
+use iothub_host::Options;
+
+use crate::{hub::Hub, pki::Pki};
+
+/// How long anything may take.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
+
+/// The name of the hub in every program.
+pub(crate) const HOST: &str = "my-hub.azure-devices.net";
+
+/// Says in a child process which test it is.
+const CHILD: &str = "CAPI_TEST_CHILD";
+
+/// A C program and its hub.
+pub(crate) struct Case {
+    name: &'static str,
+    pub(crate) keep_alive: Duration,
+}
+
+impl Case {
+    pub(crate) fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            keep_alive: Duration::from_secs(60),
+        }
+    }
+
+    /// Runs both to their ends.
+    pub(crate) fn run<T: Send + 'static>(
+        self,
+        program: fn(),
+        script: impl FnOnce(&Hub) -> T + Send + 'static,
+    ) {
+        self.run_either(program, script, true);
+    }
+
+    /// Runs the program to its end.
+    pub(crate) fn run_beside<T: Send + 'static>(
+        self,
+        program: fn(),
+        script: impl FnOnce(&Hub) -> T + Send + 'static,
+    ) {
+        self.run_either(program, script, false);
+    }
+
+    fn run_either<T: Send + 'static>(
+        self,
+        program: fn(),
+        script: impl FnOnce(&Hub) -> T + Send + 'static,
+        join: bool,
+    ) {
+        if env::var_os(CHILD).is_none() {
+            return in_child(self.name);
+        }
+        let data = tempfile::tempdir().unwrap();
+        let pki = Pki::new();
+        pki.provision(data.path());
+        let hub = Hub::new(pki.hub());
+        let mut options = Options::new(data.path());
+        options.port = hub.port();
+        options.hosts = vec![(HOST.to_owned(), "127.0.0.1".parse().unwrap())];
+        options.time_factor = 0.01;
+        options.keep_alive = self.keep_alive;
+        iothub_host::start(options).unwrap();
+
+        let (ended, end) = mpsc::channel();
+        let hub = thread::spawn(move || {
+            // Only its drop counts: the end of the script, or its panic.
+            let _ended = ended;
+            script(&hub)
+        });
+        program();
+        if join {
+            let late = end.recv_timeout(DEADLINE) == Err::<(), _>(mpsc::RecvTimeoutError::Timeout);
+            assert!(!late, "the hub waits for more");
+            hub.join().expect("the hub's script");
+        }
+    }
+}
+
+fn in_child(name: &str) {
+    let output = Command::new(env::current_exe().unwrap())
+        .args(["--exact", name, "--nocapture", "--test-threads=1"])
+        .env(CHILD, name)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let text = format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(output.status.success(), "{name}: {}\n{text}", output.status);
+    assert!(text.contains("1 passed"), "{name} is no test here:\n{text}");
+}
