@@ -2,11 +2,13 @@
 
 mod ca;
 mod device;
+mod hub;
 mod modem;
 mod output;
 mod passphrase;
 mod server;
 mod simulate;
+mod up;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -62,6 +64,11 @@ enum Command {
     /// Talk to an nRF91 modem over its AT commands
     #[command(subcommand)]
     Modem(modem::Command),
+    /// Register CAs and devices with IoT Hub, or with the local emulator
+    #[command(subcommand)]
+    Hub(hub::Command),
+    /// Everything in one command: CA, key in the modem, certificate, roots, registration
+    Up(up::Arguments),
     /// Be a modem, on a pseudo terminal or a TCP port, to try things without a board
     SimulateModem(simulate::Arguments),
 }
@@ -81,6 +88,8 @@ fn run(cli: Cli, now: OffsetDateTime) -> Result<Report, Error> {
         Command::Device(command) => device::run(common, command, now),
         Command::Server(arguments) => server::run(common, &arguments, now),
         Command::Modem(command) => modem::run(common, command, now),
+        Command::Hub(command) => hub::run(common, command, now),
+        Command::Up(arguments) => up::run(common, &arguments, now),
         Command::SimulateModem(arguments) => simulate::run(arguments),
     }
 }
