@@ -128,6 +128,30 @@ int iothub_platform_mqtt_abort(void)
 	return has_left() ? 0 : -ETIMEDOUT;
 }
 
+int iothub_platform_mqtt_discard(struct mqtt_client *of, const struct mqtt_evt *event)
+{
+	const struct mqtt_publish_param *message = &event->param.publish;
+	const struct mqtt_puback_param ack = { .message_id = message->message_id };
+	size_t left = message->message.payload.len;
+	uint8_t waste[64];
+
+	if (left <= CONFIG_MQTT_HELPER_PAYLOAD_BUFFER_LEN) {
+		return 0;
+	}
+	while (left > 0) {
+		int got = mqtt_read_publish_payload_blocking(of, waste, MIN(left, sizeof(waste)));
+
+		if (got <= 0) {
+			return got == 0 ? -ENOTCONN : got;
+		}
+		left -= got;
+	}
+	if (message->message.topic.qos == MQTT_QOS_1_AT_LEAST_ONCE) {
+		(void)mqtt_publish_qos1_ack(of, &ack);
+	}
+	return 1;
+}
+
 int iothub_platform_mqtt_nodelay(void)
 {
 #if defined(TCP_NODELAY) && !defined(CONFIG_NRF_MODEM_LIB)

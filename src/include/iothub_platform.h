@@ -70,6 +70,16 @@ void iothub_platform_reboot(void);
  */
 int iothub_platform_mqtt_abort(void);
 
+/*
+ * For on_all_events of mqtt_helper, with a PUBLISH event: where the payload is larger than mqtt_helper's
+ * buffer, reads it away, acknowledges it at QoS 1, and returns 1; else returns 0 and touches nothing.
+ * mqtt_helper by itself leaves such a payload in the stream and never acknowledges it, so that the hub
+ * sends it again after every connect.
+ */
+struct mqtt_client;
+struct mqtt_evt;
+int iothub_platform_mqtt_discard(struct mqtt_client *client, const struct mqtt_evt *event);
+
 /* Sets TCP_NODELAY on the connection. -ENOTSUP where the stack has no such option. */
 int iothub_platform_mqtt_nodelay(void);
 

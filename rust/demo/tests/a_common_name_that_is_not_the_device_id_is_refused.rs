@@ -1,3 +1,5 @@
+//! The certificate is another device's: CONNACK 5, and the reason in the hub's log.
+
 mod support;
 
 use iothub_host::Network;

@@ -1,3 +1,5 @@
+//! The log names the key, and the device goes on trying.
+
 mod support;
 
 use iothub_host::Network;

@@ -1,3 +1,5 @@
+//! The error at the terminal names the port.
+
 mod support;
 
 use std::{net::TcpListener, process::Command};

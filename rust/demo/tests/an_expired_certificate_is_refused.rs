@@ -1,3 +1,5 @@
+//! Refused by the hub, which says why in its own log.
+
 mod support;
 
 use iothub_demo::DEVICE_ID;

@@ -28,7 +28,7 @@ fn keys_stay_private() {
 }
 
 fn visit(folder: &Path, found: &mut impl FnMut(&Path)) {
-    for entry in fs::read_dir(folder).expect("a folder").flatten() {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
         if path.is_dir() {
             visit(&path, found)

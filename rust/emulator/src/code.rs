@@ -39,24 +39,18 @@ codes! {
     InvalidOperation = 400003, 400;
     /// A body or an argument cannot be parsed or is out of bounds.
     ArgumentInvalid = 400004, 400;
-    /// A required argument is missing.
-    ArgumentNull = 400005, 400;
     /// Something is not in the form that the service defines.
     IotHubFormatError = 400006, 400;
     /// Another connection with the same device id took over.
     ConnectionForcefullyClosedOnNewConnection = 400027, 400;
     /// The gateway closed the connection; reconnect.
     GatewayFailureCoreReceive = 400029, 400;
-    /// The certificate request is not acceptable.
-    InvalidCertificateSigningRequest = 400040, 400;
     /// A provisioning request without a hub to give.
     NoHubAvailable = 400208, 400;
     /// No valid identity at all.
     Unauthorized = 401002, 401;
     /// The identity is known, and is not allowed in.
     IotHubUnauthorized = 401003, 401;
-    /// The day's quota of messages is used up.
-    IotHubQuotaExceeded = 403002, 403;
     /// Fifty cloud-to-device messages are waiting already.
     DeviceMaximumQueueDepthExceeded = 403004, 403;
     /// The device is disabled in the registry.
@@ -71,8 +65,6 @@ codes! {
     EnrollmentNotFound = 404201, 404;
     /// There is no such thing of another kind.
     NotFound = 404003, 404;
-    /// A device with this id exists.
-    DeviceAlreadyExists = 409001, 409;
     /// The entity tag is not the current one.
     PreconditionFailed = 412001, 412;
     /// The lock of a cloud-to-device message ran out or belongs to another.

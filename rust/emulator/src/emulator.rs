@@ -15,9 +15,10 @@ use tokio_rustls::TlsAcceptor;
 use crate::c2d;
 use crate::clock::Clock;
 use crate::connections::Connections;
+use crate::faults::Faults;
 use crate::journal::{Journal, LogFormat};
 use crate::listener;
-use crate::rest::{self, Access, Api};
+use crate::rest::{self, Access, Api, Peer, TlsListener};
 use crate::sas;
 use crate::service::{Service, Switches, stopped};
 use crate::store::Store;
@@ -33,6 +34,16 @@ pub struct Options {
     pub mqtt: SocketAddr,
     /// REST and page.
     pub http: SocketAddr,
+    /// The same over HTTPS, for service clients that speak nothing else.
+    pub https: Option<SocketAddr>,
+    /// Host names of further hubs in this process, to which devices can be provisioned.
+    pub more_hubs: Vec<String>,
+    /// The provisioning service's id scope.
+    pub id_scope: String,
+    /// Refuses devices with symmetric keys, as a hub with `disableDeviceSAS` does.
+    pub enforce_x509: bool,
+    /// Takes CA certificates as verified when they are uploaded.
+    pub verified_on_upload: bool,
     /// The folder of the database; `None` keeps nothing.
     pub data_dir: Option<PathBuf>,
     /// The server's certificate.
@@ -73,6 +84,11 @@ impl Options {
             hostname: hostname.into(),
             mqtt: SocketAddr::from(([127, 0, 0, 1], 8883)),
             http: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            https: None,
+            more_hubs: Vec::new(),
+            id_scope: "0ne00000001".to_owned(),
+            enforce_x509: false,
+            verified_on_upload: false,
             data_dir: None,
             identity: Identity::Generate,
             log: LogFormat::Off,
@@ -144,6 +160,7 @@ impl std::error::Error for StartError {
 pub struct Emulator {
     mqtt: SocketAddr,
     http: SocketAddr,
+    https: Option<SocketAddr>,
     ca_pem: Option<String>,
     service_key: String,
     stop: watch::Sender<bool>,
@@ -153,11 +170,19 @@ pub struct Emulator {
 impl Emulator {
     /// Binds the ports, opens the storage and serves until it is shut down.
     pub async fn start(options: Options) -> Result<Self, StartError> {
-        if !options.http.ip().is_loopback() && options.token.is_none() {
-            return Err(StartError::TokenRequired(options.http));
+        let open = [Some(options.http), options.https]
+            .into_iter()
+            .flatten()
+            .find(|it| !it.ip().is_loopback());
+        if let (Some(address), None) = (open, &options.token) {
+            return Err(StartError::TokenRequired(address));
         }
         let mqtt = listen("mqtt", options.mqtt).await?;
         let http = listen("http", options.http).await?;
+        let https = match options.https {
+            Some(address) => Some(listen("https", address).await?),
+            None => None,
+        };
         let (certificate, ca_pem) = identity(&options)?;
         let config =
             tls::server_config(Arc::clone(&certificate), true).map_err(StartError::Identity)?;
@@ -165,14 +190,23 @@ impl Emulator {
         let service_key = service_key(&store).await?;
         let clock = Arc::new(Clock::default());
         let service = Arc::new(Service {
-            hubs: vec![options.hostname.clone()],
-            switches: Switches::default(),
+            hubs: std::iter::once(&options.hostname)
+                .chain(&options.more_hubs)
+                .cloned()
+                .collect(),
+            id_scope: options.id_scope.clone(),
+            switches: Switches {
+                enforce_x509: options.enforce_x509,
+                verified_on_upload: options.verified_on_upload,
+                ..Switches::default()
+            },
             store,
             clock: Arc::clone(&clock),
             journal: Journal::new(clock, options.log),
             connections: Connections::default(),
+            faults: Faults::default(),
             telemetry: broadcast::channel(1024).0,
-            certificate,
+            certificate: Arc::clone(&certificate),
         });
         let access = Arc::new(Access {
             token: options.token,
@@ -184,6 +218,10 @@ impl Emulator {
         });
         let (stop, stopping) = watch::channel(false);
         let mut tasks = JoinSet::new();
+        let https_bound = match (&https, options.https) {
+            (Some(listener), Some(wanted)) => Some(address("https", listener, wanted)?),
+            _ => None,
+        };
         let (mqtt_addr, http_addr) = (
             address("mqtt", &mqtt, options.mqtt)?,
             address("http", &http, options.http)?,
@@ -194,11 +232,22 @@ impl Emulator {
             TlsAcceptor::from(config),
             stopping.clone(),
         ));
+        if let (Some(https), Some(address)) = (https, https_bound) {
+            let config = tls::server_config(certificate, false).map_err(StartError::Identity)?;
+            let failed = |error| StartError::Listen {
+                what: "https",
+                address,
+                error,
+            };
+            let listener = TlsListener::new(https, TlsAcceptor::from(config)).map_err(failed)?;
+            tasks.spawn(serve_http(listener, router.clone(), stopping.clone()));
+        }
         tasks.spawn(serve_http(http, router, stopping.clone()));
         tasks.spawn(sweep(service, stopping));
         Ok(Self {
             mqtt: mqtt_addr,
             http: http_addr,
+            https: https_bound,
             ca_pem,
             service_key,
             stop,
@@ -214,6 +263,11 @@ impl Emulator {
     /// Where REST and page are.
     pub fn http_addr(&self) -> SocketAddr {
         self.http
+    }
+
+    /// Where REST is over HTTPS.
+    pub fn https_addr(&self) -> Option<SocketAddr> {
+        self.https
     }
 
     /// The CA that devices must trust, if the identity was made here.
@@ -291,6 +345,7 @@ fn identity(options: &Options) -> Result<(Arc<ServerCertificate>, Option<String>
 
 fn names(options: &Options) -> Vec<String> {
     let mut names = vec![options.hostname.clone()];
+    names.extend(options.more_hubs.iter().cloned());
     for name in [
         "localhost",
         "127.0.0.1",
@@ -370,8 +425,13 @@ async fn service_key(store: &Store) -> Result<String, StartError> {
         .map_err(|refusal| StartError::Storage(refusal.to_string()))
 }
 
-async fn serve_http(listener: TcpListener, router: axum::Router, mut stop: watch::Receiver<bool>) {
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+async fn serve_http<L>(listener: L, router: axum::Router, mut stop: watch::Receiver<bool>)
+where
+    L: axum::serve::Listener,
+    L::Addr: fmt::Debug,
+    Peer: for<'a> axum::extract::connect_info::Connected<axum::serve::IncomingStream<'a, L>>,
+{
+    let service = router.into_make_service_with_connect_info::<Peer>();
     // Streams never end by themselves, so that open connections are cut instead of waited for.
     tokio::select! {
         _ = axum::serve(listener, service) => {}

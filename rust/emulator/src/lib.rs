@@ -1,9 +1,10 @@
-//! A local Azure IoT Hub, for tests and for learning: MQTT over TLS for devices, REST for services,
+//! A local Azure IoT Hub and Device Provisioning Service, for tests and for learning: MQTT over TLS for devices, REST for services,
 //! a web page for people.
 //!
 //! What of IoT Hub there is: X.509 devices behind registered CA certificates, thumbprints and tokens;
 //! telemetry with property bags; twins; direct methods; cloud-to-device messages; persistent
-//! sessions. Every refusal and every close has a reason, in the event log. It shares no code with
+//! sessions. Of the provisioning service: individual enrolments and groups, with X.509 and with
+//! symmetric keys, over several hubs. Every refusal and every close has a reason, in the event log. It shares no code with
 //! the device side of this repository, since it is its judge.
 //!
 //! ```no_run
@@ -20,7 +21,6 @@
 //! # }
 //! ```
 #![forbid(unsafe_code)]
-#![allow(dead_code)] // until the provisioning service is in
 
 mod authenticate;
 mod c2d;
@@ -28,11 +28,15 @@ mod certificates;
 mod clock;
 mod code;
 mod connections;
+mod dps;
 mod emulator;
+mod enrollments;
+mod faults;
 mod journal;
 mod link;
 mod listener;
 mod properties;
+mod provisioning;
 mod registry;
 mod rest;
 mod sas;

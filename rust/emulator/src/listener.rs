@@ -8,6 +8,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 
 use crate::code::{ErrorCode, Refusal};
+use crate::dps;
 use crate::journal::Event;
 use crate::link::{Link, read_refusal};
 use crate::service::{Service, stopped};
@@ -161,19 +162,19 @@ async fn dispatch(
             session::serve(service, number, link, connect, identity, stop).await;
         }
         Ok(UserName::Provisioning {
-            registration_id, ..
+            id_scope,
+            registration_id,
+            ..
         }) => {
-            let refusal = Refusal::new(
-                ErrorCode::ServiceUnavailable,
-                format!(
-                    "registration '{registration_id}': there is no provisioning service here yet"
-                ),
-            );
-            service
-                .journal
-                .record(Event::refusal("refused", &refusal).on(number, link.peer));
-            link.writer.push(&write::connack(false, 3));
-            link.writer.close().await;
+            dps::serve(
+                service,
+                number,
+                link,
+                connect,
+                (id_scope, registration_id),
+                stop,
+            )
+            .await;
         }
         Err(refusal) => {
             let event = Event::refusal("refused", &refusal).on(number, link.peer);

@@ -28,6 +28,21 @@ struct Arguments {
         default_value = "127.0.0.1:8080"
     )]
     http: SocketAddr,
+    /// REST over HTTPS as well, for service clients that speak nothing else
+    #[arg(long, value_name = "ADDRESS")]
+    https: Option<SocketAddr>,
+    /// The host name of one more hub, to which devices can be provisioned; may be repeated
+    #[arg(long = "hub", value_name = "NAME")]
+    hubs: Vec<String>,
+    /// The provisioning service's id scope
+    #[arg(long, value_name = "SCOPE", default_value = "0ne00000001")]
+    id_scope: String,
+    /// Refuse devices with symmetric keys (disableDeviceSAS)
+    #[arg(long)]
+    enforce_x509: bool,
+    /// Take CA certificates as verified when they are uploaded
+    #[arg(long)]
+    verified_on_upload: bool,
     /// Where everything is kept
     #[arg(
         long,
@@ -87,6 +102,11 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let mut options = Options::new(arguments.hostname);
     options.mqtt = arguments.mqtt;
     options.http = arguments.http;
+    options.https = arguments.https;
+    options.more_hubs = arguments.hubs;
+    options.id_scope = arguments.id_scope;
+    options.enforce_x509 = arguments.enforce_x509;
+    options.verified_on_upload = arguments.verified_on_upload;
     options.data_dir = (!arguments.ephemeral).then_some(arguments.data_dir);
     options.log = match (arguments.json, arguments.quiet) {
         (true, _) => LogFormat::Json,
@@ -115,8 +135,12 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
 
 /// A reader that goes away after the first line is no reason to stop.
 fn announce(emulator: &Emulator, data_dir: Option<&Path>) {
+    let https = emulator
+        .https_addr()
+        .map(|it| format!(" https=https://{it}/"))
+        .unwrap_or_default();
     let mut text = format!(
-        "ready mqtt={} http=http://{}/\n",
+        "ready mqtt={} http=http://{}/{https}\n",
         emulator.mqtt_addr(),
         emulator.http_addr()
     );

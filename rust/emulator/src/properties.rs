@@ -71,6 +71,7 @@ pub(crate) fn decode(text: &str) -> Option<Cow<'_, str>> {
 }
 
 /// Percent-encodes everything but RFC 3986's unreserved characters.
+#[cfg(test)]
 pub(crate) fn encode(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     encode_into(&mut out, text);
@@ -125,6 +126,7 @@ impl Properties {
     }
 
     /// The value of a system property by its JSON name.
+    #[cfg(test)]
     pub(crate) fn system(&self, name: &str) -> Option<&str> {
         self.system
             .iter()

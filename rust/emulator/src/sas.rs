@@ -97,6 +97,7 @@ impl Token {
 }
 
 /// Makes a token.
+#[cfg(test)]
 pub(crate) fn sign(
     resource: &str,
     key: &str,

@@ -12,6 +12,7 @@ use crate::c2d;
 use crate::clock::Clock;
 use crate::code::{ErrorCode, Refusal};
 use crate::connections::{Command, Connections, MethodAnswer};
+use crate::faults::{Faults, Point};
 use crate::journal::{Event, Journal};
 use crate::registry::{self, Device, IfMatch, TwinWrite};
 use crate::store::Store;
@@ -24,6 +25,8 @@ use crate::wire::write;
 pub(crate) struct Service {
     /// The hubs' host names; the first one is the default.
     pub hubs: Vec<String>,
+    /// The provisioning service's id scope.
+    pub id_scope: String,
     /// Switches and sizes.
     pub switches: Switches,
     /// Everything that must survive.
@@ -36,6 +39,8 @@ pub(crate) struct Service {
     pub connections: Connections,
     /// Messages as they are stored.
     pub telemetry: broadcast::Sender<Arc<telemetry::Message>>,
+    /// What is to go wrong.
+    pub faults: Faults,
     /// The certificate of the MQTT listener.
     pub certificate: Arc<ServerCertificate>,
 }
@@ -57,6 +62,10 @@ pub(crate) struct Switches {
     pub connect_timeout: Duration,
     /// How long a peer may leave what it is sent unread.
     pub write_timeout: Duration,
+    /// How long the provisioning service says "assigning".
+    pub assignment_delay: Duration,
+    /// How long the provisioning service asks to wait before the next question.
+    pub retry_after_s: u64,
 }
 
 impl Default for Switches {
@@ -69,6 +78,8 @@ impl Default for Switches {
             keep_telemetry: 100_000,
             connect_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(30),
+            assignment_delay: Duration::ZERO,
+            retry_after_s: 3,
         }
     }
 }
@@ -135,6 +146,10 @@ impl Service {
         self.store
             .run(move |c| registry::require(c, &owned_hub, &owned_id))
             .await?;
+        if let Some(fault) = self.faults.strike(Point::Throttle, id) {
+            let refusal = throttled(fault.number, &format!("method '{}'", call.name));
+            return Err(self.method_failed(hub, id, refusal));
+        }
         let deadline = Instant::now() + call.connect_timeout;
         let mut changes = self.connections.changes();
         let handle = loop {
@@ -256,4 +271,13 @@ pub(crate) struct MethodCall {
 pub(crate) async fn stopped(stop: &mut tokio::sync::watch::Receiver<bool>) {
     // An error means that whoever could stop it has gone.
     let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// The refusal of a throttle fault: 429, or 503.
+pub(crate) fn throttled(status: u64, what: &str) -> Refusal {
+    let code = match status {
+        429 => ErrorCode::ThrottlingException,
+        _ => ErrorCode::ServiceUnavailable,
+    };
+    Refusal::new(code, format!("{what} was refused by a fault on command"))
 }

@@ -15,11 +15,12 @@ use crate::authenticate::{self, Admitted, Credentials};
 use crate::c2d;
 use crate::code::{ErrorCode, Refusal};
 use crate::connections::{Command, Handle, MethodAnswer};
+use crate::faults::Point;
 use crate::journal::Event;
 use crate::link::{Link, read_refusal};
 use crate::properties::Properties;
 use crate::registry;
-use crate::service::{Service, stopped};
+use crate::service::{Service, stopped, throttled};
 use crate::telemetry;
 use crate::topic::{Feature, Topic};
 use crate::username::is_device_id;
@@ -60,6 +61,20 @@ pub(crate) async fn serve(
             return;
         }
     };
+    if let Some(fault) = service.faults.strike(Point::Connack, &claim.device_id) {
+        let refusal = Refusal::new(
+            ErrorCode::ServiceUnavailable,
+            format!("CONNACK code {} by a fault on command", fault.number),
+        );
+        let event = Event::refusal("refused", &refusal).of(&hub, &claim.device_id);
+        service.journal.record(event.on(number, link.peer));
+        link.writer.push(&write::connack(
+            false,
+            u8::try_from(fault.number).unwrap_or(3),
+        ));
+        link.writer.close().await;
+        return;
+    }
     let (handle, commands, older) = service.connections.enter(number, &hub, &claim.device_id);
     if let Some(older) = older {
         older.command(Command::Close(Refusal::new(
@@ -313,6 +328,16 @@ impl Session {
     }
 
     async fn handle(&mut self, packet: Packet) -> Result<(), End> {
+        let faults = &self.service.faults;
+        if let Some(fault) = faults.strike(Point::Stall, &self.device_id) {
+            tokio::time::sleep(Duration::from_millis(fault.number)).await;
+        }
+        let message =
+            matches!(packet, Packet::Publish(_)) && faults.strike_message(&self.device_id);
+        if message || faults.strike_at_byte(&self.device_id, self.link.reader.total()) {
+            let reason = "the connection was dropped by a fault on command";
+            return Err(Refusal::new(ErrorCode::GatewayFailureCoreReceive, reason).into());
+        }
         match packet {
             Packet::Publish(publish) => Ok(self.receive(publish)?),
             Packet::Puback(packet_id) => Ok(self.settle(packet_id).await?),
@@ -331,7 +356,7 @@ impl Session {
                 Ok(())
             }
             Packet::Pingreq => {
-                self.link.writer.push(&write::pingresp());
+                self.answer(Point::Pingresp, write::pingresp());
                 Ok(())
             }
             Packet::Disconnect => Err(End::Goodbye),
@@ -406,6 +431,11 @@ impl Session {
         let service = Arc::clone(&self.service);
         let handle = Arc::clone(&self.handle);
         message.enqueued = service.clock.now();
+        let fault = match packet_id {
+            0 => None,
+            _ => service.faults.strike(Point::Puback, &self.device_id),
+        };
+        let runtime = tokio::runtime::Handle::current();
         let keep = service.switches.keep_telemetry;
         self.service.store.submit(
             move |c| message.store(c, keep),
@@ -417,7 +447,18 @@ impl Session {
                     } else {
                         write::puback(packet_id)
                     };
-                    handle.command(Command::Done { answer, held });
+                    match fault {
+                        None => handle.command(Command::Done { answer, held }),
+                        Some(fault) => {
+                            handle.command(Command::Done {
+                                answer: Vec::new(),
+                                held,
+                            });
+                            if let Some(delay) = fault.delay_ms {
+                                runtime.spawn(send_later(handle, delay, answer));
+                            }
+                        }
+                    }
                 }
                 // Without a place to keep it there is no acknowledgement.
                 Err(refusal) => handle.command(Command::Close(refusal)),
@@ -426,8 +467,9 @@ impl Session {
     }
 
     fn twin_get(&mut self, rid: &str, packet_id: u16) {
-        let (hub, id, rid) = (self.hub.clone(), self.device_id.clone(), rid.to_owned());
-        self.ask(packet_id, 0, move |c| {
+        let (hub, id, given) = (self.hub.clone(), self.device_id.clone(), rid);
+        let rid = rid.to_owned();
+        self.ask(given, packet_id, 0, move |c| {
             let device = registry::require(c, &hub, &id)?;
             let body = serde_json::json!({
                 "desired": device.desired.for_device(),
@@ -441,12 +483,16 @@ impl Session {
     }
 
     fn twin_patch(&mut self, rid: &str, base: Option<i64>, publish: &Publish) {
-        let (hub, id, rid) = (self.hub.clone(), self.device_id.clone(), rid.to_owned());
+        let (hub, id, given) = (self.hub.clone(), self.device_id.clone(), rid);
+        let rid = rid.to_owned();
         let (body, now) = (publish.payload.clone(), self.service.clock.now());
         let service = Arc::clone(&self.service);
         let held = body.len();
-        self.ask(publish.packet_id, held, move |c| {
-            match registry::report(c, &hub, &id, &body, base, now) {
+        self.ask(
+            given,
+            publish.packet_id,
+            held,
+            move |c| match registry::report(c, &hub, &id, &body, base, now) {
                 Ok(version) => Ok((
                     format!("$iothub/twin/res/204/?$rid={rid}&$version={version}"),
                     String::new(),
@@ -460,13 +506,14 @@ impl Session {
                         error_body(&refusal),
                     ))
                 }
-            }
-        });
+            },
+        );
     }
 
     /// Lets the storage answer a request on a twin topic.
     fn ask(
         &mut self,
+        rid: &str,
         packet_id: u16,
         bytes: usize,
         job: impl FnOnce(&rusqlite::Connection) -> Result<(String, String), Refusal> + Send + 'static,
@@ -474,6 +521,18 @@ impl Session {
         let held = self.hold(bytes);
         let handle = Arc::clone(&self.handle);
         let listens = self.features.contains_key(&Feature::TwinResponses);
+        let fault = self.service.faults.strike(Point::Throttle, &self.device_id);
+        let rid = rid.to_owned();
+        let job = move |c: &rusqlite::Connection| match fault {
+            None => job(c),
+            Some(fault) => {
+                let refusal = throttled(fault.number, "the twin request");
+                Ok((
+                    format!("$iothub/twin/res/{}/?$rid={rid}", fault.number),
+                    error_body(&refusal),
+                ))
+            }
+        };
         self.service.store.submit(job, move |result| match result {
             Ok((topic, body)) => {
                 let mut answer = if packet_id == 0 {
@@ -525,7 +584,7 @@ impl Session {
             .map(Feature::name)
             .collect();
         self.record(Event::info("subscribed", names.join(", ")));
-        self.link.writer.push(&write::suback(packet_id, &granted));
+        self.answer(Point::Suback, write::suback(packet_id, &granted));
         self.deliver().await
     }
 
@@ -719,12 +778,29 @@ impl Session {
         bytes
     }
 
+    /// Answers, unless a fault wants it late or never.
+    fn answer(&mut self, point: Point, packet: Vec<u8>) {
+        match self.service.faults.strike(point, &self.device_id) {
+            None => self.link.writer.push(&packet),
+            Some(fault) => {
+                if let Some(delay) = fault.delay_ms {
+                    tokio::spawn(send_later(Arc::clone(&self.handle), delay, packet));
+                }
+            }
+        }
+    }
+
     fn record(&self, event: Event) {
         let event = event.of(&self.hub, &self.device_id);
         self.service
             .journal
             .record(event.on(self.handle.number, self.link.peer));
     }
+}
+
+async fn send_later(handle: Arc<Handle>, delay_ms: u64, packet: Vec<u8>) {
+    tokio::time::sleep(Duration::from_millis(delay_ms)).await;
+    handle.command(Command::Send(packet));
 }
 
 impl Mailbox {

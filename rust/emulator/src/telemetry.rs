@@ -141,10 +141,4 @@ pub(crate) fn after(
     Ok(messages.collect::<Result<_, _>>()?)
 }
 
-/// The number of the latest message that was ever stored.
-pub(crate) fn latest(connection: &Connection) -> Result<i64, Refusal> {
-    let mut select = connection.prepare_cached("SELECT coalesce(max(seq), 0) FROM telemetry")?;
-    Ok(select.query_row([], |row| row.get(0))?)
-}
-
 const TRIM_EVERY: i64 = 256;

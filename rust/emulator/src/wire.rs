@@ -121,6 +121,7 @@ pub(crate) struct Reader<R> {
     buffer: Vec<u8>,
     start: usize,
     limit: usize,
+    total: u64,
 }
 
 impl<R: AsyncRead + Unpin> Reader<R> {
@@ -131,7 +132,13 @@ impl<R: AsyncRead + Unpin> Reader<R> {
             buffer: Vec::new(),
             start: 0,
             limit,
+            total: 0,
         }
+    }
+
+    /// The bytes that the peer has sent.
+    pub(crate) fn total(&self) -> u64 {
+        self.total
     }
 
     /// Changes the limit, for example after CONNECT.
@@ -171,6 +178,7 @@ impl<R: AsyncRead + Unpin> Reader<R> {
                 .read_buf(&mut self.buffer)
                 .await
                 .map_err(ReadError::Io)?;
+            self.total += read as u64;
             if read == 0 {
                 return Err(ReadError::Closed {
                     inside_packet: !self.buffer.is_empty(),

@@ -92,18 +92,6 @@ pub(crate) fn from_text(text: &str) -> Result<Vec<u8>, Refusal> {
     }
 }
 
-/// Writes DER as PEM.
-pub(crate) fn to_pem(der: &[u8]) -> String {
-    let body = STANDARD.encode(der);
-    let mut pem = String::from("-----BEGIN CERTIFICATE-----\n");
-    for line in body.as_bytes().chunks(64) {
-        pem.push_str(&String::from_utf8_lossy(line));
-        pem.push('\n');
-    }
-    pem.push_str("-----END CERTIFICATE-----\n");
-    pem
-}
-
 /// Finds the registered CA behind a presented chain, leaf first.
 ///
 /// The path may pass through presented certificates only; the registered CA itself ends it. The

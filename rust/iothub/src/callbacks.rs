@@ -28,7 +28,7 @@ static CALLBACKS: mqtt::Callbacks = mqtt::Callbacks {
         })
     },
     on_pingresp: || inbox::push(Fact::Pingresp),
-    on_oversize: || inbox::push(Fact::Oversize),
+    on_oversize: |discarded| inbox::push(Fact::Oversize { discarded }),
 };
 
 /// Starts the modem library and registers what C is to call. PDN events come first: those of switching LTE on are

@@ -46,9 +46,14 @@ pub(crate) fn event(event: &Event<'_>) {
             "a message on a topic of {} bytes that is none of ours",
             topic.len()
         ),
-        Event::Oversize { count } => log::error!(
-            "a message larger than the payload buffer of {} bytes, the {count}. in a row",
-            crate::kconfig::MQTT_HELPER_PAYLOAD_BUFFER_LEN
+        Event::Oversize { discarded, count } => log::error!(
+            "a message larger than the payload buffer of {} bytes {}",
+            crate::kconfig::MQTT_HELPER_PAYLOAD_BUFFER_LEN,
+            if discarded {
+                Oversize::Discarded
+            } else {
+                Oversize::InTheWay(count)
+            }
         ),
         _ => log::debug!("event"),
     }
@@ -121,6 +126,23 @@ fn disconnected(cause: Disconnect, retry_in: Option<Duration>) {
     match retry_in {
         Some(wait) => log::warn!("disconnected: {cause}; next attempt in {}", Time(wait)),
         None => log::warn!("disconnected: {cause}"),
+    }
+}
+
+/// What became of a message that is too large.
+enum Oversize {
+    Discarded,
+    InTheWay(u32),
+}
+
+impl fmt::Display for Oversize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Discarded => f.write_str("was read away and acknowledged: it is lost"),
+            Self::InTheWay(count) => {
+                write!(f, "is in the way, number {count} in a row: connecting anew")
+            }
+        }
     }
 }
 

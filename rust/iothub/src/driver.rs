@@ -158,7 +158,7 @@ fn take_facts(client: &'static Mutex<TheClient>) {
             } => client.handle_suback(now(), message_id, granted),
             Fact::Puback { message_id } => client.handle_puback(now(), message_id),
             Fact::Pingresp => client.handle_pingresp(now()),
-            Fact::Oversize => client.handle_oversize(now()),
+            Fact::Oversize { discarded } => client.handle_oversize(now(), discarded),
             Fact::Disconnected { result } => {
                 client.handle_disconnect(now(), iothub_proto::Errno(result));
             }

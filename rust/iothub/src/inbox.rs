@@ -14,7 +14,7 @@ pub(crate) enum Fact {
     Suback { message_id: u16, granted: bool },
     Puback { message_id: u16 },
     Pingresp,
-    Oversize,
+    Oversize { discarded: bool },
     Disconnected { result: i32 },
 }
 

@@ -344,18 +344,20 @@ const _: () = {
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of mqtt_evt_param"][::core::mem::size_of::<mqtt_evt_param>() - 24usize];
+    ["Size of mqtt_evt_param"][::core::mem::size_of::<mqtt_evt_param>() - 48usize];
     ["Alignment of mqtt_evt_param"][::core::mem::align_of::<mqtt_evt_param>() - 8usize];
+    ["Offset of field: mqtt_evt_param::publish"]
+        [::core::mem::offset_of!(mqtt_evt_param, publish) - 0usize];
     ["Offset of field: mqtt_evt_param::suback"]
         [::core::mem::offset_of!(mqtt_evt_param, suback) - 0usize];
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of mqtt_evt"][::core::mem::size_of::<mqtt_evt>() - 40usize];
+    ["Size of mqtt_evt"][::core::mem::size_of::<mqtt_evt>() - 64usize];
     ["Alignment of mqtt_evt"][::core::mem::align_of::<mqtt_evt>() - 8usize];
     ["Offset of field: mqtt_evt::type_"][::core::mem::offset_of!(mqtt_evt, type_) - 0usize];
     ["Offset of field: mqtt_evt::param"][::core::mem::offset_of!(mqtt_evt, param) - 8usize];
-    ["Offset of field: mqtt_evt::result"][::core::mem::offset_of!(mqtt_evt, result) - 32usize];
+    ["Offset of field: mqtt_evt::result"][::core::mem::offset_of!(mqtt_evt, result) - 56usize];
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
@@ -428,6 +430,7 @@ const _: () = {
 #[repr(C)]
 #[derive(Copy, Clone)]
 pub union mqtt_evt_param {
+    pub publish: mqtt_publish_param,
     pub suback: mqtt_suback_param,
 }
 #[repr(C)]
@@ -1246,6 +1249,10 @@ unsafe extern "C" {
     ) -> ::core::ffi::c_int;
     pub fn iothub_platform_reboot();
     pub fn iothub_platform_mqtt_abort() -> ::core::ffi::c_int;
+    pub fn iothub_platform_mqtt_discard(
+        client: *mut mqtt_client,
+        event: *const mqtt_evt,
+    ) -> ::core::ffi::c_int;
     pub fn iothub_platform_mqtt_nodelay() -> ::core::ffi::c_int;
     pub fn iothub_platform_mqtt_peer(addr: *mut u8) -> ::core::ffi::c_int;
     pub fn iothub_platform_hardware_id(

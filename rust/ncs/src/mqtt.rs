@@ -30,9 +30,10 @@ pub struct Callbacks {
     pub on_suback: fn(message_id: u16, granted: bool),
     /// The answer to a ping.
     pub on_pingresp: fn(),
-    /// A message was larger than `CONFIG_MQTT_HELPER_PAYLOAD_BUFFER_LEN`: it is lost, and the stream behind it is
-    /// not to be trusted.
-    pub on_oversize: fn(),
+    /// A message was larger than `CONFIG_MQTT_HELPER_PAYLOAD_BUFFER_LEN` and is lost. Where it could not be read away
+    /// and acknowledged (mqtt_helper before NCS 2.6), the stream behind it is not to be trusted, and the hub will
+    /// send it again.
+    pub on_oversize: fn(discarded: bool),
 }
 
 /// A topic filter to subscribe to, and the highest QoS to receive at.
@@ -260,23 +261,41 @@ mod trampoline {
 
     pub(super) unsafe extern "C" fn on_error(error: ncs_sys::mqtt_helper_error) {
         if error == ncs_sys::mqtt_helper_error::MQTT_HELPER_ERROR_MSG_SIZE {
-            call(|callbacks| (callbacks.on_oversize)());
+            call(|callbacks| (callbacks.on_oversize)(false));
         }
     }
 
-    /// Takes the SUBACK, whose return codes `on_suback` does not get; false means that it has been taken.
+    /// Takes the SUBACK, whose return codes `on_suback` does not get, and messages that are too large; false means that
+    /// the event has been taken.
     #[cfg(has_on_all_events)]
     pub(super) unsafe extern "C" fn on_all_events(
-        _client: *mut ncs_sys::mqtt_client,
+        client: *mut ncs_sys::mqtt_client,
         event: *const ncs_sys::mqtt_evt,
     ) -> bool {
         // SAFETY: mqtt_helper passes a valid event for the duration of the call.
         let Some(event) = (unsafe { event.as_ref() }) else {
             return true;
         };
-        if event.type_ != ncs_sys::mqtt_evt_type::MQTT_EVT_SUBACK {
-            return true;
+        match event.type_ {
+            ncs_sys::mqtt_evt_type::MQTT_EVT_SUBACK => {
+                on_suback_event(event);
+                false
+            }
+            ncs_sys::mqtt_evt_type::MQTT_EVT_PUBLISH => {
+                // SAFETY: mqtt_helper's own client and event, inside its callback.
+                let discarded =
+                    unsafe { ncs_sys::iothub_platform_mqtt_discard(client, event) } == 1;
+                if discarded {
+                    call(|callbacks| (callbacks.on_oversize)(true));
+                }
+                !discarded
+            }
+            _ => true,
         }
+    }
+
+    #[cfg(has_on_all_events)]
+    fn on_suback_event(event: &ncs_sys::mqtt_evt) {
         // SAFETY: the type of the event says that this member of the union is the valid one.
         let suback = unsafe { event.param.suback };
         let length = usize::try_from(suback.return_codes.len).unwrap_or(0);
@@ -285,7 +304,6 @@ mod trampoline {
         let granted =
             event.result == 0 && !codes.is_empty() && codes.iter().all(|code| *code < 0x80);
         call(|callbacks| (callbacks.on_suback)(suback.message_id, granted));
-        false
     }
 
     /// # Safety

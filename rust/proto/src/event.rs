@@ -79,9 +79,11 @@ pub enum Event<'a> {
     },
     /// A topic that is none of ours.
     UnknownTopic(&'a [u8]),
-    /// A message was larger than the payload buffer: the connection is made anew.
+    /// A message was larger than the payload buffer.
     Oversize {
-        /// How many in a row.
+        /// It was read away and acknowledged, and is lost. Else the connection is made anew, and it may come again.
+        discarded: bool,
+        /// How many in a row were not discarded.
         count: u32,
     },
 }

@@ -71,9 +71,9 @@ fn topics_that_are_not_ours_are_told() {
 fn oversize_messages_end_with_a_connection_without_their_filter() {
     let mut device = Device::ready(|config| config.request_twin = true);
     for count in 1..=2 {
-        device.act(|client, now| client.handle_oversize(now));
+        device.act(|client, now| client.handle_oversize(now, false));
         device.expect(&format!(
-            "* Oversize {{ count: {count} }}
+            "* Oversize {{ discarded: false, count: {count} }}
              * Disconnected Oversize, again
              > abort"
         ));
@@ -89,7 +89,7 @@ fn oversize_messages_end_with_a_connection_without_their_filter() {
         assert!(lines.iter().any(|line| line.contains("twin/GET")));
     }
     // Still too large: then it is the twin.
-    device.act(|client, now| client.handle_oversize(now));
+    device.act(|client, now| client.handle_oversize(now, false));
     device.wait_for_timer();
     device.connack(0);
     device.suback(true);

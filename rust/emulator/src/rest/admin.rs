@@ -13,13 +13,23 @@ use super::stream::{self, Form, Selection};
 use super::{Api, Document, Failure, Hub, if_match, invalid};
 use crate::certificates;
 use crate::clock::rfc3339;
-use crate::code::Refusal;
+use crate::code::{ErrorCode, Refusal};
 use crate::journal::Event;
 use crate::x509;
 
 pub(super) fn routes() -> Router<Api> {
     Router::new()
         .route("/admin", get(about))
+        .route(
+            "/admin/faults",
+            get(list_faults).post(set_fault).delete(clear_faults),
+        )
+        .route("/admin/faults/{id}", axum::routing::delete(clear_fault))
+        .route("/admin/clock", get(about).put(set_clock))
+        .route(
+            "/admin/server-certificate",
+            axum::routing::put(swap_certificate),
+        )
         .route("/admin/telemetry", get(telemetry_events))
         .route("/admin/telemetry.jsonl", get(telemetry_lines))
         .route("/admin/events", get(journal_events))
@@ -42,6 +52,7 @@ async fn about(State(api): State<Api>) -> Answer {
         "name": "iothub-emulator",
         "version": env!("CARGO_PKG_VERSION"),
         "hubs": api.service.hubs,
+        "idScope": api.service.id_scope,
         "time": rfc3339(api.service.clock.now()),
         "clockShiftMs": api.service.clock.shift_ms(),
         "connections": api.service.connections.all().len(),
@@ -114,6 +125,63 @@ fn selection(
     })
 }
 
+async fn list_faults(State(api): State<Api>) -> Answer {
+    Ok(Json(api.service.faults.list()).into_response())
+}
+
+async fn set_fault(State(api): State<Api>, Document(document): Document) -> Answer {
+    let fault = api.service.faults.set(&Value::Object(document))?;
+    api.service
+        .journal
+        .record(Event::info("fault", format!("set: {fault}")));
+    Ok((StatusCode::CREATED, Json(fault)).into_response())
+}
+
+async fn clear_faults(State(api): State<Api>) -> Answer {
+    api.service.faults.clear(None);
+    api.service
+        .journal
+        .record(Event::info("fault", "all cleared"));
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+async fn clear_fault(State(api): State<Api>, Path(id): Path<u64>) -> Answer {
+    if !api.service.faults.clear(Some(id)) {
+        return Err(Refusal::new(ErrorCode::NotFound, format!("there is no fault {id}")).into());
+    }
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+async fn set_clock(State(api): State<Api>, Document(document): Document) -> Answer {
+    let shift = document.get("shiftMs").and_then(Value::as_i64);
+    let shift = shift.filter(|shift| shift.abs() < MAX_SHIFT_MS);
+    let shift = shift
+        .ok_or_else(|| invalid("shiftMs must be a number of milliseconds, within 100 years"))?;
+    api.service.clock.set_shift_ms(shift);
+    api.service.journal.record(Event::info(
+        "fault",
+        format!("the clock is shifted by {shift} ms"),
+    ));
+    about(State(api)).await
+}
+
+async fn swap_certificate(State(api): State<Api>, Document(document): Document) -> Answer {
+    let text = |name: &str| {
+        document
+            .get(name)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    };
+    api.service
+        .certificate
+        .swap(text("chain"), text("key"))
+        .map_err(invalid)?;
+    api.service
+        .journal
+        .record(Event::info("fault", "the server's certificate was swapped"));
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
 async fn list_certificates(State(api): State<Api>, Hub(hub): Hub) -> Answer {
     let all = api
         .service
@@ -178,3 +246,5 @@ async fn delete_certificate(
         .await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
+
+const MAX_SHIFT_MS: i64 = 100 * 365 * 86_400_000;

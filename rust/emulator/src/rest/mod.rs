@@ -1,6 +1,5 @@
 //! The service side over HTTP: Azure's own paths, `/admin`, and the page.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -19,11 +18,15 @@ use crate::service::Service;
 
 mod access;
 mod admin;
+mod arm;
 mod azure;
+mod https;
 mod page;
+mod provisioning;
 mod stream;
 
 pub(crate) use access::Access;
+pub(crate) use https::{Peer, TlsListener};
 
 /// What the handlers share.
 #[derive(Clone, Debug)]
@@ -39,6 +42,8 @@ pub(crate) fn router(api: Api) -> Router {
     Router::new()
         .merge(azure::routes())
         .merge(admin::routes())
+        .merge(arm::routes())
+        .merge(provisioning::routes())
         .merge(page::routes())
         .fallback(unknown)
         .layer(middleware::from_fn_with_state(api.clone(), guard))
@@ -47,7 +52,7 @@ pub(crate) fn router(api: Api) -> Router {
 
 async fn guard(
     State(api): State<Api>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    ConnectInfo(Peer(peer)): ConnectInfo<Peer>,
     request: Request,
     next: Next,
 ) -> Result<Response, Failure> {

@@ -505,3 +505,36 @@ impl Device {
         Some((first, body))
     }
 }
+
+/// A shared access signature that ends in `seconds` from now.
+pub fn token(resource: &str, key: &str, seconds: i64, policy: Option<&str>) -> String {
+    let encode = |text: &str| -> String {
+        text.bytes()
+            .map(|byte| match byte {
+                b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+                byte if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
+                byte => format!("%{byte:02X}"),
+            })
+            .collect()
+    };
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap()
+        .as_secs();
+    let expiry = i64::try_from(now).unwrap() + seconds;
+    let resource = encode(resource);
+    let signature = encode(&hmac_sha256(key, &format!("{resource}\n{expiry}")));
+    let policy = policy
+        .map(|policy| format!("&skn={policy}"))
+        .unwrap_or_default();
+    format!("SharedAccessSignature sr={resource}&sig={signature}&se={expiry}{policy}")
+}
+
+/// Base64 of the HMAC of a text with a key in base64.
+pub fn hmac_sha256(key: &str, text: &str) -> String {
+    use aws_lc_rs::hmac;
+    use base64::Engine as _;
+    let engine = base64::engine::general_purpose::STANDARD;
+    let key = hmac::Key::new(hmac::HMAC_SHA256, &engine.decode(key).unwrap());
+    engine.encode(hmac::sign(&key, text.as_bytes()))
+}

@@ -3,7 +3,10 @@
 use std::{
     ffi::{c_char, c_int},
     net::IpAddr,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use ncs_sys as sys;
@@ -22,6 +25,7 @@ super::defines! {
     mqtt_helper_subscribe,
     mqtt_helper_publish,
     iothub_platform_mqtt_abort,
+    iothub_platform_mqtt_discard,
     iothub_platform_mqtt_nodelay,
     iothub_platform_mqtt_peer,
 }
@@ -29,8 +33,8 @@ super::defines! {
 /// The functions of a `struct mqtt_helper_cfg`.
 struct Table(sys::mqtt_helper_cfg__bindgen_ty_1);
 
-/// What on_all_events is given as the client, which is opaque.
-static CLIENT: u8 = 0;
+/// What on_all_events is given as the client, which is opaque: whether the message is to be discarded.
+struct Client(AtomicBool);
 
 impl Callbacks for Table {
     fn all_events(&self, event: &mut Event<'_>) -> bool {
@@ -41,9 +45,12 @@ impl Callbacks for Table {
             data: std::ptr::null_mut(),
             len: 0,
         };
-        let mut suback = sys::mqtt_suback_param {
-            message_id: 0,
-            return_codes: none,
+        let client = Client(AtomicBool::new(false));
+        let mut param = sys::mqtt_evt_param {
+            suback: sys::mqtt_suback_param {
+                message_id: 0,
+                return_codes: none,
+            },
         };
         let mut result = 0;
         let type_ = match event {
@@ -55,28 +62,45 @@ impl Callbacks for Table {
                 result = *why;
                 sys::mqtt_evt_type::MQTT_EVT_DISCONNECT
             }
-            Event::Publish => sys::mqtt_evt_type::MQTT_EVT_PUBLISH,
+            Event::Publish {
+                length, message_id, ..
+            } => {
+                let mut publish = sys::mqtt_publish_param {
+                    message_id: message_id.unwrap_or_default(),
+                    ..Default::default()
+                };
+                publish.message.topic.qos = u8::from(message_id.is_some());
+                publish.message.payload.len = u32::try_from(*length).unwrap_or(u32::MAX);
+                param.publish = publish;
+                sys::mqtt_evt_type::MQTT_EVT_PUBLISH
+            }
             Event::Puback => sys::mqtt_evt_type::MQTT_EVT_PUBACK,
             Event::Suback { message_id, codes } => {
-                suback.message_id = *message_id;
                 let len = u32::try_from(codes.len()).unwrap_or(u32::MAX);
-                suback.return_codes = sys::mqtt_binstr {
-                    data: codes.as_mut_ptr(),
-                    len,
+                param.suback = sys::mqtt_suback_param {
+                    message_id: *message_id,
+                    return_codes: sys::mqtt_binstr {
+                        data: codes.as_mut_ptr(),
+                        len,
+                    },
                 };
                 sys::mqtt_evt_type::MQTT_EVT_SUBACK
             }
             Event::Pingresp => sys::mqtt_evt_type::MQTT_EVT_PINGRESP,
         };
-        let event = sys::mqtt_evt {
+        let of_c = sys::mqtt_evt {
             type_,
-            param: sys::mqtt_evt_param { suback },
+            param,
             result,
         };
-        let client = std::ptr::from_ref(&CLIENT).cast_mut().cast();
-        // SAFETY: the application's function, as its type says; the event lives for the call, and
-        // nobody looks behind the client.
-        unsafe { function(client, &raw const event) }
+        let pointer = std::ptr::from_ref(&client).cast_mut().cast();
+        // SAFETY: the application's function, as its type says; client and event live for the call, and
+        // only iothub_platform_mqtt_discard looks behind the client.
+        let goes_further = unsafe { function(pointer, &raw const of_c) };
+        if let Event::Publish { discarded, .. } = event {
+            *discarded = client.0.into_inner();
+        }
+        goes_further
     }
 
     fn connack(&self, code: u8, session_present: bool) {
@@ -275,6 +299,31 @@ unsafe extern "C" fn mqtt_helper_publish(param: *const sys::mqtt_publish_param) 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn iothub_platform_mqtt_abort() -> c_int {
     code(with_host(|host| host.helper.abort()))
+}
+
+/// Marks a message that has no room to be read away; see `iothub_platform.h`.
+///
+/// # Safety
+/// From on_all_events, with its own arguments and a PUBLISH event.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn iothub_platform_mqtt_discard(
+    client: *mut sys::mqtt_client,
+    event: *const sys::mqtt_evt,
+) -> c_int {
+    // SAFETY: NULL, or a client that `all_events` has made, as the caller promises.
+    let client = unsafe { client.cast::<Client>().as_ref() };
+    // SAFETY: NULL, or the event of the call, as the caller promises.
+    let event = unsafe { event.as_ref() };
+    let (Some(client), Some(event)) = (client, event) else {
+        return Errno::INVAL.code();
+    };
+    // SAFETY: the caller says that it is a PUBLISH event, of which this is the member.
+    let length = unsafe { event.param.publish.message.payload.len };
+    let fits = with_host(|host| Ok(host.helper.has_room_for(length as usize))).unwrap_or(true);
+    if !fits {
+        client.0.store(true, Ordering::Relaxed);
+    }
+    c_int::from(!fits)
 }
 
 /// TCP_NODELAY; see `iothub_platform.h`.

@@ -59,7 +59,13 @@ pub(crate) enum Event<'a> {
     Disconnect {
         result: i32,
     },
-    Publish,
+    Publish {
+        /// Of the payload.
+        length: usize,
+        message_id: Option<u16>,
+        /// Set by `iothub_platform_mqtt_discard`.
+        discarded: bool,
+    },
     Puback,
     Suback {
         message_id: u16,
@@ -320,6 +326,11 @@ impl Helper {
         if ours {
             self.tell_disconnect(result);
         }
+    }
+
+    /// Whether a payload of that many bytes fits the payload buffer.
+    pub(crate) fn has_room_for(&self, length: usize) -> bool {
+        length <= self.settings.payload_buffer
     }
 
     /// Offers an event to on_all_events; the callbacks, if it goes further.

@@ -120,6 +120,8 @@ pub(crate) enum Incoming {
     /// A PUBLISH whose payload has no room; the rest of it is still to come.
     Oversize {
         length: usize,
+        /// At QoS 1 and 2.
+        message_id: Option<u16>,
     },
     Puback {
         message_id: u16,
@@ -139,6 +141,8 @@ pub(crate) struct Inbox {
     bytes: Vec<u8>,
     rx_buffer: usize,
     payload_buffer: usize,
+    /// Bytes still to be read away.
+    discard: usize,
 }
 
 impl Inbox {
@@ -147,7 +151,13 @@ impl Inbox {
             bytes: Vec::new(),
             rx_buffer,
             payload_buffer,
+            discard: 0,
         }
+    }
+
+    /// Reads away the next `length` bytes.
+    pub(crate) fn discard(&mut self, length: usize) {
+        self.discard = length;
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -162,6 +172,9 @@ impl Inbox {
     /// The next packet, if it is there: `EINVAL` for what is no MQTT, `ENOMEM` for what exceeds the
     /// receive buffer.
     pub(crate) fn next(&mut self) -> Result<Option<Incoming>, Errno> {
+        let waste = self.discard.min(self.bytes.len());
+        self.bytes.drain(..waste);
+        self.discard -= waste;
         let Some(&first) = self.bytes.first() else {
             return Ok(None);
         };
@@ -182,9 +195,12 @@ impl Inbox {
                 return Err(Errno::NOMEM);
             }
             if length > self.payload_buffer {
-                let header = (fixed + variable).min(self.bytes.len());
-                self.bytes.drain(..header);
-                return Ok(Some(Incoming::Oversize { length }));
+                let Some(id) = self.bytes.get(fixed + variable - id_size..fixed + variable) else {
+                    return Ok(None);
+                };
+                let message_id = id.try_into().ok().map(u16::from_be_bytes);
+                self.bytes.drain(..fixed + variable);
+                return Ok(Some(Incoming::Oversize { length, message_id }));
             }
         } else if fixed + remaining > self.rx_buffer {
             return Err(Errno::NOMEM);

@@ -159,7 +159,7 @@ impl Session<'_> {
                 return code == 0 || self.fail(Errno::CONNREFUSED);
             }
             Incoming::Publish(publish) => self.publish(&publish),
-            Incoming::Oversize { length } => self.oversize(length),
+            Incoming::Oversize { length, message_id } => self.oversize(length, message_id),
             Incoming::Puback { message_id } => {
                 if let Some(callbacks) = self.helper.offer(&mut Event::Puback) {
                     callbacks.puback(message_id, 0);
@@ -189,26 +189,51 @@ impl Session<'_> {
 
     /// PUBACK goes out before the application sees the message; QoS 2 is not answered.
     fn publish(&mut self, publish: &v3_1_1::Publish) {
-        let Some(callbacks) = self.helper.offer(&mut Event::Publish) else {
+        let mut event = Event::Publish {
+            length: publish.payload().as_slice().len(),
+            message_id: publish.packet_id(),
+            discarded: false,
+        };
+        let Some(callbacks) = self.helper.offer(&mut event) else {
             return;
         };
+        if let (Qos::AtLeastOnce, Some(message_id)) = (publish.qos(), publish.packet_id()) {
+            self.acknowledge(message_id);
+        }
         let mut topic = publish.topic_name().as_bytes().to_vec();
         let bytes = publish.payload().as_slice();
         let payload = &mut self.payload[..bytes.len()];
         payload.copy_from_slice(bytes);
-        if let (Qos::AtLeastOnce, Some(message_id)) = (publish.qos(), publish.packet_id()) {
-            let sent = packets::puback(message_id)
-                .and_then(|packet| self.helper.send(&self.link, &[&packet]));
-            if let Err(errno) = sent {
-                log::warning!(TARGET, "PUBACK {message_id} could not be sent: {errno:?}");
-            }
-        }
         callbacks.publish(&mut topic, payload);
     }
 
-    fn oversize(&mut self, length: usize) {
+    fn acknowledge(&self, message_id: u16) {
+        let sent =
+            packets::puback(message_id).and_then(|packet| self.helper.send(&self.link, &[&packet]));
+        if let Err(errno) = sent {
+            log::warning!(TARGET, "PUBACK {message_id} could not be sent: {errno:?}");
+        }
+    }
+
+    fn oversize(&mut self, length: usize, message_id: Option<u16>) {
+        let mut event = Event::Publish {
+            length,
+            message_id,
+            discarded: false,
+        };
+        let offered = self.helper.offer(&mut event);
+        if let Event::Publish {
+            discarded: true, ..
+        } = event
+        {
+            self.inbox.discard(length);
+            if let Some(message_id) = message_id {
+                self.acknowledge(message_id);
+            }
+            return;
+        }
         self.undrained = true;
-        let Some(callbacks) = self.helper.offer(&mut Event::Publish) else {
+        let Some(callbacks) = offered else {
             return;
         };
         let room = self.payload.len();
