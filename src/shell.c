@@ -116,7 +116,7 @@ static int config_show(const struct shell *sh, size_t argc, char **argv)
 	ARRAY_FOR_EACH_PTR(names, name) {
 		show(sh, name);
 	}
-	shell_print(sh, "%-20s %d (mqtt_helper before NCS 3.2 takes it from the build only)", "security tag",
+	shell_print(sh, "%-20s %d (from the build, where mqtt_helper takes it from)", "security tag",
 		    CONFIG_IOTHUB_SEC_TAG);
 	return 0;
 }

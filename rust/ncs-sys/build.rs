@@ -81,6 +81,7 @@ mod generate {
             "INCLUDE_DIRS",
             "INCLUDE_DEFINES",
             "IOTHUB_CLANG_ARGS",
+            "IOTHUB_HEADERS",
             "ZEPHYR_BASE",
         ] {
             println!("cargo::rerun-if-env-changed={variable}");
@@ -128,7 +129,8 @@ mod generate {
     /// The include folders and defines that CMake passes in a west build, or our own declarations.
     fn includes() -> Vec<String> {
         let Some(dotconfig) = env::var_os("DOTCONFIG") else {
-            return vec!["-Ihost-include".into()];
+            let folder = env::var("IOTHUB_HEADERS").unwrap_or_else(|_| "host-include".into());
+            return vec![format!("-I{folder}")];
         };
         println!(
             "cargo::rerun-if-changed={}",
