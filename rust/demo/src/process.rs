@@ -37,7 +37,10 @@ impl Process {
         console: &Console,
         lines: Lines,
     ) -> Result<Self, Error> {
+        use std::os::unix::process::CommandExt;
         let mut child = command
+            // Ctrl-C is for us alone: the device says good-bye before its hub goes.
+            .process_group(0)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
