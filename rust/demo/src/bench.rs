@@ -230,7 +230,18 @@ fn start_hub(
         .args(["--http", &http.to_string()]);
     let mark = lines.mark();
     let hub = Process::start("hub", command, console, lines)?;
-    let ready = hub.lines().find_after(mark, READY, START)?;
+    let ready = hub
+        .lines()
+        .find_after(mark, READY, START)
+        .map_err(|error| {
+            // The hub has said why.
+            let lines = hub.lines().all();
+            let reason = lines
+                .iter()
+                .rev()
+                .find_map(|line| line.strip_prefix("error: "));
+            reason.map_or(error, Error::new)
+        })?;
     let addresses = ready
         .split_once(READY)
         .map_or("", |(_, addresses)| addresses);
