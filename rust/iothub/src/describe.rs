@@ -124,6 +124,7 @@ fn provisioning(event: &dps::Event<'_>) {
 
 fn disconnected(cause: Disconnect, retry_in: Option<Duration>) {
     match retry_in {
+        None if cause == Disconnect::Requested => log::info!("disconnected: {cause}"),
         Some(wait) => log::warn!("disconnected: {cause}; next attempt in {}", Time(wait)),
         None => log::warn!("disconnected: {cause}"),
     }
