@@ -174,6 +174,8 @@ impl Lines {
         lines.state().open += 1;
         std::thread::spawn(move || {
             for line in BufReader::new(stream).lines().map_while(Result::ok) {
+                // Zephyr colours its log by itself.
+                let line = anstream::adapter::strip_str(&line).to_string();
                 console.line(name, &line);
                 lines.state().lines.push(line);
                 lines.0.1.notify_all();
