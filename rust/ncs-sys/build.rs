@@ -71,7 +71,7 @@ mod generate {
         "lte_lc_(evt|evt_type|evt_handler_t|nw_reg_status|pdn_evt_type)",
         "modem_key_mgmt_cred_type",
     ];
-    const CONSTANTS: &[&str] = &["IOTHUB_(WAITER_DRIVER|WAITER_APPLICATION)", "E[A-Z0-9]+"];
+    const CONSTANTS: &[&str] = &["IOTHUB_WAITER_(DRIVER|APPLICATION|HANDLER)", "E[A-Z0-9]+"];
 
     pub(crate) fn bindings() -> String {
         println!("cargo::rustc-cfg=generated");

@@ -24,6 +24,8 @@ pub enum Waiter {
     Driver,
     /// The thread that runs the application's sequential code.
     Application,
+    /// The thread that waits for the handler to be free.
+    Handler,
 }
 
 impl Waiter {
@@ -31,6 +33,7 @@ impl Waiter {
         match self {
             Self::Driver => ncs_sys::IOTHUB_WAITER_DRIVER,
             Self::Application => ncs_sys::IOTHUB_WAITER_APPLICATION,
+            Self::Handler => ncs_sys::IOTHUB_WAITER_HANDLER,
         }
     }
 
@@ -132,6 +135,12 @@ impl<T: Copy> Default for Slot<T> {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// Which thread this is: the same number for the same thread, never 0.
+pub fn thread_id() -> usize {
+    // SAFETY: takes no arguments.
+    unsafe { ncs_sys::iothub_platform_thread_id() }
 }
 
 /// Random bytes, good enough for jitter and for the first request id of a session.
