@@ -126,13 +126,6 @@ mod generate {
 
     /// The include folders and defines that CMake passes in a west build, or our own declarations.
     fn includes() -> Vec<String> {
-        let Some(dotconfig) = env::var_os("DOTCONFIG") else {
-            return vec!["-Ihost-include".into()];
-        };
-        println!(
-            "cargo::rerun-if-changed={}",
-            PathBuf::from(dotconfig).display()
-        );
         let list = |name: &str| {
             env::var(name)
                 .unwrap_or_default()
@@ -141,14 +134,16 @@ mod generate {
                 .map(str::to_owned)
                 .collect::<Vec<_>>()
         };
-        let target = env::var("TARGET").unwrap_or_default();
-        let mut arguments = vec![format!("--target={target}"), "-DRUST_BINDGEN".into()];
-        if target.starts_with("thumb") {
-            // GCC's choice for the Arm EABI without an operating system, and not clang's.
-            arguments.push("-fshort-enums".into());
-        }
-        if target.starts_with("thumb") && !target.ends_with("hf") {
-            arguments.push("-D__SOFTFP__".into());
+        let mut arguments = target_arguments();
+        match env::var_os("DOTCONFIG") {
+            None => arguments.push("-Ihost-include".into()),
+            Some(dotconfig) => {
+                println!(
+                    "cargo::rerun-if-changed={}",
+                    PathBuf::from(dotconfig).display()
+                );
+                arguments.push("-DRUST_BINDGEN".into());
+            }
         }
         if let Some(zephyr) = env::var_os("ZEPHYR_BASE") {
             // The C library's headers are built in for GCC, and unknown to clang.
@@ -171,6 +166,19 @@ mod generate {
                 .map(|define| format!("-D{define}")),
         );
         arguments.extend(list("IOTHUB_CLANG_ARGS"));
+        arguments
+    }
+
+    fn target_arguments() -> Vec<String> {
+        let target = env::var("TARGET").unwrap_or_default();
+        let mut arguments = vec![format!("--target={target}")];
+        if target.starts_with("thumb") {
+            // GCC's choice for the Arm EABI without an operating system, and not clang's.
+            arguments.push("-fshort-enums".into());
+            if !target.ends_with("hf") {
+                arguments.push("-D__SOFTFP__".into());
+            }
+        }
         arguments
     }
 }
