@@ -3,14 +3,15 @@
 #include <zephyr/sys/util.h>
 #include <zephyr/toolchain.h>
 
-BUILD_ASSERT(sizeof(CONFIG_IOTHUB_HOSTNAME) > 1 || IS_ENABLED(CONFIG_IOTHUB_DPS),
-	     "CONFIG_IOTHUB_HOSTNAME is empty: name the hub, as in my-hub.azure-devices.net, or set "
-	     "CONFIG_IOTHUB_DPS=y.");
-
 #if defined(CONFIG_IOTHUB_DPS)
-BUILD_ASSERT(sizeof(CONFIG_IOTHUB_DPS_ID_SCOPE) > 1,
-	     "CONFIG_IOTHUB_DPS_ID_SCOPE is empty: az iot dps show prints it.");
+#define HAS_ID_SCOPE (sizeof(CONFIG_IOTHUB_DPS_ID_SCOPE) > 1)
+#else
+#define HAS_ID_SCOPE 0
 #endif
+
+BUILD_ASSERT(sizeof(CONFIG_IOTHUB_HOSTNAME) > 1 || HAS_ID_SCOPE,
+	     "CONFIG_IOTHUB_HOSTNAME is empty: name the hub, as in my-hub.azure-devices.net, or set "
+	     "CONFIG_IOTHUB_DPS_ID_SCOPE.");
 
 #if defined(CONFIG_MQTT_LIB_TLS)
 BUILD_ASSERT(CONFIG_IOTHUB_SEC_TAG != -1,

@@ -63,6 +63,7 @@ mod generate {
         "modem_key_mgmt_(write|delete|read|exists)",
         "nrf_modem_lib_init",
         "iothub_platform_.*",
+        "iothub_abi_entry",
     ];
     const TYPES: &[&str] = &[
         "mqtt_helper_.*",

@@ -10,5 +10,11 @@ extern "C" fn rust_main() {
     if log::set_logger(&iothub::Logger).is_ok() {
         log::set_max_level(iothub::LOG_LEVEL);
     }
+    // A panic here is a build that would read the wrong bytes later.
+    #[cfg(debug_assertions)]
+    match ncs::abi::check() {
+        Ok(entries) => log::debug!("C and Rust agree on {entries} sizes and offsets"),
+        Err(mismatch) => panic!("{mismatch}"),
+    }
     log::error!("{}", iothub_app::run());
 }
