@@ -74,8 +74,10 @@ pub fn check() -> Result<usize, Mismatch> {
 
 fn entry(index: usize) -> Option<(&'static str, u32)> {
     let index = u32::try_from(index).ok()?;
-    // SAFETY: takes a number only; the entries live for ever.
-    let entry = unsafe { c::iothub_abi_entry(index).as_ref() }?;
+    // SAFETY: takes a number only.
+    let entry = unsafe { c::iothub_abi_entry(index) };
+    // SAFETY: NULL behind the last entry; the others live for ever.
+    let entry = unsafe { entry.as_ref() }?;
     // SAFETY: the name is a string literal of C.
     let name = unsafe { CStr::from_ptr(entry.name) };
     Some((name.to_str().unwrap_or_default(), entry.value))
