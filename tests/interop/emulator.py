@@ -49,7 +49,9 @@ class Emulator:
     def make_device(self, name, ca="root"):
         self.openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", f"{name}.key")
         self.openssl("req", "-new", "-key", f"{name}.key", "-subj", f"/CN={name}", "-out", f"{name}.csr")
-        self.openssl("x509", "-req", "-in", f"{name}.csr", "-CA", f"{ca}.pem", "-CAkey", f"{ca}.key",
+        (self.folder / "device.ext").write_text(
+            "basicConstraints=critical,CA:false\nkeyUsage=critical,digitalSignature\nextendedKeyUsage=clientAuth\n")
+        self.openssl("x509", "-req", "-extfile", "device.ext", "-in", f"{name}.csr", "-CA", f"{ca}.pem", "-CAkey", f"{ca}.key",
                      "-CAcreateserial", "-days", "30", "-out", f"{name}.pem")
         return self.path(f"{name}.pem"), self.path(f"{name}.key")
 

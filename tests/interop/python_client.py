@@ -71,7 +71,8 @@ def desired():
 
 
 def method():
-    answer = service.invoke_device_method("dev1", CloudToDeviceMethod("led", {"on": True}, 10, 5))
+    answer = service.invoke_device_method("dev1", CloudToDeviceMethod(
+        method_name="led", payload={"on": True}, response_timeout_in_seconds=10, connect_timeout_in_seconds=5))
     assert answer.status == 200 and answer.payload == {"was": {"on": True}}, answer
 
 
