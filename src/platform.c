@@ -18,6 +18,7 @@ LOG_MODULE_REGISTER(iothub, LOG_LEVEL_DBG);
 static K_MUTEX_DEFINE(client_lock);
 static K_SEM_DEFINE(driver_wake, 0, 1);
 static K_SEM_DEFINE(application_wake, 0, 1);
+static K_SEM_DEFINE(handler_wake, 0, 1);
 
 static K_THREAD_STACK_DEFINE(driver_stack, CONFIG_IOTHUB_THREAD_STACK_SIZE);
 static struct k_thread driver_thread;
@@ -29,7 +30,14 @@ int64_t iothub_platform_uptime_ms(void)
 
 static struct k_sem *wake_flag(unsigned int waiter)
 {
-	return waiter == IOTHUB_WAITER_DRIVER ? &driver_wake : &application_wake;
+	switch (waiter) {
+	case IOTHUB_WAITER_DRIVER:
+		return &driver_wake;
+	case IOTHUB_WAITER_APPLICATION:
+		return &application_wake;
+	default:
+		return &handler_wake;
+	}
 }
 
 void iothub_platform_wait(unsigned int waiter, int64_t deadline_ms)
@@ -76,6 +84,11 @@ int iothub_platform_thread_start(void (*entry)(void))
 			K_NO_WAIT);
 	(void)k_thread_name_set(&driver_thread, "iothub");
 	return 0;
+}
+
+uintptr_t iothub_platform_thread_id(void)
+{
+	return (uintptr_t)k_current_get();
 }
 
 /* Zephyr's deferred log takes the length of a string from its end, whatever the format's precision says. */

@@ -1,7 +1,11 @@
 //! Turns Kconfig into constants: from `$DOTCONFIG` in a west build, else from the defaults of
 //! `zephyr/Kconfig` (ours) and `rust/ncs-sys/host-include/Kconfig.sdk` (the SDK's).
 
-use std::{collections::BTreeMap, env, fs, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    env, fs,
+    path::{Path, PathBuf},
+};
 
 #[derive(Clone)]
 enum Value {
@@ -20,7 +24,7 @@ fn main() {
     for file in ["zephyr/Kconfig", "rust/ncs-sys/host-include/Kconfig.sdk"] {
         let path = root.join(file);
         println!("cargo::rerun-if-changed={}", path.display());
-        options.extend(parse_kconfig(file, &read(&path)));
+        options.extend(parse_kconfig(&root, file, &read(&path)));
     }
     if let Some(dotconfig) = env::var_os("DOTCONFIG") {
         let path = PathBuf::from(dotconfig);
@@ -41,8 +45,9 @@ fn read(path: &PathBuf) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The defaults of a Kconfig file in the subset that its head states; anything else stops the build.
-fn parse_kconfig(file: &str, text: &str) -> Options {
+/// The defaults of a Kconfig file in the subset that its head states; anything else stops the build. `rsource` takes
+/// in another file of the same folder; `orsource` is for files that are Zephyr's business only.
+fn parse_kconfig(root: &Path, file: &str, text: &str) -> Options {
     let mut options = Options::new();
     let mut current: Option<(String, Option<&str>)> = None;
     let mut help = false;
@@ -56,7 +61,14 @@ fn parse_kconfig(file: &str, text: &str) -> Options {
         let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
         let rest = rest.trim();
         match word {
-            "" | "depends" | "select" | "range" | "if" | "endif" | "comment" => {}
+            "" | "depends" | "select" | "range" | "if" | "endif" | "comment" | "orsource" => {}
+            "rsource" => {
+                let folder = Path::new(file).parent().unwrap_or(Path::new(""));
+                let file = folder.join(rest.trim_matches('"')).display().to_string();
+                let path = root.join(&file);
+                println!("cargo::rerun-if-changed={}", path.display());
+                options.extend(parse_kconfig(root, &file, &read(&path)));
+            }
             _ if word.starts_with('#') => {}
             "config" | "menuconfig" => current = Some((rest.to_owned(), None)),
             "bool" | "int" | "string" => {
@@ -143,17 +155,19 @@ fn check(options: &Options) {
     let empty =
         |name: &str| matches!(options.get(name), Some(Value::Text(text)) if text.is_empty());
     let dps = flag("IOTHUB_DPS") && !empty("IOTHUB_DPS_ID_SCOPE");
-    if empty("IOTHUB_HOSTNAME") && !dps {
+    // A C application names the hub when it connects, and may keep its device alive for as long as the hub allows.
+    let c_api = flag("IOTHUB_C_API");
+    if empty("IOTHUB_HOSTNAME") && !dps && !c_api {
         panic!(
             "CONFIG_IOTHUB_HOSTNAME is empty: name the hub, as in my-hub.azure-devices.net, or set CONFIG_IOTHUB_DPS_ID_SCOPE, \
              which `az iot dps show` prints"
         );
     }
     if let Some(Value::Int(keep_alive)) = options.get("MQTT_KEEPALIVE")
-        && *keep_alive > 1177
+        && *keep_alive > if c_api { 1767 } else { 1177 }
     {
         panic!(
-            "CONFIG_MQTT_KEEPALIVE={keep_alive} is above 1177: IoT Hub drops a device after 1.5 times the keep-alive, at \
+            "CONFIG_MQTT_KEEPALIVE={keep_alive} is above 1177 (1767 with CONFIG_IOTHUB_C_API): IoT Hub drops a device after 1.5 times the keep-alive, at \
              most 1767 s"
         );
     }

@@ -23,6 +23,7 @@ int64_t iothub_platform_uptime_ms(void);
 /* Who waits: each has a wake flag of its own. */
 #define IOTHUB_WAITER_DRIVER 0
 #define IOTHUB_WAITER_APPLICATION 1
+#define IOTHUB_WAITER_HANDLER 2
 
 /* Deadline for a wait without end. */
 #define IOTHUB_FOREVER INT64_MAX
@@ -40,6 +41,9 @@ void iothub_platform_unlock(void);
 
 /* Starts the driver thread (its stack and priority are CONFIG_IOTHUB_THREAD_*). At most once: -EALREADY. */
 int iothub_platform_thread_start(void (*entry)(void));
+
+/* Which thread this is: the same number for the same thread, never 0. */
+uintptr_t iothub_platform_thread_id(void);
 
 /*
  * Levels as of the `log` crate: 1 error, 2 warning, 3 information, 4 debug, 5 trace. message_len bytes of

@@ -51,6 +51,11 @@ pub struct Arguments {
     #[arg(long, value_name = "FOLDER")]
     pub data: Option<PathBuf>,
 
+    /// Device to start instead of the Linux one: the application as a Zephyr program for native_sim. Takes MQTT's port
+    /// 8883, which such a program is built with.
+    #[arg(long, value_name = "PROGRAM")]
+    pub device: Option<PathBuf>,
+
     #[command(subcommand)]
     pub(crate) role: Option<Role>,
 }
@@ -92,8 +97,13 @@ impl Arguments {
     /// The ports of MQTT and of HTTP.
     pub(crate) fn ports(&self) -> (u16, u16) {
         let otherwise = |port: u16| if self.once { 0 } else { port };
+        let mqtt = if self.device.is_some() {
+            8883
+        } else {
+            otherwise(8883)
+        };
         (
-            self.mqtt.unwrap_or_else(|| otherwise(8883)),
+            self.mqtt.unwrap_or(mqtt),
             self.http.unwrap_or_else(|| otherwise(8080)),
         )
     }
@@ -102,6 +112,7 @@ impl Arguments {
 pub(crate) fn device_options(arguments: &Arguments) -> DeviceOptions {
     DeviceOptions {
         network: arguments.network,
+        program: arguments.device.clone(),
         ..DeviceOptions::default()
     }
 }

@@ -140,25 +140,46 @@ impl Bench {
     /// # Errors
     /// The process cannot be started.
     pub fn start_device(&mut self, options: &DeviceOptions) -> Result<Lines, Error> {
+        let command = match &options.program {
+            Some(program) => self.zephyr_program(program, options),
+            None => self.own_device(options),
+        };
+        let device = Process::start("device", command, &self.console, Lines::default())?;
+        let lines = device.lines().clone();
+        self.device = Some(device);
+        Ok(lines)
+    }
+
+    fn own_device(&self, options: &DeviceOptions) -> Command {
+        let port = options.port.unwrap_or(self.hub_address.port());
         let mut command = Command::new(&self.program);
         command
             .arg("device")
             .arg("--data")
             .arg(self.setup.device_data())
-            .args([
-                "--port",
-                &options.port.unwrap_or(self.hub_address.port()).to_string(),
-            ])
+            .args(["--port", &port.to_string()])
             .args(["--network", &options.network.to_string()])
             .args(["--time-factor", &options.time_factor.to_string()])
             .args([
                 "--send-timeout",
                 &options.send_timeout.as_secs().to_string(),
             ]);
-        let device = Process::start("device", command, &self.console, Lines::default())?;
-        let lines = device.lines().clone();
-        self.device = Some(device);
-        Ok(lines)
+        command
+    }
+
+    /// A native_sim program resolves names by the machine's own resolver, so that the hub has to be called localhost.
+    fn zephyr_program(&self, program: &Path, options: &DeviceOptions) -> Command {
+        let mut command = Command::new(program);
+        command
+            .arg(format!(
+                "--credentials={}",
+                self.setup.credentials().display()
+            ))
+            .arg("--hostname=localhost")
+            .arg(format!("--device-id={DEVICE_ID}"))
+            .arg(format!("--network={}", options.network))
+            .current_dir(self.setup.device_data());
+        command
     }
 
     /// The device's process, once started.
@@ -230,7 +251,18 @@ fn start_hub(
         .args(["--http", &http.to_string()]);
     let mark = lines.mark();
     let hub = Process::start("hub", command, console, lines)?;
-    let ready = hub.lines().find_after(mark, READY, START)?;
+    let ready = hub
+        .lines()
+        .find_after(mark, READY, START)
+        .map_err(|error| {
+            // The hub has said why.
+            let lines = hub.lines().all();
+            let reason = lines
+                .iter()
+                .rev()
+                .find_map(|line| line.strip_prefix("error: "));
+            reason.map_or(error, Error::new)
+        })?;
     let addresses = ready
         .split_once(READY)
         .map_or("", |(_, addresses)| addresses);

@@ -59,11 +59,21 @@ fn show(arguments: &Arguments) -> Result<ExitCode, Error> {
         ("Data", bench.setup().data().display().to_string()),
         ("", "Ctrl-C ends everything.".to_owned()),
     ]);
+    prefer_short_interval(&bench.rest())?;
     bench.start_device(&device_options(arguments))?;
     let _ = signals.recv();
     console.note("stopping");
     bench.stop()?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// A message every 20 s is right for a battery and slow to watch. A twin that already has a wish keeps it.
+fn prefer_short_interval(rest: &Rest) -> Result<(), Error> {
+    let twin = rest.twin(DEVICE_ID)?;
+    if twin["properties"]["desired"]["telemetryInterval"].is_null() {
+        rest.patch_desired(DEVICE_ID, &serde_json::json!({ "telemetryInterval": 5 }))?;
+    }
+    Ok(())
 }
 
 /// Runs the scenario and says what was found.

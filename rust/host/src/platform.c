@@ -9,10 +9,11 @@
 
 #include <iothub_platform.h>
 
-#define WAITERS 2
+#define WAITERS 3
 
 _Static_assert(IOTHUB_WAITER_DRIVER < WAITERS, "a waiter without a flag");
 _Static_assert(IOTHUB_WAITER_APPLICATION < WAITERS, "a waiter without a flag");
+_Static_assert(IOTHUB_WAITER_HANDLER < WAITERS, "a waiter without a flag");
 
 struct waiter {
 	pthread_mutex_t mutex;
@@ -167,4 +168,9 @@ void iothub_platform_random(void *buf, size_t len)
 			abort();
 		}
 	}
+}
+
+uintptr_t iothub_platform_thread_id(void)
+{
+	return (uintptr_t)pthread_self();
 }

@@ -31,11 +31,13 @@ static CALLBACKS: mqtt::Callbacks = mqtt::Callbacks {
     on_oversize: |discarded| inbox::push(Fact::Oversize { discarded }),
 };
 
-/// Starts the modem library and registers what C is to call. PDN events come first: those of switching LTE on are
-/// not repeated.
-pub(crate) fn prepare() {
-    until_done("the modem cannot be initialised", ncs::modem::init);
-    until_done("no PDN events", || pdn::register(on_pdn));
+/// Starts the modem library, unless that is the application's business, and registers what C is to call. PDN events
+/// come first: those of switching LTE on are not repeated.
+pub(crate) fn prepare(attach: bool) {
+    if attach {
+        until_done("the modem cannot be initialised", ncs::modem::init);
+        until_done("no PDN events", || pdn::register(on_pdn));
+    }
     until_done("mqtt_helper cannot be initialised", || {
         mqtt::init(&CALLBACKS)
     });

@@ -1,6 +1,8 @@
 //! The driver: one thread that feeds the client with facts and carries out its commands, by the drain rule of
 //! `iothub-proto`.
 
+use core::time::Duration;
+
 use iothub_proto::{
     Client, Config, ConfigError, Error, Event, Instant, Limits, Timeouts, dps, network, outbox,
 };
@@ -11,13 +13,72 @@ use crate::{
     callbacks,
     carry_out::carry_out,
     describe,
-    identity::Identity,
+    identity::{Identity, Who},
     inbox::{self, Fact},
     kconfig, now, seconds,
+    turn::Turn,
 };
 
 /// What is called for each event.
 pub type Handler = fn(Event<'_>);
+
+/// What is called for each event, where the message that it came with is of interest: see [`Options`].
+pub type NoticeHandler = fn(Notice<'_>);
+
+/// An event with where it came from.
+#[derive(Clone, Copy, Debug)]
+pub enum Notice<'a> {
+    /// An event, and the message of the hub that it was read from.
+    Event(Event<'a>, Option<Message<'a>>),
+    /// The hub answered a ping.
+    Pingresp,
+}
+
+/// A message as it arrived.
+#[derive(Clone, Copy, Debug)]
+pub struct Message<'a> {
+    /// Its topic.
+    pub topic: &'a [u8],
+    /// Its body.
+    pub payload: &'a [u8],
+}
+
+/// What [`start_with`](crate::start_with) may have otherwise than [`start`](crate::start).
+#[derive(Clone, Copy, Debug)]
+pub struct Options<'a> {
+    /// What is called.
+    pub handler: NoticeHandler,
+    /// Who the device is.
+    pub who: Who<'a>,
+    /// Switch the modem on and wait for the network. Without, both are the application's business.
+    pub attach: bool,
+    /// Connect again by itself.
+    pub reconnect: bool,
+    /// Ask for the twin after each connect.
+    pub request_twin: bool,
+    /// The longest keep-alive that is let pass.
+    pub keep_alive_limit: Duration,
+}
+
+impl Options<'_> {
+    /// As [`start`](crate::start) has it.
+    pub const fn new(handler: NoticeHandler) -> Self {
+        Self {
+            handler,
+            who: Who::Configured,
+            attach: true,
+            reconnect: true,
+            request_twin: true,
+            keep_alive_limit: seconds(1177),
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Call {
+    Event(Handler),
+    Notice(NoticeHandler),
+}
 
 /// Why [`start`](crate::start) refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,31 +102,54 @@ impl core::fmt::Display for StartError {
 pub(crate) type TheClient = Client<{ kconfig::OUTBOX }, { kconfig::IOTHUB_DPS }>;
 
 static CLIENT: Slot<&'static Mutex<TheClient>> = Slot::new();
-static HANDLER: Slot<Handler> = Slot::new();
+static HANDLER: Slot<Call> = Slot::new();
+/// Whether the modem and the network are ours to look after.
+static ATTACH: Slot<bool> = Slot::new();
 
 pub(crate) fn start(handler: Handler) -> Result<(), StartError> {
+    start_as(&Options::new(|_| {}), Call::Event(handler))
+}
+
+pub(crate) fn start_with(options: &Options<'_>) -> Result<(), StartError> {
+    start_as(options, Call::Notice(options.handler))
+}
+
+/// As another device, or at another hub, from the next connect on.
+pub(crate) fn reconfigure(who: &Who<'_>) -> Result<(), ConfigError> {
+    let client = CLIENT.get().ok_or(ConfigError::Started)?;
+    let options = Options {
+        who: *who,
+        ..Options::new(|_| {})
+    };
+    with_config(&options, |config| {
+        client.with(|client| client.reconfigure(config))
+    })
+}
+
+fn start_as(options: &Options<'_>, call: Call) -> Result<(), StartError> {
     static CELL: StaticCell<Mutex<TheClient>> = StaticCell::new();
 
     if CLIENT.get().is_some() {
         return Err(StartError::AlreadyStarted);
     }
-    let client = client().map_err(StartError::Config)?;
+    let client = with_config(options, Client::new).map_err(StartError::Config)?;
     let cell = CELL
         .try_init(Mutex::new(client))
         .ok_or(StartError::AlreadyStarted)?;
-    HANDLER.set(handler);
+    HANDLER.set(call);
+    ATTACH.set(options.attach);
     CLIENT.set(cell);
     ncs::platform::start_driver(entry).map_err(|_| StartError::AlreadyStarted)
 }
 
-fn client() -> Result<TheClient, ConfigError> {
-    let identity = Identity::load();
+fn with_config<R>(options: &Options<'_>, f: impl FnOnce(&Config<'_>) -> R) -> R {
+    let identity = Identity::load(&options.who);
     let mut config = Config::new(&identity.hostname, &identity.device_id);
     config.model_id = Some(kconfig::IOTHUB_MODEL_ID).filter(|id| !id.is_empty());
     config.client_type = concat!("iothub/", env!("CARGO_PKG_VERSION"));
     config.keep_alive = seconds(kconfig::MQTT_KEEPALIVE);
     config.gate = network::GateConfig {
-        enabled: kconfig::IOTHUB_IPV6_WAIT,
+        enabled: options.attach && kconfig::IOTHUB_IPV6_WAIT,
         dual_stack: crate::milliseconds(kconfig::IOTHUB_IPV6_WAIT_DUAL_STACK_MS),
         ipv6_only: crate::milliseconds(kconfig::IOTHUB_IPV6_WAIT_IPV6_ONLY_MS),
     };
@@ -95,8 +179,11 @@ fn client() -> Result<TheClient, ConfigError> {
         packet: usize::try_from(kconfig::MQTT_HELPER_RX_TX_BUFFER_SIZE).unwrap_or(0),
         transmit: kconfig::MESSAGE,
     };
+    config.reconnect = options.reconnect;
+    config.request_twin = options.request_twin;
+    config.keep_alive_limit = options.keep_alive_limit;
     config.seed = ncs::platform::random();
-    Client::new(&config)
+    f(&config)
 }
 
 /// Calls `f` with the client under the lock, and wakes the driver, since there may be something to do.
@@ -115,7 +202,7 @@ extern "C" fn entry() {
     let (Some(client), Some(tx)) = (CLIENT.get(), TX.try_init([0; kconfig::MESSAGE])) else {
         return;
     };
-    callbacks::prepare();
+    callbacks::prepare(ATTACH.get().unwrap_or(true));
     loop {
         take_facts(client);
         client.with(|client| client.handle_timeout(now()));
@@ -130,6 +217,7 @@ extern "C" fn entry() {
 /// that came meanwhile go first.
 fn drain(client: &'static Mutex<TheClient>, tx: &mut [u8]) {
     while let Some((id, command)) = client.with(|client| client.poll_command(now(), tx)) {
+        deliver(client);
         let (result, peer) = carry_out(&command);
         client.with(|client| {
             client.complete(now(), id, result);
@@ -163,13 +251,16 @@ fn take_facts(client: &'static Mutex<TheClient>) {
                 client.handle_disconnect(now(), iothub_proto::Errno(result));
             }
         });
+        if fact == Fact::Pingresp {
+            emit(Notice::Pingresp);
+        }
         deliver(client);
     }
 }
 
 fn deliver(client: &'static Mutex<TheClient>) {
     while let Some(event) = client.with(|client| client.poll_event()) {
-        emit(event);
+        emit(Notice::Event(event, None));
     }
 }
 
@@ -177,14 +268,19 @@ fn deliver(client: &'static Mutex<TheClient>) {
 pub(crate) fn on_publish(topic: &[u8], payload: &[u8]) {
     let Some(client) = CLIENT.get() else { return };
     if let Some(event) = client.with(|client| client.handle_publish(now(), topic, payload)) {
-        emit(event);
+        emit(Notice::Event(event, Some(Message { topic, payload })));
     }
     Waiter::Driver.wake();
 }
 
-fn emit(event: Event<'_>) {
-    describe::event(&event);
-    if let Some(handler) = HANDLER.get() {
-        handler(event);
+fn emit(notice: Notice<'_>) {
+    let _turn = Turn::take();
+    if let Notice::Event(event, _) = &notice {
+        describe::event(event);
+    }
+    match (HANDLER.get(), notice) {
+        (Some(Call::Event(handler)), Notice::Event(event, _)) => handler(event),
+        (Some(Call::Notice(handler)), notice) => handler(notice),
+        _ => {}
     }
 }

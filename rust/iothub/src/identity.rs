@@ -39,24 +39,63 @@ pub(crate) struct Dps {
     pub(crate) registration_id: Text,
 }
 
+/// Who the device is to be, where the application says so: see [`Options`](crate::Options). An empty text stands for
+/// what the settings, Kconfig or the hardware say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Who<'a> {
+    /// As configured: by DPS where it has an ID scope, else the configured hub.
+    #[default]
+    Configured,
+    /// At this hub, without DPS.
+    Hub {
+        /// The hub.
+        hostname: &'a str,
+        /// The device.
+        device_id: &'a str,
+    },
+    /// Where DPS says; what it said before is tried first.
+    Provisioned {
+        /// The ID scope.
+        id_scope: &'a str,
+        /// The registration id.
+        registration_id: &'a str,
+    },
+}
+
 impl Identity {
-    pub(crate) fn load() -> Self {
-        let mut device_id =
-            setting(key::DEVICE_ID).unwrap_or_else(|| text(kconfig::IOTHUB_DEVICE_ID));
+    pub(crate) fn load(who: &Who<'_>) -> Self {
+        let given = |value: &str| Some(text(value)).filter(|text| !text.is_empty());
+        let (hostname, device_id, id_scope, registration_id, dps) = match *who {
+            Who::Configured => ("", "", "", "", None),
+            Who::Hub {
+                hostname,
+                device_id,
+            } => (hostname, device_id, "", "", Some(false)),
+            Who::Provisioned {
+                id_scope,
+                registration_id,
+            } => ("", "", id_scope, registration_id, Some(true)),
+        };
+        let mut device_id = given(device_id)
+            .or_else(|| setting(key::DEVICE_ID))
+            .unwrap_or_else(|| text(kconfig::IOTHUB_DEVICE_ID));
         if device_id.is_empty() && kconfig::IOTHUB_DEVICE_ID_HARDWARE {
             device_id = hardware_id();
         }
-        let hostname = setting(key::HOSTNAME).unwrap_or_else(|| text(kconfig::IOTHUB_HOSTNAME));
-        let id_scope =
-            setting(key::DPS_ID_SCOPE).unwrap_or_else(|| text(kconfig::IOTHUB_DPS_ID_SCOPE));
-        let dps = (kconfig::IOTHUB_DPS && !id_scope.is_empty()).then(|| Dps {
+        let hostname = given(hostname)
+            .or_else(|| setting(key::HOSTNAME))
+            .unwrap_or_else(|| text(kconfig::IOTHUB_HOSTNAME));
+        let id_scope = given(id_scope)
+            .or_else(|| setting(key::DPS_ID_SCOPE))
+            .unwrap_or_else(|| text(kconfig::IOTHUB_DPS_ID_SCOPE));
+        let dps = dps.unwrap_or(kconfig::IOTHUB_DPS && !id_scope.is_empty());
+        let dps = dps.then(|| Dps {
             id_scope,
             endpoint: setting(key::DPS_ENDPOINT)
                 .unwrap_or_else(|| text(kconfig::IOTHUB_DPS_HOSTNAME)),
-            registration_id: setting(key::DPS_REGISTRATION_ID)
-                .or_else(|| {
-                    Some(text(kconfig::IOTHUB_DPS_REGISTRATION_ID)).filter(|id| !id.is_empty())
-                })
+            registration_id: given(registration_id)
+                .or_else(|| setting(key::DPS_REGISTRATION_ID))
+                .or_else(|| given(kconfig::IOTHUB_DPS_REGISTRATION_ID))
                 .unwrap_or_else(|| device_id.clone()),
         });
         let assigned = dps
@@ -87,6 +126,41 @@ pub(crate) fn store_assignment(hostname: &str, device_id: &str) -> Result<(), nc
     settings::write(key::ASSIGNED_DEVICE_ID, device_id.as_bytes())
 }
 
+/// One of the two names that DPS assigns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Assigned {
+    /// The hub's host name.
+    Hub,
+    /// The device id at that hub.
+    DeviceId,
+}
+
+impl Assigned {
+    fn key(self) -> &'static CStr {
+        match self {
+            Self::Hub => key::ASSIGNED_HUB,
+            Self::DeviceId => key::ASSIGNED_DEVICE_ID,
+        }
+    }
+
+    /// What DPS assigned last, as it is remembered over reboots, copied to `buffer`. `None` where there is none, or it
+    /// does not fit.
+    pub fn load(self, buffer: &mut [u8]) -> Option<&str> {
+        let value = setting(self.key())?;
+        let place = buffer.get_mut(..value.len())?;
+        place.copy_from_slice(value.as_bytes());
+        core::str::from_utf8(place).ok()
+    }
+
+    /// Forgets it, so that the next [`start`](crate::start) asks DPS again.
+    ///
+    /// # Errors
+    /// What the platform's settings say.
+    pub fn forget(self) -> Result<(), iothub_proto::Errno> {
+        settings::delete(self.key()).map_err(|errno| iothub_proto::Errno(errno.get()))
+    }
+}
+
 /// Forgets what DPS assigned.
 pub(crate) fn erase_assignment() -> Result<(), ncs::Errno> {
     settings::delete(key::ASSIGNED_HUB)?;
@@ -99,16 +173,20 @@ fn setting(key: &CStr) -> Option<Text> {
         Ok(Some(value)) => match core::str::from_utf8(value) {
             Ok(value) => Some(text(value.trim_end())).filter(|value| !value.is_empty()),
             Err(_) => {
-                log::error!("the setting {key:?} is not text: it is ignored");
+                log::error!("the setting {} is not text: it is ignored", name(key));
                 None
             }
         },
         Ok(None) => None,
         Err(errno) => {
-            log::error!("the setting {key:?} cannot be read: {errno}");
+            log::error!("the setting {} cannot be read: {errno}", name(key));
             None
         }
     }
+}
+
+fn name(key: &CStr) -> &str {
+    key.to_str().unwrap_or_default()
 }
 
 fn hardware_id() -> Text {

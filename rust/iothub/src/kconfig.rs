@@ -26,6 +26,23 @@ pub const LOG_LEVEL: log::LevelFilter = match IOTHUB_LOG_LEVEL {
 /// `CONFIG_IOTHUB_TELEMETRY_INTERVAL_S`.
 pub const TELEMETRY_INTERVAL: Duration = seconds(IOTHUB_TELEMETRY_INTERVAL_S);
 
+/// The largest message with its topic in bytes: `CONFIG_IOTHUB_MESSAGE_SIZE`.
+pub const MESSAGE_MAX: usize = MESSAGE;
+
+/// The options of the C API.
+pub mod c_api {
+    /// `CONFIG_IOTHUB_C_API_RECONNECT`.
+    pub const RECONNECT: bool = super::IOTHUB_C_API_RECONNECT;
+    /// `CONFIG_IOTHUB_C_API_TWIN_REQUEST`.
+    pub const TWIN_REQUEST: bool = super::IOTHUB_C_API_TWIN_REQUEST;
+    /// `CONFIG_IOTHUB_C_API_PROPERTIES`.
+    pub const PROPERTIES: usize = super::IOTHUB_C_API_PROPERTIES as usize;
+    /// `CONFIG_IOTHUB_DPS`.
+    pub const DPS: bool = super::IOTHUB_DPS;
+    /// `CONFIG_MQTT_KEEPALIVE` in seconds.
+    pub const KEEP_ALIVE_S: i64 = super::MQTT_KEEPALIVE;
+}
+
 pub(crate) const OUTBOX: usize = IOTHUB_OUTBOX_SIZE as usize;
 pub(crate) const MESSAGE: usize = IOTHUB_MESSAGE_SIZE as usize;
 

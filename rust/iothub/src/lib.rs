@@ -28,7 +28,7 @@
 //! # Threads
 //! There is one client. Its functions may be called from any thread and from inside the handler; none of them
 //! waits for the network. The handler is called on the driver's thread, and for what the hub sends (messages, twins,
-//! methods) on mqtt_helper's thread: it may call everything here, and should be quick.
+//! methods) on mqtt_helper's thread, never on both at once: it may call everything here, and should be quick.
 //!
 //! # Memory
 //! All of it is static: the client with its outbox (`CONFIG_IOTHUB_OUTBOX_SIZE` and about 2 KiB), the transmit buffer
@@ -43,16 +43,18 @@ mod driver;
 mod identity;
 mod inbox;
 mod kconfig;
+mod turn;
 
 use core::time::Duration;
 
-pub use driver::{Handler, StartError};
+pub use driver::{Handler, Message, Notice, NoticeHandler, Options, StartError};
+pub use identity::{Assigned, Who};
 pub use iothub_proto::{
-    C2d, Config, ConfigError, Disconnect, Error, Event, Instant, MessageId, MethodId,
-    MethodRequest, MethodResponse, Phase, Property, Qos, RequestId, Status, SystemProperties,
-    Telemetry, dps, network, reconnect, twin,
+    C2d, Capacity, Config, ConfigError, Disconnect, Errno, Error, Event, Instant, InvalidRequest,
+    MessageId, MethodId, MethodRequest, MethodResponse, Phase, Property, Qos, RequestId, Status,
+    SystemProperties, Telemetry, dps, network, reconnect, twin,
 };
-pub use kconfig::{LOG_LEVEL, TELEMETRY_INTERVAL};
+pub use kconfig::{LOG_LEVEL, MESSAGE_MAX, TELEMETRY_INTERVAL, c_api};
 pub use ncs::platform::{Logger, set_led};
 
 /// Starts the driver with the configuration that Kconfig and the settings give, and delivers events to `handler`. The
@@ -62,6 +64,23 @@ pub use ncs::platform::{Logger, set_led};
 /// The configuration cannot work, or it was started before.
 pub fn start(handler: Handler) -> Result<(), StartError> {
     driver::start(handler)
+}
+
+/// As [`start`], with choices that a program makes rather than Kconfig.
+///
+/// # Errors
+/// As [`start`].
+pub fn start_with(options: &Options<'_>) -> Result<(), StartError> {
+    driver::start_with(options)
+}
+
+/// Who the device is from the next [`connect`] on. What the outbox holds for another device is
+/// [dropped](Event::Dropped).
+///
+/// # Errors
+/// [`ConfigError::Started`] before [`start`] and between [`connect`] and [`disconnect`]; else what is wrong with it.
+pub fn reconfigure(who: &Who<'_>) -> Result<(), ConfigError> {
+    driver::reconfigure(who)
 }
 
 /// Attaches to the network, connects, and stays connected until [`disconnect`].
@@ -89,6 +108,15 @@ pub fn send(message: &Telemetry<'_>) -> Result<MessageId, Error> {
     driver::with_client(|client, now| client.send(now, message))
 }
 
+/// As [`send`], under a number of the application's, which need not be unique. An application uses either this or
+/// `send`.
+///
+/// # Errors
+/// As [`send`].
+pub fn send_as(id: MessageId, message: &Telemetry<'_>) -> Result<(), Error> {
+    driver::with_client(|client, now| client.send_as(now, id, message))
+}
+
 /// Reports properties: `patch` is a JSON object, merged into the twin as RFC 7396 says. With `version` only if
 /// the hub's reported version is that one. Answered by [`Event::Reported`] or [`Event::ReportFailed`].
 ///
@@ -114,12 +142,35 @@ pub fn respond(answer: &MethodResponse<'_>) -> Result<(), Error> {
     driver::with_client(|client, now| client.respond(now, answer))
 }
 
+/// As [`respond`], to the call with this `$rid`.
+///
+/// # Errors
+/// As [`respond`].
+pub fn respond_to(rid: &[u8], status: i32, payload: &[u8]) -> Result<(), Error> {
+    driver::with_client(|client, now| {
+        let request = client
+            .find_method(rid)
+            .ok_or(Error::InvalidRequest(InvalidRequest::UnknownMethod))?;
+        let answer = MethodResponse {
+            request,
+            status,
+            payload,
+        };
+        client.respond(now, &answer)
+    })
+}
+
 /// A snapshot: state, last error and its cause, counters.
 ///
 /// # Errors
 /// [`Error::NotReady`] before [`start`].
 pub fn status() -> Result<Status, Error> {
     driver::with_client(|client, _| Ok(client.status()))
+}
+
+/// Whether the calling thread is inside the handler, and so must not wait for an event.
+pub fn in_handler() -> bool {
+    turn::is_mine()
 }
 
 /// Time since boot.

@@ -288,6 +288,7 @@ pub const EHWPOISON: u32 = 133;
 pub const ENOTSUP: u32 = 95;
 pub const IOTHUB_WAITER_DRIVER: u32 = 0;
 pub const IOTHUB_WAITER_APPLICATION: u32 = 1;
+pub const IOTHUB_WAITER_HANDLER: u32 = 2;
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
     ["Size of mqtt_utf8"][::core::mem::size_of::<mqtt_utf8>() - 16usize];
@@ -1253,6 +1254,7 @@ unsafe extern "C" {
     pub fn iothub_platform_thread_start(
         entry: ::core::option::Option<unsafe extern "C" fn()>,
     ) -> ::core::ffi::c_int;
+    pub fn iothub_platform_thread_id() -> usize;
     pub fn iothub_platform_log(
         level: ::core::ffi::c_uint,
         target: *const ::core::ffi::c_char,

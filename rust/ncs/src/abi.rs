@@ -76,7 +76,7 @@ fn entry(index: usize) -> Option<(&'static str, u32)> {
     let index = u32::try_from(index).ok()?;
     // SAFETY: takes a number only.
     let entry = unsafe { c::iothub_abi_entry(index) };
-    // SAFETY: null, or an entry of a constant table.
+    // SAFETY: NULL behind the last entry; the others live for ever.
     let entry = unsafe { entry.as_ref() }?;
     // SAFETY: the name is a string literal of C.
     let name = unsafe { CStr::from_ptr(entry.name) };

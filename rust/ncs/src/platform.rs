@@ -24,6 +24,8 @@ pub enum Waiter {
     Driver,
     /// The thread that runs the application's sequential code.
     Application,
+    /// The thread that waits for the handler to be free.
+    Handler,
 }
 
 impl Waiter {
@@ -31,6 +33,7 @@ impl Waiter {
         match self {
             Self::Driver => ncs_sys::IOTHUB_WAITER_DRIVER,
             Self::Application => ncs_sys::IOTHUB_WAITER_APPLICATION,
+            Self::Handler => ncs_sys::IOTHUB_WAITER_HANDLER,
         }
     }
 
@@ -134,6 +137,12 @@ impl<T: Copy> Default for Slot<T> {
     }
 }
 
+/// Which thread this is: the same number for the same thread, never 0.
+pub fn thread_id() -> usize {
+    // SAFETY: takes no arguments.
+    unsafe { ncs_sys::iothub_platform_thread_id() }
+}
+
 /// Random bytes, good enough for jitter and for the first request id of a session.
 pub fn random() -> u64 {
     let mut bytes = [0; 8];
@@ -186,7 +195,7 @@ impl log::Log for Logger {
         let mut line = Line::default();
         // The only error is that of the line being full, which cuts it.
         let _ = core::fmt::Write::write_fmt(&mut line, *record.args());
-        let target = record.target().split("::").next().unwrap_or_default();
+        let target = record.target().split(':').next().unwrap_or_default();
         let level = record.level() as u32;
         let length = line.0.len();
         // `Line` keeps a byte for it.

@@ -33,6 +33,8 @@ pub enum ConfigError {
     PacketBuffer,
     /// The transmit buffer does not hold the words of a CONNECT: enlarge it.
     TransmitBuffer,
+    /// The client is connected or on its way: disconnect it first.
+    Started,
 }
 
 impl fmt::Display for ConfigError {
@@ -57,6 +59,7 @@ impl fmt::Display for ConfigError {
             Self::Backoff => "the minimum back-off is zero or above the maximum",
             Self::PacketBuffer => "the MQTT packet buffer is too small for this identity",
             Self::TransmitBuffer => "the transmit buffer is too small for this identity",
+            Self::Started => "the client is connected or connecting: disconnect it first",
         })
     }
 }

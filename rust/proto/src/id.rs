@@ -10,6 +10,11 @@ pub struct Errno(pub i32);
 pub struct MessageId(pub(crate) u32);
 
 impl MessageId {
+    /// A number of the application's own, for [`Client::send_as`](crate::Client::send_as).
+    pub const fn new(number: u32) -> Self {
+        Self(number)
+    }
+
     /// The number, for logs and for C.
     pub const fn as_u32(self) -> u32 {
         self.0

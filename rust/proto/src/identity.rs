@@ -57,6 +57,13 @@ impl Identity {
         })
     }
 
+    /// Whether host name, device and module are the same.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.hostname == other.hostname
+            && self.device_id == other.device_id
+            && self.module_id == other.module_id
+    }
+
     /// What DPS has assigned; `false`, and nothing is changed, where these cannot be names.
     pub(crate) fn assign(&mut self, hostname: &str, device_id: &str) -> bool {
         if !is_assignment(hostname, device_id) {

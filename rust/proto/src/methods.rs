@@ -85,6 +85,16 @@ impl Calls {
         (call.turn == id.turn).then_some(&*call.rid)
     }
 
+    pub(crate) fn find(&self, rid: &[u8]) -> Option<MethodId> {
+        (0u8..).zip(&self.slots).find_map(|(slot, call)| {
+            let call = call.as_ref().filter(|call| *call.rid == *rid)?;
+            Some(MethodId {
+                slot,
+                turn: call.turn,
+            })
+        })
+    }
+
     pub(crate) fn remove(&mut self, id: MethodId) {
         if let Some(slot) = self.slots.get_mut(usize::from(id.slot)) {
             *slot = None;

@@ -164,27 +164,13 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
             return Err(ConfigError::Backoff);
         }
         let identity = Identity::new(config)?;
-        let registration = match &config.dps {
-            Some(_) if !DPS => return Err(ConfigError::NoProvisioning),
-            Some(dps) if DPS => Some(Registration::new(dps, !identity.hostname.is_empty())?),
-            _ => None,
-        };
-        let words = identity.longest_connect(registration.is_some()).max(
-            registration.as_ref().map_or(0, |registration| {
-                registration.longest_connect(config.client_type)
-            }),
-        );
-        let telemetry = identity.telemetry_topic_len() + PUBLISH_OVERHEAD;
-        if config.limits.packet
-            < telemetry
-                .max(words + CONNECT_OVERHEAD)
-                .max(duties::SUBSCRIBE_LEN)
-        {
-            return Err(ConfigError::PacketBuffer);
-        }
-        if config.limits.transmit < words + crate::identity::NAME_MAX + 1 {
-            return Err(ConfigError::TransmitBuffer);
-        }
+        let registration = registration::<DPS>(config, &identity)?;
+        check_buffers(
+            &config.limits,
+            config.client_type,
+            &identity,
+            registration.as_ref(),
+        )?;
         let mut random = Random::new(config.seed);
         Ok(Self {
             identity,
@@ -277,6 +263,20 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
     /// does not fit: into the outbox now ([`Capacity::Outbox`]) or ever ([`Capacity::Message`],
     /// [`Capacity::Topic`]).
     pub fn send(&mut self, now: Instant, message: &Telemetry<'_>) -> Result<MessageId, Error> {
+        let id = MessageId(self.next_message);
+        self.send_as(now, id, message)?;
+        self.next_message = self.next_message.wrapping_add(1);
+        Ok(id)
+    }
+
+    /// As [`Client::send`], under a number of the application's, which need not be unique. An application
+    /// uses either this or `send`.
+    pub fn send_as(
+        &mut self,
+        now: Instant,
+        id: MessageId,
+        message: &Telemetry<'_>,
+    ) -> Result<(), Error> {
         let _ = now;
         let bag = message.check().map_err(Error::InvalidRequest)?;
         self.check_size(
@@ -288,16 +288,14 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
             Qos::AtLeastOnce => Kind::Kept,
         };
         self.make_room(kind, bag, message.payload.len())?;
-        let id = MessageId(self.next_message);
         self.outbox
             .push(kind, id.0, bag, message.payload.len(), |content| {
                 let mut writer = Writer::new(content);
                 let _ = message.write_bag(&mut writer);
                 let _ = writer.bytes(message.payload);
             })?;
-        self.next_message = self.next_message.wrapping_add(1);
         self.status.counters.accepted = self.status.counters.accepted.wrapping_add(1);
-        Ok(id)
+        Ok(())
     }
 
     /// Wish: patch the reported properties with a JSON object; with `version` the hub refuses (412) where its
@@ -367,6 +365,48 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
             return Err(Error::InvalidRequest(InvalidRequest::MethodAnswer));
         }
         self.answer_call(answer.request, answer.status, answer.payload)
+    }
+
+    /// The method call that waits under this `$rid`.
+    pub fn find_method(&self, rid: &[u8]) -> Option<MethodId> {
+        self.calls.find(rid)
+    }
+
+    /// Wish: be another device, or at another hub. Of `config` only that counts: names, module, DPS and its
+    /// assignment. What the outbox holds is [dropped](Event::Dropped), unless nothing is different.
+    ///
+    /// Fails with [`ConfigError::Started`] unless there was no `connect`, or a `disconnect` since, or a
+    /// connection that has ended for good; else as [`Client::new`].
+    pub fn reconfigure(&mut self, config: &Config<'_>) -> Result<(), ConfigError> {
+        if self.wanted
+            || matches!(
+                self.state,
+                State::Opening(_) | State::Greeting(_) | State::Open(..)
+            )
+        {
+            return Err(ConfigError::Started);
+        }
+        let identity = Identity::new(config)?;
+        let registration = registration::<DPS>(config, &identity)?;
+        check_buffers(
+            &self.settings.limits,
+            config.client_type,
+            &identity,
+            registration.as_ref(),
+        )?;
+        if self.identity.is_same(&identity) && self.registration.is_some() == registration.is_some()
+        {
+            return Ok(());
+        }
+        self.identity = identity;
+        self.registration = registration;
+        while let Some(record) = self.outbox.find(|_| true) {
+            self.outbox.remove(&record);
+            if matches!(record.kind, Kind::Once | Kind::Kept) && self.events.room() > 1 {
+                self.dropped(record.id);
+            }
+        }
+        Ok(())
     }
 
     /// Wish: forget DPS's assignment and register anew.
@@ -496,6 +536,41 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
         self.calls.remove(id);
         Ok(())
     }
+}
+
+fn registration<const DPS: bool>(
+    config: &Config<'_>,
+    identity: &Identity,
+) -> Result<Option<Registration>, ConfigError> {
+    match &config.dps {
+        Some(_) if !DPS => Err(ConfigError::NoProvisioning),
+        Some(dps) if DPS => Registration::new(dps, !identity.hostname.is_empty()).map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// Whether everything but a message's own part fits the platform's buffers.
+fn check_buffers(
+    limits: &Limits,
+    client_type: &str,
+    identity: &Identity,
+    registration: Option<&Registration>,
+) -> Result<(), ConfigError> {
+    let words = identity
+        .longest_connect(registration.is_some())
+        .max(registration.map_or(0, |registration| registration.longest_connect(client_type)));
+    let telemetry = identity.telemetry_topic_len() + PUBLISH_OVERHEAD;
+    if limits.packet
+        < telemetry
+            .max(words + CONNECT_OVERHEAD)
+            .max(duties::SUBSCRIBE_LEN)
+    {
+        return Err(ConfigError::PacketBuffer);
+    }
+    if limits.transmit < words + crate::identity::NAME_MAX + 1 {
+        return Err(ConfigError::TransmitBuffer);
+    }
+    Ok(())
 }
 
 /// Puts an answer into the outbox.
