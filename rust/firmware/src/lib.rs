@@ -1,6 +1,8 @@
 //! The shell around the application on Zephyr: entry point and logger. A panic goes to `k_panic`, by the `zephyr`
-//! crate.
+//! crate. [`shell`] is there for `src/shell.c`.
 #![no_std]
+
+mod shell;
 
 use zephyr as _;
 
