@@ -32,9 +32,14 @@ pub struct Arguments {
     #[arg(long, short, requires = "once")]
     pub verbose: bool,
 
-    /// The network that the simulated modem finds: dual-stack, ipv6-only, ipv4-only, dual-stack-ipv6-never,
+    /// The network that the simulated modem finds (--once has its own): dual-stack, ipv6-only, ipv4-only, dual-stack-ipv6-never,
     /// dual-stack-ipv6-fails, ipv6-only-never, ipv6-only-fails, denied, no-sim, no-cell.
-    #[arg(long, value_name = "KIND", default_value = "dual-stack")]
+    #[arg(
+        long,
+        value_name = "KIND",
+        default_value = "dual-stack",
+        conflicts_with = "once"
+    )]
     pub network: Network,
 
     /// Port of the web page and of REST, on the loopback interface; 0 takes any that is free [default: 8080, with

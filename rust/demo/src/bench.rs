@@ -1,6 +1,7 @@
 //! A hub and a device, each a process, with the certificates between them.
 
 use std::{
+    fs::File,
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Command, ExitStatus},
@@ -8,7 +9,6 @@ use std::{
 };
 
 use iothub_host::Network;
-use tempfile::TempDir;
 
 use crate::{Arguments, Console, DEVICE_ID, Error, Lines, Process, Rest, Setup, hub::READY};
 
@@ -21,8 +21,9 @@ pub struct Bench {
     hub_address: SocketAddr,
     http_address: SocketAddr,
     device: Option<Process>,
-    // Last, so that the folder goes after those who write to it.
-    _temporary: Option<TempDir>,
+    /// Telemetry up to here is an earlier run's.
+    since: u64,
+    _lock: File,
 }
 
 /// How the device is started.
@@ -56,21 +57,19 @@ const START: Duration = Duration::from_secs(20);
 const STOP: Duration = Duration::from_secs(10);
 
 impl Bench {
-    pub(crate) fn start(arguments: &Arguments, console: Console) -> Result<Self, Error> {
-        let temporary = (arguments.once && arguments.data.is_none())
-            .then(|| TempDir::with_prefix("iothub-"))
-            .transpose()
-            .map_err(|source| Error::io("a temporary folder cannot be made", source))?;
+    pub(crate) fn start(
+        arguments: &Arguments,
+        temporary: Option<&Path>,
+        console: Console,
+    ) -> Result<Self, Error> {
         let program =
             std::env::current_exe().map_err(|source| Error::io("this program", source))?;
-        let data = match (&arguments.data, &temporary) {
+        let data = match (&arguments.data, temporary) {
             (Some(data), _) => data.clone(),
-            (None, Some(folder)) => folder.path().to_owned(),
+            (None, Some(folder)) => folder.to_owned(),
             (None, None) => program.parent().unwrap_or(Path::new(".")).join("demo-data"),
         };
-        let mut bench = Self::with(&data, &program, arguments.ports(), console)?;
-        bench._temporary = temporary;
-        Ok(bench)
+        Self::with(&data, &program, arguments.ports(), console)
     }
 
     /// A hub on free ports, with its data under `data`; `program` is the demonstration's.
@@ -78,7 +77,7 @@ impl Bench {
     /// # Errors
     /// Certificates cannot be made, or the hub does not start.
     pub fn for_test(data: &Path, program: &Path) -> Result<Self, Error> {
-        Self::with(data, program, (0, 0), Console::standard())
+        Self::with(data, program, (0, 0), Console::silent())
     }
 
     fn with(
@@ -88,9 +87,10 @@ impl Bench {
         console: Console,
     ) -> Result<Self, Error> {
         let setup = Setup::open(data)?;
+        let lock = lock(data)?;
         let (hub, hub_address, http_address) =
             start_hub(program, data, ports, &console, Lines::default())?;
-        let bench = Self {
+        let mut bench = Self {
             setup,
             console,
             program: program.to_owned(),
@@ -98,7 +98,8 @@ impl Bench {
             hub_address,
             http_address,
             device: None,
-            _temporary: None,
+            since: 0,
+            _lock: lock,
         };
         let root = bench
             .setup
@@ -107,6 +108,11 @@ impl Bench {
             .map_err(Error::new)?;
         bench.rest().register_ca("development-root", &root.pem())?;
         bench.rest().put_device(DEVICE_ID, "enabled")?;
+        let earlier = bench.rest().telemetry(DEVICE_ID, 0)?;
+        bench.since = earlier
+            .last()
+            .and_then(|last| last["seq"].as_u64())
+            .unwrap_or(0);
         Ok(bench)
     }
 
@@ -128,6 +134,17 @@ impl Bench {
     /// A client of the service side.
     pub fn rest(&self) -> Rest {
         Rest::new(self.http_address)
+    }
+
+    /// The sequence number of the last telemetry message of an earlier run on the same folder.
+    pub fn since(&self) -> u64 {
+        self.since
+    }
+
+    /// Why it cannot go on: hub or device has ended by itself.
+    pub(crate) fn ended(&mut self) -> Option<Error> {
+        let device = self.device.as_mut().and_then(Process::ended);
+        device.or_else(|| self.hub.ended())
     }
 
     /// What the hub has printed.
@@ -223,6 +240,19 @@ impl Bench {
         }
         ended_well("hub", self.hub.stop(STOP)?)
     }
+}
+
+/// One demonstration a folder: two would mix their devices.
+fn lock(data: &Path) -> Result<File, Error> {
+    let path = data.join("lock");
+    let file = File::create(&path).map_err(|source| Error::path(&path, source))?;
+    file.try_lock().map_err(|_| {
+        Error::new(format!(
+            "{} is in use by another demonstration: choose another folder with --data",
+            data.display()
+        ))
+    })?;
+    Ok(file)
 }
 
 fn ended_well(name: &str, status: ExitStatus) -> Result<(), Error> {

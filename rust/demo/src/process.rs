@@ -88,6 +88,15 @@ impl Process {
         self.wait(timeout)
     }
 
+    /// That it has ended, if it has.
+    pub(crate) fn ended(&mut self) -> Option<Error> {
+        let status = self.child.try_wait().ok().flatten()?;
+        Some(Error::new(format!(
+            "the {} process ended by itself, with {status}",
+            self.name
+        )))
+    }
+
     /// Waits until it has ended by itself.
     ///
     /// # Errors

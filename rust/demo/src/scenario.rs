@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeSet,
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -17,6 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) fn run(
     arguments: &Arguments,
+    temporary: Option<&Path>,
     console: &Console,
     mut tell: impl FnMut(&Check),
 ) -> Result<Report, Error> {
@@ -33,7 +35,7 @@ pub(crate) fn run(
 
     let mut started = None;
     let up = check("hub is up", &mut || {
-        let bench = Bench::start(arguments, console.clone())?;
+        let bench = Bench::start(arguments, temporary, console.clone())?;
         let address = bench.hub_address();
         started = Some(bench);
         Ok(format!("{HOSTNAME} at {address}"))
@@ -139,7 +141,7 @@ fn connected(bench: &Bench, lines: &Lines, times: usize) -> Result<String, Error
 
 fn telemetry(bench: &Bench) -> Result<String, Error> {
     let message = bench.rest().until("telemetry", PATIENCE, |rest| {
-        Ok(rest.telemetry(DEVICE_ID, 0)?.into_iter().next())
+        Ok(rest.telemetry(DEVICE_ID, bench.since())?.into_iter().next())
     })?;
     let body = &message["body"];
     let system = &message["systemProperties"];

@@ -72,7 +72,8 @@ fn network(event: network::Event) {
             match (families.v4, families.v6) {
                 (true, true) => "IPv4 and IPv6",
                 (false, true) => "IPv6 only",
-                _ => "IPv4 only",
+                (true, false) => "IPv4 only",
+                (false, false) => "no address so far, trying all the same",
             }
         ),
         network::Event::Lost(reason) => log::warn!(
