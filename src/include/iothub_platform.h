@@ -23,6 +23,7 @@ int64_t iothub_platform_uptime_ms(void);
 /* Who waits: each has a wake flag of its own. */
 #define IOTHUB_WAITER_DRIVER 0
 #define IOTHUB_WAITER_APPLICATION 1
+#define IOTHUB_WAITER_HANDLER 2
 
 /* Deadline for a wait without end. */
 #define IOTHUB_FOREVER INT64_MAX
@@ -41,7 +42,13 @@ void iothub_platform_unlock(void);
 /* Starts the driver thread (its stack and priority are CONFIG_IOTHUB_THREAD_*). At most once: -EALREADY. */
 int iothub_platform_thread_start(void (*entry)(void));
 
-/* Levels as of the `log` crate: 1 error, 2 warning, 3 information, 4 debug, 5 trace. Not terminated by 0. */
+/* Which thread this is: the same number for the same thread, never 0. */
+uintptr_t iothub_platform_thread_id(void);
+
+/*
+ * Levels as of the `log` crate: 1 error, 2 warning, 3 information, 4 debug, 5 trace. message_len bytes of
+ * message are followed by a 0; target is not.
+ */
 void iothub_platform_log(unsigned int level, const char *target, size_t target_len,
 			 const char *message, size_t message_len);
 
@@ -67,6 +74,16 @@ void iothub_platform_reboot(void);
  */
 int iothub_platform_mqtt_abort(void);
 
+/*
+ * For on_all_events of mqtt_helper, with a PUBLISH event: where the payload is larger than mqtt_helper's
+ * buffer, reads it away, acknowledges it at QoS 1, and returns 1; else returns 0 and touches nothing.
+ * mqtt_helper by itself leaves such a payload in the stream and never acknowledges it, so that the hub
+ * sends it again after every connect.
+ */
+struct mqtt_client;
+struct mqtt_evt;
+int iothub_platform_mqtt_discard(struct mqtt_client *client, const struct mqtt_evt *event);
+
 /* Sets TCP_NODELAY on the connection. -ENOTSUP where the stack has no such option. */
 int iothub_platform_mqtt_nodelay(void);
 
@@ -81,6 +98,13 @@ int iothub_platform_hardware_id(char *buf, size_t len);
 
 /* The board's one LED for the application; nothing where there is none. */
 void iothub_platform_led(bool on);
+
+/* One size, offset or number as C sees it, by the name that C has for it; NULL after the last. See src/abi.c. */
+struct iothub_abi_entry {
+	const char *name;
+	uint32_t value;
+};
+const struct iothub_abi_entry *iothub_abi_entry(unsigned int index);
 
 #ifdef __cplusplus
 }

@@ -146,6 +146,12 @@ pub struct modem_key_mgmt_cred_type(pub ::core::ffi::c_uint);
 #[repr(transparent)]
 #[derive(Debug, Copy, Clone, Hash, PartialEq, Eq)]
 pub struct pdn_event(pub ::core::ffi::c_uint);
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct iothub_abi_entry {
+    pub name: *const ::core::ffi::c_char,
+    pub value: u32,
+}
 pub const EPERM: u32 = 1;
 pub const ENOENT: u32 = 2;
 pub const ESRCH: u32 = 3;
@@ -282,6 +288,7 @@ pub const EHWPOISON: u32 = 133;
 pub const ENOTSUP: u32 = 95;
 pub const IOTHUB_WAITER_DRIVER: u32 = 0;
 pub const IOTHUB_WAITER_APPLICATION: u32 = 1;
+pub const IOTHUB_WAITER_HANDLER: u32 = 2;
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
     ["Size of mqtt_utf8"][::core::mem::size_of::<mqtt_utf8>() - 16usize];
@@ -344,18 +351,20 @@ const _: () = {
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of mqtt_evt_param"][::core::mem::size_of::<mqtt_evt_param>() - 24usize];
+    ["Size of mqtt_evt_param"][::core::mem::size_of::<mqtt_evt_param>() - 48usize];
     ["Alignment of mqtt_evt_param"][::core::mem::align_of::<mqtt_evt_param>() - 8usize];
+    ["Offset of field: mqtt_evt_param::publish"]
+        [::core::mem::offset_of!(mqtt_evt_param, publish) - 0usize];
     ["Offset of field: mqtt_evt_param::suback"]
         [::core::mem::offset_of!(mqtt_evt_param, suback) - 0usize];
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of mqtt_evt"][::core::mem::size_of::<mqtt_evt>() - 40usize];
+    ["Size of mqtt_evt"][::core::mem::size_of::<mqtt_evt>() - 64usize];
     ["Alignment of mqtt_evt"][::core::mem::align_of::<mqtt_evt>() - 8usize];
     ["Offset of field: mqtt_evt::type_"][::core::mem::offset_of!(mqtt_evt, type_) - 0usize];
     ["Offset of field: mqtt_evt::param"][::core::mem::offset_of!(mqtt_evt, param) - 8usize];
-    ["Offset of field: mqtt_evt::result"][::core::mem::offset_of!(mqtt_evt, result) - 32usize];
+    ["Offset of field: mqtt_evt::result"][::core::mem::offset_of!(mqtt_evt, result) - 56usize];
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
@@ -425,9 +434,19 @@ const _: () = {
     ["Alignment of lte_lc_evt"][::core::mem::align_of::<lte_lc_evt>() - 4usize];
     ["Offset of field: lte_lc_evt::type_"][::core::mem::offset_of!(lte_lc_evt, type_) - 0usize];
 };
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of iothub_abi_entry"][::core::mem::size_of::<iothub_abi_entry>() - 16usize];
+    ["Alignment of iothub_abi_entry"][::core::mem::align_of::<iothub_abi_entry>() - 8usize];
+    ["Offset of field: iothub_abi_entry::name"]
+        [::core::mem::offset_of!(iothub_abi_entry, name) - 0usize];
+    ["Offset of field: iothub_abi_entry::value"]
+        [::core::mem::offset_of!(iothub_abi_entry, value) - 8usize];
+};
 #[repr(C)]
 #[derive(Copy, Clone)]
 pub union mqtt_evt_param {
+    pub publish: mqtt_publish_param,
     pub suback: mqtt_suback_param,
 }
 #[repr(C)]
@@ -1186,6 +1205,15 @@ impl pdn_event {
     pub const PDN_EVENT_APN_RATE_CONTROL_OFF: pdn_event = pdn_event(7);
     pub const PDN_EVENT_CTX_DESTROYED: pdn_event = pdn_event(8);
 }
+impl Default for iothub_abi_entry {
+    fn default() -> Self {
+        let mut s = ::core::mem::MaybeUninit::<Self>::uninit();
+        unsafe {
+            ::core::ptr::write_bytes(s.as_mut_ptr(), 0, 1);
+            s.assume_init()
+        }
+    }
+}
 unsafe extern "C" {
     pub fn mqtt_helper_init(cfg: *mut mqtt_helper_cfg) -> ::core::ffi::c_int;
     pub fn mqtt_helper_connect(params: *mut mqtt_helper_conn_params) -> ::core::ffi::c_int;
@@ -1226,6 +1254,7 @@ unsafe extern "C" {
     pub fn iothub_platform_thread_start(
         entry: ::core::option::Option<unsafe extern "C" fn()>,
     ) -> ::core::ffi::c_int;
+    pub fn iothub_platform_thread_id() -> usize;
     pub fn iothub_platform_log(
         level: ::core::ffi::c_uint,
         target: *const ::core::ffi::c_char,
@@ -1246,6 +1275,10 @@ unsafe extern "C" {
     ) -> ::core::ffi::c_int;
     pub fn iothub_platform_reboot();
     pub fn iothub_platform_mqtt_abort() -> ::core::ffi::c_int;
+    pub fn iothub_platform_mqtt_discard(
+        client: *mut mqtt_client,
+        event: *const mqtt_evt,
+    ) -> ::core::ffi::c_int;
     pub fn iothub_platform_mqtt_nodelay() -> ::core::ffi::c_int;
     pub fn iothub_platform_mqtt_peer(addr: *mut u8) -> ::core::ffi::c_int;
     pub fn iothub_platform_hardware_id(
@@ -1253,4 +1286,5 @@ unsafe extern "C" {
         len: usize,
     ) -> ::core::ffi::c_int;
     pub fn iothub_platform_led(on: bool);
+    pub fn iothub_abi_entry(index: ::core::ffi::c_uint) -> *const iothub_abi_entry;
 }

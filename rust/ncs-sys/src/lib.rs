@@ -18,7 +18,12 @@
 //! The SDK's interface changed over the years. The build script looks at what the headers declare and tells
 //! `ncs` by `links` metadata (`DEP_NCS_ON_ALL_EVENTS` …), as autoconf would.
 #![no_std]
-#![allow(missing_docs, non_camel_case_types, non_upper_case_globals, non_snake_case)]
+#![allow(
+    missing_docs,
+    non_camel_case_types,
+    non_upper_case_globals,
+    non_snake_case
+)]
 #![allow(clippy::all, clippy::pedantic, clippy::undocumented_unsafe_blocks)]
 #![allow(clippy::multiple_unsafe_ops_per_block, clippy::missing_safety_doc)]
 #![allow(unsafe_op_in_unsafe_fn, unnecessary_transmutes)]

@@ -73,8 +73,9 @@ struct mqtt_subscription_list {
 	uint16_t message_id;
 };
 
-/* Only the member that we read; the real union has one for each event. */
+/* Only the members that we read; the real union has one for each event. */
 union mqtt_evt_param {
+	struct mqtt_publish_param publish;
 	struct mqtt_suback_param suback;
 };
 

@@ -1,0 +1,123 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use iothub_host::Network;
+
+use crate::DeviceOptions;
+
+/// Shows a Thingy:91 that talks to Azure IoT Hub, with neither a board nor an Azure account: a development PKI is made,
+/// a local IoT Hub starts, a simulated device attaches to LTE, waits for IPv6 and connects over mutual TLS.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    subcommand_negates_reqs = true,
+    after_help = "Examples:\n  \
+        cargo run                                 watch it, and open the web page that it names\n  \
+        cargo run -- --network ipv6-only          the same behind DNS64 and NAT64\n  \
+        cargo run -- --once                       check the whole way, step by step, and exit\n  \
+        cargo run -- --once --json                the same for a script"
+)]
+pub struct Arguments {
+    /// Run the scripted scenario, check each step from the hub's side, and exit: 0 only if all passed.
+    #[arg(long)]
+    pub once: bool,
+
+    /// With --once: print the result as one JSON object.
+    #[arg(long, requires = "once")]
+    pub json: bool,
+
+    /// With --once: show the logs of hub and device too.
+    #[arg(long, short, requires = "once")]
+    pub verbose: bool,
+
+    /// The network that the simulated modem finds (--once has its own): dual-stack, ipv6-only, ipv4-only, dual-stack-ipv6-never,
+    /// dual-stack-ipv6-fails, ipv6-only-never, ipv6-only-fails, denied, no-sim, no-cell.
+    #[arg(
+        long,
+        value_name = "KIND",
+        default_value = "dual-stack",
+        conflicts_with = "once"
+    )]
+    pub network: Network,
+
+    /// Port of the web page and of REST, on the loopback interface; 0 takes any that is free [default: 8080, with
+    /// --once 0].
+    #[arg(long, value_name = "PORT")]
+    pub http: Option<u16>,
+
+    /// Port of MQTT over TLS, on the loopback interface; 0 takes any that is free [default: 8883, with --once 0].
+    #[arg(long, value_name = "PORT")]
+    pub mqtt: Option<u16>,
+
+    /// Where certificates, the hub's database and the device's settings are kept [default: demo-data beside the
+    /// program; with --once a temporary folder].
+    #[arg(long, value_name = "FOLDER")]
+    pub data: Option<PathBuf>,
+
+    /// Device to start instead of the Linux one: the application as a Zephyr program for native_sim. Takes MQTT's port
+    /// 8883, which such a program is built with.
+    #[arg(long, value_name = "PROGRAM")]
+    pub device: Option<PathBuf>,
+
+    #[command(subcommand)]
+    pub(crate) role: Option<Role>,
+}
+
+/// What the program is when it has started itself.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Role {
+    #[command(hide = true)]
+    Hub(HubArguments),
+    #[command(hide = true)]
+    Device(DeviceArguments),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct HubArguments {
+    #[arg(long)]
+    pub(crate) data: PathBuf,
+    #[arg(long)]
+    pub(crate) mqtt: u16,
+    #[arg(long)]
+    pub(crate) http: u16,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DeviceArguments {
+    #[arg(long)]
+    pub(crate) data: PathBuf,
+    #[arg(long)]
+    pub(crate) port: u16,
+    #[arg(long)]
+    pub(crate) network: Network,
+    #[arg(long)]
+    pub(crate) time_factor: f64,
+    #[arg(long)]
+    pub(crate) send_timeout: u64,
+}
+
+impl Arguments {
+    /// The ports of MQTT and of HTTP.
+    pub(crate) fn ports(&self) -> (u16, u16) {
+        let otherwise = |port: u16| if self.once { 0 } else { port };
+        let mqtt = if self.device.is_some() {
+            8883
+        } else {
+            otherwise(8883)
+        };
+        (
+            self.mqtt.unwrap_or(mqtt),
+            self.http.unwrap_or_else(|| otherwise(8080)),
+        )
+    }
+}
+
+pub(crate) fn device_options(arguments: &Arguments) -> DeviceOptions {
+    DeviceOptions {
+        network: arguments.network,
+        program: arguments.device.clone(),
+        ..DeviceOptions::default()
+    }
+}

@@ -1,0 +1,306 @@
+//! A hub and a device, each a process, with the certificates between them.
+
+use std::{
+    fs::File,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Command, ExitStatus},
+    time::Duration,
+};
+
+use iothub_host::Network;
+
+use crate::{Arguments, Console, DEVICE_ID, Error, Lines, Process, Rest, Setup, hub::READY};
+
+/// Hub and device.
+pub struct Bench {
+    setup: Setup,
+    console: Console,
+    program: PathBuf,
+    hub: Process,
+    hub_address: SocketAddr,
+    http_address: SocketAddr,
+    device: Option<Process>,
+    /// Telemetry up to here is an earlier run's.
+    since: u64,
+    _lock: File,
+}
+
+/// How the device is started.
+#[derive(Clone, Debug)]
+pub struct DeviceOptions {
+    /// What its modem finds.
+    pub network: Network,
+    /// Factor for the modem's delays.
+    pub time_factor: f64,
+    /// Where the device looks for the hub instead of at its real port.
+    pub port: Option<u16>,
+    /// Longest wait for TCP, for the TLS handshake and for a write.
+    pub send_timeout: Duration,
+    /// Device program to start instead of our own role `device`.
+    pub program: Option<PathBuf>,
+}
+
+impl Default for DeviceOptions {
+    fn default() -> Self {
+        Self {
+            network: Network::DualStack,
+            time_factor: 1.0,
+            port: None,
+            send_timeout: Duration::from_secs(60),
+            program: None,
+        }
+    }
+}
+
+const START: Duration = Duration::from_secs(20);
+const STOP: Duration = Duration::from_secs(10);
+
+impl Bench {
+    pub(crate) fn start(
+        arguments: &Arguments,
+        temporary: Option<&Path>,
+        console: Console,
+    ) -> Result<Self, Error> {
+        let program =
+            std::env::current_exe().map_err(|source| Error::io("this program", source))?;
+        let data = match (&arguments.data, temporary) {
+            (Some(data), _) => data.clone(),
+            (None, Some(folder)) => folder.to_owned(),
+            (None, None) => program.parent().unwrap_or(Path::new(".")).join("demo-data"),
+        };
+        Self::with(&data, &program, arguments.ports(), console)
+    }
+
+    /// A hub on free ports, with its data under `data`; `program` is the demonstration's.
+    ///
+    /// # Errors
+    /// Certificates cannot be made, or the hub does not start.
+    pub fn for_test(data: &Path, program: &Path) -> Result<Self, Error> {
+        Self::with(data, program, (0, 0), Console::silent())
+    }
+
+    fn with(
+        data: &Path,
+        program: &Path,
+        ports: (u16, u16),
+        console: Console,
+    ) -> Result<Self, Error> {
+        let setup = Setup::open(data)?;
+        let lock = lock(data)?;
+        let (hub, hub_address, http_address) =
+            start_hub(program, data, ports, &console, Lines::default())?;
+        let mut bench = Self {
+            setup,
+            console,
+            program: program.to_owned(),
+            hub,
+            hub_address,
+            http_address,
+            device: None,
+            since: 0,
+            _lock: lock,
+        };
+        let root = bench
+            .setup
+            .pki()
+            .authority_certificate("rootca")
+            .map_err(Error::new)?;
+        bench.rest().register_ca("development-root", &root.pem())?;
+        bench.rest().put_device(DEVICE_ID, "enabled")?;
+        let earlier = bench.rest().telemetry(DEVICE_ID, 0)?;
+        bench.since = earlier
+            .last()
+            .and_then(|last| last["seq"].as_u64())
+            .unwrap_or(0);
+        Ok(bench)
+    }
+
+    /// Certificates and folders.
+    pub fn setup(&self) -> &Setup {
+        &self.setup
+    }
+
+    /// MQTT's address.
+    pub fn hub_address(&self) -> SocketAddr {
+        self.hub_address
+    }
+
+    /// The address of page and REST.
+    pub fn http_address(&self) -> SocketAddr {
+        self.http_address
+    }
+
+    /// A client of the service side.
+    pub fn rest(&self) -> Rest {
+        Rest::new(self.http_address)
+    }
+
+    /// The sequence number of the last telemetry message of an earlier run on the same folder.
+    pub fn since(&self) -> u64 {
+        self.since
+    }
+
+    /// Why it cannot go on: hub or device has ended by itself.
+    pub(crate) fn ended(&mut self) -> Option<Error> {
+        let device = self.device.as_mut().and_then(Process::ended);
+        device.or_else(|| self.hub.ended())
+    }
+
+    /// What the hub has printed.
+    pub fn hub_lines(&self) -> &Lines {
+        self.hub.lines()
+    }
+
+    /// Starts the device.
+    ///
+    /// # Errors
+    /// The process cannot be started.
+    pub fn start_device(&mut self, options: &DeviceOptions) -> Result<Lines, Error> {
+        let command = match &options.program {
+            Some(program) => self.zephyr_program(program, options),
+            None => self.own_device(options),
+        };
+        let device = Process::start("device", command, &self.console, Lines::default())?;
+        let lines = device.lines().clone();
+        self.device = Some(device);
+        Ok(lines)
+    }
+
+    fn own_device(&self, options: &DeviceOptions) -> Command {
+        let port = options.port.unwrap_or(self.hub_address.port());
+        let mut command = Command::new(&self.program);
+        command
+            .arg("device")
+            .arg("--data")
+            .arg(self.setup.device_data())
+            .args(["--port", &port.to_string()])
+            .args(["--network", &options.network.to_string()])
+            .args(["--time-factor", &options.time_factor.to_string()])
+            .args([
+                "--send-timeout",
+                &options.send_timeout.as_secs().to_string(),
+            ]);
+        command
+    }
+
+    /// A native_sim program resolves names by the machine's own resolver, so that the hub has to be called localhost.
+    fn zephyr_program(&self, program: &Path, options: &DeviceOptions) -> Command {
+        let mut command = Command::new(program);
+        command
+            .arg(format!(
+                "--credentials={}",
+                self.setup.credentials().display()
+            ))
+            .arg("--hostname=localhost")
+            .arg(format!("--device-id={DEVICE_ID}"))
+            .arg(format!("--network={}", options.network))
+            .current_dir(self.setup.device_data());
+        command
+    }
+
+    /// The device's process, once started.
+    pub fn device(&mut self) -> Option<&mut Process> {
+        self.device.as_mut()
+    }
+
+    /// Ends the hub as a power cut does.
+    ///
+    /// # Errors
+    /// The operating system refuses.
+    pub fn kill_hub(&mut self) -> Result<(), Error> {
+        self.hub.kill()
+    }
+
+    /// Starts the hub again, on the same ports and with the same data.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn restart_hub(&mut self) -> Result<(), Error> {
+        let ports = (self.hub_address.port(), self.http_address.port());
+        let lines = self.hub.lines().clone();
+        let (hub, ..) = start_hub(
+            &self.program,
+            self.setup.data(),
+            ports,
+            &self.console,
+            lines,
+        )?;
+        self.hub = hub;
+        Ok(())
+    }
+
+    /// Ends the device, then the hub; both are asked, none is killed.
+    ///
+    /// # Errors
+    /// One of them does not end, or not with status 0.
+    pub fn stop(&mut self) -> Result<(), Error> {
+        if let Some(mut device) = self.device.take() {
+            ended_well("device", device.stop(STOP)?)?;
+        }
+        ended_well("hub", self.hub.stop(STOP)?)
+    }
+}
+
+/// One demonstration a folder: two would mix their devices.
+fn lock(data: &Path) -> Result<File, Error> {
+    let path = data.join("lock");
+    let file = File::create(&path).map_err(|source| Error::path(&path, source))?;
+    file.try_lock().map_err(|_| {
+        Error::new(format!(
+            "{} is in use by another demonstration: choose another folder with --data",
+            data.display()
+        ))
+    })?;
+    Ok(file)
+}
+
+fn ended_well(name: &str, status: ExitStatus) -> Result<(), Error> {
+    if status.success() {
+        Ok(())
+    } else {
+        Err(Error::new(format!(
+            "the {name} process ended with {status}"
+        )))
+    }
+}
+
+fn start_hub(
+    program: &Path,
+    data: &Path,
+    (mqtt, http): (u16, u16),
+    console: &Console,
+    lines: Lines,
+) -> Result<(Process, SocketAddr, SocketAddr), Error> {
+    let mut command = Command::new(program);
+    command
+        .arg("hub")
+        .arg("--data")
+        .arg(data)
+        .args(["--mqtt", &mqtt.to_string()])
+        .args(["--http", &http.to_string()]);
+    let mark = lines.mark();
+    let hub = Process::start("hub", command, console, lines)?;
+    let ready = hub
+        .lines()
+        .find_after(mark, READY, START)
+        .map_err(|error| {
+            // The hub has said why.
+            let lines = hub.lines().all();
+            let reason = lines
+                .iter()
+                .rev()
+                .find_map(|line| line.strip_prefix("error: "));
+            reason.map_or(error, Error::new)
+        })?;
+    let addresses = ready
+        .split_once(READY)
+        .map_or("", |(_, addresses)| addresses);
+    let mut addresses = addresses.split(' ').map(str::parse);
+    match (addresses.next(), addresses.next()) {
+        (Some(Ok(mqtt)), Some(Ok(http))) => Ok((hub, mqtt, http)),
+        _ => Err(Error::new(format!(
+            "the hub's first line is not understood: {ready}"
+        ))),
+    }
+}

@@ -1,0 +1,50 @@
+//! The role `hub`: the emulator as a process of its own.
+
+use std::{fs, net::Ipv4Addr, process::ExitCode};
+
+use iothub_emulator::{Emulator, Identity, LogFormat, Options};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::{Error, HOSTNAME, arguments::HubArguments, setup::Setup};
+
+/// What the process prints once it can be reached: the marker, then MQTT's and HTTP's address.
+pub(crate) const READY: &str = "ready: ";
+
+pub(crate) fn run(arguments: &HubArguments) -> Result<ExitCode, Error> {
+    crate::device::end_with_parent();
+    tokio::runtime::Runtime::new()
+        .map_err(|source| Error::io("the runtime cannot be started", source))?
+        .block_on(serve(arguments))
+}
+
+async fn serve(arguments: &HubArguments) -> Result<ExitCode, Error> {
+    let setup = Setup::open(&arguments.data)?;
+    let data = setup.hub_data();
+    fs::create_dir_all(&data).map_err(|source| Error::path(&data, source))?;
+    let server = setup.server()?;
+
+    let mut options = Options::new(HOSTNAME);
+    options.mqtt = (Ipv4Addr::LOCALHOST, arguments.mqtt).into();
+    options.http = (Ipv4Addr::LOCALHOST, arguments.http).into();
+    options.data_dir = Some(data);
+    let key = server.key_pem().map_err(Error::new)?;
+    options.identity = Identity::Pem {
+        chain: server.chain_pem(),
+        key: key.expose().to_owned(),
+    };
+    options.log = LogFormat::Text;
+
+    let ended = |kind| signal(kind).map_err(|source| Error::io("signals cannot be caught", source));
+    let (mut interrupt, mut terminate) = (
+        ended(SignalKind::interrupt())?,
+        ended(SignalKind::terminate())?,
+    );
+    let emulator = Emulator::start(options).await.map_err(Error::new)?;
+    println!("{READY}{} {}", emulator.mqtt_addr(), emulator.http_addr());
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    emulator.shutdown().await;
+    Ok(ExitCode::SUCCESS)
+}

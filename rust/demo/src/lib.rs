@@ -1,0 +1,145 @@
+//! The demonstration and its scripted scenario; also the bench of the end-to-end tests.
+//!
+//! The program re-executes itself as `hub` and as `device`, so that each is a process that can be killed.
+#![forbid(unsafe_code)]
+
+mod arguments;
+mod bench;
+mod console;
+mod device;
+mod error;
+mod hub;
+mod process;
+mod report;
+mod rest;
+mod scenario;
+mod setup;
+
+use std::{process::ExitCode, sync::mpsc, time::Duration};
+
+pub use arguments::Arguments;
+pub use bench::{Bench, DeviceOptions};
+pub use console::Console;
+pub use error::Error;
+pub use process::{Lines, Process};
+pub use report::{Check, Report};
+pub use rest::Rest;
+pub use setup::{DEVICE_ID, HOSTNAME, Setup};
+
+use arguments::{Role, device_options};
+use tempfile::TempDir;
+
+/// Runs what the command line asks for.
+///
+/// # Errors
+/// What went wrong, with what to do about it.
+pub fn run(arguments: Arguments) -> Result<ExitCode, Error> {
+    match arguments.role {
+        Some(Role::Hub(of)) => hub::run(&of),
+        Some(Role::Device(of)) => device::run(&of),
+        None if arguments.once => once(&arguments),
+        None => show(&arguments),
+    }
+}
+
+/// Shows it all until Ctrl-C.
+fn show(arguments: &Arguments) -> Result<ExitCode, Error> {
+    let console = Console::standard();
+    let signals = stop_signals()?;
+    let mut bench = Bench::start(arguments, None, console.clone())?;
+    console.banner(&[
+        (
+            "IoT Hub",
+            format!("{HOSTNAME}, MQTT over TLS on {}", bench.hub_address()),
+        ),
+        ("Web page", format!("http://{}/", bench.http_address())),
+        (
+            "Device",
+            format!("{DEVICE_ID} on a network that is {}", arguments.network),
+        ),
+        ("Data", bench.setup().data().display().to_string()),
+        ("", "Ctrl-C ends everything.".to_owned()),
+    ]);
+    prefer_short_interval(&bench.rest())?;
+    bench.start_device(&device_options(arguments))?;
+    while let Err(mpsc::RecvTimeoutError::Timeout) = signals.recv_timeout(LOOK) {
+        if let Some(error) = bench.ended() {
+            return Err(error);
+        }
+    }
+    console.note("stopping");
+    bench.stop()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// How often to look whether hub and device are there.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// A message every 20 s is right for a battery and slow to watch. A twin that already has a wish keeps it.
+fn prefer_short_interval(rest: &Rest) -> Result<(), Error> {
+    let twin = rest.twin(DEVICE_ID)?;
+    if twin["properties"]["desired"]["telemetryInterval"].is_null() {
+        rest.patch_desired(DEVICE_ID, &serde_json::json!({ "telemetryInterval": 5 }))?;
+    }
+    Ok(())
+}
+
+/// Runs the scenario and says what was found.
+fn once(arguments: &Arguments) -> Result<ExitCode, Error> {
+    let console = if arguments.json || !arguments.verbose {
+        Console::silent()
+    } else {
+        Console::standard()
+    };
+    let folder = temporary_folder(arguments)?;
+    let data = folder.as_ref().map(|folder| folder.path().to_owned());
+    let signals = stop_signals()?;
+    let to_remove = data.clone();
+    std::thread::spawn(move || {
+        let _ = signals.recv();
+        // Keys do not stay behind, and the children end with their parent.
+        if let Some(folder) = to_remove {
+            let _ = std::fs::remove_dir_all(folder);
+        }
+        std::process::exit(130);
+    });
+    let report = scenario::run(arguments, data.as_deref(), &console, |check| {
+        if !arguments.json {
+            anstream::println!("{check}");
+        }
+    })?;
+    if arguments.json {
+        anstream::println!("{}", report.to_json());
+    } else {
+        anstream::println!("\n{} passed, {} failed", report.passed(), report.failed());
+    }
+    Ok(if report.failed() == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn temporary_folder(arguments: &Arguments) -> Result<Option<TempDir>, Error> {
+    arguments
+        .data
+        .is_none()
+        .then(|| TempDir::with_prefix("iothub-"))
+        .transpose()
+        .map_err(|source| Error::io("a temporary folder cannot be made", source))
+}
+
+fn stop_signals() -> Result<mpsc::Receiver<()>, Error> {
+    use signal_hook::consts::{SIGINT, SIGTERM};
+    let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])
+        .map_err(|source| Error::io("signals cannot be caught", source))?;
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        for _ in signals.forever() {
+            if sender.send(()).is_err() {
+                break;
+            }
+        }
+    });
+    Ok(receiver)
+}

@@ -1,0 +1,167 @@
+//! The hub's REST interface, as a back end uses it.
+
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+
+use crate::Error;
+
+/// A client of the service side.
+#[derive(Clone, Debug)]
+pub struct Rest {
+    base: String,
+    agent: ureq::Agent,
+}
+
+impl Rest {
+    /// Of the hub at `address`.
+    pub fn new(address: SocketAddr) -> Self {
+        let agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(Duration::from_secs(40)))
+            .build()
+            .into();
+        Self {
+            base: format!("http://{address}"),
+            agent,
+        }
+    }
+
+    /// Registers a CA certificate as verified.
+    ///
+    /// # Errors
+    /// The hub refuses, or cannot be reached. The same holds for all that follow.
+    pub fn register_ca(&self, name: &str, pem: &str) -> Result<(), Error> {
+        let body = json!({ "name": name, "certificate": pem, "isVerified": true });
+        self.expect("POST", "/admin/certificates", &body).map(drop)
+    }
+
+    /// Creates the device, or changes its status.
+    pub fn put_device(&self, id: &str, status: &str) -> Result<(), Error> {
+        let body = json!({
+            "deviceId": id, "status": status, "authentication": { "type": "certificateAuthority" }
+        });
+        self.expect("PUT", &format!("/devices/{id}"), &body)
+            .map(drop)
+    }
+
+    /// The twin as the service sees it.
+    pub fn twin(&self, id: &str) -> Result<Value, Error> {
+        self.expect("GET", &format!("/twins/{id}"), &Value::Null)
+    }
+
+    /// Patches desired properties; returns the new version.
+    pub fn patch_desired(&self, id: &str, desired: &Value) -> Result<u64, Error> {
+        let body = json!({ "properties": { "desired": desired } });
+        let twin = self.expect("PATCH", &format!("/twins/{id}"), &body)?;
+        Ok(twin["properties"]["desired"]["$version"]
+            .as_u64()
+            .unwrap_or(0))
+    }
+
+    /// Calls a direct method: HTTP status and body.
+    pub fn method(&self, id: &str, name: &str, payload: &Value) -> Result<(u16, Value), Error> {
+        let body = json!({
+            "methodName": name, "payload": payload,
+            "responseTimeoutInSeconds": 10, "connectTimeoutInSeconds": 0
+        });
+        self.call("POST", &format!("/twins/{id}/methods"), &body)
+    }
+
+    /// Queues a cloud-to-device message.
+    pub fn send_c2d(&self, id: &str, body: &str) -> Result<(), Error> {
+        let url = format!("{}/devices/{id}/messages/deviceBound", self.base);
+        let answer = self.agent.post(&url).send(body).map_err(Error::new)?;
+        if answer.status().is_success() {
+            Ok(())
+        } else {
+            Err(Error::new(format!("POST {url}: {}", answer.status())))
+        }
+    }
+
+    /// The device as the registry has it.
+    pub fn device(&self, id: &str) -> Result<Value, Error> {
+        self.expect("GET", &format!("/devices/{id}"), &Value::Null)
+    }
+
+    /// Telemetry behind sequence number `since`.
+    pub fn telemetry(&self, id: &str, since: u64) -> Result<Vec<Value>, Error> {
+        self.lines(&format!(
+            "/admin/telemetry.jsonl?since={since}&device={id}&limit=10000"
+        ))
+    }
+
+    /// The hub's events behind sequence number `since`.
+    pub fn events(&self, since: u64) -> Result<Vec<Value>, Error> {
+        self.lines(&format!("/admin/events.jsonl?since={since}&limit=10000"))
+    }
+
+    /// Asks `look` until it finds something; what a hub's client does that waits for a change.
+    ///
+    /// # Errors
+    /// Nothing was found within `timeout`.
+    pub fn until<T>(
+        &self,
+        what: &str,
+        timeout: Duration,
+        mut look: impl FnMut(&Self) -> Result<Option<T>, Error>,
+    ) -> Result<T, Error> {
+        let deadline = Instant::now() + timeout;
+        let mut last = None;
+        loop {
+            match look(self) {
+                Ok(Some(found)) => return Ok(found),
+                Ok(None) => {}
+                Err(error) => last = Some(error),
+            }
+            if Instant::now() >= deadline {
+                let cause = last.map(|error| format!(": {error}")).unwrap_or_default();
+                return Err(Error::new(format!(
+                    "{what}: not within {} s{cause}",
+                    timeout.as_secs()
+                )));
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn lines(&self, path: &str) -> Result<Vec<Value>, Error> {
+        let url = format!("{}{path}", self.base);
+        let mut answer = self.agent.get(&url).call().map_err(Error::new)?;
+        let text = answer.body_mut().read_to_string().map_err(Error::new)?;
+        text.lines()
+            .map(|line| serde_json::from_str(line).map_err(Error::new))
+            .collect()
+    }
+
+    fn expect(&self, method: &str, path: &str, body: &Value) -> Result<Value, Error> {
+        let (status, answer) = self.call(method, path, body)?;
+        if (200..300).contains(&status) {
+            Ok(answer)
+        } else {
+            Err(Error::new(format!("{method} {path}: {status} {answer}")))
+        }
+    }
+
+    fn call(&self, method: &str, path: &str, body: &Value) -> Result<(u16, Value), Error> {
+        let url = format!("{}{path}", self.base);
+        let answer = match method {
+            "GET" => self.agent.get(&url).call(),
+            "PUT" => self.agent.put(&url).send_json(body),
+            "PATCH" => self.agent.patch(&url).send_json(body),
+            _ => self.agent.post(&url).send_json(body),
+        };
+        let mut answer = answer.map_err(|error| Error::new(format!("{method} {path}: {error}")))?;
+        let status = answer.status().as_u16();
+        let text = answer.body_mut().read_to_string().map_err(Error::new)?;
+        let value = if text.is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_str(&text).unwrap_or(Value::String(text))
+        };
+        Ok((status, value))
+    }
+}

@@ -1,0 +1,128 @@
+//! Certificates, the device's settings and credentials: what a factory and `iothub-provision` do for a real one.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use iothub_provision::pki::{Identity, Pki};
+use time::OffsetDateTime;
+
+use crate::Error;
+
+/// The hub's name. The simulated network resolves it to the loopback address.
+pub const HOSTNAME: &str = "my-hub.azure-devices.net";
+
+/// The device's id: an IMEI, as is the custom for nRF91.
+pub const DEVICE_ID: &str = "352656100367872";
+
+/// The security tag of the credentials, as in `zephyr/Kconfig`.
+const SEC_TAG: u32 = 10;
+
+/// The folders and certificates of one demonstration.
+#[derive(Debug)]
+pub struct Setup {
+    data: PathBuf,
+    pki: Pki,
+}
+
+impl Setup {
+    /// Makes what is missing under `data`; what is there stays.
+    ///
+    /// # Errors
+    /// A folder cannot be written, or what is in it cannot be used.
+    pub fn open(data: &Path) -> Result<Self, Error> {
+        fs::create_dir_all(data).map_err(|source| Error::path(data, source))?;
+        let pki =
+            Pki::development(data.join("pki"), OffsetDateTime::now_utc()).map_err(Error::new)?;
+        let setup = Self {
+            data: data.to_owned(),
+            pki,
+        };
+        setup.device()?;
+        setup.provision()?;
+        Ok(setup)
+    }
+
+    /// The folder of it all.
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// The certificates.
+    pub fn pki(&self) -> &Pki {
+        &self.pki
+    }
+
+    /// The device's own folder: its modem's credential store and its settings.
+    pub fn device_data(&self) -> PathBuf {
+        self.data.join("device")
+    }
+
+    /// The hub's own folder.
+    pub fn hub_data(&self) -> PathBuf {
+        self.data.join("hub")
+    }
+
+    /// The folder of the device's credentials.
+    pub fn credentials(&self) -> PathBuf {
+        self.device_data()
+            .join(format!("modem/credentials/{SEC_TAG}"))
+    }
+
+    /// The hub's chain and key, PEM.
+    pub(crate) fn server(&self) -> Result<Identity, Error> {
+        let names = [HOSTNAME, "localhost", "127.0.0.1"];
+        self.pki
+            .server("hub", &names, OffsetDateTime::now_utc())
+            .map_err(Error::new)
+    }
+
+    fn device(&self) -> Result<Identity, Error> {
+        self.pki
+            .device(DEVICE_ID, OffsetDateTime::now_utc())
+            .map_err(Error::new)
+    }
+
+    fn provision(&self) -> Result<(), Error> {
+        let device = self.device()?;
+        let folder = self.credentials();
+        fs::create_dir_all(&folder).map_err(|source| Error::path(&folder, source))?;
+        let root = self
+            .pki
+            .authority_certificate("rootca")
+            .map_err(Error::new)?;
+        write(&folder.join("ca.pem"), root.pem().as_bytes())?;
+        write(&folder.join("cert.pem"), device.chain_pem().as_bytes())?;
+        let key = device.key_pem().map_err(Error::new)?;
+        write(&folder.join("key.pem"), key.expose().as_bytes())?;
+        self.setting("iothub/hostname", HOSTNAME)
+    }
+
+    /// Sets one of the device's settings.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub fn setting(&self, key: &str, value: &str) -> Result<(), Error> {
+        let path = self.device_data().join("settings").join(key);
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).map_err(|source| Error::path(folder, source))?;
+        }
+        write(&path, value.as_bytes())
+    }
+}
+
+/// Writes a file that only its owner can read.
+fn write(path: &Path, content: &[u8]) -> Result<(), Error> {
+    use std::{io::Write, os::unix::fs::OpenOptionsExt};
+    let attempt = || -> io::Result<()> {
+        let mut file = fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(path)?;
+        file.write_all(content)
+    };
+    attempt().map_err(|source| Error::path(path, source))
+}

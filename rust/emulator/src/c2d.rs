@@ -1,0 +1,418 @@
+//! Cloud-to-device messages: a queue per device with locks, expiry, delivery count, dead letters
+//! and feedback.
+
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use serde_json::{Value, json};
+
+use crate::clock::{UnixMs, rfc3339};
+use crate::code::{ErrorCode, Refusal};
+use crate::properties;
+use crate::registry;
+use crate::sas::random_hex;
+
+/// A message on its way to a device.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Message {
+    /// Its position in the queue.
+    pub seq: i64,
+    /// Chosen by the sender or by the service.
+    pub message_id: String,
+    /// The body.
+    pub body: Vec<u8>,
+    /// Application properties.
+    pub properties: Vec<(String, properties::Value)>,
+    /// Wire name and value of further system properties.
+    pub system: Vec<(String, String)>,
+    /// `none`, `full`, `positive` or `negative`.
+    pub ack: String,
+    /// When it was accepted.
+    pub enqueued: UnixMs,
+    /// When it is given up.
+    pub expiry: UnixMs,
+    /// How often it has been handed out.
+    pub delivery_count: i64,
+}
+
+/// What a sender says of a message.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Draft {
+    /// Made up if absent.
+    pub message_id: Option<String>,
+    /// The body.
+    pub body: Vec<u8>,
+    /// Application properties.
+    pub properties: Vec<(String, properties::Value)>,
+    /// Wire name and value of system properties.
+    pub system: Vec<(String, String)>,
+    /// `none` if absent.
+    pub ack: Option<String>,
+    /// An hour from now if absent.
+    pub expiry: Option<UnixMs>,
+}
+
+/// The queue's settings, with Azure's defaults.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Policy {
+    /// How long a message is locked for a connection.
+    pub lock_ms: i64,
+    /// How often a message is handed out at most.
+    pub max_delivery_count: i64,
+    /// How long a message lives unless its sender says so.
+    pub ttl_ms: i64,
+    /// How many messages may wait.
+    pub depth: i64,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            lock_ms: 60_000,
+            max_delivery_count: 10,
+            ttl_ms: 3_600_000,
+            depth: 50,
+        }
+    }
+}
+
+impl Message {
+    /// The topic under which a device gets it.
+    pub(crate) fn topic(&self, device_id: &str) -> String {
+        let to = format!("/devices/{device_id}/messages/deviceBound");
+        let mut pairs: Vec<(&str, Option<&str>)> =
+            vec![("$.mid", Some(&self.message_id)), ("$.to", Some(&to))];
+        pairs.extend(
+            self.system
+                .iter()
+                .map(|(key, value)| (key.as_str(), Some(value.as_str()))),
+        );
+        if self.ack != "none" {
+            pairs.push(("iothub-ack", Some(&self.ack)));
+        }
+        pairs.extend(
+            self.properties
+                .iter()
+                .map(|(key, value)| (key.as_str(), value.as_deref())),
+        );
+        format!(
+            "devices/{device_id}/messages/devicebound/{}",
+            properties::encode_bag(pairs)
+        )
+    }
+
+    fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            seq: row.get("seq")?,
+            message_id: row.get("message_id")?,
+            body: row.get("body")?,
+            properties: serde_json::from_str(&row.get::<_, String>("properties")?)
+                .unwrap_or_default(),
+            system: serde_json::from_str(&row.get::<_, String>("system")?).unwrap_or_default(),
+            ack: row.get("ack")?,
+            enqueued: row.get("enqueued")?,
+            expiry: row.get("expiry")?,
+            delivery_count: row.get("delivery_count")?,
+        })
+    }
+
+    /// What the page and `GET` show.
+    pub(crate) fn to_json(&self, locked: bool) -> Value {
+        json!({
+            "seq": self.seq,
+            "messageId": self.message_id,
+            "size": self.body.len(),
+            "properties": self.properties.iter().cloned().collect::<std::collections::BTreeMap<_, _>>(),
+            "ack": self.ack,
+            "enqueuedTimeUtc": rfc3339(self.enqueued),
+            "expiryTimeUtc": rfc3339(self.expiry),
+            "deliveryCount": self.delivery_count,
+            "locked": locked,
+        })
+    }
+}
+
+/// Accepts a message for a device.
+pub(crate) fn enqueue(
+    connection: &Connection,
+    hub: &str,
+    device: &str,
+    draft: Draft,
+    policy: Policy,
+    now: UnixMs,
+) -> Result<Message, Refusal> {
+    registry::require(connection, hub, device)?;
+    if draft.body.len() > MAX_BODY {
+        return Err(Refusal::new(
+            ErrorCode::MessageTooLarge,
+            format!(
+                "a cloud-to-device message may have {MAX_BODY} bytes, not {}",
+                draft.body.len()
+            ),
+        ));
+    }
+    let ack = draft.ack.unwrap_or_else(|| "none".to_owned());
+    if !["none", "full", "positive", "negative"].contains(&ack.as_str()) {
+        return Err(invalid(format!(
+            "iothub-ack '{ack}' is none of none, full, positive, negative"
+        )));
+    }
+    let expiry = draft.expiry.unwrap_or(now + policy.ttl_ms);
+    if expiry <= now {
+        return Err(invalid(format!(
+            "the message's expiry {} is in the past",
+            rfc3339(expiry)
+        )));
+    }
+    let waiting = count(connection, hub, device)?;
+    if waiting >= policy.depth {
+        return Err(Refusal::new(
+            ErrorCode::DeviceMaximumQueueDepthExceeded,
+            format!("{waiting} messages are waiting for '{device}' already"),
+        ));
+    }
+    let mut message = Message {
+        seq: 0,
+        message_id: draft.message_id.unwrap_or_else(guid),
+        body: draft.body,
+        properties: draft.properties,
+        system: draft.system,
+        ack,
+        enqueued: now,
+        expiry,
+        delivery_count: 0,
+    };
+    connection.execute(
+        "INSERT INTO c2d (hub, device, message_id, body, properties, system, ack, enqueued, expiry) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        params![
+            hub,
+            device,
+            message.message_id,
+            message.body,
+            serde_json::to_string(&message.properties).unwrap_or_default(),
+            serde_json::to_string(&message.system).unwrap_or_default(),
+            message.ack,
+            message.enqueued,
+            message.expiry
+        ],
+    )?;
+    message.seq = connection.last_insert_rowid();
+    Ok(message)
+}
+
+/// Locks up to `max` messages for a connection, oldest first; expired and worn-out ones go.
+pub(crate) fn lock(
+    connection: &Connection,
+    hub: &str,
+    device: &str,
+    number: u64,
+    max: usize,
+    policy: Policy,
+    now: UnixMs,
+) -> Result<Vec<Message>, Refusal> {
+    let mut locked = Vec::new();
+    while locked.len() < max {
+        let mut select = connection.prepare_cached(
+            "SELECT * FROM c2d WHERE hub = ?1 AND device = ?2 AND locked_until IS NULL ORDER BY seq LIMIT 1",
+        )?;
+        let Some(mut message) = select
+            .query_row([hub, device], Message::from_row)
+            .optional()?
+        else {
+            break;
+        };
+        if message.expiry <= now {
+            settle(connection, hub, device, message.seq, Outcome::Expired, now)?;
+            continue;
+        }
+        if message.delivery_count >= policy.max_delivery_count {
+            settle(
+                connection,
+                hub,
+                device,
+                message.seq,
+                Outcome::DeliveryCountExceeded,
+                now,
+            )?;
+            continue;
+        }
+        message.delivery_count += 1;
+        let mut update = connection.prepare_cached(
+            "UPDATE c2d SET delivery_count = ?2, connection = ?3, locked_until = ?4 WHERE seq = ?1",
+        )?;
+        let number = i64::try_from(number).unwrap_or(i64::MAX);
+        update.execute(params![
+            message.seq,
+            message.delivery_count,
+            number,
+            now + policy.lock_ms
+        ])?;
+        locked.push(message);
+    }
+    Ok(locked)
+}
+
+/// How a message ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// The device acknowledged it.
+    Success,
+    /// Its time ran out.
+    Expired,
+    /// It was handed out too often.
+    DeliveryCountExceeded,
+    /// The service threw the queue away.
+    Purged,
+}
+
+impl Outcome {
+    /// Azure's word.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Success => "Success",
+            Self::Expired => "Expired",
+            Self::DeliveryCountExceeded => "DeliveryCountExceeded",
+            Self::Purged => "Purged",
+        }
+    }
+}
+
+/// Ends a message: takes it out, keeps it as a dead letter, writes feedback. `false` if it is gone.
+pub(crate) fn settle(
+    connection: &Connection,
+    hub: &str,
+    device: &str,
+    seq: i64,
+    outcome: Outcome,
+    now: UnixMs,
+) -> Result<bool, Refusal> {
+    let mut select = connection.prepare_cached("SELECT * FROM c2d WHERE seq = ?1")?;
+    let Some(message) = select.query_row([seq], Message::from_row).optional()? else {
+        return Ok(false);
+    };
+    connection
+        .prepare_cached("DELETE FROM c2d WHERE seq = ?1")?
+        .execute([seq])?;
+    let wanted = match outcome {
+        Outcome::Success => ["full", "positive"],
+        _ => ["full", "negative"],
+    };
+    if wanted.contains(&message.ack.as_str()) {
+        let generation =
+            registry::find(connection, hub, device)?.map(|device| device.generation_id);
+        let record = json!({
+            "originalMessageId": message.message_id,
+            "enqueuedTimeUtc": rfc3339(now),
+            "statusCode": outcome.name(),
+            "description": outcome.name(),
+            "deviceId": device,
+            "deviceGenerationId": generation,
+        });
+        connection.execute(
+            "INSERT INTO feedback (hub, record, created) VALUES (?1, ?2, ?3)",
+            params![hub, record.to_string(), now],
+        )?;
+    }
+    if outcome != Outcome::Success {
+        connection.execute(
+            "INSERT INTO dead_letters (hub, device, message_id, body, properties, reason, at) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            params![
+                hub,
+                device,
+                message.message_id,
+                message.body,
+                serde_json::to_string(&message.properties).unwrap_or_default(),
+                outcome.name(),
+                now
+            ],
+        )?;
+    }
+    Ok(true)
+}
+
+/// Puts what a connection had locked back into the queue; all locks if there is no number.
+pub(crate) fn unlock(connection: &Connection, number: Option<u64>) -> Result<(), Refusal> {
+    let number = number.map(|number| i64::try_from(number).unwrap_or(i64::MAX));
+    let mut update = connection.prepare_cached(
+        "UPDATE c2d SET connection = NULL, locked_until = NULL \
+         WHERE locked_until IS NOT NULL AND (?1 IS NULL OR connection = ?1)",
+    )?;
+    update.execute(params![number])?;
+    Ok(())
+}
+
+/// Lets locks and messages run out; the devices that have something to get now.
+pub(crate) fn sweep(
+    connection: &Connection,
+    now: UnixMs,
+) -> Result<Vec<(String, String)>, Refusal> {
+    let mut expired = connection.prepare_cached(
+        "SELECT hub, device, seq FROM c2d WHERE expiry <= ?1 AND locked_until IS NULL",
+    )?;
+    let expired = expired.query_map([now], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    for (hub, device, seq) in expired.collect::<Result<Vec<(String, String, i64)>, _>>()? {
+        settle(connection, &hub, &device, seq, Outcome::Expired, now)?;
+    }
+    let mut unlock = connection.prepare_cached(
+        "UPDATE c2d SET connection = NULL, locked_until = NULL WHERE locked_until <= ?1 RETURNING hub, device",
+    )?;
+    let woken = unlock.query_map([now], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(woken.collect::<Result<_, _>>()?)
+}
+
+/// How many messages wait for a device.
+pub(crate) fn count(connection: &Connection, hub: &str, device: &str) -> Result<i64, Refusal> {
+    let mut select =
+        connection.prepare_cached("SELECT count(*) FROM c2d WHERE hub = ?1 AND device = ?2")?;
+    Ok(select.query_row([hub, device], |row| row.get(0))?)
+}
+
+/// What waits for a device; the second value says whether it is locked.
+pub(crate) fn list(
+    connection: &Connection,
+    hub: &str,
+    device: &str,
+) -> Result<Vec<(Message, bool)>, Refusal> {
+    let mut select = connection
+        .prepare_cached("SELECT * FROM c2d WHERE hub = ?1 AND device = ?2 ORDER BY seq")?;
+    let messages = select.query_map([hub, device], |row| {
+        Ok((
+            Message::from_row(row)?,
+            row.get::<_, Option<i64>>("locked_until")?.is_some(),
+        ))
+    })?;
+    Ok(messages.collect::<Result<_, _>>()?)
+}
+
+/// Throws a device's queue away; returns how many messages there were.
+pub(crate) fn purge(
+    connection: &Connection,
+    hub: &str,
+    device: &str,
+    now: UnixMs,
+) -> Result<usize, Refusal> {
+    let all = list(connection, hub, device)?;
+    for (message, _) in &all {
+        settle(connection, hub, device, message.seq, Outcome::Purged, now)?;
+    }
+    Ok(all.len())
+}
+
+/// A random GUID.
+pub(crate) fn guid() -> String {
+    let hex = random_hex::<16>();
+    format!(
+        "{}-{}-4{}-a{}-{}",
+        &hex[..8],
+        &hex[8..12],
+        &hex[13..16],
+        &hex[17..20],
+        &hex[20..]
+    )
+}
+
+fn invalid(reason: String) -> Refusal {
+    Refusal::new(ErrorCode::ArgumentInvalid, reason)
+}
+
+const MAX_BODY: usize = 64 * 1024;

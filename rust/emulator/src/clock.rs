@@ -1,0 +1,69 @@
+//! The one clock of the service: the wall clock plus a shift that a test can set.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use time::OffsetDateTime;
+use time::format_description::FormatItem;
+use time::macros::format_description;
+
+/// Milliseconds since 1970-01-01T00:00Z.
+pub(crate) type UnixMs = i64;
+
+/// The service's idea of the time.
+#[derive(Debug, Default)]
+pub(crate) struct Clock {
+    shift_ms: AtomicI64,
+}
+
+impl Clock {
+    /// Now, with the shift applied.
+    pub(crate) fn now(&self) -> UnixMs {
+        let real = OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000;
+        let real = i64::try_from(real).unwrap_or(i64::MAX);
+        real.saturating_add(self.shift_ms.load(Ordering::Relaxed))
+    }
+
+    /// Moves the clock to `shift_ms` beside the wall clock.
+    pub(crate) fn set_shift_ms(&self, shift_ms: i64) {
+        self.shift_ms.store(shift_ms, Ordering::Relaxed);
+    }
+
+    /// The shift that is set.
+    pub(crate) fn shift_ms(&self) -> i64 {
+        self.shift_ms.load(Ordering::Relaxed)
+    }
+}
+
+/// The form that Azure uses in JSON: `2026-11-21T04:02:05.123Z`.
+pub(crate) fn rfc3339(at: UnixMs) -> String {
+    const FORMAT: &[FormatItem<'_>] =
+        format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
+    OffsetDateTime::from_unix_timestamp_nanos(i128::from(at) * 1_000_000)
+        .ok()
+        .and_then(|at| at.format(FORMAT).ok())
+        .unwrap_or_else(|| NEVER.to_owned())
+}
+
+/// Reads RFC 3339; `None` if it is something else.
+pub(crate) fn parse_rfc3339(text: &str) -> Option<UnixMs> {
+    let at = OffsetDateTime::parse(text, &time::format_description::well_known::Rfc3339).ok()?;
+    i64::try_from(at.unix_timestamp_nanos() / 1_000_000).ok()
+}
+
+/// What Azure writes where something has never happened.
+pub(crate) const NEVER: &str = "0001-01-01T00:00:00Z";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formats_and_parses_the_same_instant() {
+        assert_eq!(rfc3339(1_795_233_725_123), "2026-11-21T04:02:05.123Z");
+        assert_eq!(
+            parse_rfc3339("2026-11-21T04:02:05.123Z"),
+            Some(1_795_233_725_123)
+        );
+        assert_eq!(parse_rfc3339("yesterday"), None);
+    }
+}

@@ -1,0 +1,160 @@
+//! `iothub-emulator`: a local Azure IoT Hub.
+#![forbid(unsafe_code)]
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Parser;
+use iothub_emulator::{Emulator, Identity, LogFormat, Options};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// A local Azure IoT Hub: devices connect over MQTT, services over REST, people with a browser.
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXAMPLES)]
+struct Arguments {
+    /// The hub's host name, as it stands in certificates and user names
+    #[arg(long, value_name = "NAME", default_value = "localhost")]
+    hostname: String,
+    /// Where devices connect (MQTT over TLS 1.2); port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8883")]
+    mqtt: SocketAddr,
+    /// REST and web page; beyond loopback a token is needed
+    #[arg(
+        long,
+        visible_alias = "listen",
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:8080"
+    )]
+    http: SocketAddr,
+    /// REST over HTTPS as well, for service clients that speak nothing else
+    #[arg(long, value_name = "ADDRESS")]
+    https: Option<SocketAddr>,
+    /// The host name of one more hub, to which devices can be provisioned; may be repeated
+    #[arg(long = "hub", value_name = "NAME")]
+    hubs: Vec<String>,
+    /// The provisioning service's id scope
+    #[arg(long, value_name = "SCOPE", default_value = "0ne00000001")]
+    id_scope: String,
+    /// Refuse devices with symmetric keys (disableDeviceSAS)
+    #[arg(long)]
+    enforce_x509: bool,
+    /// Take CA certificates as verified when they are uploaded
+    #[arg(long)]
+    verified_on_upload: bool,
+    /// Where everything is kept
+    #[arg(
+        long,
+        value_name = "FOLDER",
+        default_value = "iothub-data",
+        conflicts_with = "ephemeral"
+    )]
+    data_dir: PathBuf,
+    /// Keep nothing
+    #[arg(long)]
+    ephemeral: bool,
+    /// The server's certificate chain (PEM, leaf first); without it one is made
+    #[arg(long, value_name = "FILE", requires = "key")]
+    cert: Option<PathBuf>,
+    /// The key of the server's certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
+    /// A file with the token that REST asks for (Authorization: Bearer …)
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// Log as JSON, one event a line
+    #[arg(long)]
+    json: bool,
+    /// Do not log events
+    #[arg(long, conflicts_with = "json")]
+    quiet: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  iothub-emulator                                   on ports 8883 and 8080, kept in ./iothub-data
+  iothub-emulator --ephemeral --mqtt 127.0.0.1:0 --http 127.0.0.1:0 --json
+                                                    for tests: free ports, nothing is kept
+  curl -X PUT localhost:8080/devices/dev1 -d '{\"authentication\":{\"type\":\"certificateAuthority\"}}'
+                                                    register a device
+  curl localhost:8080/admin/telemetry.jsonl?follow=true
+                                                    watch telemetry
+
+The first line that begins with 'ready ' says where it listens.
+Exit status: 0 after SIGINT or SIGTERM, 1 if it cannot start, 2 for wrong arguments.";
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(arguments).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("iothub-emulator: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut options = Options::new(arguments.hostname);
+    options.mqtt = arguments.mqtt;
+    options.http = arguments.http;
+    options.https = arguments.https;
+    options.more_hubs = arguments.hubs;
+    options.id_scope = arguments.id_scope;
+    options.enforce_x509 = arguments.enforce_x509;
+    options.verified_on_upload = arguments.verified_on_upload;
+    options.data_dir = (!arguments.ephemeral).then_some(arguments.data_dir);
+    options.log = match (arguments.json, arguments.quiet) {
+        (true, _) => LogFormat::Json,
+        (_, true) => LogFormat::Off,
+        _ => LogFormat::Text,
+    };
+    if let (Some(cert), Some(key)) = (&arguments.cert, &arguments.key) {
+        options.identity = Identity::Pem {
+            chain: read(cert)?,
+            key: read(key)?,
+        };
+    }
+    if let Some(file) = &arguments.token_file {
+        options.token = Some(read(file)?.trim().to_owned()).filter(|token| !token.is_empty());
+    }
+    let data_dir = options.data_dir.clone();
+    let emulator = Emulator::start(options).await?;
+    announce(&emulator, data_dir.as_deref());
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    emulator.shutdown().await;
+    Ok(())
+}
+
+/// A reader that goes away after the first line is no reason to stop.
+fn announce(emulator: &Emulator, data_dir: Option<&Path>) {
+    let https = emulator
+        .https_addr()
+        .map(|it| format!(" https=https://{it}/"))
+        .unwrap_or_default();
+    let mut text = format!(
+        "ready mqtt={} http=http://{}/{https}\n",
+        emulator.mqtt_addr(),
+        emulator.http_addr()
+    );
+    if let (Some(_), Some(folder)) = (emulator.ca_pem(), data_dir) {
+        text.push_str(&format!(
+            "devices must trust {}\n",
+            folder.join("server-ca.pem").display()
+        ));
+    }
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    std::fs::read_to_string(path)
+        .map_err(|error| format!("{} cannot be read: {error}", path.display()))
+}

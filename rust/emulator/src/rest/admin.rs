@@ -1,0 +1,258 @@
+//! The emulator's own paths: streams, CA certificates in one step, what is there.
+
+use std::collections::HashMap;
+
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde_json::{Value, json};
+
+use super::stream::{self, Form, Selection};
+use super::{Api, Document, Failure, Hub, if_match, invalid};
+use crate::certificates;
+use crate::clock::rfc3339;
+use crate::code::{ErrorCode, Refusal};
+use crate::journal::Event;
+use crate::x509;
+
+pub(super) fn routes() -> Router<Api> {
+    Router::new()
+        .route("/admin", get(about))
+        .route(
+            "/admin/faults",
+            get(list_faults).post(set_fault).delete(clear_faults),
+        )
+        .route("/admin/faults/{id}", axum::routing::delete(clear_fault))
+        .route("/admin/connection-string", get(connection_string))
+        .route("/admin/clock", get(about).put(set_clock))
+        .route(
+            "/admin/server-certificate",
+            axum::routing::put(swap_certificate),
+        )
+        .route("/admin/telemetry", get(telemetry_events))
+        .route("/admin/telemetry.jsonl", get(telemetry_lines))
+        .route("/admin/events", get(journal_events))
+        .route("/admin/events.jsonl", get(journal_lines))
+        .route(
+            "/admin/certificates",
+            get(list_certificates).post(post_certificate),
+        )
+        .route(
+            "/admin/certificates/{name}",
+            axum::routing::delete(delete_certificate),
+        )
+}
+
+type Parameters = Query<HashMap<String, String>>;
+type Answer = Result<Response, Failure>;
+
+async fn about(State(api): State<Api>) -> Answer {
+    Ok(Json(json!({
+        "name": "iothub-emulator",
+        "version": env!("CARGO_PKG_VERSION"),
+        "hubs": api.service.hubs,
+        "idScope": api.service.id_scope,
+        "time": rfc3339(api.service.clock.now()),
+        "clockShiftMs": api.service.clock.shift_ms(),
+        "connections": api.service.connections.all().len(),
+    }))
+    .into_response())
+}
+
+/// What service clients connect with; as secret as the REST side itself.
+async fn connection_string(State(api): State<Api>, Hub(hub): Hub) -> Answer {
+    let key = &api.access.service_key;
+    let text = format!("HostName={hub};SharedAccessKeyName=iothubowner;SharedAccessKey={key}");
+    Ok(Json(json!({"connectionString": text})).into_response())
+}
+
+async fn telemetry_lines(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    Query(query): Parameters,
+) -> Answer {
+    let selection = selection(&query, &headers, Form::Lines)?;
+    Ok(stream::telemetry(api.service, Form::Lines, selection))
+}
+
+async fn telemetry_events(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    Query(query): Parameters,
+) -> Answer {
+    let selection = selection(&query, &headers, Form::Events)?;
+    Ok(stream::telemetry(api.service, Form::Events, selection))
+}
+
+/// Who asks for `/admin/events` with `Accept: application/x-ndjson` gets lines as well.
+async fn journal_events(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    Query(query): Parameters,
+) -> Answer {
+    let selection = selection(&query, &headers, Form::Events)?;
+    Ok(stream::events(&api.service, Form::Events, selection))
+}
+
+async fn journal_lines(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    Query(query): Parameters,
+) -> Answer {
+    let selection = selection(&query, &headers, Form::Lines)?;
+    Ok(stream::events(&api.service, Form::Lines, selection))
+}
+
+fn selection(
+    query: &HashMap<String, String>,
+    headers: &HeaderMap,
+    form: Form,
+) -> Result<Selection, Refusal> {
+    let number = |name: &str, text: &str| {
+        text.parse()
+            .map_err(|_| invalid(format!("{name}={text} is no number from 0")))
+    };
+    let resumed = headers.get("last-event-id").and_then(|id| id.to_str().ok());
+    let since = match resumed.or(query.get("since").map(String::as_str)) {
+        Some(text) => number("since", text)?,
+        None => 0,
+    };
+    let limit = match query.get("limit") {
+        Some(text) => i64::try_from(number("limit", text)?).unwrap_or(i64::MAX),
+        None => i64::MAX,
+    };
+    let follow =
+        form == Form::Events || query.get("follow").is_some_and(|follow| follow != "false");
+    Ok(Selection {
+        since,
+        device: query.get("device").cloned(),
+        limit,
+        follow,
+    })
+}
+
+async fn list_faults(State(api): State<Api>) -> Answer {
+    Ok(Json(api.service.faults.list()).into_response())
+}
+
+async fn set_fault(State(api): State<Api>, Document(document): Document) -> Answer {
+    let fault = api.service.faults.set(&Value::Object(document))?;
+    api.service
+        .journal
+        .record(Event::info("fault", format!("set: {fault}")));
+    Ok((StatusCode::CREATED, Json(fault)).into_response())
+}
+
+async fn clear_faults(State(api): State<Api>) -> Answer {
+    api.service.faults.clear(None);
+    api.service
+        .journal
+        .record(Event::info("fault", "all cleared"));
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+async fn clear_fault(State(api): State<Api>, Path(id): Path<u64>) -> Answer {
+    if !api.service.faults.clear(Some(id)) {
+        return Err(Refusal::new(ErrorCode::NotFound, format!("there is no fault {id}")).into());
+    }
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+async fn set_clock(State(api): State<Api>, Document(document): Document) -> Answer {
+    let shift = document.get("shiftMs").and_then(Value::as_i64);
+    let shift = shift.filter(|shift| shift.abs() < MAX_SHIFT_MS);
+    let shift = shift
+        .ok_or_else(|| invalid("shiftMs must be a number of milliseconds, within 100 years"))?;
+    api.service.clock.set_shift_ms(shift);
+    api.service.journal.record(Event::info(
+        "fault",
+        format!("the clock is shifted by {shift} ms"),
+    ));
+    about(State(api)).await
+}
+
+async fn swap_certificate(State(api): State<Api>, Document(document): Document) -> Answer {
+    let text = |name: &str| {
+        document
+            .get(name)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    };
+    api.service
+        .certificate
+        .swap(text("chain"), text("key"))
+        .map_err(invalid)?;
+    api.service
+        .journal
+        .record(Event::info("fault", "the server's certificate was swapped"));
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+async fn list_certificates(State(api): State<Api>, Hub(hub): Hub) -> Answer {
+    let all = api
+        .service
+        .store
+        .run(move |c| certificates::list(c, &hub))
+        .await?;
+    let all = all
+        .iter()
+        .map(certificates::Certificate::to_json)
+        .collect::<Result<Vec<Value>, _>>()?;
+    Ok(Json(all).into_response())
+}
+
+async fn post_certificate(
+    State(api): State<Api>,
+    Hub(hub): Hub,
+    Document(document): Document,
+) -> Answer {
+    let text = |name: &str| document.get(name).and_then(Value::as_str);
+    let der = x509::from_text(
+        text("certificate").ok_or_else(|| invalid("'certificate' is missing: PEM text"))?,
+    )?;
+    let name = text("name").unwrap_or("ca").to_owned();
+    let verified = document
+        .get("isVerified")
+        .and_then(Value::as_bool)
+        .unwrap_or(true);
+    let (now, scope) = (api.service.clock.now(), hub.clone());
+    let put = api.service.store.run(move |c| {
+        certificates::put(
+            c,
+            &scope,
+            &name,
+            der,
+            verified,
+            &crate::registry::IfMatch::Any,
+            now,
+        )
+    });
+    let certificate = put.await?;
+    let what = format!(
+        "CA certificate '{}' registered, verified: {verified}",
+        certificate.name
+    );
+    api.service.journal.record(Event {
+        hub: Some(hub),
+        ..Event::info("certificate", what)
+    });
+    Ok((StatusCode::CREATED, Json(certificate.to_json()?)).into_response())
+}
+
+async fn delete_certificate(
+    State(api): State<Api>,
+    Hub(hub): Hub,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Answer {
+    let condition = if_match(&headers);
+    api.service
+        .store
+        .run(move |c| certificates::delete(c, &hub, &name, &condition))
+        .await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+const MAX_SHIFT_MS: i64 = 100 * 365 * 86_400_000;

@@ -1,0 +1,195 @@
+//! Telemetry and events as JSON lines and as server-sent events.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::header;
+use axum::response::{IntoResponse as _, Response};
+use serde_json::Value;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::mpsc;
+
+use crate::service::Service;
+use crate::telemetry;
+
+/// How the lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// One JSON object a line.
+    Lines,
+    /// `text/event-stream`.
+    Events,
+}
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub(super) struct Selection {
+    /// Only what has a larger number.
+    pub(super) since: u64,
+    /// Only of this device.
+    pub(super) device: Option<String>,
+    /// At most so many, if it does not follow.
+    pub(super) limit: i64,
+    /// Whether it goes on with what comes.
+    pub(super) follow: bool,
+}
+
+type Lines = mpsc::Sender<Result<Vec<u8>, Infallible>>;
+
+/// Streams telemetry.
+pub(super) fn telemetry(service: Arc<Service>, form: Form, selection: Selection) -> Response {
+    let (lines, queue) = mpsc::channel(64);
+    tokio::spawn(async move {
+        // Subscribed before the past is read, so that nothing falls between the two.
+        let mut live = service.telemetry.subscribe();
+        let mut last = i64::try_from(selection.since).unwrap_or(i64::MAX);
+        let mut behind = true;
+        loop {
+            while behind {
+                let device = selection.device.clone();
+                let limit = if selection.follow {
+                    PAGE
+                } else {
+                    selection.limit
+                };
+                let Ok(page) = service
+                    .store
+                    .run(move |c| telemetry::after(c, last, device.as_deref(), limit))
+                    .await
+                else {
+                    return;
+                };
+                behind = selection.follow && page.len() as i64 == PAGE;
+                for message in page {
+                    last = message.seq;
+                    if send(&lines, form, message.seq, &message.to_json())
+                        .await
+                        .is_err()
+                    {
+                        return;
+                    }
+                }
+            }
+            if !selection.follow {
+                return;
+            }
+            match next(&mut live, &lines, form).await {
+                Some(Ok(message)) => {
+                    let wanted = selection
+                        .device
+                        .as_ref()
+                        .is_none_or(|id| *id == message.device_id);
+                    if message.seq > last && wanted {
+                        last = message.seq;
+                        if send(&lines, form, message.seq, &message.to_json())
+                            .await
+                            .is_err()
+                        {
+                            return;
+                        }
+                    }
+                }
+                Some(Err(())) => behind = true,
+                None => return,
+            }
+        }
+    });
+    respond(form, queue)
+}
+
+/// Streams events.
+pub(super) fn events(service: &Service, form: Form, selection: Selection) -> Response {
+    let (past, mut live) = service.journal.follow(selection.since);
+    let (lines, queue) = mpsc::channel(64);
+    tokio::spawn(async move {
+        let wanted =
+            |device: &Option<String>| selection.device.is_none() || *device == selection.device;
+        let limit = usize::try_from(selection.limit).unwrap_or(usize::MAX);
+        for event in past
+            .iter()
+            .filter(|event| wanted(&event.device_id))
+            .take(limit)
+        {
+            if send(&lines, form, event.seq, event.as_ref()).await.is_err() {
+                return;
+            }
+        }
+        if !selection.follow {
+            return;
+        }
+        loop {
+            match next(&mut live, &lines, form).await {
+                Some(Ok(event)) if wanted(&event.device_id) => {
+                    if send(&lines, form, event.seq, event.as_ref()).await.is_err() {
+                        return;
+                    }
+                }
+                // A reader that is too slow misses events, as their numbers show.
+                Some(_) => {}
+                None => return,
+            }
+        }
+    });
+    respond(form, queue)
+}
+
+/// The next live value; `Some(Err)` if some were missed; `None` if the reader or the service went.
+async fn next<T: Clone>(
+    live: &mut tokio::sync::broadcast::Receiver<T>,
+    lines: &Lines,
+    form: Form,
+) -> Option<Result<T, ()>> {
+    loop {
+        let received = tokio::select! {
+            received = live.recv() => received,
+            () = lines.closed() => return None,
+            () = tokio::time::sleep(HEARTBEAT) => {
+                if form == Form::Events {
+                    lines.send(Ok(b": still here\n\n".to_vec())).await.ok()?;
+                }
+                continue;
+            }
+        };
+        return match received {
+            Ok(value) => Some(Ok(value)),
+            Err(RecvError::Lagged(_)) => Some(Err(())),
+            Err(RecvError::Closed) => None,
+        };
+    }
+}
+
+async fn send(
+    lines: &Lines,
+    form: Form,
+    id: impl std::fmt::Display,
+    value: &impl serde::Serialize,
+) -> Result<(), ()> {
+    let json = serde_json::to_value(value)
+        .unwrap_or(Value::Null)
+        .to_string();
+    let text = match form {
+        Form::Lines => format!("{json}\n"),
+        Form::Events => format!("id: {id}\ndata: {json}\n\n"),
+    };
+    lines.send(Ok(text.into_bytes())).await.map_err(|_| ())
+}
+
+fn respond(form: Form, queue: mpsc::Receiver<Result<Vec<u8>, Infallible>>) -> Response {
+    let stream = futures_util::stream::unfold(queue, |mut queue| async move {
+        let line = queue.recv().await?;
+        Some((line, queue))
+    });
+    let kind = match form {
+        Form::Lines => "application/x-ndjson",
+        Form::Events => "text/event-stream",
+    };
+    let headers = [
+        (header::CONTENT_TYPE, kind),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    (headers, Body::from_stream(stream)).into_response()
+}
+
+const PAGE: i64 = 500;
+const HEARTBEAT: std::time::Duration = std::time::Duration::from_secs(15);

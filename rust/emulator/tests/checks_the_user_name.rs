@@ -1,0 +1,81 @@
+//! The user-name rules of CONNECT.
+
+#![allow(clippy::unwrap_used)] // helpers of tests
+
+mod support;
+
+use support::Hub;
+
+#[tokio::test]
+async fn accepts_the_old_form_and_other_host_names() {
+    let hub = Hub::start().await;
+    hub.register("dev").await;
+    for user_name in [
+        "hub.localhost/dev/?api-version=2021-04-12&DeviceClientType=x%2F1",
+        "localhost:8883/dev/api-version=2016-11-14",
+        "contoso.azure-devices.net/dev/?api-version=2020-09-30&model-id=dtmi:com:example:T;1",
+    ] {
+        let mut device = hub.dial(Some(&hub.ca.device("dev"))).await;
+        device.connect_as("dev", user_name, true, 60, None).await;
+        assert_eq!(device.connack().await, (false, 0), "{user_name}");
+        device.disconnect().await;
+    }
+    assert_eq!(
+        hub.get("/twins/dev").await.1["modelId"],
+        "dtmi:com:example:T;1"
+    );
+}
+
+#[tokio::test]
+async fn refuses_others_and_says_why() {
+    let hub = Hub::start().await;
+    hub.register("dev").await;
+    for (client_id, user_name, why) in [
+        (
+            "dev",
+            "hub.localhost/dev",
+            "it needs {host}/{deviceId}/?api-version=…",
+        ),
+        (
+            "dev",
+            "hub.localhost/dev/?DeviceClientType=x",
+            "api-version is missing",
+        ),
+        (
+            "other",
+            "hub.localhost/dev/?api-version=1",
+            "the client id is 'other'",
+        ),
+        (
+            "dev",
+            "hub.localhost/dev/m/?api-version=1",
+            "module identities are not emulated",
+        ),
+        (
+            "Dev",
+            "hub.localhost/Dev/?api-version=1",
+            "device 'Dev' is not registered",
+        ),
+    ] {
+        let mut device = hub.dial(Some(&hub.ca.device("dev"))).await;
+        device
+            .connect_as(client_id, user_name, true, 60, None)
+            .await;
+        assert_eq!(device.connack().await, (false, 5), "{user_name}");
+        device.expect_close().await;
+        let of_this = |event: &serde_json::Value| event["reason"].as_str().unwrap().contains(why);
+        hub.event_where("refused", of_this).await;
+    }
+}
+
+#[tokio::test]
+async fn mqtt_5_is_answered_with_code_1() {
+    let hub = Hub::start().await;
+    let mut device = hub.dial(None).await;
+    device
+        .write(b"\x10\x0d\x00\x04MQTT\x05\x02\x00\x3c\x00\x00\x00")
+        .await;
+    assert_eq!(device.connack().await, (false, 1));
+    device.expect_close().await;
+    assert_eq!(hub.event("refused").await["code"], 400001);
+}

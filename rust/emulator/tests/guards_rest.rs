@@ -1,0 +1,106 @@
+//! Who may use REST, and what hostile requests get.
+
+#![allow(clippy::unwrap_used)] // helpers of tests
+
+mod support;
+
+use serde_json::json;
+use support::Hub;
+
+#[tokio::test]
+async fn other_web_pages_and_other_names_are_not_served() {
+    let hub = Hub::start().await;
+    for headers in [
+        [("host", "evil.example")],
+        [("origin", "http://evil.example")],
+    ] {
+        let (status, body) = hub.request("GET", "/devices", &headers, b"").await;
+        assert_eq!(
+            (status, &body["errorCode"]),
+            (401, &json!(401002)),
+            "{headers:?}"
+        );
+    }
+    for host in ["localhost:1", "[::1]:80", "hub.localhost"] {
+        assert_eq!(
+            hub.request("GET", "/devices", &[("host", host)], b"")
+                .await
+                .0,
+            200,
+            "{host}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn with_a_token_nothing_but_the_page_is_open() {
+    let hub = Hub::start().await;
+    let Hub { emulator, .. } = hub;
+    emulator.shutdown().await;
+    let mut options = iothub_emulator::Options::new(support::HUB);
+    options.mqtt = "127.0.0.1:0".parse().unwrap();
+    options.http = "127.0.0.1:0".parse().unwrap();
+    options.token = Some("secret".to_owned());
+    let emulator = iothub_emulator::Emulator::start(options).await.unwrap();
+    let ask = |path: &'static str, value: &'static str| {
+        let address = emulator.http_addr();
+        async move {
+            let headers = [("authorization", value)];
+            let headers = if value.is_empty() {
+                &headers[..0]
+            } else {
+                &headers[..]
+            };
+            support::http(address, "GET", path, headers, b"").await.0
+        }
+    };
+    assert_eq!(ask("/", "").await, 200);
+    assert_eq!(ask("/devices", "").await, 401);
+    assert_eq!(ask("/devices", "Bearer wrong!").await, 401);
+    assert_eq!(ask("/devices", "Bearer secret").await, 200);
+}
+
+#[tokio::test]
+async fn beyond_loopback_a_token_is_required() {
+    let mut options = iothub_emulator::Options::new(support::HUB);
+    options.http = "0.0.0.0:0".parse().unwrap();
+    let error = iothub_emulator::Emulator::start(options).await.unwrap_err();
+    assert!(error.to_string().contains("REST needs a token"), "{error}");
+}
+
+#[tokio::test]
+async fn hostile_paths_ids_and_bodies() {
+    let hub = Hub::start().await;
+    for path in [
+        "/../../etc/passwd",
+        "/app.js/../../x",
+        "/%2e%2e/%2e%2e/etc/passwd",
+        "/admin/nothing",
+    ] {
+        assert_eq!(hub.get(path).await.0, 404, "{path}");
+    }
+    for id in ["x'%20OR%201=1--", "%3Cscript%3E", "a%2Fb", "%00", "%FF"] {
+        let (status, _) = hub.put(&format!("/devices/{id}"), &json!({})).await;
+        assert_eq!(status, 400, "{id}");
+    }
+    let deep = format!("{}1{}", "{\"a\":".repeat(100_000), "}".repeat(100_000));
+    for body in ["{", "[]", "\"\"", deep.as_str()] {
+        assert_eq!(
+            hub.request("PUT", "/devices/dev", &[], body.as_bytes())
+                .await
+                .0,
+            400,
+            "{body:.20}"
+        );
+    }
+    let large = vec![b' '; 2 * 1024 * 1024];
+    assert_eq!(hub.request("PUT", "/devices/dev", &[], &large).await.0, 413);
+    for query in ["since=x", "since=-1", "limit=many"] {
+        assert_eq!(
+            hub.get(&format!("/admin/events.jsonl?{query}")).await.0,
+            400,
+            "{query}"
+        );
+    }
+    assert_eq!(hub.get("/devices").await.0, 200);
+}

@@ -1,0 +1,281 @@
+//! The provisioning service: groups, individual enrolments, moves between hubs.
+
+#![allow(clippy::unwrap_used)] // helpers of tests
+
+mod support;
+
+use serde_json::{Value, json};
+use support::{Ca, Credentials, Device, Hub};
+
+const SCOPE: &str = "0ne00000001";
+
+impl Hub {
+    /// A hub with a group behind the CA.
+    async fn with_group() -> Self {
+        let hub =
+            Self::start_with(|options| options.more_hubs = vec!["second.localhost".to_owned()])
+                .await;
+        hub.group(
+            "fleet",
+            &hub.ca.pem,
+            json!({"iotHubHostName": "hub.localhost"}),
+        )
+        .await;
+        hub
+    }
+
+    async fn group(&self, id: &str, pem: &str, more: Value) {
+        let mut group = more;
+        group["attestation"] = json!({"type": "x509", "x509": {"signingCertificates": {"primary": {"certificate": pem}}}});
+        let (status, answer) = self.put(&format!("/enrollmentGroups/{id}"), &group).await;
+        assert_eq!(status, 200, "{answer}");
+    }
+
+    async fn dial_provisioning(
+        &self,
+        id: &str,
+        credentials: Option<&Credentials>,
+        token: Option<&str>,
+    ) -> Device {
+        let mut device = self.dial(credentials).await;
+        let user_name =
+            format!("{SCOPE}/registrations/{id}/api-version=2019-03-31&ClientVersion=t%2F1");
+        device.connect_as(id, &user_name, false, 60, token).await;
+        device
+    }
+
+    /// Registers and asks until there is an end of it.
+    async fn provision(
+        &self,
+        id: &str,
+        credentials: Option<&Credentials>,
+        token: Option<&str>,
+    ) -> Value {
+        let mut device = self.dial_provisioning(id, credentials, token).await;
+        assert_eq!(device.connack().await, (false, 0));
+        device.subscribe(&["$dps/registrations/res/#"]).await;
+        device
+            .publish("$dps/registrations/PUT/iotdps-register/?$rid=1", "", 1)
+            .await;
+        device.expect_puback(1).await;
+        let answer = device.message().await;
+        assert_eq!(
+            answer.topic,
+            "$dps/registrations/res/202/?$rid=1&retry-after=3"
+        );
+        let assigning: Value = serde_json::from_str(&answer.payload).unwrap();
+        assert_eq!(assigning["status"], "assigning");
+        let operation = assigning["operationId"].as_str().unwrap();
+        let topic = format!(
+            "$dps/registrations/GET/iotdps-get-operationstatus/?$rid=1&operationId={operation}"
+        );
+        device.publish(&topic, " ", 0).await;
+        let answer = device.message().await;
+        assert_eq!(answer.topic, "$dps/registrations/res/200/?$rid=1");
+        device.disconnect().await;
+        serde_json::from_str::<Value>(&answer.payload).unwrap()["registrationState"].take()
+    }
+
+    async fn refused(
+        &self,
+        id: &str,
+        credentials: Option<&Credentials>,
+        token: Option<&str>,
+    ) -> String {
+        let mut device = self.dial_provisioning(id, credentials, token).await;
+        assert_eq!(device.connack().await, (false, 5));
+        device.expect_close().await;
+        let event = self
+            .event_where("refused", |event| event["deviceId"] == id)
+            .await;
+        event["reason"].as_str().unwrap().to_owned()
+    }
+}
+
+#[tokio::test]
+async fn a_group_assigns_and_the_device_connects_to_its_hub() {
+    let hub = Hub::with_group().await;
+    let credentials = hub.ca.device("dev-1");
+    let state = hub.provision("dev-1", Some(&credentials), None).await;
+    assert_eq!(state["status"], "assigned");
+    assert_eq!(
+        (&state["assignedHub"], &state["deviceId"]),
+        (&json!("hub.localhost"), &json!("dev-1"))
+    );
+    assert_eq!(
+        (&state["substatus"], &state["x509"]["enrollmentGroupId"]),
+        (&json!("initialAssignment"), &json!("fleet"))
+    );
+    hub.connect("dev-1", &credentials, true).await.ping().await;
+    assert_eq!(
+        hub.get("/registrations/dev-1").await.1["status"],
+        "assigned"
+    );
+}
+
+#[tokio::test]
+async fn the_most_specific_enrolment_wins_and_blocks() {
+    let hub = Hub::with_group().await;
+    let near = hub.ca.intermediate("Near");
+    hub.group(
+        "near",
+        &near.pem,
+        json!({"iotHubHostName": "second.localhost"}),
+    )
+    .await;
+    let credentials = near.device("dev").with(&near);
+    assert_eq!(
+        hub.provision("dev", Some(&credentials), None).await["assignedHub"],
+        "second.localhost"
+    );
+
+    let individual = json!({
+        "deviceId": "renamed", "iotHubHostName": "hub.localhost",
+        "attestation": {"type": "x509", "x509": {"clientCertificates": {"primary": {"certificate": credentials.leaf_pem()}}}},
+        "initialTwin": {"tags": {"site": "A"}, "properties": {"desired": {"interval": 5}}},
+    });
+    assert_eq!(hub.put("/enrollments/dev", &individual).await.0, 200);
+    let state = hub.provision("dev", Some(&credentials), None).await;
+    assert_eq!(
+        (&state["assignedHub"], &state["deviceId"]),
+        (&json!("hub.localhost"), &json!("renamed"))
+    );
+    let (_, twin) = hub.get("/twins/renamed").await;
+    assert_eq!(
+        (
+            &twin["tags"]["site"],
+            &twin["properties"]["desired"]["interval"]
+        ),
+        (&json!("A"), &json!(5))
+    );
+
+    let mut disabled = individual;
+    disabled["provisioningStatus"] = json!("disabled");
+    assert_eq!(hub.put("/enrollments/dev", &disabled).await.0, 200);
+    assert_eq!(
+        hub.provision("dev", Some(&credentials), None).await["status"],
+        "disabled"
+    );
+}
+
+#[tokio::test]
+async fn a_device_moves_with_its_data_or_without() {
+    let hub = Hub::with_group().await;
+    let credentials = hub.ca.device("dev");
+    hub.provision("dev", Some(&credentials), None).await;
+    hub.patch("/twins/dev", &json!({"tags": {"kept": true}}))
+        .await;
+    hub.group(
+        "fleet",
+        &hub.ca.pem,
+        json!({"iotHubHostName": "second.localhost"}),
+    )
+    .await;
+    let state = hub.provision("dev", Some(&credentials), None).await;
+    assert_eq!(
+        (&state["assignedHub"], &state["substatus"]),
+        (&json!("second.localhost"), &json!("deviceDataMigrated"))
+    );
+    assert_eq!(
+        hub.get("/twins/dev?hub=second.localhost").await.1["tags"]["kept"],
+        true
+    );
+    assert_eq!(hub.get("/twins/dev?hub=hub.localhost").await.0, 404);
+
+    let reset = json!({"iotHubHostName": "hub.localhost", "reprovisionPolicy": {"updateHubAssignment": true, "migrateDeviceData": false}});
+    hub.group("fleet", &hub.ca.pem, reset).await;
+    assert_eq!(
+        hub.provision("dev", Some(&credentials), None).await["substatus"],
+        "deviceDataReset"
+    );
+    assert_eq!(hub.get("/twins/dev").await.1["tags"], json!({}));
+
+    let never = json!({"iotHubHostName": "second.localhost", "reprovisionPolicy": {"updateHubAssignment": false}});
+    hub.group("fleet", &hub.ca.pem, never).await;
+    assert_eq!(
+        hub.provision("dev", Some(&credentials), None).await["assignedHub"],
+        "hub.localhost"
+    );
+}
+
+#[tokio::test]
+async fn with_a_symmetric_key_of_its_own_or_derived_from_the_groups() {
+    let hub = Hub::start().await;
+    let key = "AAECAwQFBgcICQoLDA0ODw==";
+    let attestation =
+        json!({"type": "symmetricKey", "symmetricKey": {"primaryKey": key, "secondaryKey": key}});
+    assert_eq!(
+        hub.put("/enrollments/own", &json!({"attestation": attestation}))
+            .await
+            .0,
+        200
+    );
+    assert_eq!(
+        hub.put(
+            "/enrollmentGroups/keyed",
+            &json!({"attestation": attestation})
+        )
+        .await
+        .0,
+        200
+    );
+    let token = |id: &str, key: &str| {
+        support::token(
+            &format!("{SCOPE}/registrations/{id}"),
+            key,
+            3600,
+            Some("registration"),
+        )
+    };
+    assert_eq!(
+        hub.provision("own", None, Some(&token("own", key))).await["status"],
+        "assigned"
+    );
+    let derived = support::hmac_sha256(key, "one-of-many");
+    let state = hub
+        .provision("one-of-many", None, Some(&token("one-of-many", &derived)))
+        .await;
+    assert_eq!(state["symmetricKey"]["enrollmentGroupId"], "keyed");
+    let reason = hub
+        .refused("other", None, Some(&token("other", &derived)))
+        .await;
+    assert!(reason.contains("the token fits no group's key"), "{reason}");
+}
+
+#[tokio::test]
+async fn who_does_not_belong_is_refused_with_a_reason() {
+    let hub = Hub::with_group().await;
+    let stranger = Ca::root("Stranger").device("dev");
+    let reason = hub.refused("dev", Some(&stranger), None).await;
+    assert!(
+        reason.contains("'CN=Stranger', which is neither a registered CA"),
+        "{reason}"
+    );
+    let reason = hub.refused("bare", None, None).await;
+    assert!(
+        reason.contains("neither a certificate nor a token"),
+        "{reason}"
+    );
+    let reason = hub
+        .refused("name", Some(&hub.ca.device("other")), None)
+        .await;
+    assert!(reason.contains("CN is 'other'"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_hub_that_is_not_here_is_a_failure_the_device_can_read() {
+    let hub = Hub::with_group().await;
+    hub.group(
+        "fleet",
+        &hub.ca.pem,
+        json!({"iotHubHostName": "elsewhere.net"}),
+    )
+    .await;
+    let state = hub
+        .provision("dev", Some(&hub.ca.device("dev")), None)
+        .await;
+    assert_eq!(
+        (&state["status"], &state["errorCode"]),
+        (&json!("failed"), &json!(400208))
+    );
+}

@@ -1,0 +1,61 @@
+//! Error numbers, as C returns them.
+
+use std::io;
+
+/// A positive error number of Linux; [`Errno::code`] is what a C function returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Errno(i32);
+
+macro_rules! errnos {
+    ($($name:ident = $value:ident),* $(,)?) => {
+        impl Errno {
+            $(pub(crate) const $name: Self = Self(ncs_sys::$value as i32);)*
+        }
+    };
+}
+
+errnos! {
+    ACCES = EACCES,
+    AGAIN = EAGAIN,
+    CONNABORTED = ECONNABORTED,
+    CONNREFUSED = ECONNREFUSED,
+    CONNRESET = ECONNRESET,
+    DEADLK = EDEADLK,
+    FAULT = EFAULT,
+    INPROGRESS = EINPROGRESS,
+    INVAL = EINVAL,
+    IO = EIO,
+    NETDOWN = ENETDOWN,
+    NETUNREACH = ENETUNREACH,
+    NOENT = ENOENT,
+    NOMEM = ENOMEM,
+    NOSPC = ENOSPC,
+    NOTCONN = ENOTCONN,
+    NOTSUP = ENOTSUP,
+    OPNOTSUPP = EOPNOTSUPP,
+    PERM = EPERM,
+    TIMEDOUT = ETIMEDOUT,
+    TOO_BIG = E2BIG,
+}
+
+impl Errno {
+    /// The number as a C function returns it: negative.
+    pub(crate) const fn code(self) -> i32 {
+        -self.0
+    }
+}
+
+impl From<&io::Error> for Errno {
+    fn from(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::WouldBlock => Self::AGAIN,
+            io::ErrorKind::TimedOut => Self::TIMEDOUT,
+            _ => error.raw_os_error().map_or(Self::IO, Self),
+        }
+    }
+}
+
+/// `Ok` as 0, an error as its negative number.
+pub(crate) fn code(result: Result<(), Errno>) -> i32 {
+    result.err().map_or(0, Errno::code)
+}

@@ -1,0 +1,240 @@
+//! The platform of `iothub` on Linux: every C function that `ncs-sys` declares, over TCP and
+//! rustls, with a simulated nRF91 modem.
+//!
+//! Nothing above the seam knows that it is not a board. This crate knows nothing of Azure: a
+//! program links it and starts it, and the driver finds the functions by their names.
+//!
+//! ```no_run
+//! use iothub_host::{Network, Options};
+//!
+//! let mut options = Options::new("data/device-1");
+//! options.network = Network::Ipv6Only;
+//! options.hosts.push(("my-hub.azure-devices.net".into(), [127, 0, 0, 1].into()));
+//! iothub_host::start(options)?;
+//! # Ok::<(), iothub_host::StartError>(())
+//! ```
+//! A program that calls nothing of this crate must say `use iothub_host as _;`, or it is not
+//! linked.
+//!
+//! # What each C function does
+//! Before [`start`] every function that can say so returns -EPERM.
+//!
+//! | function | behaviour | difference to the real one |
+//! |---|---|---|
+//! | `mqtt_helper_init`, `_deinit` | set and forget the callbacks; -EOPNOTSUPP in any other state than disconnected | – |
+//! | `mqtt_helper_connect` | DNS, TCP, TLS 1.2, CONNECT on the caller's thread; first address only; DNS errors are positive | TCP connect and handshake are bounded, see below; credentials are read anew each time |
+//! | `mqtt_helper_subscribe`, `_publish` | one packet; message id 0 is -EINVAL; -ENOMEM for a packet (without payload) larger than the transmit buffer; a failed write calls `on_disconnect` on the caller's thread before the call returns | – |
+//! | `mqtt_helper_disconnect` | connected only; DISCONNECT, then `on_disconnect(0)` on the caller's thread; where the write fails `on_disconnect` comes twice | a close_notify is sent |
+//! | `on_all_events` | first of all, for every event; `false` keeps it from the others | only the type, the result and `suback` are filled in |
+//! | `on_connack` | a refused CONNECT calls it with the code, then `on_disconnect(-ECONNREFUSED)` | – |
+//! | `on_publish` | after the PUBACK of QoS 1; topic and payload are valid during the call | – |
+//! | `on_error` | a payload larger than the buffer: not read, not acknowledged; the loop then ends with `on_disconnect(-ECONNABORTED)` | older releases may go on with a stream out of step |
+//! | keep-alive | PINGREQ when nothing was written for that long; an answer that does not come is not noticed; in CONNECTING the helper gives up instead | – |
+//! | `nrf_modem_lib_init` | always 0 | – |
+//! | `lte_lc_connect_async` | CFUN=1; the events of [`Options::network`] follow; -EFAULT before the modem library's init, -EINPROGRESS while attaching, 0 when registered | the search has no end of its own |
+//! | `lte_lc_power_off` | CFUN=0: not registered, PDN detached, sockets cut | – |
+//! | `pdn_default_ctx_cb_reg` | every handler gets every event of context 0; a handler registered twice is logged as an error | the real one then keeps its lock for good (NCS 2.8 to 3.3) |
+//! | `modem_key_mgmt_write`, `_delete` | -EPERM while CFUN is 1; replaces what is there | a PEM is looked at, not decoded; 8192 bytes at most |
+//! | `modem_key_mgmt_read` | CA certificates only, else -EACCES | the real one's number for that is not documented |
+//! | `modem_key_mgmt_exists` | at any time | – |
+//! | `iothub_platform_uptime_ms`, `_wait`, `_wake`, `_lock`, `_unlock`, `_thread_start`, `_random` | pthreads, the monotonic clock, getrandom | – |
+//! | `iothub_platform_log` | [`Options::log`], one record a call | – |
+//! | `iothub_platform_settings_get`, `_set` | a file a key, replaced by renaming | – |
+//! | `iothub_platform_reboot` | [`Options::reboot`] | – |
+//! | `iothub_platform_mqtt_abort` | closes the connection, `on_disconnect(-ECONNABORTED)` on the caller's thread, waits up to 10 s for the helper's thread; -EDEADLK from one of its callbacks | – |
+//! | `iothub_platform_mqtt_nodelay` | the only way to TCP_NODELAY; header and payload are written apart, as Zephyr does | the modem has no such option |
+//! | `iothub_platform_mqtt_peer` | the address as the device sees it: of a NAT64, not what is behind it | – |
+//! | `iothub_platform_hardware_id`, `_led` | [`Options::hardware_id`], [`Options::led`] | – |
+//!
+//! # Threads
+//! | callback | thread |
+//! |---|---|
+//! | of `mqtt_helper` | `mqtt_helper`; `on_disconnect` also the one that called publish, subscribe, disconnect or abort |
+//! | of `lte_lc` and `pdn` | `sysworkq`, the simulated system workqueue |
+//! | [`Options::log`], [`Options::led`] | whoever logs or switches |
+//!
+//! No lock of this crate is held while a callback or a hook runs.
+//!
+//! # What bounds a wait
+//! [`Options::send_timeout`] (`CONFIG_MQTT_HELPER_SEND_TIMEOUT_SEC`, 60 s) bounds a write, a TCP
+//! connect and, counted anew, a TLS handshake. On the board the helper sets that option after the
+//! handshake, and nothing that is documented bounds the last two. Name resolution is bounded by the
+//! system's resolver. A CONNECT that is not answered is bounded by the keep-alive time only, or by
+//! `iothub_platform_mqtt_abort`.
+//!
+//! # Why a connection fails
+//! | cause | `mqtt_helper_connect` returns |
+//! |---|---|
+//! | no such name / no PDN to ask over / no address of the PDN's family, and no DNS64 | 2 / 3 / 5: `-NRF_EAI_*`, positive as the real one's |
+//! | no address of that family on the PDN | -ENETUNREACH |
+//! | no CA under the sec tags, half a client's credentials, a key that is not the certificate's | -ECONNREFUSED |
+//! | a server whose certificate is not accepted; a server that refuses ours; TCP RST | -ECONNREFUSED |
+//! | PEM files that cannot be used; no TLS 1.2 or no cipher suite in common | -EOPNOTSUPP |
+//! | nothing within the time | -ETIMEDOUT |
+//! | the server closes in the handshake | -ECONNRESET |
+//! | an abort from another thread | -ECONNABORTED |
+//! | the PDN goes | -ENETDOWN |
+//! | CONNECT exceeds the transmit buffer | -ENOMEM |
+//!
+//! -ECONNREFUSED for credentials is what the modem's changelog says; -EOPNOTSUPP for unusable ones
+//! is what its users report. The numbers are Linux's. The reason is logged with the sec tag and the
+//! file.
+//!
+//! # Credentials and settings on disk
+//! `<data>/modem/credentials/<sec tag>/` has `ca.pem` (one or more CA certificates), `cert.pem`
+//! (the device's certificate, then its intermediates), `key.pem` (PKCS#8, SEC1 or PKCS#1; mode
+//! 0600), `psk.pem` and `identity.pem`; a tool may write them while the device is off.
+//! `<data>/settings/<key>` is a file a setting. CA certificates of all sec tags count; the client's
+//! certificate is the first tag's that has one.
+//!
+//! # The network
+//! [`Network`] says what the modem finds; [`Modem`] lets a test or a demo take it away again. Where
+//! the PDN has no IPv4, a name without an IPv6 address becomes an address of [`Options::nat64`],
+//! and a connection to such an address goes to the IPv4 address inside; [`Options::routes`] carries
+//! a public address on to this machine. On dual stack IPv6 comes first, once it is up. Delays are
+//! those of real logs, times [`Options::time_factor`].
+//!
+//! # Options of the SDK
+//! Only `iothub`'s build script reads Kconfig; this crate takes the same values by [`Options`], and
+//! a test compares the defaults with `rust/ncs-sys/host-include/Kconfig.sdk`.
+
+#![deny(unsafe_code)]
+
+#[allow(unsafe_code)]
+mod edge;
+mod errno;
+mod log;
+mod modem;
+mod mqtt_helper;
+mod nat64;
+mod options;
+mod settings;
+mod tls;
+
+use critical_section as _;
+use std::{
+    fmt, fs, io,
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+};
+
+pub use crate::{
+    log::{Level, LogHook, Record},
+    modem::{Event, Loss, Modem, ModemError, Network, NetworkError, Registration, Step},
+    nat64::{Nat64Prefix, Nat64PrefixError},
+    options::{LedHook, Options, Reboot},
+};
+use crate::{modem::Simulated, mqtt_helper::Helper, settings::Settings};
+
+/// What the C functions work on.
+struct Host {
+    helper: Arc<Helper>,
+    modem: Arc<Simulated>,
+    settings: Settings,
+    hardware_id: Option<String>,
+    led: LedHook,
+    reboot: Reboot,
+}
+
+static HOST: OnceLock<Host> = OnceLock::new();
+
+/// Switches the simulated device on: makes the data folder and starts the helper's thread and the
+/// system workqueue. Once per process, before the first call of a C function.
+///
+/// # Errors
+/// [`StartError::AlreadyStarted`] the second time, [`StartError::Option`] for a value that cannot
+/// be, and [`StartError::Data`] where the data folder or a thread cannot be made.
+pub fn start(options: Options) -> Result<(), StartError> {
+    static STARTING: Mutex<()> = Mutex::new(());
+
+    let _one_at_a_time = lock(&STARTING);
+    if HOST.get().is_some() {
+        return Err(StartError::AlreadyStarted);
+    }
+    options.check()?;
+    let data = options.data.clone();
+    let failed = |source| StartError::Data {
+        path: data.clone(),
+        source,
+    };
+    fs::create_dir_all(&data).map_err(failed)?;
+
+    let modem = Arc::new(Simulated::new(&options));
+    let helper = Arc::new(Helper::new(&options, Arc::clone(&modem)));
+    log::install(options.log_level, options.log);
+    modem::run(&modem).map_err(failed)?;
+    mqtt_helper::run(&helper).map_err(failed)?;
+    let host = Host {
+        helper,
+        modem,
+        settings: Settings::new(data.join("settings")),
+        hardware_id: options.hardware_id,
+        led: options.led,
+        reboot: options.reboot,
+    };
+    HOST.set(host).map_err(|_| StartError::AlreadyStarted)
+}
+
+/// The simulated modem, to be told what happens to the network.
+///
+/// # Errors
+/// [`ModemError::NotStarted`] before [`start`].
+pub fn modem() -> Result<Modem, ModemError> {
+    HOST.get()
+        .map(|host| Modem::of(&host.modem))
+        .ok_or(ModemError::NotStarted)
+}
+
+/// Why the device did not start.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StartError {
+    /// There is one device a process.
+    AlreadyStarted,
+    /// The data folder, or a thread, could not be made.
+    Data {
+        /// The data folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// An option has a value that cannot be.
+    Option {
+        /// Which one.
+        name: &'static str,
+        /// Why not.
+        reason: &'static str,
+    },
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AlreadyStarted => {
+                f.write_str("the device was started before: there is one a process")
+            }
+            Self::Data { path, source } => {
+                write!(
+                    f,
+                    "the device cannot start over the folder {}: {source}",
+                    path.display()
+                )
+            }
+            Self::Option { name, reason } => write!(f, "option {name}: {reason}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Data { source, .. } => Some(source),
+            Self::AlreadyStarted | Self::Option { .. } => None,
+        }
+    }
+}
+
+/// Locks, also after a panic elsewhere: what the locks here guard is whole between two statements.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,187 @@
+//! Turns Kconfig into constants: from `$DOTCONFIG` in a west build, else from the defaults of
+//! `zephyr/Kconfig` (ours) and `rust/ncs-sys/host-include/Kconfig.sdk` (the SDK's).
+
+use std::{
+    collections::BTreeMap,
+    env, fs,
+    path::{Path, PathBuf},
+};
+
+#[derive(Clone)]
+enum Value {
+    Bool(bool),
+    Int(i64),
+    Text(String),
+}
+
+type Options = BTreeMap<String, Value>;
+
+fn main() {
+    println!("cargo::rerun-if-env-changed=DOTCONFIG");
+    println!("cargo::rerun-if-changed=build.rs");
+    let root = PathBuf::from(variable("CARGO_MANIFEST_DIR")).join("../..");
+    let mut options = Options::new();
+    for file in ["zephyr/Kconfig", "rust/ncs-sys/host-include/Kconfig.sdk"] {
+        let path = root.join(file);
+        println!("cargo::rerun-if-changed={}", path.display());
+        options.extend(parse_kconfig(&root, file, &read(&path)));
+    }
+    if let Some(dotconfig) = env::var_os("DOTCONFIG") {
+        let path = PathBuf::from(dotconfig);
+        println!("cargo::rerun-if-changed={}", path.display());
+        apply_dotconfig(&mut options, &read(&path));
+        check(&options);
+    }
+    let out = PathBuf::from(variable("OUT_DIR")).join("kconfig.rs");
+    fs::write(&out, constants(&options))
+        .unwrap_or_else(|error| panic!("{}: {error}", out.display()));
+}
+
+fn variable(name: &str) -> String {
+    env::var(name).unwrap_or_else(|_| panic!("cargo sets {name}"))
+}
+
+fn read(path: &PathBuf) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The defaults of a Kconfig file in the subset that its head states; anything else stops the build. `rsource` takes
+/// in another file of the same folder; `orsource` is for files that are Zephyr's business only.
+fn parse_kconfig(root: &Path, file: &str, text: &str) -> Options {
+    let mut options = Options::new();
+    let mut current: Option<(String, Option<&str>)> = None;
+    let mut help = false;
+    for (number, line) in text.lines().enumerate() {
+        let fail = |what: &str| -> ! { panic!("{file}:{}: {what}: {line}", number + 1) };
+        if help && (line.trim().is_empty() || line.starts_with("\t  ")) {
+            continue;
+        }
+        help = false;
+        let line = line.trim();
+        let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+        let rest = rest.trim();
+        match word {
+            "" | "depends" | "select" | "range" | "if" | "endif" | "comment" | "orsource" => {}
+            "rsource" => {
+                let folder = Path::new(file).parent().unwrap_or(Path::new(""));
+                let file = folder.join(rest.trim_matches('"')).display().to_string();
+                let path = root.join(&file);
+                println!("cargo::rerun-if-changed={}", path.display());
+                options.extend(parse_kconfig(root, &file, &read(&path)));
+            }
+            _ if word.starts_with('#') => {}
+            "config" | "menuconfig" => current = Some((rest.to_owned(), None)),
+            "bool" | "int" | "string" => {
+                let Some((name, kind)) = &mut current else {
+                    fail("a type outside a config")
+                };
+                *kind = Some(match word {
+                    "bool" => "bool",
+                    "int" => "int",
+                    _ => "string",
+                });
+                let initial = match word {
+                    "bool" => Value::Bool(false),
+                    "int" => Value::Int(0),
+                    _ => Value::Text(String::new()),
+                };
+                options.insert(name.clone(), initial);
+            }
+            "default" => {
+                let Some((name, Some(kind))) = &current else {
+                    fail("a default without a type before it")
+                };
+                if rest.contains(" if ") {
+                    fail("a conditional default, which a build without Zephyr does not understand");
+                }
+                options.insert(
+                    name.clone(),
+                    value(kind, rest).unwrap_or_else(|| fail("not a value")),
+                );
+            }
+            "help" => help = true,
+            _ => fail("a keyword that a build without Zephyr does not understand"),
+        }
+    }
+    options
+}
+
+fn value(kind: &str, text: &str) -> Option<Value> {
+    Some(match kind {
+        "bool" => Value::Bool(match text {
+            "y" => true,
+            "n" => false,
+            _ => return None,
+        }),
+        "int" => Value::Int(text.parse().ok()?),
+        _ => Value::Text(
+            text.strip_prefix('"')?
+                .strip_suffix('"')?
+                .replace("\\\"", "\""),
+        ),
+    })
+}
+
+/// Overrides the defaults with the configuration of a west build. A bool that is not set there is n.
+fn apply_dotconfig(options: &mut Options, text: &str) {
+    for value in options.values_mut() {
+        if let Value::Bool(flag) = value {
+            *flag = false;
+        }
+    }
+    for line in text.lines() {
+        let Some((name, text)) = line
+            .strip_prefix("CONFIG_")
+            .and_then(|line| line.split_once('='))
+        else {
+            continue;
+        };
+        let Some(known) = options.get_mut(name) else {
+            continue;
+        };
+        let kind = match known {
+            Value::Bool(_) => "bool",
+            Value::Int(_) => "int",
+            Value::Text(_) => "string",
+        };
+        *known = value(kind, text)
+            .unwrap_or_else(|| panic!("CONFIG_{name}={text} is not of the type {kind}"));
+    }
+}
+
+/// What cannot work is said here, in one sentence that names the option.
+fn check(options: &Options) {
+    let flag = |name: &str| matches!(options.get(name), Some(Value::Bool(true)));
+    let empty =
+        |name: &str| matches!(options.get(name), Some(Value::Text(text)) if text.is_empty());
+    let dps = flag("IOTHUB_DPS") && !empty("IOTHUB_DPS_ID_SCOPE");
+    // A C application names the hub when it connects, and may keep its device alive for as long as the hub allows.
+    let c_api = flag("IOTHUB_C_API");
+    if empty("IOTHUB_HOSTNAME") && !dps && !c_api {
+        panic!(
+            "CONFIG_IOTHUB_HOSTNAME is empty: name the hub, as in my-hub.azure-devices.net, or set CONFIG_IOTHUB_DPS_ID_SCOPE, \
+             which `az iot dps show` prints"
+        );
+    }
+    if let Some(Value::Int(keep_alive)) = options.get("MQTT_KEEPALIVE")
+        && *keep_alive > if c_api { 1767 } else { 1177 }
+    {
+        panic!(
+            "CONFIG_MQTT_KEEPALIVE={keep_alive} is above 1177 (1767 with CONFIG_IOTHUB_C_API): IoT Hub drops a device after 1.5 times the keep-alive, at \
+             most 1767 s"
+        );
+    }
+}
+
+fn constants(options: &Options) -> String {
+    let mut text = String::new();
+    for (name, value) in options {
+        let (kind, literal) = match value {
+            Value::Bool(flag) => ("bool", flag.to_string()),
+            Value::Int(number) => ("i64", number.to_string()),
+            Value::Text(string) => ("&str", format!("{string:?}")),
+        };
+        text.push_str(&format!("pub(crate) const {name}: {kind} = {literal};\n"));
+    }
+    text
+}

@@ -1,0 +1,87 @@
+//! Carries out the client's commands by calling C.
+
+use heapless::Vec;
+use iothub_proto::{Command, Errno, Filter, network::Peer};
+use ncs::mqtt;
+
+use crate::{callbacks, identity};
+
+/// Calls C, which may block for tens of seconds; returns its result and, after a connect, where that went.
+pub(crate) fn carry_out(command: &Command<'_>) -> (Result<(), Errno>, Option<Peer>) {
+    let result = match *command {
+        Command::Attach => {
+            log::info!("attaching to LTE");
+            callbacks::attach()
+        }
+        Command::Connect {
+            hostname,
+            client_id,
+            user_name,
+        } => {
+            log::info!(
+                "connecting to {} as {client_id}",
+                hostname.to_str().unwrap_or_default()
+            );
+            let result = mqtt::connect(hostname, client_id, user_name);
+            if result.is_ok() {
+                // A stack that cannot is only slower.
+                let _ = mqtt::nodelay();
+            }
+            let peer = if result.is_ok() { peer() } else { None };
+            return (result.map_err(explained), peer);
+        }
+        Command::Subscribe {
+            message_id,
+            filters,
+        } => mqtt::subscribe(
+            message_id,
+            &filters
+                .iter()
+                .map(filter)
+                .collect::<Vec<_, { mqtt::FILTERS }>>(),
+        ),
+        Command::Publish {
+            message_id,
+            topic,
+            payload,
+            qos,
+            dup,
+        } => mqtt::publish(&mqtt::Publish {
+            message_id,
+            topic,
+            payload,
+            qos,
+            dup,
+        }),
+        Command::Disconnect => mqtt::disconnect(),
+        Command::Abort => mqtt::abort(),
+        Command::StoreAssignment {
+            hostname,
+            device_id,
+        } => identity::store_assignment(hostname, device_id),
+        Command::EraseAssignment => identity::erase_assignment(),
+    };
+    (result.map_err(explained), None)
+}
+
+fn filter(filter: &Filter) -> mqtt::Filter<'static> {
+    mqtt::Filter {
+        topic: filter.topic,
+        qos: filter.qos,
+    }
+}
+
+fn peer() -> Option<Peer> {
+    let mut buffer = [0; 16];
+    let address = mqtt::peer(&mut buffer).ok()?;
+    <[u8; 4]>::try_from(address)
+        .map(Peer::V4)
+        .or_else(|_| <[u8; 16]>::try_from(address).map(Peer::V6))
+        .ok()
+}
+
+/// The core passes the number through; what it means is said here, where the platform is known.
+fn explained(errno: ncs::Errno) -> Errno {
+    log::warn!("{errno}");
+    Errno(errno.get())
+}

@@ -1,0 +1,214 @@
+//! Says in the log what happens, with the cause and the time of the next attempt.
+
+use core::{
+    fmt,
+    net::{Ipv4Addr, Ipv6Addr},
+    time::Duration,
+};
+
+use iothub_proto::{Disconnect, Event, dps, network, twin};
+
+pub(crate) fn event(event: &Event<'_>) {
+    match *event {
+        Event::Network(event) => self::network(event),
+        Event::Peer(peer) => self::peer(peer),
+        Event::Provisioning(event) => provisioning(&event),
+        Event::Connecting { attempt } => log::debug!("attempt {attempt}"),
+        Event::Connected { session_present } => {
+            log::info!(
+                "connected{}",
+                if session_present {
+                    ", the hub has kept the session"
+                } else {
+                    ""
+                }
+            );
+        }
+        Event::Ready => log::info!("ready: every subscription is granted"),
+        Event::Disconnected { cause, retry_in } => disconnected(cause, retry_in),
+        Event::Sent(id) => log::debug!("message {} acknowledged", id.as_u32()),
+        Event::Dropped(id) => log::warn!("message {} dropped", id.as_u32()),
+        Event::C2d(message) => log::debug!("C2D of {} bytes", message.payload.len()),
+        Event::Twin(twin) => log::info!("twin, desired version {}", twin.version),
+        Event::TwinFailed { request, reason } => {
+            log::warn!("twin request {}: {}", request.as_u32(), Twin(reason));
+        }
+        Event::Desired(desired) => log::info!("desired properties, version {}", desired.version),
+        Event::Reported { request, .. } => log::debug!("report {} accepted", request.as_u32()),
+        Event::ReportFailed { request, reason } => {
+            log::warn!("report {}: {}", request.as_u32(), Twin(reason));
+        }
+        Event::Method(request) => log::info!("method {}", request.name),
+        Event::UnmatchedAnswer { status, .. } => {
+            log::warn!("an answer with status {status} to nothing that was asked");
+        }
+        Event::UnknownTopic(topic) => log::warn!(
+            "a message on a topic of {} bytes that is none of ours",
+            topic.len()
+        ),
+        Event::Oversize { discarded, count } => log::error!(
+            "a message larger than the payload buffer of {} bytes {}",
+            crate::kconfig::MQTT_HELPER_PAYLOAD_BUFFER_LEN,
+            if discarded {
+                Oversize::Discarded
+            } else {
+                Oversize::InTheWay(count)
+            }
+        ),
+        _ => log::debug!("event"),
+    }
+}
+
+fn network(event: network::Event) {
+    match event {
+        network::Event::Registered { roaming } => {
+            log::info!("registered{}", if roaming { ", roaming" } else { "" });
+        }
+        network::Event::WaitingForIpv6 { timeout } => {
+            log::info!("waiting for IPv6, at most {}", Time(timeout));
+        }
+        network::Event::Up(families) => log::info!(
+            "network up: {}",
+            match (families.v4, families.v6) {
+                (true, true) => "IPv4 and IPv6",
+                (false, true) => "IPv6 only",
+                (true, false) => "IPv4 only",
+                (false, false) => "no address so far, trying all the same",
+            }
+        ),
+        network::Event::Lost(reason) => log::warn!(
+            "network lost: {}",
+            match reason {
+                network::LostReason::Deactivated => "the PDN was deactivated",
+                network::LostReason::Detached => "detached",
+                network::LostReason::Ipv6Down => "IPv6 is gone",
+                network::LostReason::NotRegistered => "no longer registered",
+            }
+        ),
+        network::Event::Ipv6NotComing(reason) => log::warn!(
+            "no IPv6: {}",
+            match reason {
+                network::NoIpv6Reason::Ipv4Only => "the network gives IPv4 only",
+                network::NoIpv6Reason::Failed => "its configuration failed",
+                network::NoIpv6Reason::Timeout => "it did not come in time",
+            }
+        ),
+        network::Event::Refused(network::RefusedReason::Denied) => {
+            log::error!("registration denied: is the SIM active, and allowed in this network?");
+        }
+        network::Event::Refused(network::RefusedReason::UiccFail) => {
+            log::error!("no SIM, or it does not answer");
+        }
+        _ => {}
+    }
+}
+
+fn peer(peer: network::PeerView) {
+    match peer {
+        network::PeerView::V4(address) => log::info!("over IPv4 to {}", Ipv4Addr::from(address)),
+        network::PeerView::V6(address) => log::info!("over IPv6 to {}", Ipv6Addr::from(address)),
+        network::PeerView::Nat64 {
+            address,
+            prefix,
+            v4,
+            certain,
+        } => log::info!(
+            "over IPv6 to {}, which is {} behind a NAT64 (/{prefix}{})",
+            Ipv6Addr::from(address),
+            Ipv4Addr::from(v4),
+            if certain { "" } else { ", by the look of it" },
+        ),
+    }
+}
+
+fn provisioning(event: &dps::Event<'_>) {
+    match event {
+        dps::Event::Registering => log::info!("DPS: registering"),
+        dps::Event::Assigning => log::info!("DPS: assigning"),
+        dps::Event::Assigned { .. } => log::info!("DPS: assigned"),
+        dps::Event::Failed(failure) => log::error!("DPS: {}", Dps(*failure)),
+        _ => {}
+    }
+}
+
+fn disconnected(cause: Disconnect, retry_in: Option<Duration>) {
+    match retry_in {
+        None if cause == Disconnect::Requested => log::info!("disconnected: {cause}"),
+        Some(wait) => log::warn!("disconnected: {cause}; next attempt in {}", Time(wait)),
+        None => log::warn!("disconnected: {cause}"),
+    }
+}
+
+/// Why a twin request came to nothing, and what to do.
+struct Twin(twin::Failure);
+
+impl fmt::Display for Twin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            twin::Failure::Status(status) => write!(
+                f,
+                "refused with {status}, {}",
+                match status {
+                    400 => "malformed, or over a limit of the twin",
+                    412 => "the version is another one",
+                    429 => "too many requests",
+                    500.. => "trouble at the hub",
+                    _ => "which is unusual",
+                }
+            ),
+            twin::Failure::Timeout => f.write_str("no answer in time"),
+            twin::Failure::Malformed => f.write_str("the answer is not a twin"),
+            twin::Failure::Disconnected => f.write_str("the connection ended before the answer"),
+            _ => f.write_str("failed"),
+        }
+    }
+}
+
+/// Why DPS did not assign, and what to do.
+struct Dps(dps::Failure);
+
+impl fmt::Display for Dps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            dps::Failure::Refused { status, code } => write!(
+                f,
+                "refused with {status}, error {code}: is there an enrolment for this certificate, with its CN as the \
+                 registration id, and is the ID scope right?"
+            ),
+            dps::Failure::Failed { code } => write!(f, "allocation failed, error {code}"),
+            dps::Failure::Disabled => f.write_str("the enrolment is disabled"),
+            dps::Failure::ConnectionProfile => {
+                f.write_str("the assigned hub does not speak the classic protocol of IoT Hub")
+            }
+            dps::Failure::Malformed => f.write_str("the answer is not understood"),
+            dps::Failure::Timeout => f.write_str("no answer in time"),
+            _ => f.write_str("failed"),
+        }
+    }
+}
+
+/// What became of a message that is too large.
+enum Oversize {
+    Discarded,
+    InTheWay(u32),
+}
+
+impl fmt::Display for Oversize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Discarded => f.write_str("was read away and acknowledged: it is lost"),
+            Self::InTheWay(count) => {
+                write!(f, "is in the way, number {count} in a row: connecting anew")
+            }
+        }
+    }
+}
+
+/// Seconds and milliseconds, without floating point.
+struct Time(Duration);
+
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:03} s", self.0.as_secs(), self.0.subsec_millis())
+    }
+}

@@ -1,0 +1,292 @@
+//! The driver: one thread that feeds the client with facts and carries out its commands, by the drain rule of
+//! `iothub-proto`.
+
+use core::time::Duration;
+
+use iothub_proto::{
+    Client, Config, ConfigError, Error, Event, Instant, Limits, Timeouts, dps, network, outbox,
+};
+use ncs::platform::{Mutex, Slot, Waiter};
+use static_cell::StaticCell;
+
+use crate::{
+    callbacks,
+    carry_out::carry_out,
+    describe,
+    identity::{Identity, Who},
+    inbox::{self, Fact},
+    kconfig, now,
+    patience::Patience,
+    seconds,
+    turn::Turn,
+};
+
+/// What is called for each event.
+pub type Handler = fn(Event<'_>);
+
+/// What is called for each event, where the message that it came with is of interest: see [`Options`].
+pub type NoticeHandler = fn(Notice<'_>);
+
+/// An event with where it came from.
+#[derive(Clone, Copy, Debug)]
+pub enum Notice<'a> {
+    /// An event, and the message of the hub that it was read from.
+    Event(Event<'a>, Option<Message<'a>>),
+    /// The hub answered a ping.
+    Pingresp,
+}
+
+/// A message as it arrived.
+#[derive(Clone, Copy, Debug)]
+pub struct Message<'a> {
+    /// Its topic.
+    pub topic: &'a [u8],
+    /// Its body.
+    pub payload: &'a [u8],
+}
+
+/// What [`start_with`](crate::start_with) may have otherwise than [`start`](crate::start).
+#[derive(Clone, Copy, Debug)]
+pub struct Options<'a> {
+    /// What is called.
+    pub handler: NoticeHandler,
+    /// Who the device is.
+    pub who: Who<'a>,
+    /// Switch the modem on and wait for the network. Without, both are the application's business.
+    pub attach: bool,
+    /// Connect again by itself.
+    pub reconnect: bool,
+    /// Ask for the twin after each connect.
+    pub request_twin: bool,
+    /// The longest keep-alive that is let pass.
+    pub keep_alive_limit: Duration,
+}
+
+impl Options<'_> {
+    /// As [`start`](crate::start) has it.
+    pub const fn new(handler: NoticeHandler) -> Self {
+        Self {
+            handler,
+            who: Who::Configured,
+            attach: true,
+            reconnect: true,
+            request_twin: true,
+            keep_alive_limit: seconds(1177),
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Call {
+    Event(Handler),
+    Notice(NoticeHandler),
+}
+
+/// Why [`start`](crate::start) refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The configuration cannot work: the text of the log says which option it is.
+    Config(ConfigError),
+    /// It was started before.
+    AlreadyStarted,
+}
+
+impl core::fmt::Display for StartError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Config(error) => error.fmt(f),
+            Self::AlreadyStarted => f.write_str("the client was started before"),
+        }
+    }
+}
+
+pub(crate) type TheClient = Client<{ kconfig::OUTBOX }, { kconfig::IOTHUB_DPS }>;
+
+static CLIENT: Slot<&'static Mutex<TheClient>> = Slot::new();
+static HANDLER: Slot<Call> = Slot::new();
+/// Whether the modem and the network are ours to look after.
+static ATTACH: Slot<bool> = Slot::new();
+
+pub(crate) fn start(handler: Handler) -> Result<(), StartError> {
+    start_as(&Options::new(|_| {}), Call::Event(handler))
+}
+
+pub(crate) fn start_with(options: &Options<'_>) -> Result<(), StartError> {
+    start_as(options, Call::Notice(options.handler))
+}
+
+/// As another device, or at another hub, from the next connect on.
+pub(crate) fn reconfigure(who: &Who<'_>) -> Result<(), ConfigError> {
+    let client = CLIENT.get().ok_or(ConfigError::Started)?;
+    let options = Options {
+        who: *who,
+        ..Options::new(|_| {})
+    };
+    with_config(&options, |config| {
+        client.with(|client| client.reconfigure(config))
+    })
+}
+
+fn start_as(options: &Options<'_>, call: Call) -> Result<(), StartError> {
+    static CELL: StaticCell<Mutex<TheClient>> = StaticCell::new();
+
+    if CLIENT.get().is_some() {
+        return Err(StartError::AlreadyStarted);
+    }
+    let client = with_config(options, Client::new).map_err(StartError::Config)?;
+    let cell = CELL
+        .try_init(Mutex::new(client))
+        .ok_or(StartError::AlreadyStarted)?;
+    HANDLER.set(call);
+    ATTACH.set(options.attach);
+    CLIENT.set(cell);
+    ncs::platform::start_driver(entry).map_err(|_| StartError::AlreadyStarted)
+}
+
+fn with_config<R>(options: &Options<'_>, f: impl FnOnce(&Config<'_>) -> R) -> R {
+    let identity = Identity::load(&options.who);
+    let mut config = Config::new(&identity.hostname, &identity.device_id);
+    config.model_id = Some(kconfig::IOTHUB_MODEL_ID).filter(|id| !id.is_empty());
+    config.client_type = concat!("iothub/", env!("CARGO_PKG_VERSION"));
+    config.keep_alive = seconds(kconfig::MQTT_KEEPALIVE);
+    config.gate = network::GateConfig {
+        enabled: options.attach && kconfig::IOTHUB_IPV6_WAIT,
+        dual_stack: crate::milliseconds(kconfig::IOTHUB_IPV6_WAIT_DUAL_STACK_MS),
+        ipv6_only: crate::milliseconds(kconfig::IOTHUB_IPV6_WAIT_IPV6_ONLY_MS),
+    };
+    config.backoff = kconfig::back_off();
+    config.timeouts = Timeouts {
+        connack: seconds(kconfig::IOTHUB_CONNACK_TIMEOUT_S),
+        suback: seconds(kconfig::IOTHUB_SUBACK_TIMEOUT_S),
+        puback: seconds(kconfig::IOTHUB_PUBACK_TIMEOUT_S),
+        response: seconds(kconfig::IOTHUB_RESPONSE_TIMEOUT_S),
+        method: seconds(kconfig::IOTHUB_METHOD_TIMEOUT_S),
+        ..config.timeouts
+    };
+    config.outbox = if kconfig::IOTHUB_OUTBOX_DROP_OLDEST {
+        outbox::Policy::DropOldest
+    } else {
+        outbox::Policy::Reject
+    };
+    config.dps = identity.dps.as_ref().map(|of| {
+        let mut config = dps::Config::new(&of.id_scope, &of.registration_id);
+        config.hostname = &of.endpoint;
+        config.reprovision_after =
+            u32::try_from(kconfig::IOTHUB_DPS_REPROVISION_AFTER).unwrap_or(10);
+        config
+    });
+    config.assignment = identity.assignment();
+    config.limits = Limits {
+        packet: usize::try_from(kconfig::MQTT_HELPER_RX_TX_BUFFER_SIZE).unwrap_or(0),
+        transmit: kconfig::MESSAGE,
+    };
+    config.reconnect = options.reconnect;
+    config.request_twin = options.request_twin;
+    config.keep_alive_limit = options.keep_alive_limit;
+    config.seed = ncs::platform::random();
+    f(&config)
+}
+
+/// Calls `f` with the client under the lock, and wakes the driver, since there may be something to do.
+pub(crate) fn with_client<R>(
+    f: impl FnOnce(&mut TheClient, Instant) -> Result<R, Error>,
+) -> Result<R, Error> {
+    let client = CLIENT.get().ok_or(Error::NotReady)?;
+    let result = client.with(|client| f(client, now()));
+    Waiter::Driver.wake();
+    result
+}
+
+extern "C" fn entry() {
+    static TX: StaticCell<[u8; kconfig::MESSAGE]> = StaticCell::new();
+
+    let (Some(client), Some(tx)) = (CLIENT.get(), TX.try_init([0; kconfig::MESSAGE])) else {
+        return;
+    };
+    let mut patience = Patience::default();
+    callbacks::prepare(ATTACH.get().unwrap_or(true));
+    loop {
+        take_facts(client);
+        client.with(|client| client.handle_timeout(now()));
+        deliver(client);
+        drain(client, tx);
+        let (deadline, phase) =
+            client.with(|client| (client.poll_timeout(), client.status().phase));
+        let look = patience.look(phase, now());
+        let deadline = deadline.into_iter().chain(look).min();
+        Waiter::Driver.wait(deadline.map(Instant::as_millis));
+    }
+}
+
+/// The drain rule: take a command, let go of the lock, carry it out, complete it; until there is none. Facts
+/// that came meanwhile go first.
+fn drain(client: &'static Mutex<TheClient>, tx: &mut [u8]) {
+    while let Some((id, command)) = client.with(|client| client.poll_command(now(), tx)) {
+        deliver(client);
+        let (result, peer) = carry_out(&command);
+        client.with(|client| {
+            client.complete(now(), id, result);
+            if let Some(peer) = peer {
+                client.handle_peer(now(), peer);
+            }
+        });
+        deliver(client);
+        take_facts(client);
+    }
+}
+
+fn take_facts(client: &'static Mutex<TheClient>) {
+    while let Some(fact) = inbox::pop() {
+        client.with(|client| match fact {
+            Fact::Network(fact) => client.handle_network(now(), fact),
+            Fact::Connack {
+                code,
+                session_present,
+            } => {
+                client.handle_connack(now(), code, session_present);
+            }
+            Fact::Suback {
+                message_id,
+                granted,
+            } => client.handle_suback(now(), message_id, granted),
+            Fact::Puback { message_id } => client.handle_puback(now(), message_id),
+            Fact::Pingresp => client.handle_pingresp(now()),
+            Fact::Oversize { discarded } => client.handle_oversize(now(), discarded),
+            Fact::Disconnected { result } => {
+                client.handle_disconnect(now(), iothub_proto::Errno(result));
+            }
+        });
+        if fact == Fact::Pingresp {
+            emit(Notice::Pingresp);
+        }
+        deliver(client);
+    }
+}
+
+fn deliver(client: &'static Mutex<TheClient>) {
+    while let Some(event) = client.with(|client| client.poll_event()) {
+        emit(Notice::Event(event, None));
+    }
+}
+
+/// Handles a message where it arrives, on mqtt_helper's thread, since its payload is gone afterwards.
+pub(crate) fn on_publish(topic: &[u8], payload: &[u8]) {
+    let Some(client) = CLIENT.get() else { return };
+    if let Some(event) = client.with(|client| client.handle_publish(now(), topic, payload)) {
+        emit(Notice::Event(event, Some(Message { topic, payload })));
+    }
+    Waiter::Driver.wake();
+}
+
+fn emit(notice: Notice<'_>) {
+    let _turn = Turn::take();
+    if let Notice::Event(event, _) = &notice {
+        describe::event(event);
+    }
+    match (HANDLER.get(), notice) {
+        (Some(Call::Event(handler)), Notice::Event(event, _)) => handler(event),
+        (Some(Call::Notice(handler)), notice) => handler(notice),
+        _ => {}
+    }
+}

@@ -1,0 +1,43 @@
+//! Facts on their way from the callbacks of C to the driver.
+
+use core::cell::RefCell;
+
+use heapless::Deque;
+use iothub_proto::network;
+use ncs::platform::Waiter;
+
+/// What a callback was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fact {
+    Network(network::Fact),
+    Connack { code: u8, session_present: bool },
+    Suback { message_id: u16, granted: bool },
+    Puback { message_id: u16 },
+    Pingresp,
+    Oversize { discarded: bool },
+    Disconnected { result: i32 },
+}
+
+/// Room for more than can come between two turns of the driver: the acknowledgements of every message under way, the
+/// events of an attach, and the end of the connection.
+const ROOM: usize = 32;
+
+type Queue = Deque<Fact, ROOM>;
+
+static FACTS: critical_section::Mutex<RefCell<Queue>> =
+    critical_section::Mutex::new(RefCell::new(Deque::new()));
+
+/// Adds a fact and wakes the driver. Called on threads of C: takes no lock and does not wait.
+pub(crate) fn push(fact: Fact) {
+    let full = critical_section::with(|cs| FACTS.borrow_ref_mut(cs).push_back(fact).is_err());
+    if full {
+        // The driver has not run for longer than any of its timers: these will find what was lost.
+        log::error!("the inbox is full: a fact is lost");
+    }
+    Waiter::Driver.wake();
+}
+
+/// The oldest fact.
+pub(crate) fn pop() -> Option<Fact> {
+    critical_section::with(|cs| FACTS.borrow_ref_mut(cs).pop_front())
+}

@@ -1,0 +1,57 @@
+//! The options, as the build script read them from Kconfig.
+
+use core::time::Duration;
+
+use crate::{milliseconds, seconds};
+
+#[allow(
+    dead_code,
+    reason = "every option is there; not each is used on this side of the seam"
+)]
+mod options {
+    include!(concat!(env!("OUT_DIR"), "/kconfig.rs"));
+}
+pub(crate) use options::*;
+
+/// `CONFIG_IOTHUB_LOG_LEVEL`.
+pub const LOG_LEVEL: log::LevelFilter = match IOTHUB_LOG_LEVEL {
+    0 => log::LevelFilter::Off,
+    1 => log::LevelFilter::Error,
+    2 => log::LevelFilter::Warn,
+    3 => log::LevelFilter::Info,
+    4 => log::LevelFilter::Debug,
+    _ => log::LevelFilter::Trace,
+};
+
+/// `CONFIG_IOTHUB_TELEMETRY_INTERVAL_S`.
+pub const TELEMETRY_INTERVAL: Duration = seconds(IOTHUB_TELEMETRY_INTERVAL_S);
+
+/// The largest message with its topic in bytes: `CONFIG_IOTHUB_MESSAGE_SIZE`.
+pub const MESSAGE_MAX: usize = MESSAGE;
+
+/// The options of the C API.
+pub mod c_api {
+    /// `CONFIG_IOTHUB_C_API_RECONNECT`.
+    pub const RECONNECT: bool = super::IOTHUB_C_API_RECONNECT;
+    /// `CONFIG_IOTHUB_C_API_TWIN_REQUEST`.
+    pub const TWIN_REQUEST: bool = super::IOTHUB_C_API_TWIN_REQUEST;
+    /// `CONFIG_IOTHUB_C_API_PROPERTIES`.
+    pub const PROPERTIES: usize = super::IOTHUB_C_API_PROPERTIES as usize;
+    /// `CONFIG_IOTHUB_DPS`.
+    pub const DPS: bool = super::IOTHUB_DPS;
+    /// `CONFIG_MQTT_KEEPALIVE` in seconds.
+    pub const KEEP_ALIVE_S: i64 = super::MQTT_KEEPALIVE;
+}
+
+pub(crate) const OUTBOX: usize = IOTHUB_OUTBOX_SIZE as usize;
+pub(crate) const MESSAGE: usize = IOTHUB_MESSAGE_SIZE as usize;
+
+pub(crate) const fn back_off() -> iothub_proto::reconnect::Policy {
+    iothub_proto::reconnect::Policy {
+        min: milliseconds(IOTHUB_RECONNECT_MIN_MS),
+        max: seconds(IOTHUB_RECONNECT_MAX_S),
+        authorisation_min: seconds(IOTHUB_RECONNECT_AUTH_MIN_S),
+        authorisation_max: seconds(IOTHUB_RECONNECT_AUTH_MAX_S),
+        ..iothub_proto::reconnect::Policy::new()
+    }
+}

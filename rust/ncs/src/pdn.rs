@@ -1,0 +1,103 @@
+//! The packet data network of the default bearer: `modem/pdn.h`.
+
+#[cfg(has_pdn_library)]
+use core::ffi::c_int;
+
+use crate::{Errno, errno::check, platform::Slot};
+
+/// What happens to the default PDN connection (context 0).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The network's reason for giving less than was asked: an ESM cause of 3GPP TS 24.301, 50 = IPv4 only,
+    /// 51 = IPv6 only.
+    Esm(i32),
+    /// Active. The reason, where the network gives one: 0 = IPv4 only, 1 = IPv6 only (3GPP TS 27.007, +CGEV).
+    Activated(Option<u8>),
+    /// No longer active.
+    Deactivated,
+    /// The global IPv6 address is there: only now IPv6 can be used.
+    Ipv6Up,
+    /// No IPv6: it failed, or it was lost.
+    Ipv6Down,
+    /// Detached from the network: holds for every context.
+    Detached,
+    /// Suspended for the time being (NCS 3.3 and later).
+    Suspended,
+    /// Resumed after [`Event::Suspended`].
+    Resumed,
+}
+
+/// Calls `handler` for each event of the default context, on the system work queue. Must come before LTE is
+/// switched on, since the events of that are not repeated; and once only, since a second registration of the same
+/// handler leaves the SDK's list lock taken (NCS 2.8 to 3.0).
+///
+/// # Errors
+/// No memory for one more handler. (NCS, `pdn_default_ctx_cb_reg`.)
+pub fn register(handler: fn(Event)) -> Result<(), Errno> {
+    let first = HANDLER.get().is_none();
+    HANDLER.set(handler);
+    if first { subscribe() } else { Ok(()) }
+}
+
+static HANDLER: Slot<fn(Event)> = Slot::new();
+
+fn deliver(event: Event) {
+    if let Some(handler) = HANDLER.get() {
+        handler(event);
+    }
+}
+
+#[cfg(has_pdn_library)]
+fn subscribe() -> Result<(), Errno> {
+    // SAFETY: the handler is a function that lives for ever.
+    check(unsafe { ncs_sys::pdn_default_ctx_cb_reg(Some(on_event)) })
+}
+
+#[cfg(has_pdn_library)]
+unsafe extern "C" fn on_event(cid: u8, event: ncs_sys::pdn_event, reason: c_int) {
+    use ncs_sys::pdn_event as c;
+    // Detaching has no context of its own.
+    if cid != 0 && event != c::PDN_EVENT_NETWORK_DETACH {
+        return;
+    }
+    deliver(match event {
+        c::PDN_EVENT_CNEC_ESM => Event::Esm(reason),
+        c::PDN_EVENT_ACTIVATED => Event::Activated(u8::try_from(reason).ok()),
+        c::PDN_EVENT_DEACTIVATED => Event::Deactivated,
+        c::PDN_EVENT_IPV6_UP => Event::Ipv6Up,
+        c::PDN_EVENT_IPV6_DOWN => Event::Ipv6Down,
+        c::PDN_EVENT_NETWORK_DETACH => Event::Detached,
+        _ => return,
+    });
+}
+
+#[cfg(not(has_pdn_library))]
+fn subscribe() -> Result<(), Errno> {
+    // SAFETY: takes no arguments.
+    check(unsafe { ncs_sys::lte_lc_pdn_default_ctx_events_enable() })
+}
+
+/// The event of lte_lc that has taken over from the PDN library (NCS 3.2 and later).
+#[cfg(not(has_pdn_library))]
+pub(crate) fn on_lte_event(event: &ncs_sys::lte_lc_evt) {
+    use ncs_sys::lte_lc_pdn_evt_type as c;
+    if event.type_ != ncs_sys::lte_lc_evt_type::LTE_LC_EVT_PDN {
+        return;
+    }
+    // SAFETY: the type of the event says that this member of the union is the valid one.
+    let pdn = unsafe { &event.__bindgen_anon_1.pdn };
+    if pdn.cid != 0 && pdn.type_ != c::LTE_LC_EVT_PDN_NETWORK_DETACH {
+        return;
+    }
+    deliver(match pdn.type_ {
+        c::LTE_LC_EVT_PDN_ESM_ERROR => Event::Esm(pdn.esm_err),
+        c::LTE_LC_EVT_PDN_ACTIVATED => Event::Activated(None),
+        c::LTE_LC_EVT_PDN_DEACTIVATED => Event::Deactivated,
+        c::LTE_LC_EVT_PDN_IPV6_UP => Event::Ipv6Up,
+        c::LTE_LC_EVT_PDN_IPV6_DOWN => Event::Ipv6Down,
+        c::LTE_LC_EVT_PDN_NETWORK_DETACH => Event::Detached,
+        c::LTE_LC_EVT_PDN_SUSPENDED => Event::Suspended,
+        c::LTE_LC_EVT_PDN_RESUMED => Event::Resumed,
+        _ => return,
+    });
+}

@@ -1,0 +1,607 @@
+//! The client: its state, and what the application wishes.
+
+mod duties;
+mod facts;
+mod link;
+mod publish;
+
+use core::time::Duration;
+
+use crate::address::Prefixes;
+use crate::config::{Config, Limits, Timeouts};
+use crate::dps::Registration;
+use crate::error::{Capacity, ConfigError, Disconnect, Error, InvalidRequest};
+use crate::event::{Event, Events};
+use crate::id::{CommandId, MessageId, MethodId, RequestId};
+use crate::identity::Identity;
+use crate::json;
+use crate::methods::{self, Calls, MethodResponse};
+use crate::network::{Gate, Peer};
+use crate::outbox::{self, Kind, Outbox};
+use crate::reconnect::{self, Random};
+use crate::status::{Phase, Status};
+use crate::telemetry::{Qos, Telemetry};
+use crate::time::Instant;
+use crate::timer::{Timer, Timers};
+use crate::twin::{Get, Tracker};
+use crate::writer::Writer;
+
+/// Protocol state for one device: see the [crate docs](crate) for the calling contract.
+///
+/// `OUTBOX` is the size of the outbox in bytes; a message takes its body, its property bag and 16 bytes.
+/// Without `DPS` the code for it is not linked, and a configuration with it is refused.
+#[derive(Debug)]
+pub struct Client<const OUTBOX: usize, const DPS: bool = true> {
+    identity: Identity,
+    settings: Settings,
+    registration: Option<Registration>,
+    gate: Gate,
+    state: State,
+    /// The application wants to be connected.
+    wanted: bool,
+    attach: Attach,
+    assignment: AssignmentDuty,
+    in_hand: Option<(CommandId, Duty)>,
+    timers: Timers,
+    outbox: Outbox<OUTBOX>,
+    get: Get,
+    /// Failed requests for the document in a row, on this connection.
+    get_failures: u32,
+    tracker: Tracker,
+    calls: Calls,
+    events: Events,
+    random: Random,
+    last_connect: Option<Instant>,
+    peer: Option<Peer>,
+    prefixes: Prefixes,
+    /// Messages larger than the payload buffer, in a row.
+    oversize: u32,
+    /// The packet whose round trip is measured.
+    measured: Option<(u16, Instant)>,
+    next_message: u32,
+    next_request: u32,
+    next_command: u32,
+    next_packet: u16,
+    status: Status,
+}
+
+/// What is copied from [`Config`] as it is.
+#[derive(Debug)]
+struct Settings {
+    keep_alive: Duration,
+    backoff: reconnect::Policy,
+    timeouts: Timeouts,
+    outbox: outbox::Policy,
+    reconnect: bool,
+    request_twin: bool,
+    limits: Limits,
+}
+
+/// Where the connection is. It moves on when the command has succeeded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// There is none, and mqtt_helper's thread is not in its loop.
+    Idle,
+    /// `Connect` is in hand.
+    Opening(Target),
+    /// CONNECT is written.
+    Greeting(Target),
+    /// CONNACK has come.
+    Open(Target, Subscription),
+    /// `Disconnect` is due or in hand; then it has ended for this cause.
+    Leaving(Target, Disconnect),
+    /// It has ended; `Abort` is due or in hand.
+    Ending,
+}
+
+/// Whom the connection goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Target {
+    Hub,
+    Dps,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Subscription {
+    Due,
+    Sent(u16),
+    Granted,
+}
+
+/// The command in the driver's hands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Duty {
+    Attach,
+    Assignment,
+    Connect,
+    Subscribe(u16),
+    Get(RequestId),
+    Register(RequestId),
+    /// A record of the outbox, by its packet id.
+    Record(u16),
+    Disconnect,
+    Abort,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Attach {
+    Due,
+    Done,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum AssignmentDuty {
+    None,
+    Store,
+    Erase,
+}
+
+/// QoS 1 messages, and reports, that may be on their way at once.
+const WINDOW: usize = 4;
+
+/// The twin's limit for a section.
+const PATCH_MAX: usize = 32 * 1024;
+
+/// A PUBLISH's bytes beside topic and payload: type, length, topic length, packet id.
+const PUBLISH_OVERHEAD: usize = 1 + 4 + 2 + 2;
+/// A CONNECT's bytes beside client id and user name: fixed header, protocol, level, flags, keep-alive, two lengths.
+const CONNECT_OVERHEAD: usize = 5 + 10 + 4;
+
+impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
+    /// Checks the configuration and copies it.
+    ///
+    /// Fails with a [`ConfigError`] that names the field.
+    pub fn new(config: &Config<'_>) -> Result<Self, ConfigError> {
+        if config.keep_alive > config.keep_alive_limit {
+            return Err(ConfigError::KeepAlive);
+        }
+        let backoff = config.backoff;
+        if backoff.min.is_zero()
+            || backoff.min > backoff.max
+            || backoff.authorisation_min.is_zero()
+            || backoff.authorisation_min > backoff.authorisation_max
+        {
+            return Err(ConfigError::Backoff);
+        }
+        let identity = Identity::new(config)?;
+        let registration = registration::<DPS>(config, &identity)?;
+        check_buffers(
+            &config.limits,
+            config.client_type,
+            &identity,
+            registration.as_ref(),
+        )?;
+        let mut random = Random::new(config.seed);
+        Ok(Self {
+            identity,
+            registration,
+            gate: Gate::new(config.gate),
+            settings: Settings {
+                keep_alive: config.keep_alive,
+                backoff,
+                timeouts: config.timeouts,
+                outbox: config.outbox,
+                reconnect: config.reconnect,
+                request_twin: config.request_twin,
+                limits: config.limits,
+            },
+            state: State::Idle,
+            wanted: false,
+            attach: Attach::Due,
+            assignment: AssignmentDuty::None,
+            in_hand: None,
+            timers: Timers::new(),
+            outbox: Outbox::new(),
+            get: Get::Idle,
+            get_failures: 0,
+            tracker: Tracker::new(),
+            calls: Calls::new(),
+            events: Events::default(),
+            last_connect: None,
+            peer: None,
+            prefixes: Prefixes::default(),
+            oversize: 0,
+            measured: None,
+            next_message: 1,
+            // Small, so that it stays readable in logs; random, so that no answer to an earlier boot fits.
+            next_request: random.next() & 0xF_FFFF,
+            next_command: 1,
+            next_packet: 1,
+            random,
+            status: Status {
+                attempts: config.attempts,
+                ..Status::default()
+            },
+        })
+    }
+
+    /// Wish: attach, pass the gate, provision, connect, and stay connected.
+    ///
+    /// Fails with [`InvalidRequest::AlreadyStarted`].
+    pub fn connect(&mut self, now: Instant) -> Result<(), Error> {
+        if self.wanted {
+            return Err(Error::InvalidRequest(InvalidRequest::AlreadyStarted));
+        }
+        self.wanted = true;
+        let minimum = self.settings.backoff.min;
+        self.not_before(now, self.last_connect.map_or(now, |last| last + minimum));
+        Ok(())
+    }
+
+    /// Wish: end the connection and stay so. The outbox is kept.
+    ///
+    /// Fails with [`Error::Disconnected`] if `connect` was not called.
+    pub fn disconnect(&mut self, now: Instant) -> Result<(), Error> {
+        if !self.wanted {
+            return Err(Error::Disconnected);
+        }
+        self.wanted = false;
+        match self.state {
+            State::Open(target, _) => {
+                self.in_hand = None;
+                self.state = State::Leaving(target, Disconnect::Requested);
+            }
+            State::Opening(_) | State::Greeting(_) => self.end(now, Disconnect::Requested),
+            State::Leaving(target, _) => {
+                self.state = State::Leaving(target, Disconnect::Requested);
+            }
+            State::Idle | State::Ending => {
+                self.status.last_disconnect = Some(Disconnect::Requested);
+                self.events.push(Event::Disconnected {
+                    cause: Disconnect::Requested,
+                    retry_in: None,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Wish: keep the message and send it when there is a connection. [`Event::Sent`] or [`Event::Dropped`]
+    /// follows.
+    ///
+    /// Fails with [`Error::InvalidRequest`] for what the hub would refuse, with [`Error::Capacity`] where it
+    /// does not fit: into the outbox now ([`Capacity::Outbox`]) or ever ([`Capacity::Message`],
+    /// [`Capacity::Topic`]).
+    pub fn send(&mut self, now: Instant, message: &Telemetry<'_>) -> Result<MessageId, Error> {
+        let id = MessageId(self.next_message);
+        self.send_as(now, id, message)?;
+        self.next_message = self.next_message.wrapping_add(1);
+        Ok(id)
+    }
+
+    /// As [`Client::send`], under a number of the application's, which need not be unique. An application
+    /// uses either this or `send`.
+    pub fn send_as(
+        &mut self,
+        now: Instant,
+        id: MessageId,
+        message: &Telemetry<'_>,
+    ) -> Result<(), Error> {
+        let _ = now;
+        let bag = message.check().map_err(Error::InvalidRequest)?;
+        self.check_size(
+            self.identity.telemetry_topic_len() + bag,
+            message.payload.len(),
+        )?;
+        let kind = match message.qos {
+            Qos::AtMostOnce => Kind::Once,
+            Qos::AtLeastOnce => Kind::Kept,
+        };
+        self.make_room(kind, bag, message.payload.len())?;
+        self.outbox
+            .push(kind, id.0, bag, message.payload.len(), |content| {
+                let mut writer = Writer::new(content);
+                let _ = message.write_bag(&mut writer);
+                let _ = writer.bytes(message.payload);
+            })?;
+        self.status.counters.accepted = self.status.counters.accepted.wrapping_add(1);
+        Ok(())
+    }
+
+    /// Wish: patch the reported properties with a JSON object; with `version` the hub refuses (412) where its
+    /// own is another. Kept until [`Event::Reported`] or [`Event::ReportFailed`], over reconnects.
+    ///
+    /// Fails with [`InvalidRequest::Patch`] or [`Error::Capacity`].
+    pub fn report(
+        &mut self,
+        now: Instant,
+        patch: &[u8],
+        version: Option<u64>,
+    ) -> Result<RequestId, Error> {
+        let _ = now;
+        if patch.len() > PATCH_MAX || !json::is_object(patch) {
+            return Err(Error::InvalidRequest(InvalidRequest::Patch));
+        }
+        let id = self.request_id();
+        let mut head = [0; 64];
+        let mut writer = Writer::new(&mut head);
+        let written = writer.number(u64::from(id.0)).and_then(|()| match version {
+            Some(version) => {
+                writer.text("&$version=")?;
+                writer.number(version)
+            }
+            None => Ok(()),
+        });
+        debug_assert!(written.is_ok(), "two numbers fit");
+        let (head, len) = writer.finish();
+        let head = head.get(..len).unwrap_or_default();
+        self.check_size(duties::REPORT_TOPIC.len() + len, patch.len())?;
+        self.outbox
+            .push(Kind::Report, id.0, len, patch.len(), |content| {
+                let mut writer = Writer::new(content);
+                let _ = writer.bytes(head);
+                let _ = writer.bytes(patch);
+            })?;
+        Ok(id)
+    }
+
+    /// Wish: get the whole twin. [`Event::Twin`] or [`Event::TwinFailed`] follows. One request is on its way
+    /// at a time: where there is one already, its number is returned.
+    ///
+    /// Fails with [`Error::NotReady`] without a connection to the hub.
+    pub fn request_twin(&mut self, now: Instant) -> Result<RequestId, Error> {
+        let _ = now;
+        if !matches!(self.state, State::Open(Target::Hub, _)) {
+            return Err(Error::NotReady);
+        }
+        Ok(match self.get {
+            Get::Due(id) | Get::Sent(id) => id,
+            Get::Idle | Get::Again => self.want_twin(),
+        })
+    }
+
+    /// Wish: answer a method.
+    ///
+    /// Fails with [`InvalidRequest::UnknownMethod`] where it does not wait any more, with
+    /// [`InvalidRequest::MethodAnswer`] or [`Error::Capacity`]; after these two it still waits.
+    pub fn respond(&mut self, now: Instant, answer: &MethodResponse<'_>) -> Result<(), Error> {
+        let _ = now;
+        if self.calls.rid(answer.request).is_none() {
+            return Err(Error::InvalidRequest(InvalidRequest::UnknownMethod));
+        }
+        if answer.payload.len() > methods::BODY_MAX
+            || !(answer.payload.is_empty() || json::is_valid(answer.payload))
+        {
+            return Err(Error::InvalidRequest(InvalidRequest::MethodAnswer));
+        }
+        self.answer_call(answer.request, answer.status, answer.payload)
+    }
+
+    /// The method call that waits under this `$rid`.
+    pub fn find_method(&self, rid: &[u8]) -> Option<MethodId> {
+        self.calls.find(rid)
+    }
+
+    /// Wish: be another device, or at another hub. Of `config` only that counts: names, module, DPS and its
+    /// assignment. What the outbox holds is [dropped](Event::Dropped), unless nothing is different.
+    ///
+    /// Fails with [`ConfigError::Started`] unless there was no `connect`, or a `disconnect` since, or a
+    /// connection that has ended for good; else as [`Client::new`].
+    pub fn reconfigure(&mut self, config: &Config<'_>) -> Result<(), ConfigError> {
+        if self.wanted
+            || matches!(
+                self.state,
+                State::Opening(_) | State::Greeting(_) | State::Open(..)
+            )
+        {
+            return Err(ConfigError::Started);
+        }
+        let identity = Identity::new(config)?;
+        let registration = registration::<DPS>(config, &identity)?;
+        check_buffers(
+            &self.settings.limits,
+            config.client_type,
+            &identity,
+            registration.as_ref(),
+        )?;
+        if self.identity.is_same(&identity) && self.registration.is_some() == registration.is_some()
+        {
+            return Ok(());
+        }
+        self.identity = identity;
+        self.registration = registration;
+        while let Some(record) = self.outbox.find(|_| true) {
+            self.outbox.remove(&record);
+            if matches!(record.kind, Kind::Once | Kind::Kept) && self.events.room() > 1 {
+                self.dropped(record.id);
+            }
+        }
+        Ok(())
+    }
+
+    /// Wish: forget DPS's assignment and register anew.
+    ///
+    /// Fails with [`InvalidRequest::NoProvisioning`].
+    pub fn reprovision(&mut self, now: Instant) -> Result<(), Error> {
+        let Some(registration) = self.dps() else {
+            return Err(Error::InvalidRequest(InvalidRequest::NoProvisioning));
+        };
+        registration.require();
+        self.identity.forget_assignment();
+        self.assignment = AssignmentDuty::Erase;
+        match self.state {
+            State::Open(Target::Hub, _) => {
+                self.in_hand = None;
+                self.state = State::Leaving(Target::Hub, Disconnect::Requested);
+            }
+            State::Opening(Target::Hub) | State::Greeting(Target::Hub) => {
+                self.end(now, Disconnect::Requested);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// A copy of what is worth knowing.
+    pub fn status(&self) -> Status {
+        let mut status = self.status;
+        status.phase = match self.state {
+            State::Opening(Target::Dps)
+            | State::Greeting(Target::Dps)
+            | State::Open(Target::Dps, _) => Phase::Provisioning,
+            State::Opening(_) | State::Greeting(_) => Phase::Connecting,
+            State::Open(_, Subscription::Granted) => Phase::Ready,
+            State::Open(..) => Phase::Connected,
+            State::Leaving(..) | State::Ending => Phase::Closing,
+            State::Idle if !self.wanted => Phase::Idle,
+            State::Idle if !self.gate.is_open() => Phase::Network,
+            State::Idle => Phase::Backoff,
+        };
+        status.counters.events_lost = self.events.lost();
+        status.outbox_used = self.outbox.used();
+        status
+    }
+
+    /// The hub's host name; empty before DPS has assigned one.
+    pub fn hostname(&self) -> &str {
+        &self.identity.hostname
+    }
+
+    /// The device id at that hub; empty before DPS has assigned one.
+    pub fn device_id(&self) -> &str {
+        &self.identity.device_id
+    }
+
+    /// The registration; never where the client was made without DPS, which the compiler sees.
+    fn dps(&mut self) -> Option<&mut Registration> {
+        if DPS {
+            self.registration.as_mut()
+        } else {
+            None
+        }
+    }
+
+    fn request_id(&mut self) -> RequestId {
+        let id = RequestId(self.next_request);
+        self.next_request = self.next_request.wrapping_add(1);
+        id
+    }
+
+    fn want_twin(&mut self) -> RequestId {
+        let id = self.request_id();
+        self.get = Get::Due(id);
+        self.timers.stop(Timer::Twin);
+        id
+    }
+
+    /// Whether a publish of this size can be handed out and written.
+    fn check_size(&self, topic: usize, payload: usize) -> Result<(), Error> {
+        let limits = &self.settings.limits;
+        if topic + PUBLISH_OVERHEAD > limits.packet {
+            Err(Error::Capacity(Capacity::Topic))
+        } else if topic.saturating_add(payload) > limits.transmit {
+            Err(Error::Capacity(Capacity::Message))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Checks that there is room, or makes it where the policy is to drop.
+    fn make_room(&mut self, kind: Kind, head: usize, body: usize) -> Result<(), Error> {
+        loop {
+            let full = match self.outbox.check(kind, head, body) {
+                Err(full @ Error::Capacity(Capacity::Outbox)) => full,
+                other => return other,
+            };
+            // One event is left free for what else the call may have to say.
+            if self.settings.outbox == outbox::Policy::Reject || self.events.room() <= 1 {
+                return Err(full);
+            }
+            let in_hand = self.in_hand;
+            let oldest = self.outbox.find(|record| {
+                matches!(record.kind, Kind::Once | Kind::Kept)
+                    && !record.in_flight
+                    && !is_in_hand(in_hand, record.packet)
+            });
+            let Some(oldest) = oldest else {
+                return Err(full);
+            };
+            self.outbox.remove(&oldest);
+            self.dropped(oldest.id);
+        }
+    }
+
+    fn dropped(&mut self, id: u32) {
+        self.status.counters.dropped = self.status.counters.dropped.wrapping_add(1);
+        self.events.push(Event::Dropped(MessageId(id)));
+    }
+
+    /// Puts the answer to a call into the outbox; the call does not wait any more.
+    fn answer_call(&mut self, id: MethodId, status: i32, payload: &[u8]) -> Result<(), Error> {
+        let Some(rid) = self.calls.rid(id) else {
+            return Ok(());
+        };
+        let limits = &self.settings.limits;
+        push_answer(&mut self.outbox, limits, status, rid, payload)?;
+        self.calls.remove(id);
+        Ok(())
+    }
+}
+
+fn registration<const DPS: bool>(
+    config: &Config<'_>,
+    identity: &Identity,
+) -> Result<Option<Registration>, ConfigError> {
+    match &config.dps {
+        Some(_) if !DPS => Err(ConfigError::NoProvisioning),
+        Some(dps) if DPS => Registration::new(dps, !identity.hostname.is_empty()).map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// Whether everything but a message's own part fits the platform's buffers.
+fn check_buffers(
+    limits: &Limits,
+    client_type: &str,
+    identity: &Identity,
+    registration: Option<&Registration>,
+) -> Result<(), ConfigError> {
+    let words = identity
+        .longest_connect(registration.is_some())
+        .max(registration.map_or(0, |registration| registration.longest_connect(client_type)));
+    let telemetry = identity.telemetry_topic_len() + PUBLISH_OVERHEAD;
+    if limits.packet
+        < telemetry
+            .max(words + CONNECT_OVERHEAD)
+            .max(duties::SUBSCRIBE_LEN)
+    {
+        return Err(ConfigError::PacketBuffer);
+    }
+    if limits.transmit < words + crate::identity::NAME_MAX + 1 {
+        return Err(ConfigError::TransmitBuffer);
+    }
+    Ok(())
+}
+
+/// Puts an answer into the outbox.
+fn push_answer<const N: usize>(
+    outbox: &mut Outbox<N>,
+    limits: &Limits,
+    status: i32,
+    rid: &[u8],
+    payload: &[u8],
+) -> Result<(), Error> {
+    let digits = decimal_len(status);
+    let head = digits + "/?$rid=".len() + rid.len();
+    let topic = duties::ANSWER_TOPIC.len() + head;
+    if topic + PUBLISH_OVERHEAD > limits.packet {
+        return Err(Error::Capacity(Capacity::Topic));
+    }
+    if topic.saturating_add(payload.len()) > limits.transmit {
+        return Err(Error::Capacity(Capacity::Message));
+    }
+    outbox.push(Kind::Answer, 0, head, payload.len(), |content| {
+        let mut writer = Writer::new(content);
+        let _ = methods::write_answer_topic(&mut writer, status, rid);
+        let _ = writer.bytes(payload);
+    })
+}
+
+fn decimal_len(number: i32) -> usize {
+    let digits = number.unsigned_abs().checked_ilog10().unwrap_or(0) as usize + 1;
+    digits + usize::from(number < 0)
+}
+
+fn is_in_hand(in_hand: Option<(CommandId, Duty)>, packet: u16) -> bool {
+    matches!(in_hand, Some((_, Duty::Record(id))) if id == packet)
+}

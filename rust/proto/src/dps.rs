@@ -1,0 +1,457 @@
+//! The Device Provisioning Service.
+
+use core::str::FromStr;
+
+use heapless::{String, Vec};
+
+use crate::error::ConfigError;
+use crate::id::RequestId;
+use crate::identity::{self, Identity, NAME_MAX};
+use crate::reconnect::Class;
+use crate::writer::{Full, Writer};
+use crate::{json, percent};
+
+/// How to reach DPS and who we are there. X.509 only: symmetric keys and SAS are out of scope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Config<'c> {
+    /// `0ne…`
+    pub id_scope: &'c str,
+    /// `global.azure-devices-provisioning.net` unless private.
+    pub hostname: &'c str,
+    /// Equal to the certificate's common name.
+    pub registration_id: &'c str,
+    /// Custom JSON for the allocation webhook.
+    pub payload: Option<&'c [u8]>,
+    /// Register anew after so many refused or failed connects to the assigned hub in a row.
+    pub reprovision_after: u32,
+    /// The same for refusals that speak of authorisation.
+    pub reprovision_after_authorisation: u32,
+}
+
+impl<'c> Config<'c> {
+    /// With the global endpoint, no payload, and registration anew after 10 failures or 3 authorisation failures.
+    pub const fn new(id_scope: &'c str, registration_id: &'c str) -> Self {
+        Self {
+            id_scope,
+            hostname: "global.azure-devices-provisioning.net",
+            registration_id,
+            payload: None,
+            reprovision_after: 10,
+            reprovision_after_authorisation: 3,
+        }
+    }
+}
+
+/// Where DPS has assigned us, kept over reboots by the platform.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Assignment<'c> {
+    /// The hub's host name.
+    pub hostname: &'c str,
+    /// The device id at that hub.
+    pub device_id: &'c str,
+}
+
+/// What happens at DPS.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event<'a> {
+    /// Registration is under way.
+    Registering,
+    /// DPS is still thinking; it is asked again.
+    Assigning,
+    /// Done; [`Client::hostname`](crate::Client::hostname) and `device_id` are the new ones.
+    Assigned {
+        /// What the allocation webhook returned: raw JSON.
+        payload: Option<&'a [u8]>,
+    },
+    /// Not done. It is tried again after a back-off.
+    Failed(Failure),
+}
+
+/// Why DPS did not assign.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// An error with the service's own code: 401002 wrong or unknown certificate, 404201 not enrolled,
+    /// 429001 throttled, 400207 and on for allocation; 0 if there was none.
+    Refused {
+        /// The HTTP-like status in the topic.
+        status: u16,
+        /// `errorCode`
+        code: u32,
+    },
+    /// Registration state `failed`.
+    Failed {
+        /// `errorCode`
+        code: u32,
+    },
+    /// The enrolment is disabled.
+    Disabled,
+    /// The assigned hub does not speak the classic protocol (`connectionProfile`).
+    ConnectionProfile,
+    /// An answer that is not what it should be, or a name longer than we can hold.
+    Malformed,
+    /// No answer in time, or still assigning after the last poll.
+    Timeout,
+}
+
+const ID_SCOPE_MAX: usize = 32;
+const OPERATION_ID_MAX: usize = 128;
+const PAYLOAD_MAX: usize = 256;
+
+/// <https://learn.microsoft.com/azure/iot/iot-mqtt-connect-to-iot-dps>
+const API_VERSION: &str = "2019-03-31";
+
+/// Where DPS gives no `retry-after`.
+const RETRY_AFTER_S: u32 = 2;
+/// The longest `retry-after` that is believed.
+const RETRY_AFTER_MAX_S: u32 = 600;
+/// So many polls, and so many throttled requests, before the connection is given up.
+const POLLS_MAX: u8 = 40;
+const THROTTLED_MAX: u8 = 8;
+
+/// The registration with DPS as a value.
+#[derive(Debug)]
+pub(crate) struct Registration {
+    id_scope: String<ID_SCOPE_MAX>,
+    hostname: String<NAME_MAX>,
+    registration_id: String<NAME_MAX>,
+    payload: Vec<u8, PAYLOAD_MAX>,
+    limits: (u32, u32),
+    /// Failed connects to the assigned hub in a row, and those that speak of authorisation.
+    failures: (u32, u32),
+    /// The assignment is given up.
+    due: bool,
+    operation_id: String<OPERATION_ID_MAX>,
+    pub(crate) step: Step,
+    polls: u8,
+    throttled: u8,
+}
+
+/// What comes next on a connection to DPS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// A request is to be handed out: registration, or a poll once there is an operation.
+    Request,
+    /// Its answer is awaited.
+    Answer(RequestId),
+    /// The next request is due when the timer says so.
+    Pause,
+    /// There is nothing more to ask.
+    Done,
+}
+
+/// What an answer comes to.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Outcome<'a> {
+    /// Ask again, after so many seconds at least.
+    Again {
+        seconds: u32,
+        throttled: Option<u8>,
+    },
+    Assigned {
+        payload: Option<&'a [u8]>,
+    },
+    Failed(Failure),
+}
+
+impl Failure {
+    pub(crate) fn class(self) -> Class {
+        match self {
+            Self::Refused { status, .. } if status == 429 || status >= 500 => Class::Transient,
+            Self::Malformed | Self::Timeout => Class::Transient,
+            _ => Class::Authorisation,
+        }
+    }
+}
+
+impl Registration {
+    pub(crate) fn new(config: &Config<'_>, assigned: bool) -> Result<Self, ConfigError> {
+        let is_scope = !config.id_scope.is_empty()
+            && config
+                .id_scope
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        if !is_scope {
+            return Err(ConfigError::IdScope);
+        }
+        if !is_registration_id(config.registration_id) {
+            return Err(ConfigError::RegistrationId);
+        }
+        if !identity::is_hostname(config.hostname) {
+            return Err(ConfigError::Hostname);
+        }
+        let payload = config.payload.unwrap_or_default();
+        if config.payload.is_some() && !json::is_valid(payload) {
+            return Err(ConfigError::ProvisioningPayload);
+        }
+        Ok(Self {
+            id_scope: String::from_str(config.id_scope).map_err(|_| ConfigError::IdScope)?,
+            hostname: String::from_str(config.hostname).map_err(|_| ConfigError::Hostname)?,
+            registration_id: String::from_str(config.registration_id)
+                .map_err(|_| ConfigError::RegistrationId)?,
+            payload: Vec::from_slice(payload).map_err(|_| ConfigError::ProvisioningPayload)?,
+            limits: (
+                config.reprovision_after,
+                config.reprovision_after_authorisation,
+            ),
+            failures: (0, 0),
+            due: !assigned,
+            operation_id: String::new(),
+            step: Step::Request,
+            polls: 0,
+            throttled: 0,
+        })
+    }
+
+    /// Whether the next connection goes to DPS.
+    pub(crate) fn is_due(&self) -> bool {
+        self.due
+    }
+
+    pub(crate) fn require(&mut self) {
+        self.due = true;
+        self.failures = (0, 0);
+    }
+
+    /// A connection to the hub has proved that the assignment is good.
+    pub(crate) fn confirm(&mut self) {
+        self.failures = (0, 0);
+    }
+
+    /// A connect to the assigned hub has failed. Returns whether DPS is asked next.
+    pub(crate) fn hub_failed(&mut self, class: Class) -> bool {
+        let (all, authorisation) = &mut self.failures;
+        *all = all.saturating_add(1);
+        match class {
+            Class::Authorisation => *authorisation = authorisation.saturating_add(1),
+            Class::Transient => *authorisation = 0,
+        }
+        if *all >= self.limits.0 || *authorisation >= self.limits.1 {
+            self.require();
+        }
+        self.due
+    }
+
+    /// A connection to DPS has failed. With an assignment the hub is tried once more before DPS is again.
+    pub(crate) fn failed(&mut self, assigned: bool) {
+        if assigned {
+            self.due = false;
+            self.failures = (
+                self.limits.0.saturating_sub(1),
+                self.limits.1.saturating_sub(1),
+            );
+        }
+    }
+
+    /// A new connection to DPS starts from the beginning.
+    pub(crate) fn begin(&mut self) {
+        self.operation_id.clear();
+        self.step = Step::Request;
+        self.polls = 0;
+        self.throttled = 0;
+    }
+
+    pub(crate) fn hostname(&self) -> &str {
+        &self.hostname
+    }
+
+    pub(crate) fn registration_id(&self) -> &str {
+        &self.registration_id
+    }
+
+    pub(crate) fn longest_connect(&self, client_type: &str) -> usize {
+        self.id_scope.len()
+            + 2 * self.registration_id.len()
+            + "/registrations//api-version=&ClientVersion=".len()
+            + API_VERSION.len()
+            + percent::encoded_len(client_type)
+    }
+
+    pub(crate) fn write_user_name(
+        &self,
+        client_type: &str,
+        writer: &mut Writer<'_>,
+    ) -> Result<(), Full> {
+        writer.texts(&[
+            &self.id_scope,
+            "/registrations/",
+            &self.registration_id,
+            "/api-version=",
+            API_VERSION,
+        ])?;
+        if !client_type.is_empty() {
+            writer.text("&ClientVersion=")?;
+            writer.encoded(client_type)?;
+        }
+        Ok(())
+    }
+
+    /// The topic of the request that is due.
+    pub(crate) fn write_topic(
+        &self,
+        request: RequestId,
+        writer: &mut Writer<'_>,
+    ) -> Result<(), Full> {
+        let polls = !self.operation_id.is_empty();
+        writer.text(if polls {
+            "$dps/registrations/GET/iotdps-get-operationstatus/?$rid="
+        } else {
+            "$dps/registrations/PUT/iotdps-register/?$rid="
+        })?;
+        writer.number(u64::from(request.0))?;
+        if polls {
+            writer.texts(&["&operationId=", &self.operation_id])?;
+        }
+        Ok(())
+    }
+
+    /// The body of the request that is due.
+    pub(crate) fn write_body(&self, writer: &mut Writer<'_>) -> Result<(), Full> {
+        if !self.operation_id.is_empty() {
+            return Ok(());
+        }
+        writer.texts(&["{\"registrationId\":\"", &self.registration_id, "\""])?;
+        if !self.payload.is_empty() {
+            writer.text(",\"payload\":")?;
+            writer.bytes(&self.payload)?;
+        }
+        writer.text("}")
+    }
+
+    /// Reads the answer to the request in flight. An assignment is written to `identity`.
+    pub(crate) fn answer<'a>(
+        &mut self,
+        status: u16,
+        retry_after: Option<u32>,
+        body: &'a [u8],
+        identity: &mut Identity,
+    ) -> Outcome<'a> {
+        let seconds = retry_after.unwrap_or(RETRY_AFTER_S).min(RETRY_AFTER_MAX_S);
+        let outcome = self.read(status, seconds, body, identity);
+        self.step = match outcome {
+            Outcome::Again { .. } => Step::Pause,
+            _ => Step::Done,
+        };
+        if matches!(outcome, Outcome::Assigned { .. }) {
+            self.due = false;
+            self.failures = (0, 0);
+        }
+        outcome
+    }
+
+    fn read<'a>(
+        &mut self,
+        status: u16,
+        seconds: u32,
+        body: &'a [u8],
+        identity: &mut Identity,
+    ) -> Outcome<'a> {
+        if status >= 300 {
+            return self.refused(status, seconds, body);
+        }
+        self.throttled = 0;
+        if !json::is_object(body) {
+            return Outcome::Failed(Failure::Malformed);
+        }
+        let state = json::member(body, "registrationState").unwrap_or_default();
+        let mut word = [0; 16];
+        let word = json::member(body, "status")
+            .and_then(|raw| json::text(raw, &mut word).ok())
+            .unwrap_or_default();
+        match word {
+            "assigned" => self.assigned(state, identity),
+            "assigning" | "unassigned" => self.assigning(seconds, body),
+            "failed" => Outcome::Failed(Failure::Failed {
+                code: error_code(state),
+            }),
+            "disabled" => Outcome::Failed(Failure::Disabled),
+            _ => Outcome::Failed(Failure::Malformed),
+        }
+    }
+
+    fn refused<'a>(&mut self, status: u16, seconds: u32, body: &[u8]) -> Outcome<'a> {
+        if status == 429 || status >= 500 {
+            self.throttled += 1;
+            if self.throttled < THROTTLED_MAX {
+                return Outcome::Again {
+                    seconds,
+                    throttled: Some(self.throttled),
+                };
+            }
+        }
+        let code = if json::is_object(body) {
+            error_code(body)
+        } else {
+            0
+        };
+        Outcome::Failed(Failure::Refused { status, code })
+    }
+
+    fn assigning<'a>(&mut self, seconds: u32, body: &[u8]) -> Outcome<'a> {
+        self.polls += 1;
+        if self.polls >= POLLS_MAX {
+            return Outcome::Failed(Failure::Timeout);
+        }
+        let mut buffer = [0; OPERATION_ID_MAX];
+        match json::member(body, "operationId").map(|raw| json::text(raw, &mut buffer)) {
+            Some(Ok(id)) if is_operation_id(id) => {
+                self.operation_id.clear();
+                // It fits: the buffer it was read into is as long.
+                let _ = self.operation_id.push_str(id);
+            }
+            None if !self.operation_id.is_empty() => {}
+            _ => return Outcome::Failed(Failure::Malformed),
+        }
+        Outcome::Again {
+            seconds,
+            throttled: None,
+        }
+    }
+
+    fn assigned<'a>(&mut self, state: &'a [u8], identity: &mut Identity) -> Outcome<'a> {
+        let (mut hub, mut device, mut profile) = ([0; NAME_MAX], [0; NAME_MAX], [0; 8]);
+        match json::member(state, "connectionProfile") {
+            None | Some(b"null") => {}
+            Some(raw) if json::text(raw, &mut profile) == Ok("classic") => {}
+            Some(_) => return Outcome::Failed(Failure::ConnectionProfile),
+        }
+        let hub = json::member(state, "assignedHub").map(|raw| json::text(raw, &mut hub));
+        let device = json::member(state, "deviceId").map(|raw| json::text(raw, &mut device));
+        match (hub, device) {
+            (Some(Ok(hub)), Some(Ok(device))) if identity.assign(hub, device) => {
+                Outcome::Assigned {
+                    payload: json::member(state, "payload").filter(|raw| raw != b"null"),
+                }
+            }
+            _ => Outcome::Failed(Failure::Malformed),
+        }
+    }
+}
+
+fn error_code(json: &[u8]) -> u32 {
+    json::member(json, "errorCode")
+        .and_then(json::number)
+        .and_then(|code| u32::try_from(code).ok())
+        .unwrap_or(0)
+}
+
+/// It goes into a topic as it is.
+fn is_operation_id(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-._~:".contains(&byte))
+}
+
+/// <https://learn.microsoft.com/azure/iot-dps/concepts-service#registration-id>
+fn is_registration_id(text: &str) -> bool {
+    text.len() <= NAME_MAX
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-._:".contains(&byte))
+        && text
+            .bytes()
+            .last()
+            .is_some_and(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}

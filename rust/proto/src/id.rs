@@ -1,0 +1,45 @@
+//! The numbers by which requests, messages and commands are told apart.
+
+/// What the platform answered (a negative errno of Zephyr's as a rule). Opaque here: passed through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Errno(pub i32);
+
+/// An accepted telemetry message, until [`Event::Sent`](crate::Event::Sent) or
+/// [`Event::Dropped`](crate::Event::Dropped) names it. Not the packet id on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct MessageId(pub(crate) u32);
+
+impl MessageId {
+    /// A number of the application's own, for [`Client::send_as`](crate::Client::send_as).
+    pub const fn new(number: u32) -> Self {
+        Self(number)
+    }
+
+    /// The number, for logs and for C.
+    pub const fn as_u32(self) -> u32 {
+        self.0
+    }
+}
+
+/// A twin request: the `$rid` on the wire, a counter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RequestId(pub(crate) u32);
+
+impl RequestId {
+    /// The number on the wire.
+    pub const fn as_u32(self) -> u32 {
+        self.0
+    }
+}
+
+/// A direct method that waits for its answer. Valid until it is answered, until its deadline, and for
+/// this connection only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct MethodId {
+    pub(crate) slot: u8,
+    pub(crate) turn: u32,
+}
+
+/// A command in the driver's hands, until [`Client::complete`](crate::Client::complete).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CommandId(pub(crate) u32);

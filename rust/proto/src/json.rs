@@ -1,0 +1,392 @@
+//! As much JSON as the protocol needs: checking, finding members, reading numbers and texts. Without
+//! recursion: a peer's nesting costs no stack.
+
+use crate::error::{Capacity, Error, PeerError};
+
+/// Deepest nesting that is read. The hub's own limit for twins is 10.
+pub(crate) const MAX_DEPTH: u32 = 64;
+
+/// Whether `json` is one JSON text in UTF-8 (RFC 8259), nested no deeper than [`MAX_DEPTH`].
+pub(crate) fn is_valid(json: &[u8]) -> bool {
+    core::str::from_utf8(json).is_ok()
+        && skip_value(json, skip_space(json, 0))
+            .is_some_and(|end| skip_space(json, end) == json.len())
+}
+
+/// Whether `json` is valid and an object.
+pub(crate) fn is_object(json: &[u8]) -> bool {
+    json.get(skip_space(json, 0)) == Some(&b'{') && is_valid(json)
+}
+
+/// The members of an object as raw key (between its quotes) and raw value; ends early where the JSON is broken.
+pub(crate) fn members(json: &[u8]) -> Members<'_> {
+    let start = skip_space(json, 0);
+    Members {
+        json,
+        at: (json.get(start) == Some(&b'{')).then_some(start),
+    }
+}
+
+/// The raw value of the first member of that name.
+pub(crate) fn member<'a>(json: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    members(json)
+        .find(|(key, _)| is_text(key, name))
+        .map(|(_, value)| value)
+}
+
+/// A whole number, not negative, without fraction or exponent.
+pub(crate) fn number(raw: &[u8]) -> Option<u64> {
+    if raw.is_empty() {
+        return None;
+    }
+    raw.iter().try_fold(0u64, |value, byte| {
+        let digit = byte.checked_sub(b'0').filter(|digit| *digit < 10)?;
+        value.checked_mul(10)?.checked_add(u64::from(digit))
+    })
+}
+
+/// What stands between the quotes of a raw text.
+pub(crate) fn quoted(raw: &[u8]) -> Option<&[u8]> {
+    raw.strip_prefix(b"\"")?.strip_suffix(b"\"")
+}
+
+/// A raw text value, its escapes resolved into `buffer`.
+pub(crate) fn text<'b>(raw: &[u8], buffer: &'b mut [u8]) -> Result<&'b str, Error> {
+    let malformed = Error::Peer(PeerError::Malformed);
+    let mut len = 0;
+    for unit in unescaped(quoted(raw).ok_or(malformed)?) {
+        let mut utf8 = [0; 4];
+        let bytes = unit.ok_or(malformed)?.write(&mut utf8);
+        let end = len + bytes.len();
+        buffer
+            .get_mut(len..end)
+            .ok_or(Error::Capacity(Capacity::Buffer))?
+            .copy_from_slice(bytes);
+        len = end;
+    }
+    core::str::from_utf8(buffer.get(..len).unwrap_or_default()).map_err(|_| malformed)
+}
+
+/// Whether a raw text (between its quotes) stands for `plain`.
+pub(crate) fn is_text(quoted: &[u8], plain: &str) -> bool {
+    let mut rest = plain.as_bytes();
+    for unit in unescaped(quoted) {
+        let mut utf8 = [0; 4];
+        let bytes: &[u8] = match unit {
+            Some(unit) => unit.write(&mut utf8),
+            None => return false,
+        };
+        match rest.strip_prefix(bytes) {
+            Some(stripped) => rest = stripped,
+            None => return false,
+        }
+    }
+    rest.is_empty()
+}
+
+/// See [`members`].
+#[derive(Debug)]
+pub(crate) struct Members<'a> {
+    json: &'a [u8],
+    /// At the `{` or the `,` before the next member.
+    at: Option<usize>,
+}
+
+impl<'a> Iterator for Members<'a> {
+    type Item = (&'a [u8], &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let json = self.json;
+        let at = self.at.take()?;
+        if !matches!(json.get(at), Some(b'{' | b',')) {
+            return None;
+        }
+        let key = skip_space(json, at + 1);
+        let key_end = skip_string(json, key)?;
+        let value = skip_space(json, expect(json, skip_space(json, key_end), b':')?);
+        let value_end = skip_value(json, value)?;
+        self.at = Some(skip_space(json, value_end));
+        Some((json.get(key + 1..key_end - 1)?, json.get(value..value_end)?))
+    }
+}
+
+enum Unit {
+    /// As it stands; maybe a part of a longer character.
+    Byte(u8),
+    Char(char),
+}
+
+impl Unit {
+    fn write(self, utf8: &mut [u8; 4]) -> &[u8] {
+        match self {
+            Self::Byte(byte) => {
+                utf8[0] = byte;
+                utf8.get(..1).unwrap_or_default()
+            }
+            Self::Char(char) => char.encode_utf8(utf8).as_bytes(),
+        }
+    }
+}
+
+/// The text between quotes, piece by piece; `None` for a broken escape.
+fn unescaped(quoted: &[u8]) -> impl Iterator<Item = Option<Unit>> + '_ {
+    let mut bytes = quoted.iter().copied();
+    core::iter::from_fn(move || {
+        let byte = bytes.next()?;
+        if byte != b'\\' {
+            return Some(Some(Unit::Byte(byte)));
+        }
+        Some(unescape(&mut bytes))
+    })
+}
+
+fn unescape(bytes: &mut impl Iterator<Item = u8>) -> Option<Unit> {
+    Some(Unit::Byte(match bytes.next()? {
+        b'b' => 8,
+        b'f' => 12,
+        b'n' => b'\n',
+        b'r' => b'\r',
+        b't' => b'\t',
+        b'u' => {
+            let first = hex4(bytes)?;
+            let code = if (0xD800..0xDC00).contains(&first) {
+                if bytes.next()? != b'\\' || bytes.next()? != b'u' {
+                    return None;
+                }
+                let second = hex4(bytes)?.checked_sub(0xDC00)?;
+                0x10000 + ((first - 0xD800) << 10) + second
+            } else {
+                first
+            };
+            return char::from_u32(code).map(Unit::Char);
+        }
+        byte @ (b'"' | b'\\' | b'/') => byte,
+        _ => return None,
+    }))
+}
+
+fn hex4(bytes: &mut impl Iterator<Item = u8>) -> Option<u32> {
+    (0..4).try_fold(0, |value, _| {
+        Some(value * 16 + char::from(bytes.next()?).to_digit(16)?)
+    })
+}
+
+fn expect(json: &[u8], at: usize, byte: u8) -> Option<usize> {
+    (json.get(at) == Some(&byte)).then_some(at + 1)
+}
+
+fn skip_space(json: &[u8], at: usize) -> usize {
+    let rest = json.get(at..).unwrap_or_default();
+    at + rest
+        .iter()
+        .take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'))
+        .count()
+}
+
+/// The end of the value at `at`. The kind of each open bracket is a bit of `open`: 1 for an object.
+fn skip_value(json: &[u8], mut at: usize) -> Option<usize> {
+    let mut open = 0u64;
+    let mut depth = 0u32;
+    loop {
+        match *json.get(at)? {
+            bracket @ (b'{' | b'[') => {
+                if depth == MAX_DEPTH {
+                    return None;
+                }
+                let is_object = bracket == b'{';
+                at = skip_space(json, at + 1);
+                // `}` and `]` stand two after `{` and `[` in ASCII.
+                if json.get(at) == Some(&(bracket + 2)) {
+                    at += 1;
+                } else {
+                    open = open << 1 | u64::from(is_object);
+                    depth += 1;
+                    if is_object {
+                        at = skip_key(json, at)?;
+                    }
+                    continue;
+                }
+            }
+            b'"' => at = skip_string(json, at)?,
+            b't' => at = skip_word(json, at, b"true")?,
+            b'f' => at = skip_word(json, at, b"false")?,
+            b'n' => at = skip_word(json, at, b"null")?,
+            _ => at = skip_number(json, at)?,
+        }
+        loop {
+            if depth == 0 {
+                return Some(at);
+            }
+            at = skip_space(json, at);
+            let is_object = open & 1 == 1;
+            match *json.get(at)? {
+                b',' => {
+                    at = skip_space(json, at + 1);
+                    if is_object {
+                        at = skip_key(json, at)?;
+                    }
+                    break;
+                }
+                b'}' if is_object => {}
+                b']' if !is_object => {}
+                _ => return None,
+            }
+            at += 1;
+            open >>= 1;
+            depth -= 1;
+        }
+    }
+}
+
+fn skip_key(json: &[u8], at: usize) -> Option<usize> {
+    let end = skip_space(json, skip_string(json, at)?);
+    Some(skip_space(json, expect(json, end, b':')?))
+}
+
+fn skip_word(json: &[u8], at: usize, word: &[u8]) -> Option<usize> {
+    json.get(at..)?.starts_with(word).then_some(at + word.len())
+}
+
+fn skip_string(json: &[u8], at: usize) -> Option<usize> {
+    let mut at = expect(json, at, b'"')?;
+    loop {
+        match *json.get(at)? {
+            b'"' => return Some(at + 1),
+            b'\\' => match *json.get(at + 1)? {
+                b'u' => {
+                    let digits = json.get(at + 2..at + 6)?;
+                    if !digits.iter().all(u8::is_ascii_hexdigit) {
+                        return None;
+                    }
+                    at += 6;
+                }
+                b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => at += 2,
+                _ => return None,
+            },
+            0..0x20 => return None,
+            _ => at += 1,
+        }
+    }
+}
+
+fn skip_number(json: &[u8], mut at: usize) -> Option<usize> {
+    let digits = |at: usize| -> Option<usize> {
+        let rest = json.get(at..)?;
+        let count = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        (count > 0).then_some(at + count)
+    };
+    if json.get(at) == Some(&b'-') {
+        at += 1;
+    }
+    at = match *json.get(at)? {
+        b'0' => at + 1,
+        _ => digits(at)?,
+    };
+    if json.get(at) == Some(&b'.') {
+        at = digits(at + 1)?;
+    }
+    if matches!(json.get(at), Some(b'e' | b'E')) {
+        at += 1;
+        if matches!(json.get(at), Some(b'+' | b'-')) {
+            at += 1;
+        }
+        at = digits(at)?;
+    }
+    Some(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn valid_and_invalid_texts() {
+        let valid = [
+            "{}",
+            " [ ] ",
+            "0",
+            "-0.5e+3",
+            "\"\\u00e9\\n\"",
+            "{\"a\":[1,{\"b\":null}],\"c\":true}",
+            "[[],{}]",
+        ];
+        for json in valid {
+            assert!(is_valid(json.as_bytes()), "{json}");
+        }
+        let invalid = [
+            "",
+            "{",
+            "[1,]",
+            "{\"a\"}",
+            "{\"a\":}",
+            "{,}",
+            "01",
+            "1.",
+            "1e",
+            "-",
+            "tru",
+            "\"\\x\"",
+            "\"\\u12g4\"",
+            "{} {}",
+            "[}",
+            "{]",
+            "\"\n\"",
+            "nul",
+            "{\"a\":1,}",
+            "{1:2}",
+            "+1",
+        ];
+        for json in invalid {
+            assert!(!is_valid(json.as_bytes()), "{json}");
+        }
+        assert!(!is_valid(b"\"\xff\""));
+    }
+
+    #[test]
+    fn nesting_is_bounded() {
+        let nested = |depth: usize| {
+            let mut json = vec![b'['; depth];
+            json.extend(vec![b']'; depth]);
+            json
+        };
+        assert!(is_valid(&nested(64)));
+        assert!(!is_valid(&nested(65)));
+        assert!(!is_valid(&nested(100_000)));
+    }
+
+    #[test]
+    fn members_by_name_through_escapes() {
+        let json =
+            br#" {"a":{"$version":1}, "\u0024version" : 7 ,"e\u0301":[1, 2],"\ud83d\ude00":"x"}"#;
+        assert_eq!(member(json, "$version"), Some(&b"7"[..]));
+        assert_eq!(member(json, "e\u{301}"), Some(&b"[1, 2]"[..]));
+        assert_eq!(member(json, "😀"), Some(&b"\"x\""[..]));
+        assert_eq!(member("{\"é\":1}".as_bytes(), "é"), Some(&b"1"[..]));
+        assert_eq!(member("{\"é\":1}".as_bytes(), "è"), None);
+        assert_eq!(member(json, "version"), None);
+        assert_eq!(members(json).count(), 4);
+        assert_eq!(members(b"[1]").count(), 0);
+        assert_eq!(members(br#"{"a":1,"b":}"#).count(), 1);
+    }
+
+    #[test]
+    fn numbers_and_texts() {
+        assert_eq!(number(b"18446744073709551615"), Some(u64::MAX));
+        for raw in ["", "18446744073709551616", "-1", "1.0", "1e3", "\"1\""] {
+            assert_eq!(number(raw.as_bytes()), None, "{raw}");
+        }
+        let mut buffer = [0; 8];
+        assert_eq!(
+            text(br#""a\/\u00e9\ud83d\ude00""#, &mut buffer),
+            Ok("a/é😀")
+        );
+        assert_eq!(
+            text(br#""\ud83d""#, &mut buffer),
+            Err(Error::Peer(PeerError::Malformed))
+        );
+        assert_eq!(
+            text(br#""123456789""#, &mut buffer),
+            Err(Error::Capacity(Capacity::Buffer))
+        );
+    }
+}

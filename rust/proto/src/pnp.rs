@@ -1,0 +1,185 @@
+//! Plug and Play: components in the twin, and the form in which a device acknowledges a property.
+//! <https://learn.microsoft.com/azure/iot/concepts-convention>
+//!
+//! ```
+//! use iothub_proto::pnp::{Acknowledgement, Patch, Value};
+//!
+//! let mut buffer = [0; 128];
+//! let mut patch = Patch::new(&mut buffer)?;
+//! patch.component("thermostat1")?;
+//! patch.value("serial", Value::Text("A\"1"))?;
+//! patch.acknowledge("interval", &Acknowledgement::accepted(Value::Number(5), 7))?;
+//! assert_eq!(
+//!     patch.finish()?,
+//!     br#"{"thermostat1":{"__t":"c","serial":"A\"1","interval":{"value":5,"ac":200,"av":7}}}"#
+//! );
+//! # Ok::<(), iothub_proto::Error>(())
+//! ```
+
+use crate::error::{Capacity, Error, InvalidRequest};
+use crate::json;
+use crate::twin::View;
+use crate::writer::{Full, Writer};
+
+/// A JSON value. There is no float: print it as the device prints numbers, and pass it as [`Value::Raw`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Value<'a> {
+    /// JSON as it is; checked when written.
+    Raw(&'a [u8]),
+    /// A text; escaped by us.
+    Text(&'a str),
+    /// A whole number.
+    Number(i64),
+    /// `true` or `false`.
+    Bool(bool),
+    /// `null`, which deletes the property.
+    Null,
+}
+
+/// The answer to a writable property.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Acknowledgement<'a> {
+    /// The value that holds now.
+    pub value: Value<'a>,
+    /// `ac`, a status as in HTTP: 200 accepted, 202 in progress, 203 default, 400 refused.
+    pub code: u16,
+    /// `av`, the version of the desired properties that is answered.
+    pub version: u64,
+    /// `ad`, a reason.
+    pub description: Option<&'a str>,
+}
+
+impl<'a> Acknowledgement<'a> {
+    /// 200, without a reason.
+    pub const fn accepted(value: Value<'a>, version: u64) -> Self {
+        Self {
+            value,
+            code: 200,
+            version,
+            description: None,
+        }
+    }
+
+    /// 400, with the value that still holds.
+    pub const fn refused(value: Value<'a>, version: u64, reason: &'a str) -> Self {
+        Self {
+            value,
+            code: 400,
+            version,
+            description: Some(reason),
+        }
+    }
+}
+
+/// Writes a patch of reported properties, for [`Client::report`](crate::Client::report).
+#[derive(Debug)]
+pub struct Patch<'b> {
+    writer: Writer<'b>,
+    in_component: bool,
+    /// Nothing stands since the last bracket.
+    is_first: bool,
+}
+
+impl<'b> Patch<'b> {
+    /// Into this buffer.
+    ///
+    /// This and all other methods fail with [`Capacity::Buffer`] where it is too small; the patch is then of
+    /// no use.
+    pub fn new(buffer: &'b mut [u8]) -> Result<Self, Error> {
+        let mut writer = Writer::new(buffer);
+        writer.text("{").map_err(full)?;
+        Ok(Self {
+            writer,
+            in_component: false,
+            is_first: true,
+        })
+    }
+
+    /// What follows belongs to this component, until the next one.
+    pub fn component(&mut self, name: &str) -> Result<(), Error> {
+        self.end_component()?;
+        self.name(name)?;
+        self.writer.text("{\"__t\":\"c\"").map_err(full)?;
+        self.in_component = true;
+        Ok(())
+    }
+
+    /// What follows belongs to the device itself.
+    pub fn end_component(&mut self) -> Result<(), Error> {
+        if self.in_component {
+            self.in_component = false;
+            self.writer.text("}").map_err(full)?;
+        }
+        Ok(())
+    }
+
+    /// A property. Fails with [`InvalidRequest::Patch`] for a raw value that is not JSON.
+    pub fn value(&mut self, name: &str, value: Value<'_>) -> Result<(), Error> {
+        self.name(name)?;
+        self.write_value(value)
+    }
+
+    /// The answer to a writable property. Fails as [`Patch::value`].
+    pub fn acknowledge(&mut self, name: &str, answer: &Acknowledgement<'_>) -> Result<(), Error> {
+        self.name(name)?;
+        self.writer.text("{\"value\":").map_err(full)?;
+        self.write_value(answer.value)?;
+        self.write_answer(answer).map_err(full)
+    }
+
+    /// The patch.
+    pub fn finish(mut self) -> Result<&'b [u8], Error> {
+        self.end_component()?;
+        self.writer.text("}").map_err(full)?;
+        let (buffer, len) = self.writer.finish();
+        Ok(buffer.get(..len).unwrap_or_default())
+    }
+
+    fn write_answer(&mut self, answer: &Acknowledgement<'_>) -> Result<(), Full> {
+        self.writer.text(",\"ac\":")?;
+        self.writer.number(u64::from(answer.code))?;
+        self.writer.text(",\"av\":")?;
+        self.writer.number(answer.version)?;
+        if let Some(description) = answer.description {
+            self.writer.text(",\"ad\":")?;
+            self.writer.json_text(description)?;
+        }
+        self.writer.text("}")
+    }
+
+    fn name(&mut self, name: &str) -> Result<(), Error> {
+        let separator = if self.is_first { "" } else { "," };
+        self.is_first = false;
+        self.writer
+            .text(separator)
+            .and_then(|()| self.writer.json_text(name))
+            .and_then(|()| self.writer.text(":"))
+            .map_err(full)
+    }
+
+    fn write_value(&mut self, value: Value<'_>) -> Result<(), Error> {
+        match value {
+            Value::Raw(raw) if !json::is_valid(raw) => {
+                return Err(Error::InvalidRequest(InvalidRequest::Patch));
+            }
+            Value::Raw(raw) => self.writer.bytes(raw),
+            Value::Text(text) => self.writer.json_text(text),
+            Value::Number(number) => self.writer.signed(number),
+            Value::Bool(true) => self.writer.text("true"),
+            Value::Bool(false) => self.writer.text("false"),
+            Value::Null => self.writer.text("null"),
+        }
+        .map_err(full)
+    }
+}
+
+/// Whether a member of the twin is a component: it says `"__t":"c"`.
+pub fn is_component(view: View<'_>) -> bool {
+    view.raw("__t")
+        .and_then(json::quoted)
+        .is_some_and(|text| json::is_text(text, "c"))
+}
+
+fn full(_: Full) -> Error {
+    Error::Capacity(Capacity::Buffer)
+}

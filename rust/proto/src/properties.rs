@@ -1,0 +1,79 @@
+//! The property bag of an incoming topic, decoded on demand into the caller's buffer.
+
+use crate::error::Error;
+use crate::percent;
+
+/// `name=value&name=&name`, percent-encoded or raw, as it stands after `devicebound/`. A value may
+/// contain `/` and `=`; a name without `=` has no value; an empty part is skipped; the order is the sender's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Properties<'a> {
+    bag: &'a [u8],
+}
+
+impl<'a> Properties<'a> {
+    /// Over a bag.
+    pub const fn new(bag: &'a [u8]) -> Self {
+        Self { bag }
+    }
+
+    /// As it came.
+    pub const fn as_bytes(&self) -> &'a [u8] {
+        self.bag
+    }
+
+    /// One by one.
+    pub fn iter(&self) -> impl Iterator<Item = ReceivedProperty<'a>> + 'a {
+        self.bag
+            .split(|&byte| byte == b'&')
+            .filter(|part| !part.is_empty())
+            .map(ReceivedProperty::new)
+    }
+
+    /// The first of this name, which is given decoded: `$.mid` finds `%24.mid` too.
+    pub fn find(&self, name: &str) -> Option<ReceivedProperty<'a>> {
+        self.iter().find(|property| property.is_named(name))
+    }
+}
+
+/// One property, still encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReceivedProperty<'a> {
+    name: &'a [u8],
+    value: Option<&'a [u8]>,
+}
+
+impl<'a> ReceivedProperty<'a> {
+    fn new(part: &'a [u8]) -> Self {
+        let mut halves = part.splitn(2, |&byte| byte == b'=');
+        Self {
+            name: halves.next().unwrap_or_default(),
+            value: halves.next(),
+        }
+    }
+
+    /// Whether the decoded name is this.
+    pub fn is_named(&self, name: &str) -> bool {
+        percent::is(self.name, name)
+    }
+
+    /// The name, decoded into `buffer`.
+    ///
+    /// Fails with [`PeerError::Encoding`](crate::PeerError) or [`Capacity::Buffer`](crate::Capacity).
+    pub fn name<'b>(&self, buffer: &'b mut [u8]) -> Result<&'b str, Error> {
+        percent::decode(self.name, buffer)
+    }
+
+    /// The value, decoded into `buffer`; `None` where there is not even a `=`.
+    ///
+    /// Fails as [`ReceivedProperty::name`].
+    pub fn value<'b>(&self, buffer: &'b mut [u8]) -> Result<Option<&'b str>, Error> {
+        self.value
+            .map(|value| percent::decode(value, buffer))
+            .transpose()
+    }
+
+    /// Name and value as they came.
+    pub const fn raw(&self) -> (&'a [u8], Option<&'a [u8]>) {
+        (self.name, self.value)
+    }
+}

@@ -1,0 +1,88 @@
+//! The reconnect policy: a pure function of attempts, cause and a random number.
+
+use core::time::Duration;
+
+/// Bounds of the back-off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// No two connects are closer than this.
+    pub min: Duration,
+    /// The longest wait.
+    pub max: Duration,
+    /// As `min`, after an authorisation failure.
+    pub authorisation_min: Duration,
+    /// As `max`, after an authorisation failure.
+    pub authorisation_max: Duration,
+    /// A connection that was ready for so long counts as good: the next failure is the first again.
+    pub stable_after: Duration,
+}
+
+impl Policy {
+    /// 1 s to 10 min; 30 s to 1 h after an authorisation failure; good after 1 min.
+    pub const fn new() -> Self {
+        Self {
+            min: Duration::from_secs(1),
+            max: Duration::from_secs(600),
+            authorisation_min: Duration::from_secs(30),
+            authorisation_max: Duration::from_secs(3600),
+            stable_after: Duration::from_secs(60),
+        }
+    }
+}
+
+/// What a failure says about when to try again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// Trouble on the way or at the hub.
+    Transient,
+    /// The hub does not accept who we are.
+    Authorisation,
+}
+
+impl Policy {
+    /// How long to wait after failure number `attempt` (1 for the first) in a row: between the minimum and a
+    /// bound that doubles with each attempt, up to the maximum, chosen by `random` (full jitter).
+    pub fn delay(&self, attempt: u32, class: Class, random: u32) -> Duration {
+        let (min, max) = match class {
+            Class::Transient => (self.min, self.max),
+            Class::Authorisation => (self.authorisation_min, self.authorisation_max),
+        };
+        let (min, max) = (millis(min), millis(max));
+        let bound = min.saturating_mul(1 << attempt.min(31)).min(max);
+        let span = bound.saturating_sub(min);
+        // span * random / 2^32, without leaving 64 bits: spans are below 2^32 ms.
+        let jitter = (span.min(u64::from(u32::MAX)) * u64::from(random)) >> 32;
+        Duration::from_millis(min + jitter)
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    duration
+        .as_secs()
+        .saturating_mul(1000)
+        .saturating_add(u64::from(duration.subsec_millis()))
+}
+
+/// Randomness for jitter: splitmix64. Not for secrets.
+#[derive(Clone, Debug)]
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) const fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub(crate) fn next(&mut self) -> u32 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (mixed >> 32) as u32 ^ mixed as u32
+    }
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,186 @@
+//! Device-to-cloud messages and their property bag.
+
+use crate::error::InvalidRequest;
+use crate::percent;
+use crate::writer::{Full, Writer};
+
+/// Quality of service of a message; the hub has no QoS 2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Qos {
+    /// 0: written once; lost if the connection ends at that moment.
+    AtMostOnce,
+    /// 1: kept until the hub has stored it.
+    #[default]
+    AtLeastOnce,
+}
+
+/// An application property. `value: None` is a name without `=` (null at the hub), `Some("")` an empty value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Property<'a> {
+    /// Any non-empty text; percent-encoded by us.
+    pub name: &'a str,
+    /// Any text; percent-encoded by us.
+    pub value: Option<&'a str>,
+}
+
+/// System properties (`$.mid` and so on); `None` is left out.
+/// <https://learn.microsoft.com/azure/iot-hub/iot-hub-devguide-messages-construct>
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SystemProperties<'a> {
+    /// `$.mid`, at most 128 bytes of ASCII letters, digits and ``- : . + % _ # * ? ! ( ) , = @ ; $ '``.
+    pub message_id: Option<&'a str>,
+    /// `$.cid`
+    pub correlation_id: Option<&'a str>,
+    /// `$.uid`
+    pub user_id: Option<&'a str>,
+    /// `$.ct`; routing on the body needs `application/json`.
+    pub content_type: Option<&'a str>,
+    /// `$.ce`; routing on the body needs `utf-8`.
+    pub content_encoding: Option<&'a str>,
+    /// `$.ctime`, ISO 8601 in UTC.
+    pub creation_time: Option<&'a str>,
+    /// `$.exp`, ISO 8601 in UTC.
+    pub expiry: Option<&'a str>,
+    /// `$.sub`, the Plug and Play component.
+    pub component: Option<&'a str>,
+    /// `$.on`, the output of a module.
+    pub output: Option<&'a str>,
+    /// `$.ifid`, the interface id of security messages.
+    pub interface_id: Option<&'a str>,
+    /// `$.schema`
+    pub schema: Option<&'a str>,
+}
+
+/// A device-to-cloud message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Telemetry<'a> {
+    /// The body.
+    pub payload: &'a [u8],
+    /// At least once unless set.
+    pub qos: Qos,
+    /// System properties.
+    pub system: SystemProperties<'a>,
+    /// Application properties, in this order on the wire.
+    pub properties: &'a [Property<'a>],
+}
+
+impl<'a> Telemetry<'a> {
+    /// A body without properties, at least once.
+    pub const fn new(payload: &'a [u8]) -> Self {
+        Self {
+            payload,
+            qos: Qos::AtLeastOnce,
+            system: SystemProperties {
+                message_id: None,
+                correlation_id: None,
+                user_id: None,
+                content_type: None,
+                content_encoding: None,
+                creation_time: None,
+                expiry: None,
+                component: None,
+                output: None,
+                interface_id: None,
+                schema: None,
+            },
+            properties: &[],
+        }
+    }
+
+    /// JSON in UTF-8, marked as such, so that the hub can route on its content.
+    pub const fn json(payload: &'a [u8]) -> Self {
+        let mut message = Self::new(payload);
+        message.system.content_type = Some("application/json");
+        message.system.content_encoding = Some("utf-8");
+        message
+    }
+}
+
+/// The hub's limit for body, system property values, and application names and values together.
+const MESSAGE_MAX: usize = 256 * 1024;
+
+const MESSAGE_ID_MAX: usize = 128;
+
+impl Telemetry<'_> {
+    /// Checks what the hub would refuse, and returns the length of the bag on the wire.
+    pub(crate) fn check(&self) -> Result<usize, InvalidRequest> {
+        if self.system.message_id.is_some_and(|id| !is_message_id(id)) {
+            return Err(InvalidRequest::MessageId);
+        }
+        let mut size = self.payload.len();
+        let mut bag = 0usize;
+        for (name, value) in self.system.present() {
+            size = size.saturating_add(value.len());
+            bag += name.len() + 2 + percent::encoded_len(value);
+        }
+        for property in self.properties {
+            if property.name.is_empty() {
+                return Err(InvalidRequest::PropertyName);
+            }
+            size = size.saturating_add(property.name.len());
+            bag += percent::encoded_len(property.name) + 1;
+            if let Some(value) = property.value {
+                size = size.saturating_add(value.len());
+                bag += percent::encoded_len(value) + 1;
+            }
+        }
+        if size > MESSAGE_MAX {
+            return Err(InvalidRequest::MessageSize);
+        }
+        Ok(bag.saturating_sub(1))
+    }
+
+    pub(crate) fn write_bag(&self, writer: &mut Writer<'_>) -> Result<(), Full> {
+        let start = writer.len();
+        for (name, value) in self.system.present() {
+            separate(writer, start)?;
+            writer.texts(&[name, "="])?;
+            writer.encoded(value)?;
+        }
+        for property in self.properties {
+            separate(writer, start)?;
+            writer.encoded(property.name)?;
+            if let Some(value) = property.value {
+                writer.text("=")?;
+                writer.encoded(value)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<'a> SystemProperties<'a> {
+    /// Those that are set, by their names on the wire.
+    fn present(&self) -> impl Iterator<Item = (&'static str, &'a str)> {
+        [
+            ("%24.mid", self.message_id),
+            ("%24.cid", self.correlation_id),
+            ("%24.uid", self.user_id),
+            ("%24.ct", self.content_type),
+            ("%24.ce", self.content_encoding),
+            ("%24.ctime", self.creation_time),
+            ("%24.exp", self.expiry),
+            ("%24.sub", self.component),
+            ("%24.on", self.output),
+            ("%24.ifid", self.interface_id),
+            ("%24.schema", self.schema),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)))
+    }
+}
+
+fn separate(writer: &mut Writer<'_>, start: usize) -> Result<(), Full> {
+    if writer.len() == start {
+        Ok(())
+    } else {
+        writer.text("&")
+    }
+}
+
+fn is_message_id(id: &str) -> bool {
+    id.len() <= MESSAGE_ID_MAX
+        && id
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-:.+%_#*?!(),=@;$'".contains(&byte))
+}

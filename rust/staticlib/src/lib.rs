@@ -1,0 +1,18 @@
+//! The device crates as a static library, to see what they need and how large they are.
+#![no_std]
+
+/// As the shell in `rust/firmware` does it.
+#[unsafe(no_mangle)]
+extern "C" fn rust_main() {
+    if log::set_logger(&iothub::Logger).is_ok() {
+        log::set_max_level(iothub::LOG_LEVEL);
+    }
+    log::error!("{}", iothub_app::run());
+}
+
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    loop {
+        core::hint::spin_loop();
+    }
+}

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The credential store of src/sim_modem.c: Zephyr's own, since mbedTLS reads that one. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <zephyr/kernel.h>
+#include <zephyr/logging/log.h>
+#include <zephyr/net/tls_credentials.h>
+
+#include "../rust/ncs-sys/host-include/modem/modem_key_mgmt.h"
+#include "sim_keys.h"
+
+#if defined(CONFIG_ARCH_POSIX)
+#include <nsi_host_trampolines.h>
+#endif
+
+LOG_MODULE_REGISTER(sim_keys, LOG_LEVEL_INF);
+
+#define SLOTS 6
+#define PEM_MAX 6144
+
+/* Zephyr's store keeps pointers only, and mbedTLS knows PEM by the 0 at its end. */
+static struct slot {
+	bool used;
+	nrf_sec_tag_t tag;
+	enum tls_credential_type type;
+	char pem[PEM_MAX];
+} slots[SLOTS];
+
+static int type_of(enum modem_key_mgmt_cred_type kind, enum tls_credential_type *type)
+{
+	switch (kind) {
+	case MODEM_KEY_MGMT_CRED_TYPE_CA_CHAIN:
+		*type = TLS_CREDENTIAL_CA_CERTIFICATE;
+		return 0;
+	case MODEM_KEY_MGMT_CRED_TYPE_PUBLIC_CERT:
+		*type = TLS_CREDENTIAL_SERVER_CERTIFICATE;
+		return 0;
+	case MODEM_KEY_MGMT_CRED_TYPE_PRIVATE_CERT:
+		*type = TLS_CREDENTIAL_PRIVATE_KEY;
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
+static struct slot *find(nrf_sec_tag_t tag, enum tls_credential_type type)
+{
+	ARRAY_FOR_EACH_PTR(slots, slot) {
+		if (slot->used && slot->tag == tag && slot->type == type) {
+			return slot;
+		}
+	}
+	return NULL;
+}
+
+static struct slot *room(void)
+{
+	ARRAY_FOR_EACH_PTR(slots, slot) {
+		if (!slot->used) {
+			return slot;
+		}
+	}
+	return NULL;
+}
+
+int modem_key_mgmt_delete(nrf_sec_tag_t tag, enum modem_key_mgmt_cred_type kind)
+{
+	enum tls_credential_type type;
+	struct slot *slot;
+
+	if (type_of(kind, &type) != 0) {
+		return -EINVAL;
+	}
+	slot = find(tag, type);
+	if (slot == NULL) {
+		return -ENOENT;
+	}
+	(void)tls_credential_delete(tag, type);
+	memset(slot, 0, sizeof(*slot));
+	return 0;
+}
+
+int modem_key_mgmt_write(nrf_sec_tag_t tag, enum modem_key_mgmt_cred_type kind, const void *buf,
+			 size_t len)
+{
+	enum tls_credential_type type;
+	struct slot *slot;
+
+	if (type_of(kind, &type) != 0 || len == 0) {
+		return -EINVAL;
+	}
+	if (len >= PEM_MAX) {
+		return -ENOMEM;
+	}
+	(void)modem_key_mgmt_delete(tag, kind);
+	slot = room();
+	if (slot == NULL) {
+		return -ENOMEM;
+	}
+	memcpy(slot->pem, buf, len);
+	slot->pem[len] = '\0';
+	slot->tag = tag;
+	slot->type = type;
+	slot->used = true;
+	return tls_credential_add(tag, type, slot->pem, len + 1);
+}
+
+int modem_key_mgmt_read(nrf_sec_tag_t tag, enum modem_key_mgmt_cred_type kind, void *buf,
+			size_t *len)
+{
+	enum tls_credential_type type;
+	struct slot *slot;
+	size_t have;
+
+	if (type_of(kind, &type) != 0) {
+		return -EINVAL;
+	}
+	if (type == TLS_CREDENTIAL_PRIVATE_KEY) {
+		return -EPERM;
+	}
+	slot = find(tag, type);
+	if (slot == NULL) {
+		return -ENOENT;
+	}
+	have = strlen(slot->pem);
+	if (*len < have) {
+		return -ENOMEM;
+	}
+	memcpy(buf, slot->pem, have);
+	*len = have;
+	return 0;
+}
+
+int modem_key_mgmt_exists(nrf_sec_tag_t tag, enum modem_key_mgmt_cred_type kind, bool *exists)
+{
+	enum tls_credential_type type;
+
+	if (type_of(kind, &type) != 0) {
+		return -EINVAL;
+	}
+	*exists = find(tag, type) != NULL;
+	return 0;
+}
+
+#if defined(CONFIG_ARCH_POSIX)
+static int load(const char *folder, const char *name, enum modem_key_mgmt_cred_type kind)
+{
+	static char pem[PEM_MAX];
+	char path[256];
+	long got;
+	int file;
+	int length = snprintf(path, sizeof(path), "%s/%s", folder, name);
+
+	if (length < 0 || length >= (int)sizeof(path)) {
+		return -ENAMETOOLONG;
+	}
+	file = nsi_host_open(path, 0 /* O_RDONLY of every host */);
+	if (file < 0) {
+		LOG_ERR("%s cannot be read", path);
+		return -ENOENT;
+	}
+	got = nsi_host_read(file, pem, sizeof(pem));
+	(void)nsi_host_close(file);
+	if (got <= 0 || got == sizeof(pem)) {
+		LOG_ERR("%s is empty, or longer than %d bytes", path, PEM_MAX - 1);
+		return -EIO;
+	}
+	return modem_key_mgmt_write(CONFIG_MQTT_HELPER_SEC_TAG, kind, pem, got);
+}
+
+int sim_keys_load(const char *folder)
+{
+	int err = 0;
+
+	if (folder == NULL) {
+		return 0;
+	}
+	err = load(folder, "ca.pem", MODEM_KEY_MGMT_CRED_TYPE_CA_CHAIN);
+	if (err == 0) {
+		err = load(folder, "cert.pem", MODEM_KEY_MGMT_CRED_TYPE_PUBLIC_CERT);
+	}
+	if (err == 0) {
+		err = load(folder, "key.pem", MODEM_KEY_MGMT_CRED_TYPE_PRIVATE_CERT);
+	}
+	return err;
+}
+#else
+int sim_keys_load(const char *folder)
+{
+	ARG_UNUSED(folder);
+	return 0;
+}
+#endif

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A modem for boards that have none (native_sim, QEMU): the functions of Nordic's modem library, of its LTE
+ * link control and of its PDN library that iothub calls, played from lists of events. Order and times are
+ * those that logs of real modems show, and as on the device the events come from the system work queue.
+ */
+#include <errno.h>
+#include <string.h>
+#include <zephyr/kernel.h>
+#include <zephyr/logging/log.h>
+
+#include <modem/lte_lc.h>
+#if __has_include(<modem/pdn.h>)
+#include <modem/pdn.h>
+#define HAS_PDN_LIBRARY 1
+#endif
+/* The SDK's own headers of these two need the modem library, which such a board does not build. */
+#include "../rust/ncs-sys/host-include/modem/nrf_modem_lib.h"
+
+#include <iothub_sim_modem.h>
+
+#include "sim_keys.h"
+
+LOG_MODULE_REGISTER(sim_modem, LOG_LEVEL_INF);
+
+#define SEARCHING {50, IOTHUB_SIM_REGISTRATION, LTE_LC_NW_REG_SEARCHING}
+#define ACTIVATED(reason) {1500, IOTHUB_SIM_ACTIVATED, reason}
+#define ESM(cause) {5, IOTHUB_SIM_ESM, cause}
+#define HOME {20, IOTHUB_SIM_REGISTRATION, LTE_LC_NW_REG_REGISTERED_HOME}
+#define ROAMING {20, IOTHUB_SIM_REGISTRATION, LTE_LC_NW_REG_REGISTERED_ROAMING}
+#define IPV6_UP {1200, IOTHUB_SIM_IPV6_UP, 0}
+#define IPV6_FAIL {1200, IOTHUB_SIM_IPV6_DOWN, 0}
+#define DENIED {1500, IOTHUB_SIM_REGISTRATION, LTE_LC_NW_REG_REGISTRATION_DENIED}
+#define NO_SIM {50, IOTHUB_SIM_REGISTRATION, LTE_LC_NW_REG_UICC_FAIL}
+#define END {0, IOTHUB_SIM_END, 0}
+
+static const struct network {
+	const char *name;
+	struct iothub_sim_step steps[6];
+} networks[] = {
+	{"dual-stack", {SEARCHING, ACTIVATED(-1), HOME, IPV6_UP, END}},
+	{"dual-stack-ipv6-never", {SEARCHING, ACTIVATED(-1), HOME, END}},
+	{"dual-stack-ipv6-fails", {SEARCHING, ACTIVATED(-1), HOME, IPV6_FAIL, END}},
+	{"ipv6-only", {SEARCHING, ACTIVATED(1), ESM(51), HOME, IPV6_UP, END}},
+	{"ipv6-only-never", {SEARCHING, ACTIVATED(1), ESM(51), HOME, END}},
+	{"ipv6-only-fails", {SEARCHING, ACTIVATED(1), ESM(51), HOME, IPV6_FAIL, END}},
+	{"ipv4-only", {SEARCHING, ACTIVATED(0), ESM(50), ROAMING, END}},
+	{"denied", {SEARCHING, DENIED, END}},
+	{"no-sim", {NO_SIM, END}},
+	{"no-cell", {SEARCHING, END}},
+};
+
+static const struct network *network = &networks[0];
+static const struct iothub_sim_step *next;
+static lte_lc_evt_handler_t on_lte;
+
+static void say(struct k_work *work);
+static K_WORK_DELAYABLE_DEFINE(playing, say);
+
+#if defined(HAS_PDN_LIBRARY)
+static pdn_event_handler_t on_pdn;
+
+int pdn_default_ctx_cb_reg(pdn_event_handler_t cb)
+{
+	on_pdn = cb;
+	return 0;
+}
+
+static void pdn_event(uint8_t what, int value)
+{
+	static const enum pdn_event events[] = {
+		[IOTHUB_SIM_ESM] = PDN_EVENT_CNEC_ESM,
+		[IOTHUB_SIM_ACTIVATED] = PDN_EVENT_ACTIVATED,
+		[IOTHUB_SIM_DEACTIVATED] = PDN_EVENT_DEACTIVATED,
+		[IOTHUB_SIM_IPV6_UP] = PDN_EVENT_IPV6_UP,
+		[IOTHUB_SIM_IPV6_DOWN] = PDN_EVENT_IPV6_DOWN,
+		[IOTHUB_SIM_DETACH] = PDN_EVENT_NETWORK_DETACH,
+	};
+
+	if (on_pdn != NULL) {
+		on_pdn(0, events[what], value);
+	}
+}
+#else
+int lte_lc_pdn_default_ctx_events_enable(void)
+{
+	return 0;
+}
+
+static void pdn_event(uint8_t what, int value)
+{
+	static const enum lte_lc_pdn_evt_type events[] = {
+		[IOTHUB_SIM_ESM] = LTE_LC_EVT_PDN_ESM_ERROR,
+		[IOTHUB_SIM_ACTIVATED] = LTE_LC_EVT_PDN_ACTIVATED,
+		[IOTHUB_SIM_DEACTIVATED] = LTE_LC_EVT_PDN_DEACTIVATED,
+		[IOTHUB_SIM_IPV6_UP] = LTE_LC_EVT_PDN_IPV6_UP,
+		[IOTHUB_SIM_IPV6_DOWN] = LTE_LC_EVT_PDN_IPV6_DOWN,
+		[IOTHUB_SIM_DETACH] = LTE_LC_EVT_PDN_NETWORK_DETACH,
+	};
+	struct lte_lc_evt event = {.type = LTE_LC_EVT_PDN};
+
+	event.pdn.type = events[what];
+	event.pdn.esm_err = what == IOTHUB_SIM_ESM ? value : 0;
+	if (on_lte != NULL) {
+		on_lte(&event);
+	}
+}
+#endif
+
+static void say(struct k_work *work)
+{
+	const struct iothub_sim_step *step = next++;
+
+	ARG_UNUSED(work);
+	if (next->what != IOTHUB_SIM_END) {
+		(void)k_work_schedule(&playing, K_MSEC(next->after_ms));
+	}
+	if (step->what != IOTHUB_SIM_REGISTRATION) {
+		pdn_event(step->what, step->value);
+	} else if (on_lte != NULL) {
+		const struct lte_lc_evt event = {
+			.type = LTE_LC_EVT_NW_REG_STATUS,
+			.nw_reg_status = step->value,
+		};
+
+		on_lte(&event);
+	}
+}
+
+void iothub_sim_modem_play(const struct iothub_sim_step *steps)
+{
+	(void)k_work_cancel_delayable(&playing);
+	next = steps;
+	if (next->what != IOTHUB_SIM_END) {
+		(void)k_work_schedule(&playing, K_MSEC(next->after_ms));
+	}
+}
+
+int iothub_sim_modem_network(const char *name)
+{
+	ARRAY_FOR_EACH_PTR(networks, found) {
+		if (strcmp(found->name, name) == 0) {
+			network = found;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+int nrf_modem_lib_init(void)
+{
+	const char *name = iothub_sim_option_network();
+
+	if (name != NULL && iothub_sim_modem_network(name) != 0) {
+		LOG_ERR("--network=%s is no network of src/sim_modem.c", name);
+		return -EINVAL;
+	}
+	return sim_keys_load(iothub_sim_option_credentials());
+}
+
+/* Declared up to NCS 2.8 only, and called only where it is. */
+int lte_lc_init(void);
+int lte_lc_init(void)
+{
+	return 0;
+}
+
+int lte_lc_connect_async(lte_lc_evt_handler_t handler)
+{
+	on_lte = handler;
+	LOG_INF("attaching to the network %s", network->name);
+	iothub_sim_modem_play(network->steps);
+	return 0;
+}
+
+int lte_lc_power_off(void)
+{
+	static const struct iothub_sim_step off[] = {
+		{0, IOTHUB_SIM_REGISTRATION, LTE_LC_NW_REG_NOT_REGISTERED},
+		{0, IOTHUB_SIM_DEACTIVATED, 0},
+		END,
+	};
+
+	iothub_sim_modem_play(off);
+	return 0;
+}
