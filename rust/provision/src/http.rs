@@ -34,6 +34,16 @@ pub(crate) fn send(request: &Request<'_>) -> Result<Response, Error> {
     })
 }
 
+/// Sends it, for an answer that is not text.
+pub(crate) fn fetch(request: &Request<'_>) -> Result<(u16, Vec<u8>), Error> {
+    let mut response = exchange(request, Some(PATIENCE))?;
+    let body = response
+        .body_mut()
+        .read_to_vec()
+        .map_err(|error| lost(request.url, &error))?;
+    Ok((response.status().as_u16(), body))
+}
+
 /// Sends it and leaves the answer open, for a stream of lines.
 pub(crate) fn open(request: &Request<'_>) -> Result<ureq::http::Response<Body>, Error> {
     exchange(request, None)

@@ -4,6 +4,7 @@ mod ca;
 mod device;
 mod hub;
 mod modem;
+mod nrfcloud;
 mod output;
 mod passphrase;
 mod server;
@@ -69,6 +70,9 @@ enum Command {
     Hub(hub::Command),
     /// Everything in one command: CA, key in the modem, certificate, roots, registration
     Up(up::Arguments),
+    /// Tokens and bulk onboarding for nRF Cloud
+    #[command(subcommand)]
+    Nrfcloud(nrfcloud::Command),
     /// Be a modem, on a pseudo terminal or a TCP port, to try things without a board
     SimulateModem(simulate::Arguments),
 }
@@ -90,6 +94,7 @@ fn run(cli: Cli, now: OffsetDateTime) -> Result<Report, Error> {
         Command::Modem(command) => modem::run(common, command, now),
         Command::Hub(command) => hub::run(common, command, now),
         Command::Up(arguments) => up::run(common, &arguments, now),
+        Command::Nrfcloud(command) => nrfcloud::run(common, command, now),
         Command::SimulateModem(arguments) => simulate::run(arguments),
     }
 }
