@@ -199,8 +199,9 @@ fn authorities(
         Authorities::List { hub } => {
             if let Some(hub) = only_emulator(&hub, now, &mut report, azure::list_authorities)? {
                 let found = hub.authorities()?;
-                report.plain(serde_json::to_string_pretty(&found).unwrap_or_default());
-                report.field("certificates", found);
+                report
+                    .plain(authority_table(&found))
+                    .field("certificates", found);
             }
         }
         Authorities::Delete { hub, name } => {
@@ -285,6 +286,31 @@ fn devices(common: &Common, command: Devices, now: OffsetDateTime) -> Result<Rep
         }
     }
     Ok(report)
+}
+
+/// The columns of the article (A10).
+fn authority_table(found: &Value) -> String {
+    let mut rows = vec![
+        ["NAME", "SUBJECT", "VERIFIED", "UNTIL"]
+            .map(str::to_owned)
+            .to_vec(),
+    ];
+    let all = found
+        .as_array()
+        .or(found["value"].as_array())
+        .cloned()
+        .unwrap_or_default();
+    rows.extend(all.iter().map(|found| {
+        let facts = &found["properties"];
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        vec![
+            text(&found["name"]),
+            text(&facts["subject"]),
+            facts["isVerified"].to_string(),
+            text(&facts["expiry"]),
+        ]
+    }));
+    table(&rows)
 }
 
 /// The columns of the article (A11).
