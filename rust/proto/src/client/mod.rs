@@ -402,8 +402,14 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
         self.registration = registration;
         while let Some(record) = self.outbox.find(|_| true) {
             self.outbox.remove(&record);
-            if matches!(record.kind, Kind::Once | Kind::Kept) && self.events.room() > 1 {
+            if !matches!(record.kind, Kind::Once | Kind::Kept) {
+                continue;
+            }
+            if self.events.room() > 1 {
                 self.dropped(record.id);
+            } else {
+                // More than one call may tell: counted all the same.
+                self.status.counters.dropped = self.status.counters.dropped.wrapping_add(1);
             }
         }
         Ok(())
