@@ -49,7 +49,7 @@ pub(crate) fn run(
         // The rest of the network's kinds have tests of their own.
         let options = DeviceOptions {
             network: Network::Ipv6Only,
-            time_factor: 0.3,
+            time_factor: 0.1,
             program: arguments.device.clone(),
             ..DeviceOptions::default()
         };
@@ -169,13 +169,13 @@ fn interval(bench: &Bench) -> Result<String, Error> {
         .last()
         .and_then(|last| last["seq"].as_u64())
         .unwrap_or(0);
-    let times = rest.until("three more messages", PATIENCE, |rest| {
+    let times = rest.until("two more messages", PATIENCE, |rest| {
         let times: Vec<_> = rest
             .telemetry(DEVICE_ID, since)?
             .iter()
             .filter_map(|message| message["body"]["timestamp"].as_u64())
             .collect();
-        Ok((times.len() >= 3).then_some(times))
+        Ok((times.len() >= 2).then_some(times))
     })?;
     let gaps: Vec<_> = times
         .windows(2)
