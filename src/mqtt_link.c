@@ -90,6 +90,10 @@ static bool has_left(void)
 
 int __wrap_mqtt_connect(struct mqtt_client *of)
 {
+	/* The helper's thread has the lowest priority: before the first connection, let it reach its wait. */
+	while (mqtt_helper_thread->base.pended_on == NULL) {
+		k_msleep(1);
+	}
 	(void)is_idle();
 	client = of;
 	remember_peer(of->broker);

@@ -4,8 +4,11 @@
 #include <string.h>
 #include <zephyr/kernel.h>
 #include <zephyr/settings/settings.h>
+#include <zephyr/sys/util.h>
 
 #include <iothub_platform.h>
+
+#include "forget.h"
 
 struct request {
 	void *buf;
@@ -77,5 +80,43 @@ int iothub_platform_settings_set(const char *key, const void *buf, size_t len)
 	if (err != 0) {
 		return err;
 	}
-	return len == 0 ? settings_delete(key) : settings_save_one(key, buf, len);
+	err = len == 0 ? settings_delete(key) : settings_save_one(key, buf, len);
+	/* So FCB says that there is no room left; no key of ours is missing, its other cause. */
+	return IS_ENABLED(CONFIG_SETTINGS_FCB) && err == -EINVAL ? -ENOSPC : err;
+}
+
+static int forget(const char *const *keys, size_t count)
+{
+	int result = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		int err = iothub_platform_settings_set(keys[i], NULL, 0);
+
+		if (err != 0 && err != -ENOENT) {
+			result = err;
+		}
+	}
+	return result;
+}
+
+int iothub_forget_assignment(void)
+{
+	static const char *const keys[] = {"iothub/dps/assigned_hub", "iothub/dps/assigned_device_id"};
+
+	return forget(keys, ARRAY_SIZE(keys));
+}
+
+int iothub_forget_settings(void)
+{
+	static const char *const keys[] = {
+		"iothub/hostname",
+		"iothub/device_id",
+		"iothub/dps/id_scope",
+		"iothub/dps/endpoint",
+		"iothub/dps/registration_id",
+	};
+	int settings = forget(keys, ARRAY_SIZE(keys));
+	int assignment = iothub_forget_assignment();
+
+	return settings != 0 ? settings : assignment;
 }

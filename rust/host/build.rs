@@ -1,11 +1,15 @@
-//! Compiles `src/platform.c`: what needs pthreads with a monotonic clock.
+//! Compiles `src/platform.c`, which needs pthreads with a monotonic clock, and the table of what C sees of the seam.
 
 fn main() {
     println!("cargo::rerun-if-changed=src/platform.c");
+    println!("cargo::rerun-if-changed=../../src/abi.c");
     println!("cargo::rerun-if-changed=../../src/include/iothub_platform.h");
+    println!("cargo::rerun-if-changed=../ncs-sys/host-include");
     cc::Build::new()
         .file("src/platform.c")
+        .file("../../src/abi.c")
         .include("../../src/include")
+        .include("../ncs-sys/host-include")
         .std("gnu11")
         .warnings(true)
         .extra_warnings(true)

@@ -99,6 +99,13 @@ int iothub_platform_hardware_id(char *buf, size_t len);
 /* The board's one LED for the application; nothing where there is none. */
 void iothub_platform_led(bool on);
 
+/* One size, offset or number as C sees it, by the name that C has for it; NULL after the last. See src/abi.c. */
+struct iothub_abi_entry {
+	const char *name;
+	uint32_t value;
+};
+const struct iothub_abi_entry *iothub_abi_entry(unsigned int index);
+
 #ifdef __cplusplus
 }
 #endif

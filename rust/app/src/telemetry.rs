@@ -40,7 +40,7 @@ fn send(tenths: i32, timestamp: u64) {
     let mut message = Telemetry::json(payload.as_bytes());
     message.properties = &alert;
     match iothub::send(&message) {
-        Ok(id) => log::info!("telemetry {}: {payload}", id.as_u32()),
+        Ok(id) => log::info!("telemetry {} queued: {payload}", id.as_u32()),
         Err(error) => log::warn!("telemetry not accepted: {error}"),
     }
 }

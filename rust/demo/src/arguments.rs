@@ -32,9 +32,14 @@ pub struct Arguments {
     #[arg(long, short, requires = "once")]
     pub verbose: bool,
 
-    /// The network that the simulated modem finds: dual-stack, ipv6-only, ipv4-only, dual-stack-ipv6-never,
+    /// The network that the simulated modem finds (--once has its own): dual-stack, ipv6-only, ipv4-only, dual-stack-ipv6-never,
     /// dual-stack-ipv6-fails, ipv6-only-never, ipv6-only-fails, denied, no-sim, no-cell.
-    #[arg(long, value_name = "KIND", default_value = "dual-stack")]
+    #[arg(
+        long,
+        value_name = "KIND",
+        default_value = "dual-stack",
+        conflicts_with = "once"
+    )]
     pub network: Network,
 
     /// Port of the web page and of REST, on the loopback interface; 0 takes any that is free [default: 8080, with
@@ -50,6 +55,11 @@ pub struct Arguments {
     /// program; with --once a temporary folder].
     #[arg(long, value_name = "FOLDER")]
     pub data: Option<PathBuf>,
+
+    /// Device to start instead of the Linux one: the application as a Zephyr program for native_sim. Takes MQTT's port
+    /// 8883, which such a program is built with.
+    #[arg(long, value_name = "PROGRAM")]
+    pub device: Option<PathBuf>,
 
     #[command(subcommand)]
     pub(crate) role: Option<Role>,
@@ -92,8 +102,13 @@ impl Arguments {
     /// The ports of MQTT and of HTTP.
     pub(crate) fn ports(&self) -> (u16, u16) {
         let otherwise = |port: u16| if self.once { 0 } else { port };
+        let mqtt = if self.device.is_some() {
+            8883
+        } else {
+            otherwise(8883)
+        };
         (
-            self.mqtt.unwrap_or_else(|| otherwise(8883)),
+            self.mqtt.unwrap_or(mqtt),
             self.http.unwrap_or_else(|| otherwise(8080)),
         )
     }
@@ -102,6 +117,7 @@ impl Arguments {
 pub(crate) fn device_options(arguments: &Arguments) -> DeviceOptions {
     DeviceOptions {
         network: arguments.network,
+        program: arguments.device.clone(),
         ..DeviceOptions::default()
     }
 }

@@ -1,6 +1,7 @@
 //! A hub and a device, each a process, with the certificates between them.
 
 use std::{
+    fs::File,
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Command, ExitStatus},
@@ -8,7 +9,6 @@ use std::{
 };
 
 use iothub_host::Network;
-use tempfile::TempDir;
 
 use crate::{Arguments, Console, DEVICE_ID, Error, Lines, Process, Rest, Setup, hub::READY};
 
@@ -21,8 +21,9 @@ pub struct Bench {
     hub_address: SocketAddr,
     http_address: SocketAddr,
     device: Option<Process>,
-    // Last, so that the folder goes after those who write to it.
-    _temporary: Option<TempDir>,
+    /// Telemetry up to here is an earlier run's.
+    since: u64,
+    _lock: File,
 }
 
 /// How the device is started.
@@ -56,21 +57,19 @@ const START: Duration = Duration::from_secs(20);
 const STOP: Duration = Duration::from_secs(10);
 
 impl Bench {
-    pub(crate) fn start(arguments: &Arguments, console: Console) -> Result<Self, Error> {
-        let temporary = (arguments.once && arguments.data.is_none())
-            .then(|| TempDir::with_prefix("iothub-"))
-            .transpose()
-            .map_err(|source| Error::io("a temporary folder cannot be made", source))?;
+    pub(crate) fn start(
+        arguments: &Arguments,
+        temporary: Option<&Path>,
+        console: Console,
+    ) -> Result<Self, Error> {
         let program =
             std::env::current_exe().map_err(|source| Error::io("this program", source))?;
-        let data = match (&arguments.data, &temporary) {
+        let data = match (&arguments.data, temporary) {
             (Some(data), _) => data.clone(),
-            (None, Some(folder)) => folder.path().to_owned(),
+            (None, Some(folder)) => folder.to_owned(),
             (None, None) => program.parent().unwrap_or(Path::new(".")).join("demo-data"),
         };
-        let mut bench = Self::with(&data, &program, arguments.ports(), console)?;
-        bench._temporary = temporary;
-        Ok(bench)
+        Self::with(&data, &program, arguments.ports(), console)
     }
 
     /// A hub on free ports, with its data under `data`; `program` is the demonstration's.
@@ -78,7 +77,7 @@ impl Bench {
     /// # Errors
     /// Certificates cannot be made, or the hub does not start.
     pub fn for_test(data: &Path, program: &Path) -> Result<Self, Error> {
-        Self::with(data, program, (0, 0), Console::standard())
+        Self::with(data, program, (0, 0), Console::silent())
     }
 
     fn with(
@@ -88,9 +87,10 @@ impl Bench {
         console: Console,
     ) -> Result<Self, Error> {
         let setup = Setup::open(data)?;
+        let lock = lock(data)?;
         let (hub, hub_address, http_address) =
             start_hub(program, data, ports, &console, Lines::default())?;
-        let bench = Self {
+        let mut bench = Self {
             setup,
             console,
             program: program.to_owned(),
@@ -98,7 +98,8 @@ impl Bench {
             hub_address,
             http_address,
             device: None,
-            _temporary: None,
+            since: 0,
+            _lock: lock,
         };
         let root = bench
             .setup
@@ -107,6 +108,11 @@ impl Bench {
             .map_err(Error::new)?;
         bench.rest().register_ca("development-root", &root.pem())?;
         bench.rest().put_device(DEVICE_ID, "enabled")?;
+        let earlier = bench.rest().telemetry(DEVICE_ID, 0)?;
+        bench.since = earlier
+            .last()
+            .and_then(|last| last["seq"].as_u64())
+            .unwrap_or(0);
         Ok(bench)
     }
 
@@ -130,6 +136,17 @@ impl Bench {
         Rest::new(self.http_address)
     }
 
+    /// The sequence number of the last telemetry message of an earlier run on the same folder.
+    pub fn since(&self) -> u64 {
+        self.since
+    }
+
+    /// Why it cannot go on: hub or device has ended by itself.
+    pub(crate) fn ended(&mut self) -> Option<Error> {
+        let device = self.device.as_mut().and_then(Process::ended);
+        device.or_else(|| self.hub.ended())
+    }
+
     /// What the hub has printed.
     pub fn hub_lines(&self) -> &Lines {
         self.hub.lines()
@@ -140,25 +157,46 @@ impl Bench {
     /// # Errors
     /// The process cannot be started.
     pub fn start_device(&mut self, options: &DeviceOptions) -> Result<Lines, Error> {
+        let command = match &options.program {
+            Some(program) => self.zephyr_program(program, options),
+            None => self.own_device(options),
+        };
+        let device = Process::start("device", command, &self.console, Lines::default())?;
+        let lines = device.lines().clone();
+        self.device = Some(device);
+        Ok(lines)
+    }
+
+    fn own_device(&self, options: &DeviceOptions) -> Command {
+        let port = options.port.unwrap_or(self.hub_address.port());
         let mut command = Command::new(&self.program);
         command
             .arg("device")
             .arg("--data")
             .arg(self.setup.device_data())
-            .args([
-                "--port",
-                &options.port.unwrap_or(self.hub_address.port()).to_string(),
-            ])
+            .args(["--port", &port.to_string()])
             .args(["--network", &options.network.to_string()])
             .args(["--time-factor", &options.time_factor.to_string()])
             .args([
                 "--send-timeout",
                 &options.send_timeout.as_secs().to_string(),
             ]);
-        let device = Process::start("device", command, &self.console, Lines::default())?;
-        let lines = device.lines().clone();
-        self.device = Some(device);
-        Ok(lines)
+        command
+    }
+
+    /// A native_sim program resolves names by the machine's own resolver, so that the hub has to be called localhost.
+    fn zephyr_program(&self, program: &Path, options: &DeviceOptions) -> Command {
+        let mut command = Command::new(program);
+        command
+            .arg(format!(
+                "--credentials={}",
+                self.setup.credentials().display()
+            ))
+            .arg("--hostname=localhost")
+            .arg(format!("--device-id={DEVICE_ID}"))
+            .arg(format!("--network={}", options.network))
+            .current_dir(self.setup.device_data());
+        command
     }
 
     /// The device's process, once started.
@@ -204,6 +242,19 @@ impl Bench {
     }
 }
 
+/// One demonstration a folder: two would mix their devices.
+fn lock(data: &Path) -> Result<File, Error> {
+    let path = data.join("lock");
+    let file = File::create(&path).map_err(|source| Error::path(&path, source))?;
+    file.try_lock().map_err(|_| {
+        Error::new(format!(
+            "{} is in use by another demonstration: choose another folder with --data",
+            data.display()
+        ))
+    })?;
+    Ok(file)
+}
+
 fn ended_well(name: &str, status: ExitStatus) -> Result<(), Error> {
     if status.success() {
         Ok(())
@@ -230,7 +281,18 @@ fn start_hub(
         .args(["--http", &http.to_string()]);
     let mark = lines.mark();
     let hub = Process::start("hub", command, console, lines)?;
-    let ready = hub.lines().find_after(mark, READY, START)?;
+    let ready = hub
+        .lines()
+        .find_after(mark, READY, START)
+        .map_err(|error| {
+            // The hub has said why.
+            let lines = hub.lines().all();
+            let reason = lines
+                .iter()
+                .rev()
+                .find_map(|line| line.strip_prefix("error: "));
+            reason.map_or(error, Error::new)
+        })?;
     let addresses = ready
         .split_once(READY)
         .map_or("", |(_, addresses)| addresses);

@@ -15,7 +15,7 @@ mod rest;
 mod scenario;
 mod setup;
 
-use std::{process::ExitCode, sync::mpsc};
+use std::{process::ExitCode, sync::mpsc, time::Duration};
 
 pub use arguments::Arguments;
 pub use bench::{Bench, DeviceOptions};
@@ -27,6 +27,7 @@ pub use rest::Rest;
 pub use setup::{DEVICE_ID, HOSTNAME, Setup};
 
 use arguments::{Role, device_options};
+use tempfile::TempDir;
 
 /// Runs what the command line asks for.
 ///
@@ -45,7 +46,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Error> {
 fn show(arguments: &Arguments) -> Result<ExitCode, Error> {
     let console = Console::standard();
     let signals = stop_signals()?;
-    let mut bench = Bench::start(arguments, console.clone())?;
+    let mut bench = Bench::start(arguments, None, console.clone())?;
     console.banner(&[
         (
             "IoT Hub",
@@ -59,11 +60,28 @@ fn show(arguments: &Arguments) -> Result<ExitCode, Error> {
         ("Data", bench.setup().data().display().to_string()),
         ("", "Ctrl-C ends everything.".to_owned()),
     ]);
+    prefer_short_interval(&bench.rest())?;
     bench.start_device(&device_options(arguments))?;
-    let _ = signals.recv();
+    while let Err(mpsc::RecvTimeoutError::Timeout) = signals.recv_timeout(LOOK) {
+        if let Some(error) = bench.ended() {
+            return Err(error);
+        }
+    }
     console.note("stopping");
     bench.stop()?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// How often to look whether hub and device are there.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// A message every 20 s is right for a battery and slow to watch. A twin that already has a wish keeps it.
+fn prefer_short_interval(rest: &Rest) -> Result<(), Error> {
+    let twin = rest.twin(DEVICE_ID)?;
+    if twin["properties"]["desired"]["telemetryInterval"].is_null() {
+        rest.patch_desired(DEVICE_ID, &serde_json::json!({ "telemetryInterval": 5 }))?;
+    }
+    Ok(())
 }
 
 /// Runs the scenario and says what was found.
@@ -73,13 +91,19 @@ fn once(arguments: &Arguments) -> Result<ExitCode, Error> {
     } else {
         Console::standard()
     };
+    let folder = temporary_folder(arguments)?;
+    let data = folder.as_ref().map(|folder| folder.path().to_owned());
     let signals = stop_signals()?;
+    let to_remove = data.clone();
     std::thread::spawn(move || {
         let _ = signals.recv();
-        // The children end with their parent.
+        // Keys do not stay behind, and the children end with their parent.
+        if let Some(folder) = to_remove {
+            let _ = std::fs::remove_dir_all(folder);
+        }
         std::process::exit(130);
     });
-    let report = scenario::run(arguments, &console, |check| {
+    let report = scenario::run(arguments, data.as_deref(), &console, |check| {
         if !arguments.json {
             anstream::println!("{check}");
         }
@@ -94,6 +118,15 @@ fn once(arguments: &Arguments) -> Result<ExitCode, Error> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+fn temporary_folder(arguments: &Arguments) -> Result<Option<TempDir>, Error> {
+    arguments
+        .data
+        .is_none()
+        .then(|| TempDir::with_prefix("iothub-"))
+        .transpose()
+        .map_err(|source| Error::io("a temporary folder cannot be made", source))
 }
 
 fn stop_signals() -> Result<mpsc::Receiver<()>, Error> {

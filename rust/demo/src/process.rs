@@ -37,7 +37,10 @@ impl Process {
         console: &Console,
         lines: Lines,
     ) -> Result<Self, Error> {
+        use std::os::unix::process::CommandExt;
         let mut child = command
+            // Ctrl-C is for us alone: the device says good-bye before its hub goes.
+            .process_group(0)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -83,6 +86,15 @@ impl Process {
             let _ = rustix::process::kill_process(pid, Signal::TERM);
         }
         self.wait(timeout)
+    }
+
+    /// That it has ended, if it has.
+    pub(crate) fn ended(&mut self) -> Option<Error> {
+        let status = self.child.try_wait().ok().flatten()?;
+        Some(Error::new(format!(
+            "the {} process ended by itself, with {status}",
+            self.name
+        )))
     }
 
     /// Waits until it has ended by itself.
@@ -171,6 +183,8 @@ impl Lines {
         lines.state().open += 1;
         std::thread::spawn(move || {
             for line in BufReader::new(stream).lines().map_while(Result::ok) {
+                // Zephyr colours its log by itself.
+                let line = anstream::adapter::strip_str(&line).to_string();
                 console.line(name, &line);
                 lines.state().lines.push(line);
                 lines.0.1.notify_all();

@@ -37,6 +37,7 @@ mod link;
 mod listener;
 mod properties;
 mod provisioning;
+mod query;
 mod registry;
 mod rest;
 mod sas;

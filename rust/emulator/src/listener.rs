@@ -191,6 +191,9 @@ async fn dispatch(
 fn explain(error: &std::io::Error) -> String {
     let text = error.to_string();
     let hint = match text.as_str() {
+        it if it.contains("UnsupportedCertVersion") => {
+            ": the device's certificate is not X.509 version 3 (openssl makes version 1 without extensions)"
+        }
         it if it.contains("UnknownCA") => {
             ": the device does not trust the CA of the hub's certificate"
         }

@@ -31,6 +31,7 @@ impl Store {
                     format!("data folder {} cannot be made: {error}", folder.display())
                 })?;
                 let path = folder.join("emulator.db");
+                private(&path)?;
                 let opened = Connection::open(&path).and_then(prepare);
                 opened.map_err(|error| format!("{} cannot be used: {error}", path.display()))?
             }
@@ -150,6 +151,18 @@ fn panicked(panic: &(dyn Any + Send)) -> Refusal {
 const MAX_BATCH: usize = 512;
 
 const SCHEMA: &str = include_str!("store.sql");
+
+/// Makes the file, if it is missing, so that only its owner can read it: it holds the registry's keys.
+fn private(path: &std::path::Path) -> Result<(), String> {
+    use std::os::unix::fs::OpenOptionsExt;
+    std::fs::OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(path)
+        .map(drop)
+        .map_err(|error| format!("{} cannot be written: {error}", path.display()))
+}
 
 #[cfg(test)]
 mod tests {

@@ -99,6 +99,9 @@ impl fmt::Display for ReadError {
                     "the device closed the connection in the middle of a packet"
                 )
             }
+            Self::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => f.write_str(
+                "the device was gone without a farewell: neither DISCONNECT nor the end of TLS",
+            ),
             Self::Io(error) => write!(f, "the connection broke: {error}"),
             Self::TooLarge { size, limit } => {
                 write!(f, "a packet of {size} bytes is larger than {limit}")

@@ -1,6 +1,8 @@
 //! The shell around the application on Zephyr: entry point and logger. A panic goes to `k_panic`, by the `zephyr`
-//! crate.
+//! crate. [`shell`] is there for `src/shell.c`.
 #![no_std]
+
+mod shell;
 
 use zephyr as _;
 
@@ -9,6 +11,12 @@ use zephyr as _;
 extern "C" fn rust_main() {
     if log::set_logger(&iothub::Logger).is_ok() {
         log::set_max_level(iothub::LOG_LEVEL);
+    }
+    // A panic here is a build that would read the wrong bytes later.
+    #[cfg(debug_assertions)]
+    match ncs::abi::check() {
+        Ok(entries) => log::debug!("C and Rust agree on {entries} sizes and offsets"),
+        Err(mismatch) => panic!("{mismatch}"),
     }
     log::error!("{}", iothub_app::run());
 }

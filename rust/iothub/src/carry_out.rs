@@ -27,11 +27,7 @@ pub(crate) fn carry_out(command: &Command<'_>) -> (Result<(), Errno>, Option<Pee
                 // A stack that cannot is only slower.
                 let _ = mqtt::nodelay();
             }
-            let peer = if result.as_ref().is_err_and(|errno| errno.is_resolver()) {
-                None
-            } else {
-                peer()
-            };
+            let peer = if result.is_ok() { peer() } else { None };
             return (result.map_err(explained), peer);
         }
         Command::Subscribe {

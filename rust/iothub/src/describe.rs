@@ -6,7 +6,7 @@ use core::{
     time::Duration,
 };
 
-use iothub_proto::{Disconnect, Event, dps, network};
+use iothub_proto::{Disconnect, Event, dps, network, twin};
 
 pub(crate) fn event(event: &Event<'_>) {
     match *event {
@@ -31,12 +31,12 @@ pub(crate) fn event(event: &Event<'_>) {
         Event::C2d(message) => log::debug!("C2D of {} bytes", message.payload.len()),
         Event::Twin(twin) => log::info!("twin, desired version {}", twin.version),
         Event::TwinFailed { request, reason } => {
-            log::warn!("twin request {} failed: {reason:?}", request.as_u32());
+            log::warn!("twin request {}: {}", request.as_u32(), Twin(reason));
         }
         Event::Desired(desired) => log::info!("desired properties, version {}", desired.version),
         Event::Reported { request, .. } => log::debug!("report {} accepted", request.as_u32()),
         Event::ReportFailed { request, reason } => {
-            log::warn!("report {} failed: {reason:?}", request.as_u32());
+            log::warn!("report {}: {}", request.as_u32(), Twin(reason));
         }
         Event::Method(request) => log::info!("method {}", request.name),
         Event::UnmatchedAnswer { status, .. } => {
@@ -72,10 +72,19 @@ fn network(event: network::Event) {
             match (families.v4, families.v6) {
                 (true, true) => "IPv4 and IPv6",
                 (false, true) => "IPv6 only",
-                _ => "IPv4 only",
+                (true, false) => "IPv4 only",
+                (false, false) => "no address so far, trying all the same",
             }
         ),
-        network::Event::Lost(reason) => log::warn!("network lost: {reason:?}"),
+        network::Event::Lost(reason) => log::warn!(
+            "network lost: {}",
+            match reason {
+                network::LostReason::Deactivated => "the PDN was deactivated",
+                network::LostReason::Detached => "detached",
+                network::LostReason::Ipv6Down => "IPv6 is gone",
+                network::LostReason::NotRegistered => "no longer registered",
+            }
+        ),
         network::Event::Ipv6NotComing(reason) => log::warn!(
             "no IPv6: {}",
             match reason {
@@ -117,15 +126,64 @@ fn provisioning(event: &dps::Event<'_>) {
         dps::Event::Registering => log::info!("DPS: registering"),
         dps::Event::Assigning => log::info!("DPS: assigning"),
         dps::Event::Assigned { .. } => log::info!("DPS: assigned"),
-        dps::Event::Failed(failure) => log::error!("DPS: {failure:?}"),
+        dps::Event::Failed(failure) => log::error!("DPS: {}", Dps(*failure)),
         _ => {}
     }
 }
 
 fn disconnected(cause: Disconnect, retry_in: Option<Duration>) {
     match retry_in {
+        None if cause == Disconnect::Requested => log::info!("disconnected: {cause}"),
         Some(wait) => log::warn!("disconnected: {cause}; next attempt in {}", Time(wait)),
         None => log::warn!("disconnected: {cause}"),
+    }
+}
+
+/// Why a twin request came to nothing, and what to do.
+struct Twin(twin::Failure);
+
+impl fmt::Display for Twin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            twin::Failure::Status(status) => write!(
+                f,
+                "refused with {status}, {}",
+                match status {
+                    400 => "malformed, or over a limit of the twin",
+                    412 => "the version is another one",
+                    429 => "too many requests",
+                    500.. => "trouble at the hub",
+                    _ => "which is unusual",
+                }
+            ),
+            twin::Failure::Timeout => f.write_str("no answer in time"),
+            twin::Failure::Malformed => f.write_str("the answer is not a twin"),
+            twin::Failure::Disconnected => f.write_str("the connection ended before the answer"),
+            _ => f.write_str("failed"),
+        }
+    }
+}
+
+/// Why DPS did not assign, and what to do.
+struct Dps(dps::Failure);
+
+impl fmt::Display for Dps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            dps::Failure::Refused { status, code } => write!(
+                f,
+                "refused with {status}, error {code}: is there an enrolment for this certificate, with its CN as the \
+                 registration id, and is the ID scope right?"
+            ),
+            dps::Failure::Failed { code } => write!(f, "allocation failed, error {code}"),
+            dps::Failure::Disabled => f.write_str("the enrolment is disabled"),
+            dps::Failure::ConnectionProfile => {
+                f.write_str("the assigned hub does not speak the classic protocol of IoT Hub")
+            }
+            dps::Failure::Malformed => f.write_str("the answer is not understood"),
+            dps::Failure::Timeout => f.write_str("no answer in time"),
+            _ => f.write_str("failed"),
+        }
     }
 }
 

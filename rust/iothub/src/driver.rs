@@ -15,7 +15,9 @@ use crate::{
     describe,
     identity::{Identity, Who},
     inbox::{self, Fact},
-    kconfig, now, seconds,
+    kconfig, now,
+    patience::Patience,
+    seconds,
     turn::Turn,
 };
 
@@ -202,13 +204,17 @@ extern "C" fn entry() {
     let (Some(client), Some(tx)) = (CLIENT.get(), TX.try_init([0; kconfig::MESSAGE])) else {
         return;
     };
+    let mut patience = Patience::default();
     callbacks::prepare(ATTACH.get().unwrap_or(true));
     loop {
         take_facts(client);
         client.with(|client| client.handle_timeout(now()));
         deliver(client);
         drain(client, tx);
-        let deadline = client.with(|client| client.poll_timeout());
+        let (deadline, phase) =
+            client.with(|client| (client.poll_timeout(), client.status().phase));
+        let look = patience.look(phase, now());
+        let deadline = deadline.into_iter().chain(look).min();
         Waiter::Driver.wait(deadline.map(Instant::as_millis));
     }
 }

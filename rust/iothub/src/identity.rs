@@ -176,16 +176,20 @@ fn setting(key: &CStr) -> Option<Text> {
         Ok(Some(value)) => match core::str::from_utf8(value) {
             Ok(value) => Some(text(value.trim_end())).filter(|value| !value.is_empty()),
             Err(_) => {
-                log::error!("the setting {key:?} is not text: it is ignored");
+                log::error!("the setting {} is not text: it is ignored", name(key));
                 None
             }
         },
         Ok(None) => None,
         Err(errno) => {
-            log::error!("the setting {key:?} cannot be read: {errno}");
+            log::error!("the setting {} cannot be read: {errno}", name(key));
             None
         }
     }
+}
+
+fn name(key: &CStr) -> &str {
+    key.to_str().unwrap_or_default()
 }
 
 fn hardware_id() -> Text {

@@ -32,7 +32,7 @@ pub(crate) fn push(fact: Fact) {
     let full = critical_section::with(|cs| FACTS.borrow_ref_mut(cs).push_back(fact).is_err());
     if full {
         // The driver has not run for longer than any of its timers: these will find what was lost.
-        log::error!("inbox full: {fact:?} is lost");
+        log::error!("the inbox is full: a fact is lost");
     }
     Waiter::Driver.wake();
 }

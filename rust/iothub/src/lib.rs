@@ -43,6 +43,7 @@ mod driver;
 mod identity;
 mod inbox;
 mod kconfig;
+mod patience;
 mod turn;
 
 use core::time::Duration;

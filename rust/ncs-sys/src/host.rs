@@ -146,6 +146,12 @@ pub struct modem_key_mgmt_cred_type(pub ::core::ffi::c_uint);
 #[repr(transparent)]
 #[derive(Debug, Copy, Clone, Hash, PartialEq, Eq)]
 pub struct pdn_event(pub ::core::ffi::c_uint);
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct iothub_abi_entry {
+    pub name: *const ::core::ffi::c_char,
+    pub value: u32,
+}
 pub const EPERM: u32 = 1;
 pub const ENOENT: u32 = 2;
 pub const ESRCH: u32 = 3;
@@ -427,6 +433,15 @@ const _: () = {
     ["Size of lte_lc_evt"][::core::mem::size_of::<lte_lc_evt>() - 8usize];
     ["Alignment of lte_lc_evt"][::core::mem::align_of::<lte_lc_evt>() - 4usize];
     ["Offset of field: lte_lc_evt::type_"][::core::mem::offset_of!(lte_lc_evt, type_) - 0usize];
+};
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of iothub_abi_entry"][::core::mem::size_of::<iothub_abi_entry>() - 16usize];
+    ["Alignment of iothub_abi_entry"][::core::mem::align_of::<iothub_abi_entry>() - 8usize];
+    ["Offset of field: iothub_abi_entry::name"]
+        [::core::mem::offset_of!(iothub_abi_entry, name) - 0usize];
+    ["Offset of field: iothub_abi_entry::value"]
+        [::core::mem::offset_of!(iothub_abi_entry, value) - 8usize];
 };
 #[repr(C)]
 #[derive(Copy, Clone)]
@@ -1190,6 +1205,15 @@ impl pdn_event {
     pub const PDN_EVENT_APN_RATE_CONTROL_OFF: pdn_event = pdn_event(7);
     pub const PDN_EVENT_CTX_DESTROYED: pdn_event = pdn_event(8);
 }
+impl Default for iothub_abi_entry {
+    fn default() -> Self {
+        let mut s = ::core::mem::MaybeUninit::<Self>::uninit();
+        unsafe {
+            ::core::ptr::write_bytes(s.as_mut_ptr(), 0, 1);
+            s.assume_init()
+        }
+    }
+}
 unsafe extern "C" {
     pub fn mqtt_helper_init(cfg: *mut mqtt_helper_cfg) -> ::core::ffi::c_int;
     pub fn mqtt_helper_connect(params: *mut mqtt_helper_conn_params) -> ::core::ffi::c_int;
@@ -1262,4 +1286,5 @@ unsafe extern "C" {
         len: usize,
     ) -> ::core::ffi::c_int;
     pub fn iothub_platform_led(on: bool);
+    pub fn iothub_abi_entry(index: ::core::ffi::c_uint) -> *const iothub_abi_entry;
 }

@@ -21,6 +21,7 @@
 //! Hence the rule of the driver: a callback copies its fact, wakes the driver and returns.
 #![no_std]
 
+pub mod abi;
 mod errno;
 pub mod keys;
 pub mod lte;

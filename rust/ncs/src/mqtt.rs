@@ -63,6 +63,9 @@ pub struct Publish<'a> {
 /// Most filters in one [`subscribe`]; IoT Hub allows five subscriptions a device.
 pub const FILTERS: usize = 5;
 
+/// Most bytes of all filters of one [`subscribe`], with a byte more for each.
+pub const FILTER_BYTES: usize = 384;
+
 /// Hands mqtt_helper our callbacks. Allowed while there is no connection.
 ///
 /// # Errors
@@ -131,12 +134,21 @@ pub fn abort() -> Result<(), Errno> {
 /// [`on_suback`](Callbacks::on_suback).
 ///
 /// # Errors
-/// EINVAL for message id 0; EOPNOTSUPP while not connected; what the socket says. (NCS, `mqtt_helper_subscribe`.)
+/// EMSGSIZE for more than [`FILTER_BYTES`]; EINVAL for message id 0; EOPNOTSUPP while not connected; what the socket
+/// says. (NCS, `mqtt_helper_subscribe`.)
 pub fn subscribe(message_id: u16, filters: &[Filter<'_>]) -> Result<(), Errno> {
+    // mqtt_helper logs each filter as a string of C, whatever its size says.
+    let mut terminated = heapless::String::<FILTER_BYTES>::new();
+    for filter in filters {
+        let done = terminated.push_str(filter.topic).is_ok() && terminated.push('\0').is_ok();
+        if !done {
+            return check(-(ncs_sys::EMSGSIZE as c_int));
+        }
+    }
     let mut topics = [const { topic("", 0) }; FILTERS];
     let count = filters.len().min(FILTERS);
-    for (slot, filter) in topics.iter_mut().zip(filters) {
-        *slot = topic(filter.topic, filter.qos);
+    for ((slot, filter), text) in topics.iter_mut().zip(filters).zip(terminated.split('\0')) {
+        *slot = topic(text, filter.qos);
     }
     let mut list = ncs_sys::mqtt_subscription_list {
         list: topics.as_mut_ptr(),

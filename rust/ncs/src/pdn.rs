@@ -1,5 +1,6 @@
 //! The packet data network of the default bearer: `modem/pdn.h`.
 
+#[cfg(has_pdn_library)]
 use core::ffi::c_int;
 
 use crate::{Errno, errno::check, platform::Slot};

@@ -195,7 +195,7 @@ impl log::Log for Logger {
         let mut line = Line::default();
         // The only error is that of the line being full, which cuts it.
         let _ = core::fmt::Write::write_fmt(&mut line, *record.args());
-        let target = record.target().split("::").next().unwrap_or_default();
+        let target = record.target().split(':').next().unwrap_or_default();
         let level = record.level() as u32;
         let length = line.0.len();
         // `Line` keeps a byte for it.

@@ -325,7 +325,16 @@ impl Gate {
             match self.v6 {
                 V6::Up => Some(Families { v4, v6: true }),
                 _ if self.allowed == Allowed::V4 => Some(Families { v4, v6: false }),
-                V6::Failed => v4.then_some(Families { v4, v6: false }),
+                V6::Failed if v4 => Some(Families { v4, v6: false }),
+                V6::Failed => {
+                    // Nothing else will come by itself: after a while it is tried all the same.
+                    let again = now + self.config.ipv6_only;
+                    self.waiting = self.waiting.or(Some(again));
+                    if self.open.is_none() {
+                        return;
+                    }
+                    None
+                }
                 V6::TimedOut => Some(Families { v4, v6: false }),
                 V6::Pending => {
                     self.wait(now, events);
@@ -333,7 +342,9 @@ impl Gate {
                 }
             }
         };
-        self.waiting = None;
+        if self.v6 != V6::Failed || open.is_some() {
+            self.waiting = None;
+        }
         if open == self.open {
             return;
         }

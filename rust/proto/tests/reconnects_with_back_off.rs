@@ -141,13 +141,7 @@ fn a_failed_command_ends_the_connection_once() {
     while !device.take().iter().any(|line| line == "> abort") {
         device.wait_for_timer();
     }
-    device.wait(60 * SECOND);
-    assert!(
-        device
-            .take()
-            .iter()
-            .any(|line| line.starts_with("> connect"))
-    );
+    device.wait_until("> connect");
 }
 
 #[test]

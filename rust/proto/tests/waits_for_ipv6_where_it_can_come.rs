@@ -156,8 +156,6 @@ fn an_ipv6_only_network_without_ipv6_is_none() {
             ],
         );
         assert_eq!(all.last().unwrap(), "Ipv6NotComing(Failed");
-        device.wait(60 * SECOND);
-        device.silent();
         assert!(connects(&lines(&mut device, &[Ipv6Up])));
     }
     // In a dual stack it ends the waiting.
@@ -170,6 +168,24 @@ fn an_ipv6_only_network_without_ipv6_is_none() {
             Ipv6Down,
         ],
     );
+    assert!(connects(&all));
+}
+
+#[test]
+fn where_ipv6_has_failed_and_nothing_else_is_there_it_is_tried_all_the_same() {
+    let mut device = gated();
+    let all = lines(
+        &mut device,
+        &[
+            Activated { reason: Some(1) },
+            Registered { roaming: false },
+            Ipv6Down,
+        ],
+    );
+    assert!(!connects(&all));
+    assert_eq!(device.wait_for_timer(), 30 * SECOND);
+    let all = lines(&mut device, &[]);
+    assert_eq!(all[1], "Up(Families { v4: false, v6: false }");
     assert!(connects(&all));
 }
 

@@ -40,12 +40,15 @@
 pub mod cli;
 pub mod error;
 mod files;
+mod http;
+pub mod hub;
 pub mod modem;
 pub mod nrfcloud;
 pub mod pem;
 pub mod pki;
 mod secret;
 pub mod simulator;
+pub mod up;
 
 pub use error::{Error, Kind};
 pub use secret::Secret;

@@ -214,6 +214,8 @@ function draw() {
   drawDevices();
   if (state.view === "events") return drawEventsView();
   if (state.view === "certificates") return drawCertificates();
+  if (state.view === "enrollments") return drawEnrollments();
+  if (state.view === "faults") return drawFaults();
   if (!state.selected) {
     $("main").replaceChildren(el("div", { class: "empty" }, el("h2", {}, "No device yet"),
       el("p", {}, "Upload the CA of your devices, register a device, and connect it."),
@@ -529,6 +531,100 @@ function upload() {
   });
 }
 
+// The walk of a proof: a code, a certificate with that code as its name, the check.
+async function prove(certificate) {
+  const hub = $("hub").textContent.split(".")[0];
+  const base = `/subscriptions/local/resourceGroups/local/providers/Microsoft.Devices/IotHubs/${path(hub)}/certificates/${path(certificate.name)}`;
+  const coded = await act(() => call("POST", `${base}/generateVerificationCode`, {}, { "if-match": certificate.etag }));
+  if (!coded) return;
+  const code = coded.properties.verificationCode;
+  const commands = `openssl req -new -newkey rsa:2048 -nodes -keyout proof.key -subj "/CN=${code}" -out proof.csr\n`
+    + `openssl x509 -req -in proof.csr -CA ${certificate.name}.pem -CAkey ${certificate.name}.key -CAcreateserial -days 1 -out proof.pem`;
+  const pem = pemField();
+  open(`Prove possession of ${certificate.name}`, [el("p", {}, "1. With the CA's key, sign a certificate whose CN is this code:"), el("pre", { class: "card" }, code),
+    el("p", {}, "2. For example:"), el("pre", { class: "card" }, commands), el("p", {}, "3. Give it here:"), ...pem.nodes], "Verify", async () => {
+    const done = await act(() => call("POST", `${base}/verify`, { certificate: pem.text.value }, { "if-match": coded.etag }), "verified");
+    if (!done) return false;
+    drawCertificates();
+    return true;
+  });
+}
+
+// ---- provisioning and faults ------------------------------------------------------------------
+
+async function drawEnrollments() {
+  const [groups, single, registrations] = await Promise.all(["enrollmentGroups", "enrollments", "registrations"].map((it) => act(() => call("GET", `/${it}`))));
+  if (state.view !== "enrollments" || !groups || !single || !registrations) return;
+  const row = (kind, id, it) => el("tr", {}, el("td", {}, id), el("td", {}, kind === "enrollmentGroups" ? "group" : "individual"), el("td", {}, it.attestation?.type ?? ""),
+    el("td", {}, it.iotHubHostName ?? it.iotHubs?.join(", ") ?? "any"), el("td", {}, el("span", { class: `pill ${it.provisioningStatus === "disabled" ? "warn" : "on"}` }, it.provisioningStatus ?? "enabled")),
+    el("td", {}, el("button", { class: "danger", onclick: () => act(() => call("DELETE", `/${kind}/${path(id)}`), "deleted").then(drawEnrollments) }, "Delete")));
+  const rows = [...groups.map((it) => row("enrollmentGroups", it.enrollmentGroupId, it)), ...single.map((it) => row("enrollments", it.registrationId, it))];
+  const made = registrations.map((it) => el("tr", { class: it.status === "assigned" ? "" : "warn" }, el("td", {}, it.registrationId), el("td", {}, it.status),
+    el("td", {}, it.assignedHub ?? ""), el("td", {}, it.deviceId ?? ""), el("td", {}, it.substatus ?? it.errorMessage ?? ""), el("td", { class: "num" }, time(it.lastUpdatedDateTimeUtc))));
+  const table = (names, body, none) => el("table", {}, el("thead", {}, el("tr", {}, names.map((it) => el("th", {}, it)))),
+    el("tbody", {}, body.length ? body : el("tr", {}, el("td", { colspan: names.length, class: "empty" }, none))));
+  $("main").replaceChildren(el("div", { class: "row spread" }, el("h2", {}, "Provisioning"), el("button", { class: "main", onclick: enroll }, "New enrolment")),
+    el("p", { class: "dim" }, `Id scope ${state.scope ?? ""}`),
+    el("div", { class: "card" }, el("h3", {}, "Enrolments"), table(["Id", "Kind", "By", "Hub", "State", ""], rows, "None yet.")),
+    el("div", { class: "card" }, el("h3", {}, "Registrations"), table(["Registration", "Status", "Hub", "Device", "How", "When"], made, "No device has asked yet.")));
+}
+
+function enroll() {
+  const id = el("input", { required: true, maxlength: 128 });
+  const kind = el("select", {}, el("option", { value: "enrollmentGroups" }, "group: many devices"), el("option", { value: "enrollments" }, "individual: one device"));
+  const by = el("select", {}, el("option", { value: "x509" }, "X.509 certificate"), el("option", { value: "symmetricKey" }, "symmetric key"));
+  const pem = pemField();
+  const box = el("div", {}, pem.nodes);
+  pem.text.required = false;
+  by.addEventListener("change", () => { box.hidden = by.value !== "x509"; });
+  open("New enrolment", [el("label", {}, el("span", {}, "Id"), id), el("label", {}, el("span", {}, "Kind"), kind), el("label", {}, el("span", {}, "Devices prove who they are by"), by), box], "Save", async () => {
+    const chain = kind.value === "enrollments" ? "clientCertificates" : "signingCertificates";
+    const attestation = by.value === "x509" ? { type: "x509", x509: { [chain]: { primary: { certificate: pem.text.value } } } } : { type: "symmetricKey" };
+    const made = await act(() => call("PUT", `/${kind.value}/${path(id.value)}`, { attestation }), "saved");
+    if (!made) return false;
+    drawEnrollments();
+    return true;
+  });
+}
+
+const FAULTS = {
+  connack: ["CONNECT is answered with a code", { code: 3 }], puback: ["PUBACK is late, or never comes", { delayMs: "" }],
+  suback: ["SUBACK is late, or never comes", { delayMs: "" }], pingresp: ["PINGRESP is late, or never comes", { delayMs: "" }],
+  dropAtByte: ["The connection breaks after so many bytes", { bytes: 1000 }], dropEvery: ["The connection breaks at every so many messages", { messages: 10, seed: "" }],
+  stall: ["The hub neither reads nor writes", { delayMs: 5000 }], throttle: ["Twin and methods are refused", { status: 429 }],
+  provisioning: ["The provisioning service answers with an error", { status: 429, retryAfter: 5 }],
+};
+
+async function drawFaults() {
+  const [all, clock] = await Promise.all([act(() => call("GET", "/admin/faults")), act(() => call("GET", "/admin/clock"))]);
+  if (state.view !== "faults" || !all || !clock) return;
+  const kind = el("select", {}, Object.entries(FAULTS).map(([name, [text]]) => el("option", { value: name }, text)));
+  const fields = el("div", { class: "cards" });
+  const device = el("input", { placeholder: "every device", list: "ids" });
+  const times = el("input", { type: "number", min: 1, placeholder: "until cleared" });
+  const draft = () => fields.replaceChildren(...Object.entries(FAULTS[kind.value][1]).map(([name, value]) =>
+    el("label", {}, el("span", {}, name), el("input", { name, type: "number", min: 0, value, placeholder: "never" }))));
+  kind.addEventListener("change", draft);
+  draft();
+  const set = async (event) => {
+    event.preventDefault();
+    const fault = { kind: kind.value, device: device.value || undefined, times: times.value ? +times.value : undefined };
+    for (const field of fields.querySelectorAll("input")) if (field.value !== "") fault[field.name] = +field.value;
+    if (await act(() => call("POST", "/admin/faults", fault), "set")) drawFaults();
+  };
+  const shift = el("input", { type: "number", value: Math.round(clock.clockShiftMs / 1000) });
+  const rows = all.map((it) => el("tr", {}, el("td", {}, it.kind), el("td", {}, it.device ?? "every device"), el("td", {}, `${it.number || ""} ${it.delayMs !== null ? `${it.delayMs} ms` : ""}`),
+    el("td", {}, it.times === null ? "until cleared" : `${it.times} more`), el("td", {}, el("button", { onclick: () => act(() => call("DELETE", `/admin/faults/${it.id}`), "cleared").then(drawFaults) }, "Clear"))));
+  $("main").replaceChildren(el("h2", {}, "Faults on command"), el("p", { class: "dim" }, "What is to go wrong, for whom, and how often."),
+    el("datalist", { id: "ids" }, state.devices.map((it) => el("option", { value: it.deviceId }))),
+    el("div", { class: "cards" }, el("form", { class: "card", onsubmit: set }, el("label", {}, el("span", {}, "Fault"), kind), fields,
+      el("div", { class: "cards" }, el("label", {}, el("span", {}, "Device"), device), el("label", {}, el("span", {}, "Times"), times)), el("button", { class: "main" }, "Set")),
+    el("form", { class: "card", onsubmit: (event) => { event.preventDefault(); act(() => call("PUT", "/admin/clock", { shiftMs: +shift.value * 1000 }), "shifted"); } },
+      el("h3", {}, "Clock"), el("label", {}, el("span", {}, "Shift against the real time, s"), shift), el("button", {}, "Shift"))),
+    el("div", { class: "card" }, el("div", { class: "row spread" }, el("h3", {}, "Set now"), el("button", { onclick: () => act(() => call("DELETE", "/admin/faults"), "all cleared").then(drawFaults) }, "Clear all")),
+      el("table", {}, el("tbody", {}, rows.length ? rows : el("tr", {}, el("td", { class: "empty" }, "Nothing goes wrong on command."))))));
+}
+
 function show(view) {
   state.view = view;
   location.hash = view;
@@ -547,6 +643,8 @@ document.addEventListener("keydown", (event) => {
   else if (event.key === "n") { event.preventDefault(); addDevice(); }
   else if (event.key === "e") show("events");
   else if (event.key === "c") show("certificates");
+  else if (event.key === "p") show("enrollments");
+  else if (event.key === "f") show("faults");
   else if (event.key === "d") show("device");
   else if (state.view === "device" && tabs[+event.key - 1]) { state.tab = tabs[+event.key - 1]; draw(); }
   else if (event.key === "ArrowDown" || event.key === "ArrowUp") {
@@ -557,10 +655,10 @@ document.addEventListener("keydown", (event) => {
 });
 
 const [view, id, tab] = location.hash.slice(1).split("/");
-if (view === "events" || view === "certificates") state.view = view;
+if (["events", "certificates", "enrollments", "faults"].includes(view)) state.view = view;
 if (id) state.selected = decodeURIComponent(id);
 if (tab in TABS) state.tab = tab;
-call("GET", "/admin").then((about) => { $("hub").textContent = about.hubs[0]; }).catch(() => {});
+call("GET", "/admin").then((about) => { $("hub").textContent = about.hubs[0]; state.scope = about.idScope; }).catch(() => {});
 loadDevices().then(draw);
 follow("/admin/telemetry", seenTelemetry);
 follow("/admin/events", seenEvent);

@@ -25,6 +25,7 @@ pub(super) fn routes() -> Router<Api> {
             get(list_faults).post(set_fault).delete(clear_faults),
         )
         .route("/admin/faults/{id}", axum::routing::delete(clear_fault))
+        .route("/admin/connection-string", get(connection_string))
         .route("/admin/clock", get(about).put(set_clock))
         .route(
             "/admin/server-certificate",
@@ -58,6 +59,13 @@ async fn about(State(api): State<Api>) -> Answer {
         "connections": api.service.connections.all().len(),
     }))
     .into_response())
+}
+
+/// What service clients connect with; as secret as the REST side itself.
+async fn connection_string(State(api): State<Api>, Hub(hub): Hub) -> Answer {
+    let key = &api.access.service_key;
+    let text = format!("HostName={hub};SharedAccessKeyName=iothubowner;SharedAccessKey={key}");
+    Ok(Json(json!({"connectionString": text})).into_response())
 }
 
 async fn telemetry_lines(

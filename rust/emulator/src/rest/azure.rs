@@ -16,11 +16,13 @@ use crate::clock::parse_rfc3339;
 use crate::code::{ErrorCode, Refusal};
 use crate::journal::Event;
 use crate::properties;
+use crate::query;
 use crate::registry::{self, Device, TwinWrite, etag};
 use crate::service::MethodCall;
 
 pub(super) fn routes() -> Router<Api> {
     Router::new()
+        .route("/devices/query", post(query_devices))
         .route("/devices", get(list_devices))
         .route(
             "/devices/{id}",
@@ -66,6 +68,43 @@ async fn list_devices(
             .collect::<Result<Vec<Value>, Refusal>>()
     });
     Ok(Json(documents.await?).into_response())
+}
+
+async fn query_devices(
+    State(api): State<Api>,
+    Hub(hub): Hub,
+    headers: HeaderMap,
+    Document(document): Document,
+) -> Answer {
+    let text = document
+        .get("query")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    let query = query::Query::parse(text)?;
+    let number = |name: &str| headers.get(name)?.to_str().ok()?.parse::<usize>().ok();
+    let page = number("x-ms-max-item-count").unwrap_or(100).clamp(1, 1000);
+    let start = number("x-ms-continuation").unwrap_or(0);
+    let online = api.service.connections.online(&hub);
+    let twins = api.service.store.run(move |c| {
+        let devices = registry::list(c, &hub)?;
+        let twin = |device: &Device| {
+            let waiting = c2d::count(c, &device.hub, &device.id)?;
+            Ok(device.twin_json(online.contains(&device.id), waiting))
+        };
+        devices
+            .iter()
+            .map(twin)
+            .collect::<Result<Vec<Value>, Refusal>>()
+    });
+    let kind = if query.is_twins() { "Twin" } else { "Raw" };
+    let found = query.run(twins.await?);
+    let rest = found.len() > start.saturating_add(page);
+    let items: Vec<Value> = found.into_iter().skip(start).take(page).collect();
+    let mut response = ([("x-ms-item-type", kind)], Json(items)).into_response();
+    if rest && let Ok(next) = (start + page).to_string().parse() {
+        response.headers_mut().insert("x-ms-continuation", next);
+    }
+    Ok(response)
 }
 
 async fn get_device(State(api): State<Api>, Hub(hub): Hub, Path(id): Path<String>) -> Answer {

@@ -302,8 +302,29 @@ mod tests {
         let header = [0x32, 5 + 17, 0, 1, b't', 0, 9];
         assert!(matches!(
             inbox(&header).next(),
-            Ok(Some(Incoming::Oversize { length: 17 }))
+            Ok(Some(Incoming::Oversize { length: 17, .. }))
         ));
+    }
+
+    #[test]
+    fn an_oversize_payload_can_be_read_away() {
+        // QoS 1, topic "t", message id 7, 17 bytes of payload, then a PINGRESP.
+        let mut inbox = inbox(&[0x32, 22, 0, 1, b't', 0, 7]);
+        let found = inbox.next().unwrap();
+        assert!(matches!(
+            found,
+            Some(Incoming::Oversize {
+                length: 17,
+                message_id: Some(7)
+            })
+        ));
+        inbox.discard(17);
+        for _ in 0..17 {
+            assert!(inbox.next().unwrap().is_none());
+            inbox.bytes().push(b'x');
+        }
+        inbox.bytes().extend_from_slice(&[0xd0, 0x00]);
+        assert!(matches!(inbox.next().unwrap(), Some(Incoming::Pingresp)));
     }
 
     #[test]

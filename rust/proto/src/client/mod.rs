@@ -404,6 +404,10 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
             self.outbox.remove(&record);
             match record.kind {
                 Kind::Once | Kind::Kept if self.events.room() > 1 => self.dropped(record.id),
+                // More than one call may tell: counted all the same.
+                Kind::Once | Kind::Kept => {
+                    self.status.counters.dropped = self.status.counters.dropped.wrapping_add(1);
+                }
                 Kind::Report if self.events.room() > 1 => self.events.push(Event::ReportFailed {
                     request: RequestId(record.id),
                     reason: crate::twin::Failure::Disconnected,

@@ -123,6 +123,14 @@ impl Device {
         time
     }
 
+    /// Lets time pass, timer by timer, until a new line has this in it.
+    pub(crate) fn wait_until(&mut self, text: &str) {
+        let seen = self.log.len();
+        while !self.log.iter().skip(seen).any(|line| line.contains(text)) {
+            self.wait_for_timer();
+        }
+    }
+
     /// The transcript since the last look is exactly this; one line each, empty lines ignored.
     #[track_caller]
     pub(crate) fn expect(&mut self, transcript: &str) {

@@ -2,11 +2,16 @@
 
 mod ca;
 mod device;
+mod hub;
+mod manual;
 mod modem;
+mod monitor;
+mod nrfcloud;
 mod output;
 mod passphrase;
 mod server;
 mod simulate;
+mod up;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -62,6 +67,20 @@ enum Command {
     /// Talk to an nRF91 modem over its AT commands
     #[command(subcommand)]
     Modem(modem::Command),
+    /// Register CAs and devices with IoT Hub, or with the local emulator
+    #[command(subcommand)]
+    Hub(hub::Command),
+    /// Everything in one command: CA, key in the modem, certificate, roots, registration
+    Up(up::Arguments),
+    /// Tokens and bulk onboarding for nRF Cloud
+    #[command(subcommand)]
+    Nrfcloud(nrfcloud::Command),
+    /// Show the log of the board, with the time of each line
+    Monitor(monitor::Arguments),
+    /// Print the completion for a shell
+    Completion(manual::Completion),
+    /// Write the manual pages
+    Man(manual::Man),
     /// Be a modem, on a pseudo terminal or a TCP port, to try things without a board
     SimulateModem(simulate::Arguments),
 }
@@ -81,6 +100,12 @@ fn run(cli: Cli, now: OffsetDateTime) -> Result<Report, Error> {
         Command::Device(command) => device::run(common, command, now),
         Command::Server(arguments) => server::run(common, &arguments, now),
         Command::Modem(command) => modem::run(common, command, now),
+        Command::Hub(command) => hub::run(common, command, now),
+        Command::Up(arguments) => up::run(common, &arguments, now),
+        Command::Nrfcloud(command) => nrfcloud::run(common, command, now),
+        Command::Monitor(arguments) => monitor::run(common, &arguments),
+        Command::Completion(arguments) => Ok(manual::completion(&arguments)),
+        Command::Man(arguments) => manual::man(&arguments),
         Command::SimulateModem(arguments) => simulate::run(arguments),
     }
 }
@@ -149,6 +174,7 @@ fn usage(message: impl Into<String>) -> Error {
 
 const AFTER_HELP: &str = "\
 Examples:
+  iothub-provision up                             an unpacked board, made ready in one go
   iothub-provision ca create                      a root and an intermediate in dev-certs/
   iothub-provision device create 352656100367872  a key and a certificate for that device id
   iothub-provision device verify 352656100367872  what IoT Hub will check

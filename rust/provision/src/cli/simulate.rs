@@ -17,6 +17,9 @@ pub(crate) struct Arguments {
     /// Listen on this TCP address instead of opening a pseudo terminal
     #[arg(long, value_name = "HOST:PORT")]
     tcp: Option<SocketAddr>,
+    /// Make a symbolic link to the pseudo terminal, for tools that look for /dev/ttyACM*
+    #[arg(long, value_name = "PATH", conflicts_with = "tcp")]
+    link: Option<PathBuf>,
     /// Which firmware answers
     #[arg(long, value_enum, default_value_t)]
     style: Style,
@@ -63,6 +66,13 @@ pub(crate) fn run(arguments: Arguments) -> Result<Report, Error> {
         Some(address) => serve_tcp(modem, style, termination, timing, address)?,
         None => serve_pty(modem, style, termination, timing)?,
     };
+    if let Some(link) = &arguments.link {
+        if link.is_symlink() {
+            let _ = std::fs::remove_file(link);
+        }
+        std::os::unix::fs::symlink(running.port(), link)
+            .map_err(|error| Error::file(link, "make the link", &error))?;
+    }
     let mut out = std::io::stdout();
     let _ = writeln!(out, "ready port={}", running.port()).and_then(|()| out.flush());
     loop {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serialport::{ClearBuffer, SerialPort, SerialPortType};
 
 use crate::error::{Error, Kind};
+use crate::modem::session::without_colours;
 
 /// A serial port of this machine.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -132,6 +133,42 @@ impl Port {
                 Ok(0)
             }
             Err(error) => Err(lost(&error)),
+        }
+    }
+}
+
+/// What a board prints, line by line, without colours.
+pub struct LineReader {
+    port: Port,
+    pending: Vec<u8>,
+}
+
+impl LineReader {
+    /// Opens a path, or `tcp:host:port`.
+    ///
+    /// # Errors
+    /// [`Kind::Port`].
+    pub fn open(name: &str, baud: u32) -> Result<Self, Error> {
+        Ok(Self {
+            port: Port::open(name, baud)?,
+            pending: Vec::new(),
+        })
+    }
+
+    /// Waits for the next whole line.
+    ///
+    /// # Errors
+    /// [`Kind::Port`] if the line breaks.
+    pub fn next_line(&mut self) -> Result<String, Error> {
+        let mut buffer = [0; 1024];
+        loop {
+            if let Some(end) = self.pending.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.pending.drain(..=end).collect();
+                let line = without_colours(&String::from_utf8_lossy(&line));
+                return Ok(line.trim_end_matches(['\r', '\n']).to_owned());
+            }
+            let length = self.port.read(&mut buffer)?;
+            self.pending.extend_from_slice(&buffer[..length]);
         }
     }
 }

@@ -303,7 +303,7 @@ fn is_noise(line: &str, command: &str) -> bool {
     is_log || unsolicited || line.starts_with("*** ")
 }
 
-fn without_colours(text: &str) -> String {
+pub(crate) fn without_colours(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     let mut rest = text.chars();
     while let Some(c) = rest.next() {

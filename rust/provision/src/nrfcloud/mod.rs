@@ -1,5 +1,9 @@
-//! nRF Cloud: tokens and the files for bulk onboarding.
+//! nRF Cloud: tokens, the files for bulk onboarding, and the calls that take them.
 
+mod bulk;
+mod client;
 mod jwt;
 
+pub use bulk::{FirmwareType, MOST_ROWS, OnboardRow, onboard_csv, public_keys_csv};
+pub use client::{Api, Operation, Target};
 pub use jwt::{Token, sign, verify};

@@ -195,7 +195,7 @@ impl Validity {
             }),
             None => Err(
                 Error::new(Kind::Usage, format!("{days} days is too long a validity"))
-                    .advise("the article uses 3650"),
+                    .advise("3650 is the default"),
             ),
         }
     }

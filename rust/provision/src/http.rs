@@ -1,0 +1,94 @@
+//! Requests with a body of text and an answer of text, over TLS with the roots of the web.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ureq::tls::{RootCerts, TlsConfig, TlsProvider};
+use ureq::{Agent, Body};
+
+use crate::error::{Error, Kind};
+
+/// One request.
+pub(crate) struct Request<'a> {
+    pub(crate) method: &'a str,
+    pub(crate) url: &'a str,
+    pub(crate) headers: Vec<(&'a str, String)>,
+    pub(crate) body: Option<&'a [u8]>,
+}
+
+/// What came back.
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    pub(crate) text: String,
+}
+
+/// Sends it, and takes any status for an answer.
+pub(crate) fn send(request: &Request<'_>) -> Result<Response, Error> {
+    let mut response = exchange(request, Some(PATIENCE))?;
+    Ok(Response {
+        status: response.status().as_u16(),
+        text: response
+            .body_mut()
+            .read_to_string()
+            .map_err(|error| lost(request.url, &error))?,
+    })
+}
+
+/// Sends it, for an answer that is not text.
+pub(crate) fn fetch(request: &Request<'_>) -> Result<(u16, Vec<u8>), Error> {
+    let mut response = exchange(request, Some(PATIENCE))?;
+    let body = response
+        .body_mut()
+        .read_to_vec()
+        .map_err(|error| lost(request.url, &error))?;
+    Ok((response.status().as_u16(), body))
+}
+
+/// Sends it and leaves the answer open, for a stream of lines.
+pub(crate) fn open(request: &Request<'_>) -> Result<ureq::http::Response<Body>, Error> {
+    exchange(request, None)
+}
+
+fn exchange(
+    request: &Request<'_>,
+    patience: Option<Duration>,
+) -> Result<ureq::http::Response<Body>, Error> {
+    let tls = TlsConfig::builder()
+        .provider(TlsProvider::Rustls)
+        .root_certs(RootCerts::WebPki)
+        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+        .build();
+    let agent: Agent = Agent::config_builder()
+        .tls_config(tls)
+        .http_status_as_error(false)
+        .timeout_connect(Some(CONNECT))
+        .timeout_global(patience)
+        .build()
+        .into();
+    let mut builder = ureq::http::Request::builder()
+        .method(request.method)
+        .uri(request.url);
+    for (name, value) in &request.headers {
+        builder = builder.header(*name, value);
+    }
+    let wrong = |error: ureq::http::Error| {
+        Error::new(
+            Kind::Usage,
+            format!("{} is not an address: {error}", request.url),
+        )
+    };
+    let sent = match request.body {
+        Some(body) => agent.run(builder.body(body).map_err(wrong)?),
+        None => agent.run(builder.body(()).map_err(wrong)?),
+    };
+    sent.map_err(|error| lost(request.url, &error))
+}
+
+fn lost(url: &str, error: &ureq::Error) -> Error {
+    let url = url.split('?').next().unwrap_or(url);
+    Error::new(Kind::Unreachable, format!("cannot reach {url}: {error}"))
+        .advise("check the address and that the server is running")
+}
+
+const CONNECT: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);

@@ -1,0 +1,10 @@
+//! IoT Hub's service side: CA certificates, device identities, telemetry. Against the local
+//! emulator everything works; against Azure the registry works with a connection string, and
+//! for what only Azure Resource Manager can do there are [`azure`]'s commands.
+
+pub mod azure;
+mod client;
+mod sas;
+
+pub use client::{Authentication, Hub};
+pub use sas::ConnectionString;

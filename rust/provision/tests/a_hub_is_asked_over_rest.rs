@@ -1,0 +1,107 @@
+//! The registry calls: paths, bodies and the signature that Azure asks for; answers that refuse
+//! are passed on.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+use support::Bench;
+use support::stub::Stub;
+
+#[test]
+fn devices_are_registered_disabled_listed_and_deleted() {
+    let bench = Bench::new();
+    let device = r#"{"deviceId":"d1","status":"enabled","authentication":{"type":"certificateAuthority"},"etag":"AAA="}"#;
+    let hub =
+        Stub::start(
+            move |asked| match (asked.method.as_str(), asked.path.split('?').next()) {
+                ("GET", Some("/devices")) => (200, format!("[{device}]")),
+                ("GET", Some("/devices/d1")) => (200, device.to_owned()),
+                ("GET", _) => (404, r#"{"Message":"ErrorCode:DeviceNotFound"}"#.to_owned()),
+                _ => (200, "{}".to_owned()),
+            },
+        );
+    let at = ["--emulator", hub.url.as_str()];
+    let run = |arguments: &[&str]| bench.done(&[&["hub", "device"], arguments, &at[..]].concat());
+    assert!(run(&["create", "d2"]).contains("✓ d2 is registered"));
+    assert!(run(&["create", "d1"]).contains("= d1 is registered already"));
+    assert!(run(&["disable", "d1"]).contains("d1 is disabled"));
+    assert!(run(&["list"]).contains("d1      certificateAuthority  enabled"));
+    run(&["delete", "d1"]);
+    let asked: Vec<String> = hub
+        .asked()
+        .iter()
+        .filter(|asked| asked.method != "GET")
+        .map(|asked| {
+            format!(
+                "{} {} {}",
+                asked.method,
+                asked.path.split('?').next().unwrap(),
+                asked.body
+            )
+        })
+        .collect();
+    assert_eq!(asked.len(), 3);
+    assert!(
+        asked[0].starts_with("PUT /devices/d2 ") && asked[0].contains("\"status\":\"enabled\"")
+    );
+    assert!(
+        asked[1].starts_with("PUT /devices/d1 ") && asked[1].contains("\"status\":\"disabled\"")
+    );
+    assert_eq!(asked[2], "DELETE /devices/d1 ");
+}
+
+#[test]
+fn a_refusal_has_a_status_of_its_own() {
+    let bench = Bench::new();
+    let hub = Stub::start(|_| {
+        (
+            401,
+            r#"{"Message":"ErrorCode:IotHubUnauthorizedAccess"}"#.to_owned(),
+        )
+    });
+    let said = bench.fails(21, &["hub", "device", "list", "--emulator", &hub.url]);
+    assert!(
+        said.contains("401 ErrorCode:IotHubUnauthorizedAccess"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_hub_that_is_not_there_is_unreachable() {
+    let bench = Bench::new();
+    let free = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let url = format!("http://{free}");
+    let said = bench.fails(20, &["hub", "device", "list", "--emulator", &url]);
+    assert!(
+        said.contains("check the address and that the server is running"),
+        "{said}"
+    );
+}
+
+#[test]
+fn azures_commands_are_printed_where_rest_does_not_reach() {
+    let bench = Bench::new();
+    bench.done(&["ca", "create"]);
+    bench.write(
+        "cs",
+        "HostName=my.azure-devices.net;SharedAccessKeyName=o;SharedAccessKey=c2VjcmV0\n",
+    );
+    let said = bench.done(&["hub", "ca", "add", "--connection-string-file", "cs"]);
+    assert!(said.contains("az iot hub certificate create --hub-name my --name subca --path dev-certs/subca/subca.pem"), "{said}");
+    assert!(
+        said.contains("iothub-provision ca prove --name subca"),
+        "{said}"
+    );
+    assert!(!said.contains("c2VjcmV0"));
+}
+
+#[test]
+fn telemetry_is_shown_line_by_line() {
+    let bench = Bench::new();
+    let hub = Stub::start(|_| (200, "{\"seq\":1}\n{\"seq\":2}\n{\"seq\":3}\n".to_owned()));
+    let said = bench.done(&["hub", "monitor", "--count", "2", "--emulator", &hub.url]);
+    assert_eq!(said, "{\"seq\":1}\n{\"seq\":2}\n");
+}

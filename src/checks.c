@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Configurations that cannot work fail the build here, each with one sentence that names the option. */
+#include <zephyr/sys/util.h>
+#include <zephyr/toolchain.h>
+
+#if defined(CONFIG_IOTHUB_DPS)
+#define HAS_ID_SCOPE (sizeof(CONFIG_IOTHUB_DPS_ID_SCOPE) > 1)
+#else
+#define HAS_ID_SCOPE 0
+#endif
+
+BUILD_ASSERT(sizeof(CONFIG_IOTHUB_HOSTNAME) > 1 || HAS_ID_SCOPE,
+	     "CONFIG_IOTHUB_HOSTNAME is empty: name the hub, as in my-hub.azure-devices.net, or set "
+	     "CONFIG_IOTHUB_DPS_ID_SCOPE.");
+
+#if defined(CONFIG_MQTT_LIB_TLS)
+BUILD_ASSERT(CONFIG_IOTHUB_SEC_TAG != -1,
+	     "CONFIG_IOTHUB_SEC_TAG is -1: name the tag that the credentials lie under, as in 10.");
+BUILD_ASSERT(CONFIG_IOTHUB_SEC_TAG == CONFIG_MQTT_HELPER_SEC_TAG,
+	     "CONFIG_IOTHUB_SEC_TAG is not CONFIG_MQTT_HELPER_SEC_TAG: give both the same number.");
+BUILD_ASSERT(CONFIG_IOTHUB_SECONDARY_SEC_TAG == CONFIG_MQTT_HELPER_SECONDARY_SEC_TAG,
+	     "CONFIG_IOTHUB_SECONDARY_SEC_TAG is not CONFIG_MQTT_HELPER_SECONDARY_SEC_TAG: give both the "
+	     "same number.");
+#endif
+
+BUILD_ASSERT(CONFIG_MQTT_KEEPALIVE > 0 && CONFIG_MQTT_KEEPALIVE <= 1177,
+	     "CONFIG_MQTT_KEEPALIVE is not 1 to 1177: IoT Hub drops a device after 1.5 times the keep-alive, at "
+	     "most 1767 s.");
+
+BUILD_ASSERT(!(IS_ENABLED(CONFIG_PDN) && IS_ENABLED(CONFIG_LTE_LC_PDN_MODULE)),
+	     "CONFIG_PDN and CONFIG_LTE_LC_PDN_MODULE exclude each other: the second has replaced the first since "
+	     "NCS 3.2.");
+
+BUILD_ASSERT(IS_ENABLED(CONFIG_NRF_MODEM_LIB) || IS_ENABLED(CONFIG_IOTHUB_SIM_MODEM),
+	     "CONFIG_NRF_MODEM_LIB is n: where the board has no modem, set CONFIG_IOTHUB_SIM_MODEM=y.");
+
+#if defined(CONFIG_NRF_MODEM_LIB)
+BUILD_ASSERT(IS_ENABLED(CONFIG_PDN) || IS_ENABLED(CONFIG_LTE_LC_PDN_MODULE),
+	     "CONFIG_PDN is n: without it (or CONFIG_LTE_LC_PDN_MODULE, since NCS 3.2) nothing tells when IPv6 is "
+	     "up.");
+BUILD_ASSERT(!IS_ENABLED(CONFIG_LTE_AUTO_INIT_AND_CONNECT),
+	     "CONFIG_LTE_AUTO_INIT_AND_CONNECT is y: the events of that connection would be lost, and iothub "
+	     "connects by itself.");
+#endif
+
+BUILD_ASSERT(!IS_ENABLED(CONFIG_AZURE_IOT_HUB),
+	     "CONFIG_AZURE_IOT_HUB is y: Nordic's library and iothub would share the one mqtt_helper.");

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef FAKES_H
+#define FAKES_H
+
+#include <stdbool.h>
+#include <zephyr/net/mqtt.h>
+
+/* How the fake stack and the fake helper behave, and what was called. */
+struct fakes {
+	bool has_shutdown;
+	bool leaves_without_abort;
+	bool deaf;
+	int connect_result;
+	int shutdowns;
+	int aborts;
+	int acks;
+	int unread;
+};
+
+extern struct fakes fakes;
+extern struct mqtt_client fake_client;
+
+void fakes_reset(void);
+
+/* As mqtt_helper_connect() does: mqtt_connect(), then the helper's thread enters its loop. */
+int fake_helper_connect(void);
+
+/* The peer closes the connection. */
+void fake_peer_closes(void);
+
+#endif /* FAKES_H */
