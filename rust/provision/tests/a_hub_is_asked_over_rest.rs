@@ -105,3 +105,37 @@ fn telemetry_is_shown_line_by_line() {
     let said = bench.done(&["hub", "monitor", "--count", "2", "--emulator", &hub.url]);
     assert_eq!(said, "{\"seq\":1}\n{\"seq\":2}\n");
 }
+
+#[test]
+fn an_enrolment_group_carries_the_ca() {
+    let bench = Bench::new();
+    bench.done(&["ca", "create"]);
+    let hub = Stub::start(|asked| match asked.method.as_str() {
+        "POST" => (
+            200,
+            r#"[{"enrollmentGroupId":"g","provisioningStatus":"enabled"}]"#.to_owned(),
+        ),
+        _ => (200, "{}".to_owned()),
+    });
+    let run = |command: &[&str]| {
+        bench.done(
+            &[
+                &["hub", "enrollment"],
+                command,
+                &["--emulator", hub.url.as_str()],
+            ]
+            .concat(),
+        )
+    };
+    run(&["add", "g"]);
+    assert!(run(&["list"]).contains("g      enabled"));
+    run(&["delete", "g"]);
+    let asked = hub.asked();
+    assert_eq!(asked[0].path, "/enrollmentGroups/g?api-version=2021-10-01");
+    let sent: serde_json::Value = serde_json::from_str(&asked[0].body).unwrap();
+    let certificate = &sent["attestation"]["x509"]["signingCertificates"]["primary"]["certificate"];
+    assert_eq!(
+        certificate.as_str().unwrap(),
+        bench.read("dev-certs/subca/subca.pem")
+    );
+}

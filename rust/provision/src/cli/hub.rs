@@ -21,6 +21,9 @@ pub(crate) enum Command {
     /// Register, list, disable and delete devices
     #[command(subcommand)]
     Device(Devices),
+    /// Make, list and delete enrolment groups of the Device Provisioning Service
+    #[command(subcommand)]
+    Enrollment(Enrollments),
     /// Show telemetry as it comes in
     Monitor(Monitor),
     /// Print the Azure CLI commands for what only Azure Resource Manager can do
@@ -107,6 +110,33 @@ pub(crate) enum Devices {
     },
 }
 
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Enrollments {
+    /// Let in every device that a CA of the folder has signed. For Azure the connection string is
+    /// that of the provisioning service
+    Add {
+        #[command(flatten)]
+        hub: Where,
+        /// The name of the group
+        id: String,
+        /// The CA
+        #[arg(long, default_value = INTERMEDIATE)]
+        ca: String,
+    },
+    /// List the groups
+    List {
+        #[command(flatten)]
+        hub: Where,
+    },
+    /// Delete a group; devices that are registered stay so
+    Delete {
+        #[command(flatten)]
+        hub: Where,
+        /// The name of the group
+        id: String,
+    },
+}
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct Monitor {
     #[command(flatten)]
@@ -169,6 +199,7 @@ pub(crate) fn run(common: &Common, command: Command, now: OffsetDateTime) -> Res
     match command {
         Command::Ca(command) => authorities(common, command, now),
         Command::Device(command) => devices(common, command, now),
+        Command::Enrollment(command) => enrollments(common, command, now),
         Command::Monitor(arguments) => monitor(&arguments, now),
         Command::Az(arguments) => Ok(commands(common, &arguments)),
     }
@@ -283,6 +314,41 @@ fn devices(common: &Common, command: Devices, now: OffsetDateTime) -> Result<Rep
         Devices::Delete { hub, id } => {
             hub.hub(now)?.delete_device(&id)?;
             done(&mut report, &id, "deleted", Value::Null);
+        }
+    }
+    Ok(report)
+}
+
+fn enrollments(
+    common: &Common,
+    command: Enrollments,
+    now: OffsetDateTime,
+) -> Result<Report, Error> {
+    let mut report = Report::new();
+    match command {
+        Enrollments::Add { hub, id, ca } => {
+            let certificate = common.pki().authority_certificate(&ca)?;
+            let made = hub.hub(now)?.put_enrollment_group(&id, &certificate)?;
+            report
+                .done(format!("{id} lets in what {ca} has signed"))
+                .field("group", made);
+            report.plain("With it a device needs no registration; its id is its common name.");
+        }
+        Enrollments::List { hub } => {
+            let found = hub.hub(now)?.enrollment_groups()?;
+            let mut rows = vec![["GROUP", "STATUS"].map(str::to_owned).to_vec()];
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            rows.extend(found.iter().map(|group| {
+                vec![
+                    text(&group["enrollmentGroupId"]),
+                    text(&group["provisioningStatus"]),
+                ]
+            }));
+            report.plain(table(&rows)).field("groups", found);
+        }
+        Enrollments::Delete { hub, id } => {
+            hub.hub(now)?.delete_enrollment_group(&id)?;
+            report.done(format!("{id} is deleted")).field("deleted", id);
         }
     }
     Ok(report)

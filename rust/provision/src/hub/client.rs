@@ -147,6 +147,38 @@ impl Hub {
         }
     }
 
+    /// Makes an enrolment group of the Device Provisioning Service: every device that this CA has
+    /// signed is let in. The connection string is that of the provisioning service.
+    ///
+    /// # Errors
+    /// As every call.
+    pub fn put_enrollment_group(&self, id: &str, ca: &Certificate) -> Result<Value, Error> {
+        let certificates = json!({"primary": {"certificate": ca.pem()}});
+        let body = json!({"enrollmentGroupId": id, "provisioningStatus": "enabled",
+            "attestation": {"type": "x509", "x509": {"signingCertificates": certificates}}});
+        self.call("PUT", &enrollment_path(id), Some(&body))
+    }
+
+    /// All enrolment groups.
+    ///
+    /// # Errors
+    /// As every call.
+    pub fn enrollment_groups(&self) -> Result<Vec<Value>, Error> {
+        let query = json!({"query": "SELECT * FROM enrollmentGroups"});
+        match self.call("POST", "/enrollmentGroups/query", Some(&query))? {
+            Value::Array(groups) => Ok(groups),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// Deletes an enrolment group. Devices that are registered stay so.
+    ///
+    /// # Errors
+    /// As every call.
+    pub fn delete_enrollment_group(&self, id: &str) -> Result<(), Error> {
+        self.call("DELETE", &enrollment_path(id), None).map(drop)
+    }
+
     /// Hands over each telemetry line of the emulator, until `each` says that it is enough.
     ///
     /// # Errors
@@ -181,7 +213,9 @@ impl Hub {
     }
 
     fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value, Error> {
-        let url = format!("{}{path}?api-version={API_VERSION}", self.base);
+        let is_dps = path.starts_with("/enrollment");
+        let version = if is_dps { DPS_API_VERSION } else { API_VERSION };
+        let url = format!("{}{path}?api-version={version}", self.base);
         let text = body.map(Value::to_string);
         let mut headers = vec![("content-type", "application/json".to_owned())];
         headers.extend(
@@ -235,5 +269,10 @@ fn device_path(id: &str) -> String {
     format!("/devices/{}", escaped(id))
 }
 
+fn enrollment_path(id: &str) -> String {
+    format!("/enrollmentGroups/{}", escaped(id))
+}
+
 const API_VERSION: &str = "2021-04-12";
+const DPS_API_VERSION: &str = "2021-10-01";
 const NOT_FOUND: &str = "404 not found";

@@ -106,5 +106,14 @@ fn undone(modem: &mut Modem, tag: u32, touched: &[(u8, Outcome)], error: Error) 
             left.join(", ")
         ),
     )
-    .advise("remove the cause, then run the same command again with --replace")
+    .advise(
+        if touched
+            .iter()
+            .any(|(_, outcome)| *outcome == Outcome::Replaced)
+        {
+            "remove the cause, then run the same command again with --replace"
+        } else {
+            "remove the cause, then run the same command again"
+        },
+    )
 }
