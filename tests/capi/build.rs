@@ -8,7 +8,8 @@ fn main() {
     cc::Build::new()
         .files(
             [
-                "harness", "session", "failures", "input", "layout", "stress",
+                "harness", "session", "failures", "input", "defects", "dps", "sample", "layout",
+                "stress",
             ]
             .map(|name| format!("c/{name}.c")),
         )

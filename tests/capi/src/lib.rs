@@ -18,6 +18,14 @@ macro_rules! programs {
                 unsafe { c::$symbol() }
             }
         )*
+
+        /// The program of this name.
+        pub fn find(name: &str) -> Option<fn()> {
+            match name {
+                $(stringify!($name) => Some($name),)*
+                _ => None,
+            }
+        }
     };
 }
 
@@ -50,6 +58,28 @@ programs! {
     bad_input = c_bad_input;
     /// Prints sizes and offsets, for comparison with another compiler's.
     layout = c_layout;
+    /// Registers with DPS, in every state.
+    dps_registers = c_dps_registers;
+    /// After `dps_registers`, in another process.
+    dps_is_remembered = c_dps_is_remembered;
+    /// DPS by `azure_iot_hub_connect`.
+    dps_in_connect = c_dps_in_connect;
+    /// DPS refuses the device.
+    dps_refused_in_connect = c_dps_refused_in_connect;
+    /// DPS has no time.
+    dps_throttled = c_dps_throttled;
+    /// A reset while DPS is at work.
+    dps_reset_while_running = c_dps_reset_while_running;
+    /// The connection to DPS breaks.
+    dps_lost_connection = c_dps_lost_connection;
+    /// Host name and device id out of the configuration.
+    configured_names = c_configured_names;
+    /// Payloads with the rest of others behind them.
+    payloads_have_their_size = c_payloads_have_their_size;
+    /// Four threads that answer.
+    answers_from_several_threads = c_answers_from_several_threads;
+    /// An application in the manner of Nordic's sample.
+    sample = c_sample;
     /// Eight threads that send, connect and disconnect.
     stress = c_stress;
 }
