@@ -8,7 +8,7 @@ use ncs::{lte::Registration, mqtt, pdn, platform::Waiter};
 use crate::{
     driver,
     inbox::{self, Fact},
-    now,
+    kconfig, now,
 };
 
 static CALLBACKS: mqtt::Callbacks = mqtt::Callbacks {
@@ -34,7 +34,7 @@ static CALLBACKS: mqtt::Callbacks = mqtt::Callbacks {
 /// Starts the modem library, unless that is the application's business, and registers what C is to call. PDN events
 /// come first: those of switching LTE on are not repeated.
 pub(crate) fn prepare(attach: bool) {
-    if attach {
+    if kconfig::MAY_ATTACH && attach {
         until_done("the modem cannot be initialised", ncs::modem::init);
         until_done("no PDN events", || pdn::register(on_pdn));
     }

@@ -4,11 +4,12 @@ use heapless::Vec;
 use iothub_proto::{Command, Errno, Filter, network::Peer};
 use ncs::mqtt;
 
-use crate::{callbacks, identity};
+use crate::{callbacks, identity, kconfig};
 
 /// Calls C, which may block for tens of seconds; returns its result and, after a connect, where that went.
 pub(crate) fn carry_out(command: &Command<'_>) -> (Result<(), Errno>, Option<Peer>) {
     let result = match *command {
+        Command::Attach if !kconfig::MAY_ATTACH => Ok(()),
         Command::Attach => {
             log::info!("attaching to LTE");
             callbacks::attach()
