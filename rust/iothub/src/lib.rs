@@ -44,6 +44,7 @@ mod identity;
 mod inbox;
 mod kconfig;
 mod patience;
+mod sync;
 mod turn;
 
 use core::time::Duration;

@@ -70,6 +70,18 @@ fn dps_reset_while_running() {
     world.run("dps_reset_while_running");
 }
 
+/// The older form has no functions for DPS: it is part of connecting.
+#[test]
+fn legacy_dps() {
+    let Some(world) = World::start("legacy_dps") else {
+        return;
+    };
+    world.setting("iothub/dps/id_scope", "0ne00000001");
+    world.setting("iothub/device_id", "device-1");
+    world.enrol("enabled");
+    world.run("legacy_dps");
+}
+
 #[test]
 fn sample() {
     let Some(world) = World::start("sample") else {
