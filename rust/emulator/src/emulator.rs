@@ -15,13 +15,15 @@ use crate::c2d;
 use crate::clock::Clock;
 use crate::connections::Connections;
 use crate::faults::Faults;
+use crate::feedback;
 use crate::identity::identity;
 use crate::journal::Journal;
 use crate::listener;
 use crate::options::{Options, StartError};
 use crate::rest::{self, Access, Api, Peer, TlsListener};
 use crate::sas;
-use crate::service::{Service, Switches, stopped};
+use crate::service::{Service, stopped};
+use crate::settings::Settings;
 use crate::store::Store;
 use crate::tls;
 
@@ -57,7 +59,7 @@ impl Emulator {
         let config =
             tls::server_config(Arc::clone(&certificate), true).map_err(StartError::Identity)?;
         let store = Store::open(options.data_dir.as_deref()).map_err(StartError::Storage)?;
-        let service_key = service_key(&store).await?;
+        let service_key = service_key(&store, options.settings.c2d).await?;
         let clock = Arc::new(Clock::default());
         let service = Arc::new(Service {
             hubs: std::iter::once(&options.hostname)
@@ -65,10 +67,11 @@ impl Emulator {
                 .cloned()
                 .collect(),
             id_scope: options.id_scope.clone(),
-            switches: Switches {
-                enforce_x509: options.enforce_x509,
-                verified_on_upload: options.verified_on_upload,
-                ..Switches::default()
+            settings: Settings {
+                enforce_x509: options.settings.enforce_x509 || options.enforce_x509,
+                verified_on_upload: options.settings.verified_on_upload
+                    || options.verified_on_upload,
+                ..options.settings.clone()
             },
             store,
             clock: Arc::clone(&clock),
@@ -181,9 +184,9 @@ fn address(
     })
 }
 
-async fn service_key(store: &Store) -> Result<String, StartError> {
-    let key = store.run(|c| {
-        c2d::unlock(c, None)?;
+async fn service_key(store: &Store, policy: c2d::Policy) -> Result<String, StartError> {
+    let key = store.run(move |c| {
+        c2d::unlock(c, None, policy)?;
         let known = c
             .query_row(
                 "SELECT value FROM settings WHERE key = 'service key'",
@@ -227,8 +230,13 @@ async fn sweep(service: Arc<Service>, mut stop: watch::Receiver<bool>) {
             _ = ticks.tick() => {}
             () = stopped(&mut stop) => return,
         }
-        let now = service.clock.now();
-        if let Ok(woken) = service.store.run(move |c| c2d::sweep(c, now)).await {
+        let (policy, now) = (service.settings.c2d, service.clock.now());
+        let feedback_ttl = service.settings.feedback_ttl_ms;
+        let swept = service.store.run(move |c| {
+            feedback::sweep(c, feedback_ttl, now)?;
+            c2d::sweep(c, policy, now)
+        });
+        if let Ok(woken) = swept.await {
             for (hub, device) in woken {
                 service.wake(&hub, &device);
             }

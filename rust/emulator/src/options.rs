@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::journal::LogFormat;
+use crate::settings::Settings;
 
 /// How to start.
 #[derive(Clone, Debug)]
@@ -26,6 +27,8 @@ pub struct Options {
     pub enforce_x509: bool,
     /// Takes CA certificates as verified when they are uploaded.
     pub verified_on_upload: bool,
+    /// Everything else that can be switched.
+    pub settings: Settings,
     /// The folder of the database; `None` keeps nothing.
     pub data_dir: Option<PathBuf>,
     /// The server's certificate.
@@ -71,6 +74,7 @@ impl Options {
             id_scope: "0ne00000001".to_owned(),
             enforce_x509: false,
             verified_on_upload: false,
+            settings: Settings::default(),
             data_dir: None,
             identity: Identity::Generate,
             log: LogFormat::Off,

@@ -56,6 +56,7 @@ async fn about(State(api): State<Api>) -> Answer {
         "time": rfc3339(api.service.clock.now()),
         "clockShiftMs": api.service.clock.shift_ms(),
         "connections": api.service.connections.all().len(),
+        "settings": api.service.settings.to_json(),
     }))
     .into_response())
 }
