@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::stream::{self, Form, Selection};
 use super::{Api, Document, Failure, Hub, if_match, invalid};
+use crate::c2d;
 use crate::certificates;
 use crate::clock::rfc3339;
 use crate::code::{ErrorCode, Refusal};
@@ -25,6 +26,7 @@ pub(super) fn routes() -> Router<Api> {
             get(list_faults).post(set_fault).delete(clear_faults),
         )
         .route("/admin/faults/{id}", axum::routing::delete(clear_fault))
+        .route("/admin/dead-letters", get(dead_letters))
         .route("/admin/connection-string", get(connection_string))
         .route("/admin/clock", get(about).put(set_clock))
         .route(
@@ -57,6 +59,8 @@ async fn about(State(api): State<Api>) -> Answer {
         "time": rfc3339(api.service.clock.now()),
         "clockShiftMs": api.service.clock.shift_ms(),
         "connections": api.service.connections.all().len(),
+        "mqtt": api.mqtt,
+        "serverCa": api.ca_pem.as_deref(),
     }))
     .into_response())
 }
@@ -66,6 +70,17 @@ async fn connection_string(State(api): State<Api>, Hub(hub): Hub) -> Answer {
     let key = &api.access.service_key;
     let text = format!("HostName={hub};SharedAccessKeyName=iothubowner;SharedAccessKey={key}");
     Ok(Json(json!({"connectionString": text})).into_response())
+}
+
+/// Cloud-to-device messages that were given up, of one device or of all.
+async fn dead_letters(State(api): State<Api>, Hub(hub): Hub, Query(query): Parameters) -> Answer {
+    let device = query.get("device").cloned();
+    let letters = api
+        .service
+        .store
+        .run(move |c| c2d::dead_letters(c, &hub, device.as_deref()))
+        .await?;
+    Ok(Json(letters).into_response())
 }
 
 async fn telemetry_lines(
@@ -123,10 +138,15 @@ fn selection(
         Some(text) => i64::try_from(number("limit", text)?).unwrap_or(i64::MAX),
         None => i64::MAX,
     };
+    let last = match query.get("last") {
+        Some(text) => Some(i64::try_from(number("last", text)?).unwrap_or(i64::MAX)),
+        None => None,
+    };
     let follow =
         form == Form::Events || query.get("follow").is_some_and(|follow| follow != "false");
     Ok(Selection {
         since,
+        last,
         device: query.get("device").cloned(),
         limit,
         follow,
