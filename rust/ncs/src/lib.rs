@@ -6,6 +6,8 @@
 //! | [`lte`] | `modem/lte_lc.h` | registration |
 //! | [`pdn`] | `modem/pdn.h`, or `modem/lte_lc.h` where that has taken it over | the packet data network |
 //! | [`keys`] | `modem/modem_key_mgmt.h` | the credential store |
+//! | [`jwt`] | `modem/modem_jwt.h` | tokens that the modem signs |
+//! | [`attest`] | `modem/modem_attest_token.h` | the modem's proof of what it is |
 //! | [`mqtt`] | `net/mqtt_helper.h` | the connection |
 //! | [`settings`] | `iothub_platform.h` | what survives a reboot |
 //! | [`platform`] | `iothub_platform.h` | clock, lock, wake, log, random |
@@ -22,7 +24,9 @@
 #![no_std]
 
 pub mod abi;
+pub mod attest;
 mod errno;
+pub mod jwt;
 pub mod keys;
 pub mod lte;
 pub mod modem;
