@@ -325,6 +325,8 @@ pub const ENOTSUP: u32 = 95;
 pub const IOTHUB_WAITER_DRIVER: u32 = 0;
 pub const IOTHUB_WAITER_APPLICATION: u32 = 1;
 pub const IOTHUB_WAITER_HANDLER: u32 = 2;
+pub const IOTHUB_MODEM_FAULT: u32 = 0;
+pub const IOTHUB_MODEM_CFUN: u32 = 1;
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
     ["Size of mqtt_utf8"][::core::mem::size_of::<mqtt_utf8>() - 16usize];
@@ -1372,6 +1374,7 @@ unsafe extern "C" {
         exists: *mut bool,
     ) -> ::core::ffi::c_int;
     pub fn nrf_modem_lib_init() -> ::core::ffi::c_int;
+    pub fn nrf_modem_lib_shutdown() -> ::core::ffi::c_int;
     pub fn pdn_default_ctx_cb_reg(cb: pdn_event_handler_t) -> ::core::ffi::c_int;
     pub fn iothub_platform_uptime_ms() -> i64;
     pub fn iothub_platform_wait(waiter: ::core::ffi::c_uint, deadline_ms: i64);
@@ -1413,5 +1416,16 @@ unsafe extern "C" {
         len: usize,
     ) -> ::core::ffi::c_int;
     pub fn iothub_platform_led(on: bool);
+    pub fn iothub_platform_modem_watch(
+        handler: ::core::option::Option<
+            unsafe extern "C" fn(what: ::core::ffi::c_uint, value: ::core::ffi::c_int),
+        >,
+    );
+    pub fn iothub_platform_at(
+        command: *const ::core::ffi::c_char,
+        answer: *mut ::core::ffi::c_char,
+        len: usize,
+    ) -> ::core::ffi::c_int;
+    pub fn iothub_platform_apn_set(apn: *const ::core::ffi::c_char) -> ::core::ffi::c_int;
     pub fn iothub_abi_entry(index: ::core::ffi::c_uint) -> *const iothub_abi_entry;
 }

@@ -88,6 +88,11 @@ const EXPLAINED: &[(u32, &str, &str)] = &[
     (ncs_sys::EIO, "EIO", "input or output failed"),
     (ncs_sys::ENOMEM, "ENOMEM", "out of memory"),
     (
+        ncs_sys::ENOSPC,
+        "ENOSPC",
+        "there is no room left: the settings are full",
+    ),
+    (
         ncs_sys::EBUSY,
         "EBUSY",
         "another TLS handshake is under way",
