@@ -46,6 +46,7 @@ mod interval;
 mod kconfig;
 mod patience;
 mod recovery;
+mod sync;
 mod turn;
 
 use core::time::Duration;
