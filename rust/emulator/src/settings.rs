@@ -42,7 +42,7 @@ impl Default for Settings {
             verified_on_upload: false,
             clean_session_discards_c2d: true,
             max_subscriptions: 5,
-            c2d: c2d::Policy::default(),
+            c2d: c2d::Policy::AZURE,
             feedback_ttl_ms: 3_600_000,
             keep_telemetry: 100_000,
             connect_timeout: Duration::from_secs(30),

@@ -25,6 +25,7 @@ mod messages;
 mod page;
 mod provisioning;
 mod stream;
+mod transfer;
 mod twins;
 
 pub(crate) use access::Access;
@@ -44,6 +45,7 @@ pub(crate) fn router(api: Api) -> Router {
     Router::new()
         .merge(devices::routes())
         .merge(twins::routes())
+        .merge(transfer::routes())
         .merge(messages::routes())
         .merge(admin::routes())
         .merge(arm::routes())
