@@ -100,10 +100,6 @@ impl Emulator {
             token: options.token,
             service_key: service_key.clone(),
         });
-        let router = rest::router(Api {
-            service: Arc::clone(&service),
-            access,
-        });
         let (stop, stopping) = watch::channel(false);
         let mut tasks = JoinSet::new();
         let https_bound = match (&https, options.https) {
@@ -114,6 +110,12 @@ impl Emulator {
             address("mqtt", &mqtt, options.mqtt)?,
             address("http", &http, options.http)?,
         );
+        let router = rest::router(Api {
+            service: Arc::clone(&service),
+            access,
+            mqtt: mqtt_addr,
+            ca_pem: ca_pem.as_deref().map(Arc::from),
+        });
         tasks.spawn(listener::serve(
             Arc::clone(&service),
             mqtt,

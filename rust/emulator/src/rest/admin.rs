@@ -58,6 +58,8 @@ async fn about(State(api): State<Api>) -> Answer {
         "clockShiftMs": api.service.clock.shift_ms(),
         "connections": api.service.connections.all().len(),
         "settings": api.service.settings.to_json(),
+        "mqtt": api.mqtt,
+        "serverCa": api.ca_pem.as_deref(),
     }))
     .into_response())
 }
@@ -124,10 +126,15 @@ fn selection(
         Some(text) => i64::try_from(number("limit", text)?).unwrap_or(i64::MAX),
         None => i64::MAX,
     };
+    let last = match query.get("last") {
+        Some(text) => Some(i64::try_from(number("last", text)?).unwrap_or(i64::MAX)),
+        None => None,
+    };
     let follow =
         form == Form::Events || query.get("follow").is_some_and(|follow| follow != "false");
     Ok(Selection {
         since,
+        last,
         device: query.get("device").cloned(),
         limit,
         follow,

@@ -1,5 +1,6 @@
 //! The service side over HTTP: Azure's own paths, `/admin`, and the page.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -38,6 +39,10 @@ pub(crate) struct Api {
     pub service: Arc<Service>,
     /// Who may ask.
     pub access: Arc<Access>,
+    /// Where devices connect.
+    pub mqtt: SocketAddr,
+    /// The CA that devices must trust, if the server's certificate was made here.
+    pub ca_pem: Option<Arc<str>>,
 }
 
 /// All paths.

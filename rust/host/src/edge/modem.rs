@@ -1,20 +1,25 @@
 //! `modem/nrf_modem_lib.h`, `modem/lte_lc.h`, `modem/pdn.h`, `modem/modem_key_mgmt.h`.
 
 use std::{
-    ffi::{c_int, c_void},
+    ffi::{c_char, c_int, c_uint, c_void},
     sync::Arc,
 };
 
 use ncs_sys as sys;
 
-use super::{bytes, bytes_mut, copy_out, with_host};
+use super::{bytes, bytes_mut, copy_out, text, with_host};
 use crate::{
     errno::{Errno, code},
+    log,
     modem::{Event, PdnHandler, Registration, credentials::Kind},
 };
 
 super::defines! {
     nrf_modem_lib_init,
+    nrf_modem_lib_shutdown,
+    iothub_platform_modem_watch,
+    iothub_platform_at,
+    iothub_platform_apn_set,
     lte_lc_connect_async,
     lte_lc_power_off,
     pdn_default_ctx_cb_reg,
@@ -34,6 +39,49 @@ unsafe extern "C" fn nrf_modem_lib_init() -> c_int {
         host.modem.init();
         Ok(())
     }))
+}
+
+/// Switches LTE off if it is on.
+///
+/// # Safety
+/// None is needed: there are no pointers.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn nrf_modem_lib_shutdown() -> c_int {
+    code(with_host(|host| host.modem.power_off()))
+}
+
+/// A simulated modem has no faults and nobody else who switches it: the handler is never called.
+///
+/// # Safety
+/// None is needed: the handler is not called.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn iothub_platform_modem_watch(
+    _handler: Option<unsafe extern "C" fn(what: c_uint, value: c_int)>,
+) {
+}
+
+/// -ENOTSUP: there is no modem that takes commands.
+///
+/// # Safety
+/// None is needed: the pointers are not used.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn iothub_platform_at(
+    _command: *const c_char,
+    _answer: *mut c_char,
+    _len: usize,
+) -> c_int {
+    Errno::NOTSUP.code()
+}
+
+/// A log line: the simulated networks take every name.
+///
+/// # Safety
+/// `apn` is NULL or ends in a 0 byte.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn iothub_platform_apn_set(apn: *const c_char) -> c_int {
+    // SAFETY: as the caller promises.
+    let apn = unsafe { text(apn) };
+    code(apn.map(|apn| log::info!("modem", "the access point name is \"{apn}\"")))
 }
 
 /// CFUN=1; events follow on the system workqueue. -EINVAL without a handler, -EFAULT before
