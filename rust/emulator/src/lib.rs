@@ -33,6 +33,8 @@ mod emulator;
 mod enrollments;
 mod faults;
 mod feedback;
+#[doc(hidden)]
+pub mod fuzzing;
 mod identity;
 mod journal;
 mod link;
