@@ -4,13 +4,13 @@ use std::collections::HashMap;
 
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
 use super::stream::{self, Form, Selection};
-use super::{Api, Document, Failure, Hub, if_match, invalid};
+use super::{Answer, Api, Document, Hub, if_match, invalid};
 use crate::c2d;
 use crate::certificates;
 use crate::clock::rfc3339;
@@ -48,7 +48,6 @@ pub(super) fn routes() -> Router<Api> {
 }
 
 type Parameters = Query<HashMap<String, String>>;
-type Answer = Result<Response, Failure>;
 
 async fn about(State(api): State<Api>) -> Answer {
     Ok(Json(json!({

@@ -20,11 +20,13 @@ use crate::service::Service;
 mod access;
 mod admin;
 mod arm;
-mod azure;
+mod devices;
 mod https;
+mod messages;
 mod page;
 mod provisioning;
 mod stream;
+mod twins;
 
 pub(crate) use access::Access;
 pub(crate) use https::{Peer, TlsListener};
@@ -45,7 +47,9 @@ pub(crate) struct Api {
 /// All paths.
 pub(crate) fn router(api: Api) -> Router {
     Router::new()
-        .merge(azure::routes())
+        .merge(devices::routes())
+        .merge(twins::routes())
+        .merge(messages::routes())
         .merge(admin::routes())
         .merge(arm::routes())
         .merge(provisioning::routes())
@@ -54,6 +58,9 @@ pub(crate) fn router(api: Api) -> Router {
         .layer(middleware::from_fn_with_state(api.clone(), guard))
         .with_state(api)
 }
+
+/// What a handler answers.
+type Answer = Result<Response, Failure>;
 
 async fn guard(
     State(api): State<Api>,
