@@ -259,10 +259,10 @@ impl Session {
         if self.operations.len() >= MAX_OPERATIONS {
             self.operations.clear();
         }
-        let ready = Instant::now() + self.service.switches.assignment_delay;
+        let ready = Instant::now() + self.service.settings.assignment_delay;
         self.operations
             .insert(operation_id.clone(), Operation { ready, outcome });
-        let seconds = self.service.switches.retry_after_s;
+        let seconds = self.service.settings.retry_after_s;
         (
             202,
             rid,
@@ -281,7 +281,7 @@ impl Session {
         if Instant::now() < operation.ready {
             let state = json!({"registrationId": id, "status": "assigning"});
             let body = json!({"operationId": operation_id, "status": "assigning", "registrationState": state});
-            return (202, rid, Some(self.service.switches.retry_after_s), body);
+            return (202, rid, Some(self.service.settings.retry_after_s), body);
         }
         let state = match &operation.outcome {
             Ok(state) => state.clone(),

@@ -81,7 +81,7 @@ async fn open(
             .record(Event::refusal("refused", &refusal).on(number, peer));
     };
     let _ = stream.set_nodelay(true);
-    let patience = service.switches.connect_timeout;
+    let patience = service.settings.connect_timeout;
     let seconds = patience.as_secs();
     let stream = match tokio::time::timeout(patience, tls.accept(stream)).await {
         Ok(Ok(stream)) => stream,
@@ -100,7 +100,7 @@ async fn open(
             return None;
         }
     };
-    let mut link = Link::new(stream, peer, service.switches.write_timeout);
+    let mut link = Link::new(stream, peer, service.settings.write_timeout);
     let refusal = match tokio::time::timeout(patience, link.reader.next()).await {
         Ok(Ok(Packet::Connect(connect))) => return Some((link, *connect)),
         Ok(Ok(_)) => Refusal::new(

@@ -43,6 +43,9 @@ struct Arguments {
     /// Take CA certificates as verified when they are uploaded
     #[arg(long)]
     verified_on_upload: bool,
+    /// Another switch of the hub, for example c2dLockSeconds=5; may be repeated
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    settings: Vec<String>,
     /// Where everything is kept
     #[arg(
         long,
@@ -107,6 +110,12 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     options.id_scope = arguments.id_scope;
     options.enforce_x509 = arguments.enforce_x509;
     options.verified_on_upload = arguments.verified_on_upload;
+    for setting in &arguments.settings {
+        let (name, value) = setting
+            .split_once('=')
+            .ok_or_else(|| format!("--set {setting} must be NAME=VALUE"))?;
+        options.settings.set(name, value)?;
+    }
     options.data_dir = (!arguments.ephemeral).then_some(arguments.data_dir);
     options.log = match (arguments.json, arguments.quiet) {
         (true, _) => LogFormat::Json,

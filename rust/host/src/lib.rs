@@ -37,6 +37,7 @@
 //! | `modem_key_mgmt_write`, `_delete` | -EPERM while CFUN is 1; replaces what is there | a PEM is looked at, not decoded; 8192 bytes at most |
 //! | `modem_key_mgmt_read` | CA certificates only, else -EACCES | the real one's number for that is not documented |
 //! | `modem_key_mgmt_exists` | at any time | – |
+//! | `modem_jwt_generate`, `modem_jwt_get_uuids`, `modem_attest_token_get` | ES256 with the identity key in `<data>/modem/identity.pem`, made when first needed, or with the key under a tag; `iat` and `exp` while LTE is on | memory is not allocated: a NULL buffer is -ENOMEM; the UUIDs are derived from [`Options::hardware_id`] |
 //! | `iothub_platform_uptime_ms`, `_wait`, `_wake`, `_lock`, `_unlock`, `_thread_start`, `_random` | pthreads, the monotonic clock, getrandom | – |
 //! | `iothub_platform_log` | [`Options::log`], one record a call | – |
 //! | `iothub_platform_settings_get`, `_set` | a file a key, replaced by renaming | – |

@@ -78,6 +78,13 @@ const EXPLAINED: &[(u32, &str, &str)] = &[
         "EPERM",
         "not allowed while the modem is on, or before it is initialised",
     ),
+    (ncs_sys::ENOEXEC, "ENOEXEC", "the modem refused the command"),
+    (
+        ncs_sys::E2BIG,
+        "E2BIG",
+        "too large for the buffer, or for the modem",
+    ),
+    (ncs_sys::EBADMSG, "EBADMSG", "the answer is not understood"),
     (ncs_sys::EIO, "EIO", "input or output failed"),
     (ncs_sys::ENOMEM, "ENOMEM", "out of memory"),
     (

@@ -7,6 +7,8 @@
 //! | [`lte`] | `modem/lte_lc.h` | registration |
 //! | [`pdn`] | `modem/pdn.h`, or `modem/lte_lc.h` where that has taken it over | the packet data network |
 //! | [`keys`] | `modem/modem_key_mgmt.h` | the credential store |
+//! | [`jwt`] | `modem/modem_jwt.h` | tokens that the modem signs |
+//! | [`attest`] | `modem/modem_attest_token.h` | the modem's proof of what it is |
 //! | [`tls`] | the same | what TLS misses under a tag |
 //! | [`mqtt`] | `net/mqtt_helper.h` | the connection |
 //! | [`settings`] | `iothub_platform.h` | what survives a reboot |
@@ -27,7 +29,9 @@
 
 pub mod abi;
 pub mod at;
+pub mod attest;
 mod errno;
+pub mod jwt;
 pub mod keys;
 pub mod lte;
 pub mod modem;

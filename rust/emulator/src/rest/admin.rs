@@ -4,13 +4,13 @@ use std::collections::HashMap;
 
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
 use super::stream::{self, Form, Selection};
-use super::{Api, Document, Failure, Hub, if_match, invalid};
+use super::{Answer, Api, Document, Hub, if_match, invalid};
 use crate::certificates;
 use crate::clock::rfc3339;
 use crate::code::{ErrorCode, Refusal};
@@ -46,7 +46,6 @@ pub(super) fn routes() -> Router<Api> {
 }
 
 type Parameters = Query<HashMap<String, String>>;
-type Answer = Result<Response, Failure>;
 
 async fn about(State(api): State<Api>) -> Answer {
     Ok(Json(json!({
@@ -57,6 +56,9 @@ async fn about(State(api): State<Api>) -> Answer {
         "time": rfc3339(api.service.clock.now()),
         "clockShiftMs": api.service.clock.shift_ms(),
         "connections": api.service.connections.all().len(),
+        "settings": api.service.settings.to_json(),
+        "mqtt": api.mqtt,
+        "serverCa": api.ca_pem.as_deref(),
     }))
     .into_response())
 }
@@ -123,10 +125,15 @@ fn selection(
         Some(text) => i64::try_from(number("limit", text)?).unwrap_or(i64::MAX),
         None => i64::MAX,
     };
+    let last = match query.get("last") {
+        Some(text) => Some(i64::try_from(number("last", text)?).unwrap_or(i64::MAX)),
+        None => None,
+    };
     let follow =
         form == Form::Events || query.get("follow").is_some_and(|follow| follow != "false");
     Ok(Selection {
         since,
+        last,
         device: query.get("device").cloned(),
         limit,
         follow,

@@ -277,6 +277,18 @@ pub async fn http(
     headers: &[(&str, &str)],
     body: &[u8],
 ) -> (u16, String) {
+    let (status, _, body) = exchange(address, method, path, headers, body).await;
+    (status, body)
+}
+
+/// Status, head and body.
+pub async fn exchange(
+    address: std::net::SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> (u16, String, String) {
     let exchange = async {
         let mut stream = TcpStream::connect(address).await.unwrap();
         let mut request = format!("{method} {path} HTTP/1.0\r\n");
@@ -295,7 +307,11 @@ pub async fn http(
     };
     let answer = within(&format!("{method} {path}"), exchange).await;
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    (head[9..12].parse().unwrap(), body.to_owned())
+    (
+        head[9..12].parse().unwrap(),
+        head.to_owned(),
+        body.to_owned(),
+    )
 }
 
 /// An MQTT client that does exactly what it is told.
