@@ -41,7 +41,7 @@
 //! | `iothub_platform_uptime_ms`, `_wait`, `_wake`, `_lock`, `_unlock`, `_thread_start`, `_random` | pthreads, the monotonic clock, getrandom | – |
 //! | `iothub_platform_log` | [`Options::log`], one record a call | – |
 //! | `iothub_platform_settings_get`, `_set` | a file a key, replaced by renaming | – |
-//! | `iothub_platform_modem_watch`, `_at`, `_apn_set` | nothing; -ENOTSUP; a log line | a modem has faults and takes commands |
+//! | `iothub_platform_modem_watch`, `_at`, `_apn_set` | nothing; credentials are listed, else -ENOTSUP; a log line | a modem has faults and takes commands |
 //! | `iothub_platform_reboot` | [`Options::reboot`] | – |
 //! | `iothub_platform_mqtt_abort` | closes the connection, `on_disconnect(-ECONNABORTED)` on the caller's thread, waits up to 10 s for the helper's thread; -EDEADLK from one of its callbacks | – |
 //! | `iothub_platform_mqtt_nodelay` | the only way to TCP_NODELAY; header and payload are written apart, as Zephyr does | the modem has no such option |
