@@ -2,7 +2,7 @@
 
 use heapless::Vec;
 use iothub_proto::{Command, Errno, Filter, network::Peer};
-use ncs::mqtt;
+use ncs::{keys::SecTag, mqtt, tls};
 
 use crate::{callbacks, identity, kconfig};
 
@@ -29,6 +29,11 @@ pub(crate) fn carry_out(command: &Command<'_>) -> (Result<(), Errno>, Option<Pee
                 let _ = mqtt::nodelay();
             }
             let peer = if result.is_ok() { peer() } else { None };
+            if let Err(errno) = result
+                && !errno.is_resolver()
+            {
+                credentials();
+            }
             return (result.map_err(explained), peer);
         }
         Command::Subscribe {
@@ -79,6 +84,18 @@ fn peer() -> Option<Peer> {
         .map(Peer::V4)
         .or_else(|_| <[u8; 16]>::try_from(address).map(Peer::V6))
         .ok()
+}
+
+/// Where a connect failed: says so if a credential is missing, which TLS stacks report as many things.
+fn credentials() {
+    let Ok(tag) = u32::try_from(kconfig::IOTHUB_SEC_TAG) else {
+        return;
+    };
+    if let Ok(Some(what)) = tls::missing(SecTag(tag)) {
+        log::error!(
+            "there is no {what} under the security tag {tag}: write it with iothub-provision"
+        );
+    }
 }
 
 /// The core passes the number through; what it means is said here, where the platform is known.

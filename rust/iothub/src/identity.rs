@@ -13,6 +13,7 @@ pub(crate) mod key {
 
     pub(crate) const HOSTNAME: &CStr = c"iothub/hostname";
     pub(crate) const DEVICE_ID: &CStr = c"iothub/device_id";
+    pub(crate) const APN: &CStr = c"iothub/apn";
     pub(crate) const DPS_ID_SCOPE: &CStr = c"iothub/dps/id_scope";
     pub(crate) const DPS_ENDPOINT: &CStr = c"iothub/dps/endpoint";
     pub(crate) const DPS_REGISTRATION_ID: &CStr = c"iothub/dps/registration_id";
@@ -132,6 +133,28 @@ impl Identity {
             })
     }
 }
+
+/// Longest access point name in bytes (3GPP TS 23.003, 9.1).
+const APN: usize = 100;
+
+/// The access point name, with a 0 at its end; `None`: the network chooses.
+pub(crate) fn apn() -> Option<Apn> {
+    let apn = setting(key::APN).unwrap_or_else(|| text(kconfig::IOTHUB_APN));
+    if apn.is_empty() {
+        return None;
+    }
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+    if apn.len() > APN || !apn.bytes().all(allowed) {
+        log::error!("the setting iothub/apn is no access point name: it is ignored");
+        return None;
+    }
+    let mut terminated = heapless::CString::new();
+    terminated.extend_from_bytes(apn.as_bytes()).ok()?;
+    Some(terminated)
+}
+
+/// With room for the 0.
+type Apn = heapless::CString<{ APN + 1 }>;
 
 /// Remembers what DPS assigned.
 pub(crate) fn store_assignment(hostname: &str, device_id: &str) -> Result<(), ncs::Errno> {

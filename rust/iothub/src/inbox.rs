@@ -11,6 +11,7 @@ use crate::sync::{self, Waiter};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fact {
     Network(network::Fact),
+    ModemStopped { fault: u32 },
     Connack { code: u8, session_present: bool },
     Suback { message_id: u16, granted: bool },
     Puback { message_id: u16 },
@@ -28,7 +29,7 @@ type Queue = Deque<Fact, ROOM>;
 static FACTS: critical_section::Mutex<RefCell<Queue>> =
     critical_section::Mutex::new(RefCell::new(Deque::new()));
 
-/// Adds a fact and wakes the driver. Called on threads of C: takes no lock and does not wait.
+/// Adds a fact and wakes the driver. Called on threads of C and in an interrupt: takes no lock and does not wait.
 pub(crate) fn push(fact: Fact) {
     let full = sync::with(|cs| FACTS.borrow_ref_mut(cs).push_back(fact).is_err());
     if full {

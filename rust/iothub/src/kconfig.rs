@@ -26,6 +26,9 @@ pub const LOG_LEVEL: log::LevelFilter = match IOTHUB_LOG_LEVEL {
 /// `CONFIG_IOTHUB_TELEMETRY_INTERVAL_S`.
 pub const TELEMETRY_INTERVAL: Duration = seconds(IOTHUB_TELEMETRY_INTERVAL_S);
 
+/// `CONFIG_IOTHUB_HOLD`: the application connects only when it is told.
+pub const HOLD: bool = IOTHUB_HOLD;
+
 /// The largest message with its topic in bytes: `CONFIG_IOTHUB_MESSAGE_SIZE`.
 pub const MESSAGE_MAX: usize = MESSAGE;
 
