@@ -315,7 +315,8 @@ unsafe fn send(data: &azure_iot_hub_data) -> Result<(), c_int> {
                 outgoing::PROPERTIES_MAX,
             )
         }?;
-        let mut message = Outgoing::new(payload, qos, data.message_id);
+        let mut room = [0; outgoing::DECODED];
+        let mut message = Outgoing::new(payload, qos, data.message_id, &mut room);
         for property in properties {
             // SAFETY: as the caller promises.
             let key = unsafe { buffer::terminated(property.key, iothub::MESSAGE_MAX) }?;
