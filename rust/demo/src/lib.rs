@@ -10,6 +10,7 @@ mod device;
 mod error;
 mod hub;
 mod process;
+mod provisioning;
 mod report;
 mod rest;
 mod scenario;
@@ -47,6 +48,7 @@ fn show(arguments: &Arguments) -> Result<ExitCode, Error> {
     let console = Console::standard();
     let signals = stop_signals()?;
     let mut bench = Bench::start(arguments, None, console.clone())?;
+    bench.provision()?;
     console.banner(&[
         (
             "IoT Hub",

@@ -160,6 +160,15 @@ const TABLE: &[(&str, u32)] = &[
         __bindgen_anon_1
     ),
     size!("enum lte_lc_nw_reg_status", c::lte_lc_nw_reg_status),
+    size!("struct jwt_data", c::jwt_data),
+    at!("struct jwt_data.exp_delta_s", c::jwt_data, exp_delta_s),
+    at!("struct jwt_data.jwt_sz", c::jwt_data, jwt_sz),
+    size!("struct nrf_attestation_token", c::nrf_attestation_token),
+    at!(
+        "struct nrf_attestation_token.cose_sz",
+        c::nrf_attestation_token,
+        cose_sz
+    ),
     ("ENOENT", c::ENOENT),
     ("EALREADY", c::EALREADY),
     ("ENOTSUP", c::ENOTSUP),

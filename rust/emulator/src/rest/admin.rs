@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 
 use super::stream::{self, Form, Selection};
 use super::{Answer, Api, Document, Hub, if_match, invalid};
-use crate::c2d;
 use crate::certificates;
 use crate::clock::rfc3339;
 use crate::code::{ErrorCode, Refusal};
@@ -26,9 +25,9 @@ pub(super) fn routes() -> Router<Api> {
             get(list_faults).post(set_fault).delete(clear_faults),
         )
         .route("/admin/faults/{id}", axum::routing::delete(clear_fault))
-        .route("/admin/dead-letters", get(dead_letters))
         .route("/admin/connection-string", get(connection_string))
         .route("/admin/clock", get(about).put(set_clock))
+        .route("/admin/move", axum::routing::post(move_device))
         .route(
             "/admin/server-certificate",
             axum::routing::put(swap_certificate),
@@ -58,6 +57,7 @@ async fn about(State(api): State<Api>) -> Answer {
         "time": rfc3339(api.service.clock.now()),
         "clockShiftMs": api.service.clock.shift_ms(),
         "connections": api.service.connections.all().len(),
+        "settings": api.service.settings.to_json(),
         "mqtt": api.mqtt,
         "serverCa": api.ca_pem.as_deref(),
     }))
@@ -69,17 +69,6 @@ async fn connection_string(State(api): State<Api>, Hub(hub): Hub) -> Answer {
     let key = &api.access.service_key;
     let text = format!("HostName={hub};SharedAccessKeyName=iothubowner;SharedAccessKey={key}");
     Ok(Json(json!({"connectionString": text})).into_response())
-}
-
-/// Cloud-to-device messages that were given up, of one device or of all.
-async fn dead_letters(State(api): State<Api>, Hub(hub): Hub, Query(query): Parameters) -> Answer {
-    let device = query.get("device").cloned();
-    let letters = api
-        .service
-        .store
-        .run(move |c| c2d::dead_letters(c, &hub, device.as_deref()))
-        .await?;
-    Ok(Json(letters).into_response())
 }
 
 async fn telemetry_lines(
@@ -190,6 +179,16 @@ async fn set_clock(State(api): State<Api>, Document(document): Document) -> Answ
         format!("the clock is shifted by {shift} ms"),
     ));
     about(State(api)).await
+}
+
+async fn move_device(State(api): State<Api>, Document(document): Document) -> Answer {
+    let text = |name: &str| {
+        let text = document.get(name).and_then(Value::as_str);
+        text.ok_or_else(|| invalid(format!("'{name}' is missing")))
+    };
+    let (id, to) = (text("deviceId")?, text("hub")?);
+    let from = api.service.move_device(id, to).await?;
+    Ok(Json(json!({"deviceId": id, "from": from, "hub": to})).into_response())
 }
 
 async fn swap_certificate(State(api): State<Api>, Document(document): Document) -> Answer {

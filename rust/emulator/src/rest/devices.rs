@@ -45,7 +45,7 @@ async fn list_devices(
         devices
             .map(|device| {
                 let waiting = c2d::count(c, &device.hub, &device.id)?;
-                Ok(device.identity_json(online.contains(&device.id), waiting))
+                Ok(device.identity_json(online.get(&device.id).copied(), waiting))
             })
             .collect::<Result<Vec<Value>, Refusal>>()
     });
@@ -71,7 +71,7 @@ async fn query_devices(
         let devices = registry::list(c, &hub)?;
         let twin = |device: &Device| {
             let waiting = c2d::count(c, &device.hub, &device.id)?;
-            Ok(device.twin_json(online.contains(&device.id), waiting))
+            Ok(device.twin_json(online.get(&device.id).copied(), waiting))
         };
         devices
             .iter()
@@ -163,7 +163,7 @@ fn identity(api: &Api, device: &Device, waiting: i64) -> Response {
         .service
         .connections
         .find(&device.hub, &device.id)
-        .is_some();
+        .map(|live| live.last_activity());
     let tag = format!("\"{}\"", etag(device.etag));
     (
         [(header::ETAG, tag)],

@@ -26,6 +26,7 @@ mod messages;
 mod page;
 mod provisioning;
 mod stream;
+mod transfer;
 mod twins;
 
 pub(crate) use access::Access;
@@ -49,6 +50,7 @@ pub(crate) fn router(api: Api) -> Router {
     Router::new()
         .merge(devices::routes())
         .merge(twins::routes())
+        .merge(transfer::routes())
         .merge(messages::routes())
         .merge(admin::routes())
         .merge(arm::routes())

@@ -14,6 +14,7 @@ use defines;
 mod modem;
 mod mqtt_helper;
 mod platform;
+mod tokens;
 
 use std::{ffi::c_char, time::Duration};
 
