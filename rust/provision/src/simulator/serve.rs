@@ -115,6 +115,8 @@ pub fn serve_tcp(
 }
 
 struct Line {
+    lost: Vec<u64>,
+    received: u64,
     modem: Modem,
     style: Style,
     termination: Termination,
@@ -127,6 +129,8 @@ impl Line {
             modem.behind_serial_modem();
         }
         Self {
+            lost: modem.lost_bytes(),
+            received: 0,
             modem,
             style,
             termination,
@@ -200,6 +204,10 @@ impl Line {
     ) {
         self.spend(BYTE.saturating_mul(u32::try_from(chunk.len()).unwrap_or(u32::MAX)));
         for byte in chunk {
+            self.received += 1;
+            if self.lost.contains(&self.received) {
+                continue;
+            }
             if let Some(echo) = face.echo(*byte) {
                 send(&echo);
             }
