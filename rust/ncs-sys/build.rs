@@ -71,8 +71,13 @@ mod generate {
         "pdn_event.*",
         "lte_lc_(evt|evt_type|evt_handler_t|nw_reg_status|pdn_evt_type)",
         "modem_key_mgmt_cred_type",
+        "iothub_fota_.*",
     ];
-    const CONSTANTS: &[&str] = &["IOTHUB_WAITER_(DRIVER|APPLICATION|HANDLER)", "E[A-Z0-9]+"];
+    const CONSTANTS: &[&str] = &[
+        "IOTHUB_WAITER_(DRIVER|APPLICATION|HANDLER)",
+        "IOTHUB_FOTA_.*",
+        "E[A-Z0-9]+",
+    ];
 
     pub(crate) fn bindings() -> String {
         println!("cargo::rustc-cfg=generated");

@@ -17,6 +17,7 @@ macro_rules! errnos {
 errnos! {
     ACCES = EACCES,
     AGAIN = EAGAIN,
+    BUSY = EBUSY,
     CONNABORTED = ECONNABORTED,
     CONNREFUSED = ECONNREFUSED,
     CONNRESET = ECONNRESET,

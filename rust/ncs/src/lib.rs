@@ -8,6 +8,7 @@
 //! | [`keys`] | `modem/modem_key_mgmt.h` | the credential store |
 //! | [`mqtt`] | `net/mqtt_helper.h` | the connection |
 //! | [`settings`] | `iothub_platform.h` | what survives a reboot |
+//! | [`fota`] | `iothub_platform.h` | the slot that takes a new image |
 //! | [`platform`] | `iothub_platform.h` | clock, lock, wake, log, random |
 //!
 //! # Which callback runs where, and what is valid how long
@@ -17,12 +18,14 @@
 //! | [`mqtt::Callbacks::on_publish`] | mqtt_helper's, never from inside a call of ours | topic and payload until it returns | it delays reception |
 //! | [`mqtt::Callbacks::on_disconnect`] | mqtt_helper's, **or the caller's** inside [`mqtt::publish`], [`mqtt::subscribe`] or [`mqtt::disconnect`] whose write failed, before that returns | copy | no, and it must not connect again |
 //! | [`lte`] and [`pdn`] events | the system work queue, with the SDK's list lock held | copies | no, and no call of `pdn` |
+//! | [`fota`] facts | a thread of the download's | copies | no |
 //!
 //! Hence the rule of the driver: a callback copies its fact, wakes the driver and returns.
 #![no_std]
 
 pub mod abi;
 mod errno;
+pub mod fota;
 pub mod keys;
 pub mod lte;
 pub mod modem;
