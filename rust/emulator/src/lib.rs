@@ -33,6 +33,7 @@ mod emulator;
 mod enrollments;
 mod faults;
 mod feedback;
+mod firmware;
 mod identity;
 mod journal;
 mod link;

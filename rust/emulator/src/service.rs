@@ -44,6 +44,8 @@ pub(crate) struct Service {
     pub faults: Faults,
     /// The certificate of the MQTT listener.
     pub certificate: Arc<ServerCertificate>,
+    /// Images for devices.
+    pub firmware: crate::firmware::Firmware,
 }
 
 impl Service {
