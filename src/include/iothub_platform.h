@@ -174,6 +174,26 @@ struct iothub_fota_image {
 /* What is in a slot; -ENOENT where there is no image, -ENOTSUP where this cannot be known. */
 int iothub_platform_fota_image(unsigned int slot, struct iothub_fota_image *image);
 
+/* What the modem tells beside the events of the network. */
+#define IOTHUB_MODEM_FAULT 0 /* It has stopped. value: NRF_MODEM_FAULT_* of nrf_modem.h. In an interrupt. */
+#define IOTHUB_MODEM_CFUN 1  /* Its functional mode was set. value: the mode. On the thread that set it. */
+
+/* From now on handler is told, where the build has such a modem. It must not wait and must not call the modem. */
+void iothub_platform_modem_watch(void (*handler)(unsigned int what, int value));
+
+/*
+ * Sends one AT command, without its CR, and writes what the modem answers, with a 0 at its end. A positive result is
+ * the modem's refusal: the kind in bits 16 to 23 (1 ERROR, 2 +CME ERROR, 3 +CMS ERROR), its number below. -ENOTSUP
+ * where there is no modem that takes commands.
+ */
+int iothub_platform_at(const char *command, char *answer, size_t len);
+
+/*
+ * The access point name of the default PDN, from the next time that LTE is switched on; "" leaves the choice to the
+ * network. Its address family stays the one of the build.
+ */
+int iothub_platform_apn_set(const char *apn);
+
 /* One size, offset or number as C sees it, by the name that C has for it; NULL after the last. See src/abi.c. */
 struct iothub_abi_entry {
 	const char *name;

@@ -48,10 +48,7 @@ pub(crate) enum Happening<'a> {
     TooLarge,
     Fota(Fota),
     Error(c_int),
-    #[allow(
-        dead_code,
-        reason = "only the older form tells it to the hub's handler"
-    )]
+    /// Only the older form tells it to the hub's handler.
     Dps(Dps),
 }
 
@@ -264,6 +261,15 @@ pub(crate) fn decode<P>(
         count += 1;
     }
     count
+}
+
+/// A copy with a 0 behind it, which does not count, and what is left of the room; `None` where there is too little.
+pub(crate) fn terminated<'a>(text: &[u8], room: &'a mut [u8]) -> Option<(&'a [u8], &'a mut [u8])> {
+    let (place, rest) = room.split_at_mut_checked(text.len() + 1)?;
+    let (copy, end) = place.split_at_mut_checked(text.len())?;
+    copy.copy_from_slice(text);
+    end.fill(0);
+    Some((copy, rest))
 }
 
 /// A text, percent-decoded, and a 0 behind it.

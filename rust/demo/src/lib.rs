@@ -11,6 +11,7 @@ mod error;
 mod fota;
 mod hub;
 mod process;
+mod provisioning;
 mod report;
 mod rest;
 mod scenario;
@@ -48,6 +49,7 @@ fn show(arguments: &Arguments) -> Result<ExitCode, Error> {
     let console = Console::standard();
     let signals = stop_signals()?;
     let mut bench = Bench::start(arguments, None, console.clone())?;
+    bench.provision()?;
     console.banner(&[
         (
             "IoT Hub",

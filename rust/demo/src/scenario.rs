@@ -33,6 +33,7 @@ pub(crate) fn run(
         return Ok(report);
     };
 
+    check("provisioned over AT", &mut || provisioned(&mut bench));
     let mut lines = Lines::default();
     check("device attaches on an IPv6-only network", &mut || {
         // The rest of the network's kinds have tests of their own.
@@ -98,6 +99,39 @@ pub(crate) fn run(
             .map(|()| "both processes ended with status 0".to_owned())
     });
     Ok(report)
+}
+
+/// The key stays in the modem, and the hub knows the device.
+fn provisioned(bench: &mut Bench) -> Result<String, Error> {
+    let steps = bench.provision()?;
+    let store = bench.setup().credentials();
+    for name in ["key.pem", "cert.pem", "ca.pem"] {
+        if !store.join(name).exists() {
+            return Err(Error::new(format!("the modem has no {name}")));
+        }
+    }
+    let outside = bench.setup().device_key();
+    if outside.exists() {
+        return Err(Error::new(format!(
+            "{} is outside of the modem",
+            outside.display()
+        )));
+    }
+    if bench.rest().device(DEVICE_ID)?["status"] != "enabled" {
+        return Err(Error::new("the hub does not know the device"));
+    }
+    let verified = steps
+        .iter()
+        .filter(|step| step.what.ends_with("verified by SHA-256"))
+        .count();
+    if verified == 2 {
+        Ok(
+            "key made in the modem; chain and root written, verified by SHA-256; registered"
+                .to_owned(),
+        )
+    } else {
+        Err(Error::new(format!("{verified} of 2 credentials verified")))
+    }
 }
 
 /// The hub's events of one kind for our device, in order.

@@ -69,16 +69,15 @@ pub(crate) struct Policy {
     pub depth: i64,
 }
 
-impl Default for Policy {
-    fn default() -> Self {
-        Self {
-            lock_ms: 60_000,
-            max_delivery_count: 10,
-            ttl_ms: 3_600_000,
-            counts_deliveries: true,
-            depth: 50,
-        }
-    }
+impl Policy {
+    /// Azure's defaults.
+    pub(crate) const AZURE: Self = Self {
+        lock_ms: 60_000,
+        max_delivery_count: 10,
+        ttl_ms: 3_600_000,
+        counts_deliveries: true,
+        depth: 50,
+    };
 }
 
 impl Message {
@@ -407,23 +406,24 @@ pub(crate) fn purge(
     Ok(all.len())
 }
 
-/// The dead letters of a hub, newest first.
+/// The latest messages that were given up, newest first, with the reason.
 pub(crate) fn dead_letters(
     connection: &Connection,
     hub: &str,
     device: Option<&str>,
 ) -> Result<Vec<Value>, Refusal> {
     let mut select = connection.prepare_cached(
-        "SELECT * FROM dead_letters WHERE hub = ?1 AND (?2 IS NULL OR device = ?2) \
-         ORDER BY seq DESC LIMIT 1000",
+        "SELECT seq, device, message_id, length(body), reason, at FROM dead_letters \
+         WHERE hub = ?1 AND (?2 IS NULL OR device = ?2) ORDER BY seq DESC LIMIT 200",
     )?;
     let letters = select.query_map(params![hub, device], |row| {
         Ok(json!({
-            "deviceId": row.get::<_, String>("device")?,
-            "messageId": row.get::<_, String>("message_id")?,
-            "size": row.get::<_, Vec<u8>>("body")?.len(),
-            "reason": row.get::<_, String>("reason")?,
-            "time": rfc3339(row.get("at")?),
+            "seq": row.get::<_, i64>(0)?,
+            "deviceId": row.get::<_, String>(1)?,
+            "messageId": row.get::<_, String>(2)?,
+            "size": row.get::<_, i64>(3)?,
+            "reason": row.get::<_, String>(4)?,
+            "time": rfc3339(row.get(5)?),
         }))
     })?;
     Ok(letters.collect::<Result<_, _>>()?)

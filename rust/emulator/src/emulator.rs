@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,20 +13,23 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use crate::c2d;
-use crate::clock::Clock;
+use crate::clock::{Clock, UnixMs};
 use crate::connections::Connections;
 use crate::faults::Faults;
 use crate::feedback;
 use crate::firmware::{self, Firmware, Ports};
 use crate::identity::identity;
-use crate::journal::Journal;
+use crate::journal::{Event, Journal};
 use crate::listener;
 use crate::options::{Options, StartError};
 use crate::rest::{self, Access, Api, Peer, TlsListener};
 use crate::sas;
+use crate::schedule;
 use crate::service::{Service, stopped};
 use crate::settings::Settings;
+use crate::state::{self, Intake};
 use crate::store::Store;
+use crate::throttle::Throttle;
 use crate::tls;
 
 /// A running emulator. Dropping it ends it at once; [`Emulator::shutdown`] ends it in good order.
@@ -50,6 +54,10 @@ impl Emulator {
         if let (Some(address), None) = (open, &options.token) {
             return Err(StartError::TokenRequired(address));
         }
+        let timetable = match &options.faults {
+            Some(path) => schedule::read(path).map_err(StartError::File)?,
+            None => Vec::new(),
+        };
         let mqtt = listen("mqtt", options.mqtt).await?;
         let http = listen("http", options.http).await?;
         let https = match options.https {
@@ -67,13 +75,19 @@ impl Emulator {
         let config =
             tls::server_config(Arc::clone(&certificate), true).map_err(StartError::Identity)?;
         let store = Store::open(options.data_dir.as_deref()).map_err(StartError::Storage)?;
-        let service_key = service_key(&store, options.settings.c2d).await?;
         let clock = Arc::new(Clock::default());
+        let hubs: Vec<String> = std::iter::once(&options.hostname)
+            .chain(&options.more_hubs)
+            .cloned()
+            .collect();
+        let journal = Journal::new(Arc::clone(&clock), options.log);
+        if let Some(path) = &options.seed {
+            let taken = seed(&store, path, &hubs, clock.now()).await?;
+            journal.record(Event::info("seed", taken));
+        }
+        let service_key = service_key(&store, options.settings.c2d).await?;
         let service = Arc::new(Service {
-            hubs: std::iter::once(&options.hostname)
-                .chain(&options.more_hubs)
-                .cloned()
-                .collect(),
+            hubs,
             id_scope: options.id_scope.clone(),
             settings: Settings {
                 enforce_x509: options.settings.enforce_x509 || options.enforce_x509,
@@ -82,10 +96,11 @@ impl Emulator {
                 ..options.settings.clone()
             },
             store,
-            clock: Arc::clone(&clock),
-            journal: Journal::new(clock, options.log),
+            clock,
+            journal,
             connections: Connections::default(),
             faults: Faults::default(),
+            registrations: Throttle::new(Duration::from_secs(60)),
             telemetry: broadcast::channel(1024).0,
             certificate: Arc::clone(&certificate),
             firmware: Firmware::new(options.firmware.clone()),
@@ -93,10 +108,6 @@ impl Emulator {
         let access = Arc::new(Access {
             token: options.token,
             service_key: service_key.clone(),
-        });
-        let router = rest::router(Api {
-            service: Arc::clone(&service),
-            access,
         });
         let (stop, stopping) = watch::channel(false);
         let mut tasks = JoinSet::new();
@@ -108,6 +119,12 @@ impl Emulator {
             address("mqtt", &mqtt, options.mqtt)?,
             address("http", &http, options.http)?,
         );
+        let router = rest::router(Api {
+            service: Arc::clone(&service),
+            access,
+            mqtt: mqtt_addr,
+            ca_pem: ca_pem.as_deref().map(Arc::from),
+        });
         tasks.spawn(listener::serve(
             Arc::clone(&service),
             mqtt,
@@ -147,6 +164,11 @@ impl Emulator {
             tasks.spawn(serve_http(listener, router.clone(), stopping.clone()));
             tasks.spawn(serve_http(http, router, stopping.clone()));
         }
+        tasks.spawn(schedule::run(
+            Arc::clone(&service),
+            timetable,
+            stopping.clone(),
+        ));
         tasks.spawn(sweep(service, stopping));
         Ok(Self {
             mqtt: mqtt_addr,
@@ -213,6 +235,25 @@ fn address(
         address,
         error,
     })
+}
+
+/// Takes a TOML file in, beside what is there already.
+async fn seed(
+    store: &Store,
+    path: &Path,
+    hubs: &[String],
+    now: UnixMs,
+) -> Result<String, StartError> {
+    let document = state::read_toml(path).map_err(StartError::File)?;
+    let how = Intake {
+        hubs: hubs.to_vec(),
+        replace: false,
+        now,
+    };
+    let report = store.run(move |c| state::import(c, &document, &how)).await;
+    report
+        .map(|it| it.to_text())
+        .map_err(|refusal| StartError::File(format!("{}: {}", path.display(), refusal.reason)))
 }
 
 async fn service_key(store: &Store, policy: c2d::Policy) -> Result<String, StartError> {

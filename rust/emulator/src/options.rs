@@ -31,6 +31,10 @@ pub struct Options {
     pub settings: Settings,
     /// The folder of the database; `None` keeps nothing.
     pub data_dir: Option<PathBuf>,
+    /// A TOML file with what is there from the start; what is in the data folder already stays.
+    pub seed: Option<PathBuf>,
+    /// A TOML file of faults and when they are to happen.
+    pub faults: Option<PathBuf>,
     /// The server's certificate.
     pub identity: Identity,
     /// Where the event log goes.
@@ -82,6 +86,8 @@ impl Options {
             verified_on_upload: false,
             settings: Settings::default(),
             data_dir: None,
+            seed: None,
+            faults: None,
             identity: Identity::Generate,
             log: LogFormat::Off,
             token: None,
@@ -109,6 +115,8 @@ pub enum StartError {
     Identity(String),
     /// The data folder is of no use.
     Storage(String),
+    /// A file that it was to begin with is of no use.
+    File(String),
     /// The REST side would be open to others without a token.
     TokenRequired(SocketAddr),
 }
@@ -130,7 +138,7 @@ impl fmt::Display for StartError {
                 }
                 Ok(())
             }
-            Self::Identity(what) | Self::Storage(what) => f.write_str(what),
+            Self::Identity(what) | Self::Storage(what) | Self::File(what) => f.write_str(what),
             Self::TokenRequired(address) => {
                 write!(
                     f,

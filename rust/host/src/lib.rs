@@ -37,9 +37,11 @@
 //! | `modem_key_mgmt_write`, `_delete` | -EPERM while CFUN is 1; replaces what is there | a PEM is looked at, not decoded; 8192 bytes at most |
 //! | `modem_key_mgmt_read` | CA certificates only, else -EACCES | the real one's number for that is not documented |
 //! | `modem_key_mgmt_exists` | at any time | – |
+//! | `modem_jwt_generate`, `modem_jwt_get_uuids`, `modem_attest_token_get` | ES256 with the identity key in `<data>/modem/identity.pem`, made when first needed, or with the key under a tag; `iat` and `exp` while LTE is on | memory is not allocated: a NULL buffer is -ENOMEM; the UUIDs are derived from [`Options::hardware_id`] |
 //! | `iothub_platform_uptime_ms`, `_wait`, `_wake`, `_lock`, `_unlock`, `_thread_start`, `_random` | pthreads, the monotonic clock, getrandom | – |
 //! | `iothub_platform_log` | [`Options::log`], one record a call | – |
 //! | `iothub_platform_settings_get`, `_set` | a file a key, replaced by renaming | – |
+//! | `iothub_platform_modem_watch`, `_at`, `_apn_set` | nothing; credentials are listed, else -ENOTSUP; a log line | a modem has faults and takes commands |
 //! | `iothub_platform_reboot` | [`Options::reboot`] | – |
 //! | `iothub_platform_mqtt_abort` | closes the connection, `on_disconnect(-ECONNABORTED)` on the caller's thread, waits up to 10 s for the helper's thread; -EDEADLK from one of its callbacks | – |
 //! | `iothub_platform_mqtt_nodelay` | the only way to TCP_NODELAY; header and payload are written apart, as Zephyr does | the modem has no such option |

@@ -4,7 +4,8 @@
 use core::time::Duration;
 
 use iothub_proto::{
-    Client, Config, ConfigError, Error, Event, Instant, Limits, Timeouts, dps, network, outbox,
+    Client, Config, ConfigError, Error, Event, Instant, Limits, Phase, Timeouts, dps, network,
+    outbox,
 };
 use ncs::platform::{Mutex, Slot, Waiter};
 use static_cell::StaticCell;
@@ -18,7 +19,7 @@ use crate::{
     inbox::{self, Fact},
     kconfig, now,
     patience::Patience,
-    seconds,
+    recovery, seconds,
     turn::Turn,
 };
 
@@ -220,7 +221,8 @@ extern "C" fn entry() {
         let (deadline, phase) =
             client.with(|client| (client.poll_timeout(), client.status().phase));
         let look = patience.look(phase, now());
-        let deadline = [deadline, look, fota::poll_timeout()];
+        let repair = recovery::carry_out(phase != Phase::Idle);
+        let deadline = [deadline, look, repair, fota::poll_timeout()];
         let deadline = deadline.into_iter().flatten().min();
         Waiter::Driver.wait(deadline.map(Instant::as_millis));
     }
@@ -246,8 +248,10 @@ fn drain(client: &'static Mutex<TheClient>, tx: &mut [u8]) {
 fn take_facts(client: &'static Mutex<TheClient>) {
     let _turn = Turn::take();
     while let Some(fact) = inbox::pop() {
+        let fact = recovery::look(fact, now());
         client.with(|client| match fact {
             Fact::Network(fact) => client.handle_network(now(), fact),
+            Fact::ModemStopped { .. } => {}
             Fact::Connack {
                 code,
                 session_present,

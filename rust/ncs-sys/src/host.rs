@@ -143,6 +143,42 @@ pub struct lte_lc_evt {
     pub type_: lte_lc_evt_type,
     pub __bindgen_anon_1: lte_lc_evt__bindgen_ty_1,
 }
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct nrf_attestation_token {
+    pub attest: *mut ::core::ffi::c_char,
+    pub attest_sz: usize,
+    pub cose: *mut ::core::ffi::c_char,
+    pub cose_sz: usize,
+}
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct nrf_device_uuid {
+    pub str_: [::core::ffi::c_char; 37usize],
+}
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct nrf_modem_fw_uuid {
+    pub str_: [::core::ffi::c_char; 37usize],
+}
+#[repr(transparent)]
+#[derive(Debug, Copy, Clone, Hash, PartialEq, Eq)]
+pub struct jwt_key_type(pub ::core::ffi::c_uint);
+#[repr(transparent)]
+#[derive(Debug, Copy, Clone, Hash, PartialEq, Eq)]
+pub struct jwt_alg_type(pub ::core::ffi::c_uint);
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct jwt_data {
+    pub sec_tag: ::core::ffi::c_uint,
+    pub key: jwt_key_type,
+    pub alg: jwt_alg_type,
+    pub exp_delta_s: u32,
+    pub subject: *const ::core::ffi::c_char,
+    pub audience: *const ::core::ffi::c_char,
+    pub jwt_buf: *mut ::core::ffi::c_char,
+    pub jwt_sz: usize,
+}
 #[repr(transparent)]
 #[derive(Debug, Copy, Clone, Hash, PartialEq, Eq)]
 pub struct modem_key_mgmt_cred_type(pub ::core::ffi::c_uint);
@@ -329,6 +365,8 @@ pub const IOTHUB_FOTA_CAUSE_TOO_LARGE: u32 = 8;
 pub const IOTHUB_FOTA_CAUSE_STORAGE: u32 = 9;
 pub const IOTHUB_FOTA_SLOT_RUNNING: u32 = 0;
 pub const IOTHUB_FOTA_SLOT_DOWNLOADED: u32 = 1;
+pub const IOTHUB_MODEM_FAULT: u32 = 0;
+pub const IOTHUB_MODEM_CFUN: u32 = 1;
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
     ["Size of mqtt_utf8"][::core::mem::size_of::<mqtt_utf8>() - 16usize];
@@ -473,6 +511,48 @@ const _: () = {
     ["Size of lte_lc_evt"][::core::mem::size_of::<lte_lc_evt>() - 8usize];
     ["Alignment of lte_lc_evt"][::core::mem::align_of::<lte_lc_evt>() - 4usize];
     ["Offset of field: lte_lc_evt::type_"][::core::mem::offset_of!(lte_lc_evt, type_) - 0usize];
+};
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of nrf_attestation_token"][::core::mem::size_of::<nrf_attestation_token>() - 32usize];
+    ["Alignment of nrf_attestation_token"]
+        [::core::mem::align_of::<nrf_attestation_token>() - 8usize];
+    ["Offset of field: nrf_attestation_token::attest"]
+        [::core::mem::offset_of!(nrf_attestation_token, attest) - 0usize];
+    ["Offset of field: nrf_attestation_token::attest_sz"]
+        [::core::mem::offset_of!(nrf_attestation_token, attest_sz) - 8usize];
+    ["Offset of field: nrf_attestation_token::cose"]
+        [::core::mem::offset_of!(nrf_attestation_token, cose) - 16usize];
+    ["Offset of field: nrf_attestation_token::cose_sz"]
+        [::core::mem::offset_of!(nrf_attestation_token, cose_sz) - 24usize];
+};
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of nrf_device_uuid"][::core::mem::size_of::<nrf_device_uuid>() - 37usize];
+    ["Alignment of nrf_device_uuid"][::core::mem::align_of::<nrf_device_uuid>() - 1usize];
+    ["Offset of field: nrf_device_uuid::str_"]
+        [::core::mem::offset_of!(nrf_device_uuid, str_) - 0usize];
+};
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of nrf_modem_fw_uuid"][::core::mem::size_of::<nrf_modem_fw_uuid>() - 37usize];
+    ["Alignment of nrf_modem_fw_uuid"][::core::mem::align_of::<nrf_modem_fw_uuid>() - 1usize];
+    ["Offset of field: nrf_modem_fw_uuid::str_"]
+        [::core::mem::offset_of!(nrf_modem_fw_uuid, str_) - 0usize];
+};
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of jwt_data"][::core::mem::size_of::<jwt_data>() - 48usize];
+    ["Alignment of jwt_data"][::core::mem::align_of::<jwt_data>() - 8usize];
+    ["Offset of field: jwt_data::sec_tag"][::core::mem::offset_of!(jwt_data, sec_tag) - 0usize];
+    ["Offset of field: jwt_data::key"][::core::mem::offset_of!(jwt_data, key) - 4usize];
+    ["Offset of field: jwt_data::alg"][::core::mem::offset_of!(jwt_data, alg) - 8usize];
+    ["Offset of field: jwt_data::exp_delta_s"]
+        [::core::mem::offset_of!(jwt_data, exp_delta_s) - 12usize];
+    ["Offset of field: jwt_data::subject"][::core::mem::offset_of!(jwt_data, subject) - 16usize];
+    ["Offset of field: jwt_data::audience"][::core::mem::offset_of!(jwt_data, audience) - 24usize];
+    ["Offset of field: jwt_data::jwt_buf"][::core::mem::offset_of!(jwt_data, jwt_buf) - 32usize];
+    ["Offset of field: jwt_data::jwt_sz"][::core::mem::offset_of!(jwt_data, jwt_sz) - 40usize];
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
@@ -1257,6 +1337,49 @@ impl Default for lte_lc_evt {
         }
     }
 }
+impl Default for nrf_attestation_token {
+    fn default() -> Self {
+        let mut s = ::core::mem::MaybeUninit::<Self>::uninit();
+        unsafe {
+            ::core::ptr::write_bytes(s.as_mut_ptr(), 0, 1);
+            s.assume_init()
+        }
+    }
+}
+impl Default for nrf_device_uuid {
+    fn default() -> Self {
+        let mut s = ::core::mem::MaybeUninit::<Self>::uninit();
+        unsafe {
+            ::core::ptr::write_bytes(s.as_mut_ptr(), 0, 1);
+            s.assume_init()
+        }
+    }
+}
+impl Default for nrf_modem_fw_uuid {
+    fn default() -> Self {
+        let mut s = ::core::mem::MaybeUninit::<Self>::uninit();
+        unsafe {
+            ::core::ptr::write_bytes(s.as_mut_ptr(), 0, 1);
+            s.assume_init()
+        }
+    }
+}
+impl jwt_key_type {
+    pub const JWT_KEY_TYPE_CLIENT_PRIV: jwt_key_type = jwt_key_type(2);
+    pub const JWT_KEY_TYPE_ENDORSEMENT: jwt_key_type = jwt_key_type(8);
+}
+impl jwt_alg_type {
+    pub const JWT_ALG_TYPE_ES256: jwt_alg_type = jwt_alg_type(0);
+}
+impl Default for jwt_data {
+    fn default() -> Self {
+        let mut s = ::core::mem::MaybeUninit::<Self>::uninit();
+        unsafe {
+            ::core::ptr::write_bytes(s.as_mut_ptr(), 0, 1);
+            s.assume_init()
+        }
+    }
+}
 impl modem_key_mgmt_cred_type {
     pub const MODEM_KEY_MGMT_CRED_TYPE_CA_CHAIN: modem_key_mgmt_cred_type =
         modem_key_mgmt_cred_type(0);
@@ -1306,6 +1429,12 @@ unsafe extern "C" {
     pub fn mqtt_helper_deinit() -> ::core::ffi::c_int;
     pub fn lte_lc_connect_async(handler: lte_lc_evt_handler_t) -> ::core::ffi::c_int;
     pub fn lte_lc_power_off() -> ::core::ffi::c_int;
+    pub fn modem_attest_token_get(token: *mut nrf_attestation_token) -> ::core::ffi::c_int;
+    pub fn modem_jwt_generate(jwt: *mut jwt_data) -> ::core::ffi::c_int;
+    pub fn modem_jwt_get_uuids(
+        dev: *mut nrf_device_uuid,
+        mfw: *mut nrf_modem_fw_uuid,
+    ) -> ::core::ffi::c_int;
     pub fn modem_key_mgmt_write(
         sec_tag: nrf_sec_tag_t,
         cred_type: modem_key_mgmt_cred_type,
@@ -1328,6 +1457,7 @@ unsafe extern "C" {
         exists: *mut bool,
     ) -> ::core::ffi::c_int;
     pub fn nrf_modem_lib_init() -> ::core::ffi::c_int;
+    pub fn nrf_modem_lib_shutdown() -> ::core::ffi::c_int;
     pub fn pdn_default_ctx_cb_reg(cb: pdn_event_handler_t) -> ::core::ffi::c_int;
     pub fn iothub_platform_uptime_ms() -> i64;
     pub fn iothub_platform_wait(waiter: ::core::ffi::c_uint, deadline_ms: i64);
@@ -1380,5 +1510,16 @@ unsafe extern "C" {
         slot: ::core::ffi::c_uint,
         image: *mut iothub_fota_image,
     ) -> ::core::ffi::c_int;
+    pub fn iothub_platform_modem_watch(
+        handler: ::core::option::Option<
+            unsafe extern "C" fn(what: ::core::ffi::c_uint, value: ::core::ffi::c_int),
+        >,
+    );
+    pub fn iothub_platform_at(
+        command: *const ::core::ffi::c_char,
+        answer: *mut ::core::ffi::c_char,
+        len: usize,
+    ) -> ::core::ffi::c_int;
+    pub fn iothub_platform_apn_set(apn: *const ::core::ffi::c_char) -> ::core::ffi::c_int;
     pub fn iothub_abi_entry(index: ::core::ffi::c_uint) -> *const iothub_abi_entry;
 }

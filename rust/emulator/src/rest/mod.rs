@@ -1,5 +1,6 @@
 //! The service side over HTTP: Azure's own paths, `/admin`, and the page.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -26,6 +27,7 @@ mod messages;
 mod page;
 mod provisioning;
 mod stream;
+mod transfer;
 mod twins;
 
 pub(crate) use access::Access;
@@ -38,6 +40,10 @@ pub(crate) struct Api {
     pub service: Arc<Service>,
     /// Who may ask.
     pub access: Arc<Access>,
+    /// Where devices connect.
+    pub mqtt: SocketAddr,
+    /// The CA that devices must trust, if the server's certificate was made here.
+    pub ca_pem: Option<Arc<str>>,
 }
 
 /// All paths.
@@ -45,6 +51,7 @@ pub(crate) fn router(api: Api) -> Router {
     Router::new()
         .merge(devices::routes())
         .merge(twins::routes())
+        .merge(transfer::routes())
         .merge(messages::routes())
         .merge(admin::routes())
         .merge(arm::routes())

@@ -15,6 +15,7 @@ mod fota;
 mod modem;
 mod mqtt_helper;
 mod platform;
+mod tokens;
 
 use std::{ffi::c_char, time::Duration};
 

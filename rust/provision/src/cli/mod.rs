@@ -2,6 +2,7 @@
 
 mod ca;
 mod device;
+mod export;
 mod hub;
 mod manual;
 mod modem;

@@ -1,5 +1,8 @@
 //! `iothub-provision hub …`
 
+mod ca;
+mod enrollment;
+
 use std::path::PathBuf;
 
 use serde_json::Value;
@@ -9,7 +12,7 @@ use crate::cli::output::Report;
 use crate::cli::{Common, table, usage};
 use crate::error::{Error, Kind};
 use crate::files;
-use crate::hub::{Authentication, ConnectionString, Hub, azure};
+use crate::hub::{Authentication, ConnectionString, Hub, Resource, azure};
 use crate::pki::{INTERMEDIATE, Identity};
 use crate::secret::Secret;
 
@@ -17,13 +20,16 @@ use crate::secret::Secret;
 pub(crate) enum Command {
     /// Register, list and delete CA certificates
     #[command(subcommand)]
-    Ca(Authorities),
+    Ca(ca::Command),
     /// Register, list, disable and delete devices
     #[command(subcommand)]
     Device(Devices),
-    /// Make, list and delete enrolment groups of the Device Provisioning Service
+    /// Make, list and delete enrolments of the Device Provisioning Service
     #[command(subcommand)]
-    Enrollment(Enrollments),
+    Enrollment(enrollment::Command),
+    /// Show the ID scope of the Device Provisioning Service
+    #[command(after_help = SCOPE_HELP)]
+    Scope(Scope),
     /// Show telemetry as it comes in
     Monitor(Monitor),
     /// Print the Azure CLI commands for what only Azure Resource Manager can do
@@ -43,28 +49,51 @@ pub(crate) struct Where {
     connection_string_file: Option<PathBuf>,
 }
 
-#[derive(Debug, clap::Subcommand)]
-pub(crate) enum Authorities {
-    /// Register a CA of the folder, proved
-    Add {
-        #[command(flatten)]
-        hub: Where,
-        /// The CA
-        #[arg(default_value = INTERMEDIATE)]
-        name: String,
-    },
-    /// List the registered CAs
-    List {
-        #[command(flatten)]
-        hub: Where,
-    },
-    /// Delete a registered CA
-    Delete {
-        #[command(flatten)]
-        hub: Where,
-        /// Its name in the hub
-        name: String,
-    },
+/// A resource of Azure Resource Manager, and the right to change it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Management {
+    /// Azure: do it here in place of printing the commands; `az iot hub show --query id` (or
+    /// `az iot dps show --query id`) prints the id
+    #[arg(long, value_name = "ID")]
+    resource_id: Option<String>,
+    /// The token is the first line of FILE, as `az account get-access-token --query accessToken
+    /// -o tsv` prints it. The variable AZURE_BEARER_TOKEN is read too
+    #[arg(long, value_name = "FILE", requires = "resource_id")]
+    bearer_token_file: Option<PathBuf>,
+    /// The address of Azure Resource Manager
+    #[arg(
+        long,
+        value_name = "URL",
+        default_value = "https://management.azure.com"
+    )]
+    management: String,
+}
+
+impl Management {
+    /// The resource that is named, if one is.
+    fn named(&self) -> Result<Option<Resource>, Error> {
+        let Some(id) = &self.resource_id else {
+            return Ok(None);
+        };
+        let token = match &self.bearer_token_file {
+            Some(path) => files::read(path)?,
+            None => std::env::var("AZURE_BEARER_TOKEN").map_err(|_| {
+                Error::new(Kind::Denied, "there is no token").advise(
+                    "give --bearer-token-file FILE or set AZURE_BEARER_TOKEN; \
+                     az account get-access-token makes one",
+                )
+            })?,
+        };
+        Resource::new(&self.management, id, Secret::new(token.trim())).map(Some)
+    }
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Scope {
+    #[command(flatten)]
+    hub: Where,
+    #[command(flatten)]
+    management: Management,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -106,33 +135,6 @@ pub(crate) enum Devices {
         #[command(flatten)]
         hub: Where,
         /// The device id
-        id: String,
-    },
-}
-
-#[derive(Debug, clap::Subcommand)]
-pub(crate) enum Enrollments {
-    /// Let in every device that a CA of the folder has signed. For Azure the connection string is
-    /// that of the provisioning service
-    Add {
-        #[command(flatten)]
-        hub: Where,
-        /// The name of the group
-        id: String,
-        /// The CA
-        #[arg(long, default_value = INTERMEDIATE)]
-        ca: String,
-    },
-    /// List the groups
-    List {
-        #[command(flatten)]
-        hub: Where,
-    },
-    /// Delete a group; devices that are registered stay so
-    Delete {
-        #[command(flatten)]
-        hub: Where,
-        /// The name of the group
         id: String,
     },
 }
@@ -197,73 +199,13 @@ impl Where {
 
 pub(crate) fn run(common: &Common, command: Command, now: OffsetDateTime) -> Result<Report, Error> {
     match command {
-        Command::Ca(command) => authorities(common, command, now),
+        Command::Ca(command) => ca::run(common, command, now),
         Command::Device(command) => devices(common, command, now),
-        Command::Enrollment(command) => enrollments(common, command, now),
+        Command::Enrollment(command) => enrollment::run(common, command, now),
+        Command::Scope(arguments) => scope(&arguments, now),
         Command::Monitor(arguments) => monitor(&arguments, now),
         Command::Az(arguments) => Ok(commands(common, &arguments)),
     }
-}
-
-fn authorities(
-    common: &Common,
-    command: Authorities,
-    now: OffsetDateTime,
-) -> Result<Report, Error> {
-    let mut report = Report::new();
-    match command {
-        Authorities::Add { hub, name } => {
-            let path = common
-                .pki()
-                .authority_file(&name, "pem")
-                .display()
-                .to_string();
-            let certificate = common.pki().authority_certificate(&name)?;
-            let azure = |short: &str| azure::add_authority(short, &name, &path);
-            if let Some(hub) = only_emulator(&hub, now, &mut report, azure)? {
-                let added = hub.add_authority(&name, &certificate)?;
-                report
-                    .done(format!("{name} is registered and proved"))
-                    .field("certificate", added);
-            }
-        }
-        Authorities::List { hub } => {
-            if let Some(hub) = only_emulator(&hub, now, &mut report, azure::list_authorities)? {
-                let found = hub.authorities()?;
-                report
-                    .plain(authority_table(&found))
-                    .field("certificates", found);
-            }
-        }
-        Authorities::Delete { hub, name } => {
-            let azure = |short: &str| azure::delete_authority(short, &name);
-            if let Some(hub) = only_emulator(&hub, now, &mut report, azure)? {
-                hub.delete_authority(&name)?;
-                report
-                    .done(format!("{name} is deleted"))
-                    .field("deleted", name);
-            }
-        }
-    }
-    Ok(report)
-}
-
-/// The emulator; for Azure the commands to be copied go into the report instead.
-fn only_emulator(
-    at: &Where,
-    now: OffsetDateTime,
-    report: &mut Report,
-    commands: impl Fn(&str) -> String,
-) -> Result<Option<Hub>, Error> {
-    if at.emulator.is_none()
-        && let Some(access) = at.access()?
-    {
-        let commands = commands(azure::short_name(&access));
-        report.plain("CA certificates are Azure Resource Manager's; run:");
-        report.plain(commands.clone()).field("commands", commands);
-        return Ok(None);
-    }
-    at.hub(now).map(Some)
 }
 
 fn devices(common: &Common, command: Devices, now: OffsetDateTime) -> Result<Report, Error> {
@@ -319,64 +261,22 @@ fn devices(common: &Common, command: Devices, now: OffsetDateTime) -> Result<Rep
     Ok(report)
 }
 
-fn enrollments(
-    common: &Common,
-    command: Enrollments,
-    now: OffsetDateTime,
-) -> Result<Report, Error> {
+fn scope(arguments: &Scope, now: OffsetDateTime) -> Result<Report, Error> {
     let mut report = Report::new();
-    match command {
-        Enrollments::Add { hub, id, ca } => {
-            let certificate = common.pki().authority_certificate(&ca)?;
-            let made = hub.hub(now)?.put_enrollment_group(&id, &certificate)?;
-            report
-                .done(format!("{id} lets in what {ca} has signed"))
-                .field("group", made);
-            report.plain("With it a device needs no registration; its id is its common name.");
-        }
-        Enrollments::List { hub } => {
-            let found = hub.hub(now)?.enrollment_groups()?;
-            let mut rows = vec![["GROUP", "STATUS"].map(str::to_owned).to_vec()];
-            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-            rows.extend(found.iter().map(|group| {
-                vec![
-                    text(&group["enrollmentGroupId"]),
-                    text(&group["provisioningStatus"]),
-                ]
-            }));
-            report.plain(table(&rows)).field("groups", found);
-        }
-        Enrollments::Delete { hub, id } => {
-            hub.hub(now)?.delete_enrollment_group(&id)?;
-            report.done(format!("{id} is deleted")).field("deleted", id);
-        }
+    if let Some(resource) = arguments.management.named()? {
+        let scope = resource.id_scope()?;
+        report.plain(scope.clone()).field("idScope", scope);
+    } else if arguments.hub.emulator.is_some() {
+        let scope = arguments.hub.hub(now)?.id_scope()?;
+        report.plain(scope.clone()).field("idScope", scope);
+    } else {
+        let command = azure::id_scope("DPS", "RESOURCE_GROUP");
+        report
+            .plain("The ID scope is Azure Resource Manager's; give --resource-id, or run:")
+            .plain(command.clone())
+            .field("commands", command);
     }
     Ok(report)
-}
-
-/// The columns of the article (A10).
-fn authority_table(found: &Value) -> String {
-    let mut rows = vec![
-        ["NAME", "SUBJECT", "VERIFIED", "UNTIL"]
-            .map(str::to_owned)
-            .to_vec(),
-    ];
-    let all = found
-        .as_array()
-        .or(found["value"].as_array())
-        .cloned()
-        .unwrap_or_default();
-    rows.extend(all.iter().map(|found| {
-        let facts = &found["properties"];
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        vec![
-            text(&found["name"]),
-            text(&facts["subject"]),
-            facts["isVerified"].to_string(),
-            text(&facts["expiry"]),
-        ]
-    }));
-    table(&rows)
 }
 
 /// The columns of the article (A11).
@@ -462,3 +362,9 @@ fn commands(common: &Common, arguments: &Az) -> Report {
     }
     report
 }
+
+const SCOPE_HELP: &str = "\
+Examples:
+  iothub-provision hub scope --emulator http://127.0.0.1:8080
+  iothub-provision hub scope --resource-id \"$(az iot dps show -n DPS --query id -o tsv)\" \\
+      --bearer-token-file token.txt";

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the C API's Rust needs of Zephyr beside the seam, where no Rust application brings it. */
+#include <zephyr/init.h>
+#include <zephyr/irq.h>
+#include <zephyr/kernel.h>
+
+BUILD_ASSERT(sizeof(unsigned int) == sizeof(uint32_t), "the state of the interrupts has no room");
+
+void iothub_c_api_start(void);
+FUNC_NORETURN void iothub_c_api_panic(void);
+uint32_t iothub_c_api_lock(void);
+void iothub_c_api_unlock(uint32_t state);
+
+void iothub_c_api_panic(void)
+{
+	k_panic();
+	CODE_UNREACHABLE;
+}
+
+uint32_t iothub_c_api_lock(void)
+{
+	return irq_lock();
+}
+
+void iothub_c_api_unlock(uint32_t state)
+{
+	irq_unlock(state);
+}
+
+static int start(void)
+{
+	iothub_c_api_start();
+	return 0;
+}
+
+SYS_INIT(start, APPLICATION, 0);
