@@ -17,7 +17,7 @@ use crate::{
     buffer,
     engine::{self, Purpose},
     errno,
-    happening::{self, Dps, Happening},
+    happening::{self, Dps, Fota, Happening},
     hub::NAME_MAX,
     outgoing::{self, Outgoing},
     types::mqtt_qos,
@@ -60,15 +60,15 @@ pub enum azure_iot_hub_evt_type {
     AZURE_IOT_HUB_EVT_DPS_FAILED,
     /// The service calls a method: data.method, topic. To be answered with azure_iot_hub_method_respond().
     AZURE_IOT_HUB_EVT_DIRECT_METHOD,
-    /// Reserved for firmware updates.
+    /// An image is being fetched. No data.
     AZURE_IOT_HUB_EVT_FOTA_START,
-    /// Reserved for firmware updates.
+    /// The image is in place: a restart, which is the application's, runs it. No data.
     AZURE_IOT_HUB_EVT_FOTA_DONE,
-    /// Reserved for firmware updates.
+    /// The slot cannot be erased while LTE is active. No data.
     AZURE_IOT_HUB_EVT_FOTA_ERASE_PENDING,
-    /// Reserved for firmware updates.
+    /// The slot is erased. No data.
     AZURE_IOT_HUB_EVT_FOTA_ERASE_DONE,
-    /// Reserved for firmware updates.
+    /// The update came to nothing; the reported property firmware.reason says why. No data.
     AZURE_IOT_HUB_EVT_FOTA_ERROR,
     /// An accepted QoS 1 message had to be given up, or one from the hub was larger than the payload buffer
     /// (-EMSGSIZE). data.err: a negative errno.
@@ -444,6 +444,13 @@ fn event(
             set(AZURE_IOT_HUB_EVT_ERROR);
             event.data.err = errno::EMSGSIZE;
         }
+        Happening::Fota(fota) => set(match fota {
+            Fota::Start => AZURE_IOT_HUB_EVT_FOTA_START,
+            Fota::Done => AZURE_IOT_HUB_EVT_FOTA_DONE,
+            Fota::ErasePending => AZURE_IOT_HUB_EVT_FOTA_ERASE_PENDING,
+            Fota::EraseDone => AZURE_IOT_HUB_EVT_FOTA_ERASE_DONE,
+            Fota::Error => AZURE_IOT_HUB_EVT_FOTA_ERROR,
+        }),
         Happening::Error(err) => {
             set(AZURE_IOT_HUB_EVT_ERROR);
             event.data.err = err;

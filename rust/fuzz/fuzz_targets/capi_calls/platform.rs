@@ -511,6 +511,19 @@ fn ended(result: c_int) -> c_int {
     result
 }
 
+macro_rules! not_here {
+    ($($name:ident)*) => {
+        $(#[unsafe(no_mangle)]
+        extern "C" fn $name() -> c_int {
+            -(ENOTSUP as c_int)
+        })*
+    };
+}
+not_here! {
+    iothub_platform_fota_start iothub_platform_fota_cancel iothub_platform_fota_apply iothub_platform_fota_confirm
+    iothub_platform_fota_image
+}
+
 macro_rules! of_the_modem {
     ($($name:ident)*) => {
         $(#[unsafe(no_mangle)]
