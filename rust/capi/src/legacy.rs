@@ -520,13 +520,6 @@ fn event(
             Dps::Assigned => AZURE_IOT_HUB_EVT_DPS_DONE,
             Dps::Failed => AZURE_IOT_HUB_EVT_DPS_FAILED,
         }),
-        Happening::Fota(progress) => set(match progress {
-            Fota::Start => AZURE_IOT_HUB_EVT_FOTA_START,
-            Fota::Done => AZURE_IOT_HUB_EVT_FOTA_DONE,
-            Fota::ErasePending => AZURE_IOT_HUB_EVT_FOTA_ERASE_PENDING,
-            Fota::EraseDone => AZURE_IOT_HUB_EVT_FOTA_ERASE_DONE,
-            Fota::Error => AZURE_IOT_HUB_EVT_FOTA_ERROR,
-        }),
     }
     Some(event)
 }
