@@ -144,34 +144,27 @@ pub fn svg(curve: &[(usize, Kind, Sample)]) -> String {
         (LEFT + WIDTH - 170.0) / 2.0,
         BOTTOM + 42.0
     );
-    for (kind, colour) in Kind::ALL.into_iter().zip(["#666", "#0063b1", "#c2410c"]) {
-        let points: Vec<(f64, f64)> = curve
+    for (row, (kind, colour)) in Kind::ALL.into_iter().zip(COLOURS).enumerate() {
+        let points: Vec<String> = curve
             .iter()
             .filter(|it| it.1 == kind)
-            .map(|it| (x(it.0 as f64), y(it.2.rate)))
+            .map(|it| format!("{:.1},{:.1}", x(it.0 as f64), y(it.2.rate)))
             .collect();
-        let line: Vec<String> = points
-            .iter()
-            .map(|(x, y)| format!("{x:.1},{y:.1}"))
-            .collect();
+        let at = 60 + 22 * row;
         let _ = writeln!(
             text,
-            "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2.5\"/>",
-            line.join(" ")
+            "<g fill=\"none\" stroke=\"{colour}\" stroke-width=\"2.5\"><polyline points=\"{}\"/>\
+             <path d=\"M566 {at}h20\"/></g><text x=\"592\" y=\"{}\">{}</text>",
+            points.join(" "),
+            at + 4,
+            kind.name()
         );
-        if let Some((x, y)) = points.last() {
-            let _ = writeln!(
-                text,
-                "<text x=\"{:.0}\" y=\"{:.0}\" fill=\"{colour}\">{}</text>",
-                x + 8.0,
-                y + 4.0,
-                kind.name()
-            );
-        }
     }
     text.push_str("</svg>\n");
     text
 }
+
+const COLOURS: [&str; 3] = ["#666", "#0063b1", "#c2410c"];
 
 fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
