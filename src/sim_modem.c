@@ -5,6 +5,7 @@
  * those that logs of real modems show, and as on the device the events come from the system work queue.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <zephyr/kernel.h>
 #include <zephyr/logging/log.h>
@@ -20,6 +21,7 @@
 #include <iothub_platform.h>
 #include <iothub_sim_modem.h>
 
+#include "credentials.h"
 #include "sim_keys.h"
 
 LOG_MODULE_REGISTER(sim_modem, LOG_LEVEL_INF);
@@ -117,6 +119,7 @@ static void pdn_event(uint8_t what, int value)
 /* As the real one it says nothing more until it is shut down and started again; it does so once a start. */
 static void stop(int reason)
 {
+	(void)k_work_cancel_delayable(&playing);
 	running = false;
 	network = &networks[0];
 	if (on_modem != NULL) {
@@ -174,6 +177,15 @@ int nrf_modem_lib_init(void)
 		LOG_ERR("--network=%s is no network of src/sim_modem.c", name);
 		return -EINVAL;
 	}
+#if defined(CONFIG_IOTHUB_CREDENTIALS_DIR)
+	if (sizeof(CONFIG_IOTHUB_CREDENTIALS_DIR) > 1) {
+		int err = iothub_credentials_write();
+
+		if (err != 0) {
+			return err;
+		}
+	}
+#endif
 	running = true;
 	return sim_keys_load(iothub_sim_option_credentials());
 }
@@ -190,18 +202,29 @@ void iothub_platform_modem_watch(void (*handler)(unsigned int what, int value))
 	on_modem = handler;
 }
 
+static int answer_with(char *answer, size_t len, const char *line)
+{
+	int length = snprintk(answer, len, "%sOK\r\n", line);
+
+	return length < 0 || (size_t)length >= len ? -E2BIG : 0;
+}
+
+/* The two commands that iothub sends: the firmware's version, and whether a credential is there. */
 int iothub_platform_at(const char *command, char *answer, size_t len)
 {
-	static const char firmware[] = "iothub_sim_1.0.0\r\nOK\r\n";
+	static const char list[] = "AT%CMNG=1,";
+	char *rest;
 
-	if (strcmp(command, "AT+CGMR") != 0) {
-		return -ENOTSUP;
+	if (strcmp(command, "AT+CGMR") == 0) {
+		return answer_with(answer, len, "iothub_sim_1.0.0\r\n");
 	}
-	if (len < sizeof(firmware)) {
-		return -E2BIG;
+	if (strncmp(command, list, strlen(list)) == 0) {
+		unsigned long tag = strtoul(command + strlen(list), &rest, 10);
+
+		return answer_with(answer, len,
+				   sim_keys_has(tag, *rest == ',' ? rest[1] - '0' : -1) ? "%CMNG: \r\n" : "");
 	}
-	memcpy(answer, firmware, sizeof(firmware));
-	return 0;
+	return -ENOTSUP;
 }
 
 int iothub_platform_apn_set(const char *apn)

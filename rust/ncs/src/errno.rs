@@ -115,6 +115,11 @@ const EXPLAINED: &[(u32, &str, &str)] = &[
          unusable",
     ),
     (
+        ncs_sys::ENOTSUP,
+        "ENOTSUP",
+        "this platform does not have it",
+    ),
+    (
         ncs_sys::ENETDOWN,
         "ENETDOWN",
         "the packet data network went down",

@@ -60,17 +60,38 @@ unsafe extern "C" fn iothub_platform_modem_watch(
 ) {
 }
 
-/// -ENOTSUP: there is no modem that takes commands.
+/// `AT%CMNG=1,tag,type`: whether there is such a credential; -ENOTSUP for every other command.
 ///
 /// # Safety
-/// None is needed: the pointers are not used.
+/// `command` is NULL or ends in a 0 byte; `answer` is NULL or leads to `len` bytes that can be written.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn iothub_platform_at(
-    _command: *const c_char,
-    _answer: *mut c_char,
-    _len: usize,
+    command: *const c_char,
+    answer: *mut c_char,
+    len: usize,
 ) -> c_int {
-    Errno::NOTSUP.code()
+    // SAFETY: as the caller promises.
+    let command = unsafe { text(command) };
+    // SAFETY: as the caller promises.
+    let room = unsafe { bytes_mut(answer.cast(), len) };
+    code(with_host(|host| {
+        let (tag, number) = command?
+            .strip_prefix("AT%CMNG=1,")
+            .and_then(|rest| rest.split_once(','))
+            .ok_or(Errno::NOTSUP)?;
+        let tag = tag.parse().map_err(|_| Errno::INVAL)?;
+        let kind = number.parse().ok().and_then(Kind::from_number);
+        let found = host
+            .modem
+            .credentials
+            .exists(tag, kind.ok_or(Errno::INVAL)?);
+        let line: &[u8] = if found {
+            b"%CMNG: \r\nOK\r\n\0"
+        } else {
+            b"OK\r\n\0"
+        };
+        copy_out(line, room, &mut 0, Errno::TOO_BIG)
+    }))
 }
 
 /// A log line: the simulated networks take every name.
