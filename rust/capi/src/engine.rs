@@ -172,6 +172,8 @@ fn start(who: &Who<'_>) -> Result<(), c_int> {
             attach: false,
             reconnect: c_api::RECONNECT,
             request_twin: c_api::TWIN_REQUEST,
+            // As with Nordic's library, the restart is the application's.
+            firmware: iothub::Firmware::Application,
             keep_alive_limit: core::time::Duration::from_secs(1767),
             ..Options::new(on_notice)
         };

@@ -17,6 +17,7 @@ use crate::clock::{Clock, UnixMs};
 use crate::connections::Connections;
 use crate::faults::Faults;
 use crate::feedback;
+use crate::firmware::{self, Firmware, Ports};
 use crate::identity::identity;
 use crate::journal::{Event, Journal};
 use crate::listener;
@@ -63,6 +64,13 @@ impl Emulator {
             Some(address) => Some(listen("https", address).await?),
             None => None,
         };
+        let images = match &options.firmware {
+            Some(_) => Some((
+                listen("firmware-http", options.firmware_http).await?,
+                listen("firmware-https", options.firmware_https).await?,
+            )),
+            None => None,
+        };
         let (certificate, ca_pem) = identity(&options)?;
         let config =
             tls::server_config(Arc::clone(&certificate), true).map_err(StartError::Identity)?;
@@ -95,6 +103,7 @@ impl Emulator {
             registrations: Throttle::new(Duration::from_secs(60)),
             telemetry: broadcast::channel(1024).0,
             certificate: Arc::clone(&certificate),
+            firmware: Firmware::new(options.firmware.clone()),
         });
         let access = Arc::new(Access {
             token: options.token,
@@ -123,7 +132,8 @@ impl Emulator {
             stopping.clone(),
         ));
         if let (Some(https), Some(address)) = (https, https_bound) {
-            let config = tls::server_config(certificate, false).map_err(StartError::Identity)?;
+            let config = tls::server_config(Arc::clone(&certificate), false)
+                .map_err(StartError::Identity)?;
             let failed = |error| StartError::Listen {
                 what: "https",
                 address,
@@ -133,6 +143,27 @@ impl Emulator {
             tasks.spawn(serve_http(listener, router.clone(), stopping.clone()));
         }
         tasks.spawn(serve_http(http, router, stopping.clone()));
+        if let Some((http, https)) = images {
+            let router = firmware::router(Arc::clone(&service));
+            let (plain, tls) = (
+                address("firmware-http", &http, options.firmware_http)?,
+                address("firmware-https", &https, options.firmware_https)?,
+            );
+            service.firmware.set_ports(Ports {
+                http: Some(plain.port()),
+                https: Some(tls.port()),
+            });
+            let config = tls::server_config(certificate, false).map_err(StartError::Identity)?;
+            let listener = TlsListener::new(https, TlsAcceptor::from(config)).map_err(|error| {
+                StartError::Listen {
+                    what: "firmware-https",
+                    address: tls,
+                    error,
+                }
+            })?;
+            tasks.spawn(serve_http(listener, router.clone(), stopping.clone()));
+            tasks.spawn(serve_http(http, router, stopping.clone()));
+        }
         tasks.spawn(schedule::run(
             Arc::clone(&service),
             timetable,

@@ -112,6 +112,7 @@ impl Rest {
             faults: Faults::default(),
             registrations: Throttle::new(Duration::from_secs(60)),
             certificate: ServerCertificate::from_pem(&generated.chain_pem, &generated.key_pem)?,
+            firmware: crate::firmware::Firmware::default(),
         });
         let access = Arc::new(Access {
             token: None,

@@ -74,6 +74,15 @@ struct Arguments {
     /// A file with the token that REST asks for (Authorization: Bearer …)
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
+    /// A folder with firmware images, served to devices with ranges
+    #[arg(long, value_name = "FOLDER")]
+    firmware: Option<PathBuf>,
+    /// Where images are served over HTTP
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8081")]
+    firmware_http: SocketAddr,
+    /// Where images are served over HTTPS
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8443")]
+    firmware_https: SocketAddr,
     /// Log as JSON, one event a line
     #[arg(long)]
     json: bool,
@@ -150,6 +159,9 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     options.id_scope = arguments.id_scope;
     options.enforce_x509 = arguments.enforce_x509;
     options.verified_on_upload = arguments.verified_on_upload;
+    options.firmware = arguments.firmware;
+    options.firmware_http = arguments.firmware_http;
+    options.firmware_https = arguments.firmware_https;
     for setting in &arguments.settings {
         let (name, value) = setting
             .split_once('=')

@@ -41,6 +41,12 @@ pub struct Options {
     pub log: LogFormat,
     /// What REST asks for beyond loopback.
     pub token: Option<String>,
+    /// The folder with firmware images, which are served to devices.
+    pub firmware: Option<PathBuf>,
+    /// Where images are served over HTTP. Whoever reaches it can read them.
+    pub firmware_http: SocketAddr,
+    /// Where images are served over HTTPS, with the server's certificate.
+    pub firmware_https: SocketAddr,
 }
 
 /// The server's certificate.
@@ -85,6 +91,9 @@ impl Options {
             identity: Identity::Generate,
             log: LogFormat::Off,
             token: None,
+            firmware: None,
+            firmware_http: SocketAddr::from(([127, 0, 0, 1], 8081)),
+            firmware_https: SocketAddr::from(([127, 0, 0, 1], 8443)),
         }
     }
 }

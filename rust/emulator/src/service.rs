@@ -48,6 +48,8 @@ pub(crate) struct Service {
     pub registrations: Throttle,
     /// The certificate of the MQTT listener.
     pub certificate: Arc<ServerCertificate>,
+    /// Images for devices.
+    pub firmware: crate::firmware::Firmware,
 }
 
 impl Service {

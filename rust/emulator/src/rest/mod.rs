@@ -21,6 +21,7 @@ mod access;
 mod admin;
 mod arm;
 mod devices;
+mod firmware;
 mod https;
 mod messages;
 mod page;
@@ -55,6 +56,7 @@ pub(crate) fn router(api: Api) -> Router {
         .merge(admin::routes())
         .merge(arm::routes())
         .merge(provisioning::routes())
+        .merge(firmware::routes())
         .merge(page::routes())
         .fallback(unknown)
         .layer(middleware::from_fn_with_state(api.clone(), guard))

@@ -440,6 +440,14 @@ unsafe extern "C" fn iothub_platform_hardware_id(_: *mut c_char, _: usize) -> c_
 extern "C" fn iothub_platform_led(_: bool) {}
 
 #[unsafe(no_mangle)]
+unsafe extern "C" fn iothub_platform_at(_: *const c_char, _: *mut c_char, _: usize) -> c_int {
+    -(ENOTSUP as c_int)
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn iothub_platform_modem_watch() {}
+
+#[unsafe(no_mangle)]
 unsafe extern "C" fn mqtt_helper_init(cfg: *mut mqtt_helper_cfg) -> c_int {
     // SAFETY: as the caller promises.
     world().callbacks = Some(unsafe { *cfg });
@@ -512,6 +520,6 @@ macro_rules! of_the_modem {
     };
 }
 of_the_modem! {
-    nrf_modem_lib_init pdn_default_ctx_cb_reg lte_lc_connect_async lte_lc_register_handler lte_lc_power_off
+    nrf_modem_lib_init nrf_modem_lib_shutdown iothub_platform_apn_set pdn_default_ctx_cb_reg lte_lc_connect_async lte_lc_register_handler lte_lc_power_off
     modem_key_mgmt_write modem_key_mgmt_delete modem_key_mgmt_read modem_key_mgmt_exists
 }
