@@ -261,10 +261,7 @@ mod tests {
             assert_eq!(network.to_string().parse(), Ok(network));
         }
         let error = "5g".parse::<Network>().unwrap_err().to_string();
-        assert!(
-            error.starts_with("'5g' is none of dual-stack, "),
-            "{error}"
-        );
+        assert!(error.starts_with("'5g' is none of dual-stack, "), "{error}");
     }
 
     #[test]
