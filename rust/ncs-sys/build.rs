@@ -63,7 +63,7 @@ mod generate {
         "modem_key_mgmt_(write|delete|read|exists)",
         "modem_attest_token_get",
         "modem_jwt_(generate|get_uuids)",
-        "nrf_modem_lib_init",
+        "nrf_modem_lib_(init|shutdown)",
         "iothub_platform_.*",
         "iothub_abi_entry",
     ];
@@ -75,8 +75,14 @@ mod generate {
         "modem_key_mgmt_cred_type",
         "jwt_(data|key_type|alg_type)",
         "nrf_(attestation_token|device_uuid|modem_fw_uuid)",
+        "iothub_fota_.*",
     ];
-    const CONSTANTS: &[&str] = &["IOTHUB_WAITER_(DRIVER|APPLICATION|HANDLER)", "E[A-Z0-9]+"];
+    const CONSTANTS: &[&str] = &[
+        "IOTHUB_WAITER_(DRIVER|APPLICATION|HANDLER)",
+        "IOTHUB_FOTA_.*",
+        "IOTHUB_MODEM_(FAULT|CFUN)",
+        "E[A-Z0-9]+",
+    ];
 
     pub(crate) fn bindings() -> String {
         println!("cargo::rustc-cfg=generated");

@@ -88,6 +88,11 @@ const EXPLAINED: &[(u32, &str, &str)] = &[
     (ncs_sys::EIO, "EIO", "input or output failed"),
     (ncs_sys::ENOMEM, "ENOMEM", "out of memory"),
     (
+        ncs_sys::ENOSPC,
+        "ENOSPC",
+        "there is no room left: the settings are full",
+    ),
+    (
         ncs_sys::EBUSY,
         "EBUSY",
         "another TLS handshake is under way",
@@ -108,6 +113,11 @@ const EXPLAINED: &[(u32, &str, &str)] = &[
         "EOPNOTSUPP",
         "not possible in this state; from a TLS connect also: the credentials under the security tag are missing or \
          unusable",
+    ),
+    (
+        ncs_sys::ENOTSUP,
+        "ENOTSUP",
+        "this platform does not have it",
     ),
     (
         ncs_sys::ENETDOWN,

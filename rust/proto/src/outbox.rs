@@ -110,15 +110,14 @@ impl<const N: usize> Outbox<N> {
         }
     }
 
-    /// Appends a record; `fill` writes head and body, which are exactly as long as said.
+    /// Appends a record and returns the room of its head and body, to be written.
     pub(crate) fn push(
         &mut self,
         kind: Kind,
         id: u32,
         head: usize,
         body: usize,
-        fill: impl FnOnce(&mut [u8]),
-    ) -> Result<(), Error> {
+    ) -> Result<&mut [u8], Error> {
         self.check(kind, head, body)?;
         let size = HEADER + head + body;
         if size > N - self.end {
@@ -136,10 +135,9 @@ impl<const N: usize> Outbox<N> {
         written[8..12].copy_from_slice(&(head as u32).to_le_bytes());
         written[12..16].copy_from_slice(&(body as u32).to_le_bytes());
         header.copy_from_slice(&written);
-        fill(content);
         self.end += size;
         self.used += size;
-        Ok(())
+        Ok(content)
     }
 
     /// All records that are not dead, oldest first.
@@ -272,7 +270,8 @@ mod tests {
 
     fn push<const N: usize>(outbox: &mut Outbox<N>, kind: Kind, id: u32, len: usize) -> bool {
         outbox
-            .push(kind, id, 1, len - 1, |content| content.fill(id as u8))
+            .push(kind, id, 1, len - 1)
+            .map(|content| content.fill(id as u8))
             .is_ok()
     }
 

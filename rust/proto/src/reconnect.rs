@@ -50,22 +50,25 @@ impl Policy {
             Class::Authorisation => (self.authorisation_min, self.authorisation_max),
         };
         let (min, max) = (millis(min), millis(max));
-        let bound = min
-            .saturating_mul(3u64.saturating_pow(attempt.max(1)))
-            .min(max);
+        let mut bound = min.min(max);
+        // 3^21 is above 2^32.
+        for _ in 0..attempt.clamp(1, 21) {
+            bound = bound.saturating_mul(3).min(max);
+        }
         let low = min.max(bound / 3);
         let span = bound.saturating_sub(low);
-        // span * random / 2^32, without leaving 64 bits: spans are below 2^32 ms.
-        let jitter = (span.min(u64::from(u32::MAX)) * u64::from(random)) >> 32;
-        Duration::from_millis(low + jitter)
+        let jitter = (u64::from(span) * u64::from(random)) >> 32;
+        let delay = low + jitter as u32;
+        Duration::new(u64::from(delay / 1000), delay % 1000 * 1_000_000)
     }
 }
 
-fn millis(duration: Duration) -> u64 {
-    duration
-        .as_secs()
-        .saturating_mul(1000)
-        .saturating_add(u64::from(duration.subsec_millis()))
+/// At most 49 days.
+fn millis(duration: Duration) -> u32 {
+    u32::try_from(duration.as_secs())
+        .ok()
+        .and_then(|seconds| seconds.checked_mul(1000)?.checked_add(duration.subsec_millis()))
+        .unwrap_or(u32::MAX)
 }
 
 /// Randomness for jitter: splitmix64. Not for secrets.

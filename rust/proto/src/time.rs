@@ -20,7 +20,8 @@ impl Instant {
 
     /// Time passed since `earlier`; zero if that is later.
     pub const fn saturating_duration_since(self, earlier: Self) -> Duration {
-        Duration::from_millis(self.0.saturating_sub(earlier.0))
+        let (seconds, millis) = divide(self.0.saturating_sub(earlier.0), 1000);
+        Duration::new(seconds, millis * 1_000_000)
     }
 }
 
@@ -28,6 +29,7 @@ impl Add<Duration> for Instant {
     type Output = Self;
 
     /// Saturates: a wait of `Duration::MAX` is a wait without end.
+    #[inline(never)]
     fn add(self, wait: Duration) -> Self {
         let millis = wait
             .as_secs()
@@ -37,9 +39,34 @@ impl Add<Duration> for Instant {
     }
 }
 
+/// Quotient and remainder, by a divisor below 2^16: a Cortex-M has no instruction for 64 bits, and a general routine
+/// is larger than this.
+pub(crate) const fn divide(number: u64, divisor: u32) -> (u64, u32) {
+    let mut quotient = 0;
+    let mut rest = 0;
+    let mut shift = 64;
+    while shift > 0 {
+        shift -= 16;
+        let part = rest << 16 | (number >> shift) as u32 & 0xFFFF;
+        quotient = quotient << 16 | (part / divisor) as u64;
+        rest = part % divisor;
+    }
+    (quotient, rest)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn divides_as_the_compiler_does() {
+        for number in [0, 1, 9, 10, 999, 65_535, 65_536, 4_294_967_296, u64::MAX - 1, u64::MAX] {
+            for divisor in [1, 7, 10, 1000, 65_535] {
+                let expected = (number / u64::from(divisor), (number % u64::from(divisor)) as u32);
+                assert_eq!(divide(number, divisor), expected, "{number} / {divisor}");
+            }
+        }
+    }
 
     #[test]
     fn arithmetic_saturates_at_both_ends() {

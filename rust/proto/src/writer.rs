@@ -1,6 +1,7 @@
 //! Writing into a buffer that may be too small.
 
 use crate::percent;
+use crate::time::divide;
 
 /// The buffer is full. What was written before stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,8 +46,9 @@ impl<'b> Writer<'b> {
         let mut digits = [0; 20];
         let mut used = 0;
         for digit in digits.iter_mut().rev() {
-            *digit = b'0' + (number % 10) as u8;
-            number /= 10;
+            let (quotient, rest) = divide(number, 10);
+            *digit = b'0' + rest as u8;
+            number = quotient;
             used += 1;
             if number == 0 {
                 break;

@@ -1,13 +1,22 @@
 //! The device crates as a static library, to see what they need and how large they are.
 #![no_std]
 
+#[cfg(not(feature = "application"))]
+mod caller;
+
 /// As the shell in `rust/firmware` does it.
 #[unsafe(no_mangle)]
 extern "C" fn rust_main() {
     if log::set_logger(&iothub::Logger).is_ok() {
         log::set_max_level(iothub::LOG_LEVEL);
     }
-    log::error!("{}", iothub_app::run());
+    #[cfg(feature = "application")]
+    {
+        let error = iothub_app::run();
+        log::error!("{error}");
+    }
+    #[cfg(not(feature = "application"))]
+    caller::run();
 }
 
 #[panic_handler]

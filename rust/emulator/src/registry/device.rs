@@ -129,17 +129,18 @@ impl Device {
     }
 
     /// Azure's device JSON.
-    pub(crate) fn identity_json(&self, connected: bool, c2d_count: i64) -> Value {
+    /// `live` is the last activity on the connection that the device has now.
+    pub(crate) fn identity_json(&self, live: Option<UnixMs>, c2d_count: i64) -> Value {
         json!({
             "deviceId": self.id,
             "generationId": self.generation_id,
             "etag": etag(self.etag),
-            "connectionState": connection_state(connected),
+            "connectionState": connection_state(live.is_some()),
             "status": status(self.enabled),
             "statusReason": self.status_reason,
             "connectionStateUpdatedTime": time(self.state_updated),
             "statusUpdatedTime": time(self.status_updated),
-            "lastActivityTime": time(self.last_activity),
+            "lastActivityTime": time(self.last_activity.max(live.unwrap_or_default())),
             "cloudToDeviceMessageCount": c2d_count,
             "authentication": self.authentication.to_json(),
             "capabilities": {"iotEdge": self.iot_edge},
@@ -147,7 +148,8 @@ impl Device {
     }
 
     /// Azure's twin JSON.
-    pub(crate) fn twin_json(&self, connected: bool, c2d_count: i64) -> Value {
+    /// `live` is the last activity on the connection that the device has now.
+    pub(crate) fn twin_json(&self, live: Option<UnixMs>, c2d_count: i64) -> Value {
         let thumbprints = match &self.authentication {
             Authentication::SelfSigned(primary, secondary) => (primary.clone(), secondary.clone()),
             _ => (None, None),
@@ -159,8 +161,8 @@ impl Device {
             "status": status(self.enabled),
             "statusReason": self.status_reason,
             "statusUpdateTime": time(self.status_updated),
-            "connectionState": connection_state(connected),
-            "lastActivityTime": time(self.last_activity),
+            "connectionState": connection_state(live.is_some()),
+            "lastActivityTime": time(self.last_activity.max(live.unwrap_or_default())),
             "cloudToDeviceMessageCount": c2d_count,
             "authenticationType": self.authentication.name(),
             "x509Thumbprint": {"primaryThumbprint": thumbprints.0, "secondaryThumbprint": thumbprints.1},

@@ -111,19 +111,20 @@ pub(crate) fn delete(
     Ok(())
 }
 
-/// Notes that a device connected or went.
+/// Notes that a device connected or went, and when it was last active.
 pub(crate) fn touch(
     connection: &Connection,
     hub: &str,
     id: &str,
+    activity: UnixMs,
     now: UnixMs,
     model_id: Option<&str>,
 ) -> Result<(), Refusal> {
     let mut update = connection.prepare_cached(
-        "UPDATE devices SET last_activity = ?3, state_updated = ?3, model_id = coalesce(?4, model_id) \
+        "UPDATE devices SET last_activity = max(last_activity, ?3), state_updated = ?4, model_id = coalesce(?5, model_id) \
          WHERE hub = ?1 AND id = ?2",
     )?;
-    update.execute(params![hub, id, now, model_id])?;
+    update.execute(params![hub, id, activity, now, model_id])?;
     Ok(())
 }
 

@@ -70,7 +70,7 @@ async fn put(
     let text = properties.get("certificate").and_then(Value::as_str);
     let der = x509::from_text(text.ok_or_else(|| invalid("properties.certificate is missing"))?)?;
     let given = properties.get("isVerified").and_then(Value::as_bool);
-    let verified = given.unwrap_or(api.service.switches.verified_on_upload);
+    let verified = given.unwrap_or(api.service.settings.verified_on_upload);
     let (condition, now) = (if_match(&headers), api.service.clock.now());
     let put = api
         .service

@@ -20,6 +20,8 @@ pub(super) fn routes() -> Router<Api> {
     Router::new()
         .route("/devices/query", post(query_devices))
         .route("/devices", get(list_devices))
+        // Node's service client asks with a slash.
+        .route("/devices/", get(list_devices))
         .route(
             "/devices/{id}",
             get(get_device).put(put_device).delete(delete_device),
@@ -43,7 +45,7 @@ async fn list_devices(
         devices
             .map(|device| {
                 let waiting = c2d::count(c, &device.hub, &device.id)?;
-                Ok(device.identity_json(online.contains(&device.id), waiting))
+                Ok(device.identity_json(online.get(&device.id).copied(), waiting))
             })
             .collect::<Result<Vec<Value>, Refusal>>()
     });
@@ -69,7 +71,7 @@ async fn query_devices(
         let devices = registry::list(c, &hub)?;
         let twin = |device: &Device| {
             let waiting = c2d::count(c, &device.hub, &device.id)?;
-            Ok(device.twin_json(online.contains(&device.id), waiting))
+            Ok(device.twin_json(online.get(&device.id).copied(), waiting))
         };
         devices
             .iter()
@@ -161,7 +163,7 @@ fn identity(api: &Api, device: &Device, waiting: i64) -> Response {
         .service
         .connections
         .find(&device.hub, &device.id)
-        .is_some();
+        .map(|live| live.last_activity());
     let tag = format!("\"{}\"", etag(device.etag));
     (
         [(header::ETAG, tag)],

@@ -1,9 +1,11 @@
 //! Cloud-to-device messages, as Azure's former HTTPS API had them.
 
-use axum::extract::{Path, Request, State};
-use axum::http::{HeaderMap, StatusCode};
+use std::collections::HashMap;
+
+use axum::extract::{Path, Query, Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
-use axum::routing::{delete, post};
+use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
@@ -11,6 +13,7 @@ use super::{Answer, Api, Hub, body, invalid};
 use crate::c2d;
 use crate::clock::parse_rfc3339;
 use crate::code::Refusal;
+use crate::feedback;
 use crate::properties;
 use crate::registry;
 
@@ -20,6 +23,16 @@ pub(super) fn routes() -> Router<Api> {
         .route("/devices/{id}/messages/deviceBound", queue())
         .route("/devices/{id}/messages/devicebound", queue())
         .route("/devices/{id}/commands", delete(purge))
+        .route("/admin/dead-letters", get(dead_letters))
+        .route("/messages/serviceBound/feedback", get(receive_feedback))
+        .route(
+            "/messages/serviceBound/feedback/{token}",
+            delete(complete_feedback),
+        )
+        .route(
+            "/messages/serviceBound/feedback/{token}/abandon",
+            post(abandon_feedback),
+        )
 }
 
 async fn send(
@@ -104,3 +117,63 @@ async fn purge(State(api): State<Api>, Hub(hub): Hub, Path(id): Path<String>) ->
             .into_response(),
     )
 }
+
+async fn dead_letters(
+    State(api): State<Api>,
+    Hub(hub): Hub,
+    Query(query): Query<HashMap<String, String>>,
+) -> Answer {
+    let device = query.get("device").cloned();
+    let letters = api
+        .service
+        .store
+        .run(move |c| c2d::dead_letters(c, &hub, device.as_deref()));
+    Ok(Json(letters.await?).into_response())
+}
+
+/// A batch under a lock token, which is its ETag; 204 if there is nothing to tell.
+async fn receive_feedback(State(api): State<Api>, Hub(hub): Hub) -> Answer {
+    let now = api.service.clock.now();
+    let batch = api
+        .service
+        .store
+        .run(move |c| feedback::receive(c, &hub, now));
+    let Some(batch) = batch.await? else {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    };
+    let headers = [
+        (header::ETAG, format!("\"{}\"", batch.lock_token)),
+        (header::CONTENT_TYPE, FEEDBACK.to_owned()),
+    ];
+    Ok((headers, Value::Array(batch.records).to_string()).into_response())
+}
+
+async fn complete_feedback(
+    State(api): State<Api>,
+    Hub(hub): Hub,
+    Path(token): Path<String>,
+) -> Answer {
+    let now = api.service.clock.now();
+    let complete = api
+        .service
+        .store
+        .run(move |c| feedback::complete(c, &hub, token.trim_matches('"'), now));
+    complete.await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+async fn abandon_feedback(
+    State(api): State<Api>,
+    Hub(hub): Hub,
+    Path(token): Path<String>,
+) -> Answer {
+    let now = api.service.clock.now();
+    let abandon = api
+        .service
+        .store
+        .run(move |c| feedback::abandon(c, &hub, token.trim_matches('"'), now));
+    abandon.await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+const FEEDBACK: &str = "application/vnd.microsoft.iothub.feedback.json; charset=utf-8";

@@ -1,5 +1,6 @@
 //! The service side over HTTP: Azure's own paths, `/admin`, and the page.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -20,11 +21,13 @@ mod access;
 mod admin;
 mod arm;
 mod devices;
+mod firmware;
 mod https;
 mod messages;
 mod page;
 mod provisioning;
 mod stream;
+mod transfer;
 mod twins;
 
 pub(crate) use access::Access;
@@ -37,6 +40,10 @@ pub(crate) struct Api {
     pub service: Arc<Service>,
     /// Who may ask.
     pub access: Arc<Access>,
+    /// Where devices connect.
+    pub mqtt: SocketAddr,
+    /// The CA that devices must trust, if the server's certificate was made here.
+    pub ca_pem: Option<Arc<str>>,
 }
 
 /// All paths.
@@ -44,10 +51,12 @@ pub(crate) fn router(api: Api) -> Router {
     Router::new()
         .merge(devices::routes())
         .merge(twins::routes())
+        .merge(transfer::routes())
         .merge(messages::routes())
         .merge(admin::routes())
         .merge(arm::routes())
         .merge(provisioning::routes())
+        .merge(firmware::routes())
         .merge(page::routes())
         .fallback(unknown)
         .layer(middleware::from_fn_with_state(api.clone(), guard))

@@ -77,7 +77,7 @@ fn twin(api: &Api, device: &Device, waiting: i64) -> Response {
         .service
         .connections
         .find(&device.hub, &device.id)
-        .is_some();
+        .map(|live| live.last_activity());
     let tag = format!("\"{}\"", etag(device.twin_version));
     (
         [(header::ETAG, tag)],

@@ -1,9 +1,8 @@
 //! Whether a device is let in, and what it finds when it is.
 
-use std::collections::BTreeMap;
-
 use rusqlite::OptionalExtension as _;
 
+use super::subscriptions::Subscriptions;
 use super::{Claim, Session};
 use crate::authenticate::{self, Admitted, Credentials};
 use crate::c2d;
@@ -11,7 +10,6 @@ use crate::code::{ErrorCode, Refusal};
 use crate::link::Link;
 use crate::registry;
 use crate::service::Service;
-use crate::topic::Feature;
 use crate::username::is_device_id;
 use crate::wire::Connect;
 
@@ -49,7 +47,7 @@ pub(super) async fn admit(
         password: connect.password.clone(),
     };
     let (hub, device_id, now) = (hub.to_owned(), claim.device_id.clone(), service.clock.now());
-    let enforce = service.switches.enforce_x509;
+    let enforce = service.settings.enforce_x509;
     service
         .store
         .run(move |c| authenticate::admit(c, &hub, &device_id, &credentials, enforce, now))
@@ -65,7 +63,7 @@ impl Session {
         let (hub, id, clean) = (self.hub.clone(), self.device_id.clone(), self.clean);
         let (now, discards) = (
             self.service.clock.now(),
-            self.service.switches.clean_session_discards_c2d,
+            self.service.settings.clean_session_discards_c2d,
         );
         let model_id = model_id.filter(|model| *model != admitted.device.model_id);
         let stored = self.service.store.run(move |c| {
@@ -76,7 +74,7 @@ impl Session {
                     format!("device '{id}' is disabled"),
                 ));
             }
-            registry::touch(c, &hub, &id, now, model_id.as_deref())?;
+            registry::touch(c, &hub, &id, now, now, model_id.as_deref())?;
             if clean {
                 c.execute(
                     "DELETE FROM sessions WHERE hub = ?1 AND device = ?2",
@@ -94,16 +92,11 @@ impl Session {
                 .optional()?)
         });
         let Some(stored) = stored.await? else {
-            self.save_features().await?;
+            self.save_subscriptions().await?;
             return Ok(false);
         };
-        let stored: BTreeMap<String, u8> = serde_json::from_str(&stored).unwrap_or_default();
-        for feature in Feature::HUB {
-            if let Some(&qos) = stored.get(feature.name()) {
-                self.features.insert(feature, qos);
-            }
-        }
-        self.publish_features();
+        self.subscriptions = Subscriptions::from_text(&self.device_id, &stored);
+        self.publish_subscriptions();
         Ok(true)
     }
 }

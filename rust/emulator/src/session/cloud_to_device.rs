@@ -18,12 +18,12 @@ pub(super) struct Mailbox {
 impl Session {
     /// Hands out waiting cloud-to-device messages, as many as may fly at once.
     pub(super) async fn deliver(&mut self) -> Result<(), Refusal> {
-        let Some(&qos) = self.features.get(&Feature::CloudToDevice) else {
+        let Some(qos) = self.subscriptions.qos(Feature::CloudToDevice) else {
             return Ok(());
         };
         let room = MAX_FLYING.saturating_sub(self.mailbox.flying.len());
         let (hub, id, number) = (self.hub.clone(), self.device_id.clone(), self.handle.number);
-        let (policy, now) = (self.service.switches.c2d, self.service.clock.now());
+        let (policy, now) = (self.service.settings.c2d, self.service.clock.now());
         let locked = self.service.store.run(move |c| {
             let locked = c2d::lock(c, &hub, &id, number, room, policy, now)?;
             if qos == 0 {
@@ -43,9 +43,10 @@ impl Session {
                     &topic,
                     &message.body,
                     Some(packet_id),
-                    again || message.delivery_count > 1,
+                    again || message.again,
                 )
             };
+            self.note_activity();
             self.record(Event::info(
                 "c2d",
                 format!("message '{}' handed out", message.message_id),

@@ -1,8 +1,8 @@
 //! A device's connection to a hub, from CONNECT to the close.
 
-use std::collections::BTreeMap;
 use std::future::pending;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use self::admission::admit;
 use self::cloud_to_device::Mailbox;
+use self::subscriptions::Subscriptions;
 use crate::c2d;
 use crate::code::{ErrorCode, Refusal};
 use crate::connections::{Command, Handle};
@@ -18,7 +19,7 @@ use crate::journal::Event;
 use crate::link::{Link, read_refusal};
 use crate::registry;
 use crate::service::{Service, stopped};
-use crate::topic::{Feature, Topic};
+use crate::topic::Topic;
 use crate::wire::{Connect, Packet, Publish, write};
 
 mod admission;
@@ -93,13 +94,14 @@ pub(crate) async fn serve(
         handle,
         hub,
         device_id: claim.device_id,
-        features: BTreeMap::new(),
+        subscriptions: Subscriptions::default(),
         clean: connect.clean_session,
         held: 0,
         requests: 0,
         mailbox: Mailbox::default(),
         link,
     };
+    session.note_activity();
     let peer = session.link.peer;
     let client = claim
         .client_type
@@ -154,8 +156,7 @@ struct Session {
     handle: Arc<Handle>,
     hub: String,
     device_id: String,
-    /// With the granted quality of service.
-    features: BTreeMap<Feature, u8>,
+    subscriptions: Subscriptions,
     clean: bool,
     /// Bytes of requests that the storage has not answered yet.
     held: usize,
@@ -176,9 +177,7 @@ impl Session {
         self.link.reader.set_limit(MAX_PACKET);
         let handle = Arc::clone(&self.handle);
         let mut heard = Instant::now();
-        if self.features.contains_key(&Feature::CloudToDevice)
-            && let Err(refusal) = self.deliver().await
-        {
+        if let Err(refusal) = self.deliver().await {
             return refusal.into();
         }
         loop {
@@ -230,7 +229,14 @@ impl Session {
         }
     }
 
+    /// Notes that the device sent or gets something.
+    fn note_activity(&self) {
+        let now = self.service.clock.now();
+        self.handle.activity.store(now, Ordering::Relaxed);
+    }
+
     async fn handle(&mut self, packet: Packet) -> Result<(), End> {
+        self.note_activity();
         let faults = &self.service.faults;
         if let Some(fault) = faults.strike(Point::Stall, &self.device_id) {
             tokio::time::sleep(Duration::from_millis(fault.number)).await;
@@ -300,6 +306,7 @@ impl Session {
                 Ok(())
             }
             Command::Send(packet) => {
+                self.note_activity();
                 self.link.writer.push(&packet);
                 Ok(())
             }
@@ -332,12 +339,12 @@ impl Session {
             self.device_id.clone(),
             self.service.clock.now(),
         );
+        let (policy, activity) = (self.service.settings.c2d, self.handle.last_activity());
         let unlocked = self.service.store.run(move |c| {
-            c2d::unlock(c, Some(number))?;
-            if mine {
-                registry::touch(c, &hub, &id, now, None)
-            } else {
-                Ok(())
+            c2d::unlock(c, Some(number), policy)?;
+            match mine {
+                true => registry::touch(c, &hub, &id, activity, now, None),
+                false => Ok(()),
             }
         });
         let _ = unlocked.await;

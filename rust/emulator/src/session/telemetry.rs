@@ -59,7 +59,7 @@ impl Session {
             _ => service.faults.strike(Point::Puback, &self.device_id),
         };
         let runtime = tokio::runtime::Handle::current();
-        let keep = service.switches.keep_telemetry;
+        let keep = service.settings.keep_telemetry;
         self.service.store.submit(
             move |c| message.store(c, keep),
             move |result| match result {

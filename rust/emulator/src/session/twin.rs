@@ -68,7 +68,7 @@ impl Session {
     ) {
         let held = self.hold(bytes);
         let handle = Arc::clone(&self.handle);
-        let listens = self.features.contains_key(&Feature::TwinResponses);
+        let listens = self.subscriptions.qos(Feature::TwinResponses).is_some();
         let fault = self.service.faults.strike(Point::Throttle, &self.device_id);
         let rid = rid.to_owned();
         let job = move |c: &rusqlite::Connection| match fault {

@@ -288,12 +288,10 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
             Qos::AtLeastOnce => Kind::Kept,
         };
         self.make_room(kind, bag, message.payload.len())?;
-        self.outbox
-            .push(kind, id.0, bag, message.payload.len(), |content| {
-                let mut writer = Writer::new(content);
-                let _ = message.write_bag(&mut writer);
-                let _ = writer.bytes(message.payload);
-            })?;
+        let content = self.outbox.push(kind, id.0, bag, message.payload.len())?;
+        let mut writer = Writer::new(content);
+        let _ = message.write_bag(&mut writer);
+        let _ = writer.bytes(message.payload);
         self.status.counters.accepted = self.status.counters.accepted.wrapping_add(1);
         Ok(())
     }
@@ -326,12 +324,10 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
         let (head, len) = writer.finish();
         let head = head.get(..len).unwrap_or_default();
         self.check_size(duties::REPORT_TOPIC.len() + len, patch.len())?;
-        self.outbox
-            .push(Kind::Report, id.0, len, patch.len(), |content| {
-                let mut writer = Writer::new(content);
-                let _ = writer.bytes(head);
-                let _ = writer.bytes(patch);
-            })?;
+        let content = self.outbox.push(Kind::Report, id.0, len, patch.len())?;
+        let mut writer = Writer::new(content);
+        let _ = writer.bytes(head);
+        let _ = writer.bytes(patch);
         Ok(id)
     }
 
@@ -394,12 +390,16 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
             &identity,
             registration.as_ref(),
         )?;
-        if self.identity.is_same(&identity) && self.registration.is_some() == registration.is_some()
-        {
+        let is_same = self.identity.is_same(&identity);
+        let names = self.registration.as_ref().map(Registration::names);
+        if is_same && names == registration.as_ref().map(Registration::names) {
+            return Ok(());
+        }
+        self.registration = registration;
+        if is_same {
             return Ok(());
         }
         self.identity = identity;
-        self.registration = registration;
         while let Some(record) = self.outbox.find(|_| true) {
             self.outbox.remove(&record);
             match record.kind {
@@ -599,11 +599,11 @@ fn push_answer<const N: usize>(
     if topic.saturating_add(payload.len()) > limits.transmit {
         return Err(Error::Capacity(Capacity::Message));
     }
-    outbox.push(Kind::Answer, 0, head, payload.len(), |content| {
-        let mut writer = Writer::new(content);
-        let _ = methods::write_answer_topic(&mut writer, status, rid);
-        let _ = writer.bytes(payload);
-    })
+    let content = outbox.push(Kind::Answer, 0, head, payload.len())?;
+    let mut writer = Writer::new(content);
+    let _ = methods::write_answer_topic(&mut writer, status, rid);
+    let _ = writer.bytes(payload);
+    Ok(())
 }
 
 fn decimal_len(number: i32) -> usize {
