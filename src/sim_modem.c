@@ -21,6 +21,7 @@
 #include <iothub_platform.h>
 #include <iothub_sim_modem.h>
 
+#include "credentials.h"
 #include "sim_keys.h"
 
 LOG_MODULE_REGISTER(sim_modem, LOG_LEVEL_INF);
@@ -176,6 +177,15 @@ int nrf_modem_lib_init(void)
 		LOG_ERR("--network=%s is no network of src/sim_modem.c", name);
 		return -EINVAL;
 	}
+#if defined(CONFIG_IOTHUB_CREDENTIALS_DIR)
+	if (sizeof(CONFIG_IOTHUB_CREDENTIALS_DIR) > 1) {
+		int err = iothub_credentials_write();
+
+		if (err != 0) {
+			return err;
+		}
+	}
+#endif
 	running = true;
 	return sim_keys_load(iothub_sim_option_credentials());
 }

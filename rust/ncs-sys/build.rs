@@ -75,9 +75,11 @@ mod generate {
         "modem_key_mgmt_cred_type",
         "jwt_(data|key_type|alg_type)",
         "nrf_(attestation_token|device_uuid|modem_fw_uuid)",
+        "iothub_fota_.*",
     ];
     const CONSTANTS: &[&str] = &[
         "IOTHUB_WAITER_(DRIVER|APPLICATION|HANDLER)",
+        "IOTHUB_FOTA_.*",
         "IOTHUB_MODEM_(FAULT|CFUN)",
         "E[A-Z0-9]+",
     ];

@@ -216,6 +216,14 @@ impl Bench {
         command
     }
 
+    /// What the device has printed; nothing before its start.
+    pub(crate) fn device_lines(&self) -> Lines {
+        self.device
+            .as_ref()
+            .map(|device| device.lines().clone())
+            .unwrap_or_default()
+    }
+
     /// The device's process, once started.
     pub fn device(&mut self) -> Option<&mut Process> {
         self.device.as_mut()

@@ -8,6 +8,7 @@ mod bench;
 mod console;
 mod device;
 mod error;
+mod fota;
 mod hub;
 mod process;
 mod provisioning;
@@ -105,11 +106,21 @@ fn once(arguments: &Arguments) -> Result<ExitCode, Error> {
         }
         std::process::exit(130);
     });
-    let report = scenario::run(arguments, data.as_deref(), &console, |check| {
-        if !arguments.json {
-            anstream::println!("{check}");
-        }
-    })?;
+    let run = if arguments.fota {
+        fota::run
+    } else {
+        scenario::run
+    };
+    let report = run(
+        arguments,
+        data.as_deref(),
+        &console,
+        &mut |check: &Check| {
+            if !arguments.json {
+                anstream::println!("{check}");
+            }
+        },
+    )?;
     if arguments.json {
         anstream::println!("{}", report.to_json());
     } else {

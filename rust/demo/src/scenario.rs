@@ -1,10 +1,6 @@
 //! The scenario of `--once`: every step is judged by what the hub saw.
 
-use std::{
-    collections::BTreeSet,
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use iothub_host::Network;
 use serde_json::{Value, json};
@@ -20,18 +16,11 @@ pub(crate) fn run(
     arguments: &Arguments,
     temporary: Option<&Path>,
     console: &Console,
-    mut tell: impl FnMut(&Check),
+    tell: &mut dyn FnMut(&Check),
 ) -> Result<Report, Error> {
     let mut report = Report::default();
-    let mut check = |name: &'static str, step: &mut dyn FnMut() -> Result<String, Error>| {
-        let started = Instant::now();
-        let result = step();
-        let passed = result.is_ok();
-        let check = Check::new(name, result, started.elapsed());
-        tell(&check);
-        report.add(check);
-        passed
-    };
+    let mut check =
+        |name, step: &mut dyn FnMut() -> Result<String, Error>| report.check(tell, name, step);
 
     let mut started = None;
     let up = check("hub is up", &mut || {

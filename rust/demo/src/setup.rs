@@ -63,6 +63,26 @@ impl Setup {
         self.data.join("hub")
     }
 
+    /// The folder of the firmware images that the hub serves.
+    pub fn images(&self) -> PathBuf {
+        self.data.join("images")
+    }
+
+    /// Puts an image into that folder, as `{version}.bin`; returns its size. A program that runs it takes the options in
+    /// its `body` over those of its command line: see the role `device`.
+    ///
+    /// # Errors
+    /// The version is not of the form `1.2.3`, or the folder cannot be written.
+    pub fn image(&self, version: &str, body: &[u8]) -> Result<u64, Error> {
+        let image = iothub_host::firmware_image(version, body)
+            .ok_or_else(|| Error::new(format!("{version} is not of the form 1.2.3")))?;
+        let folder = self.images();
+        fs::create_dir_all(&folder).map_err(|source| Error::path(&folder, source))?;
+        let path = folder.join(format!("{version}.bin"));
+        fs::write(&path, &image).map_err(|source| Error::path(&path, source))?;
+        Ok(image.len() as u64)
+    }
+
     /// The folder of the device's credentials.
     pub fn credentials(&self) -> PathBuf {
         self.device_data()

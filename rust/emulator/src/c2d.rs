@@ -69,16 +69,15 @@ pub(crate) struct Policy {
     pub depth: i64,
 }
 
-impl Default for Policy {
-    fn default() -> Self {
-        Self {
-            lock_ms: 60_000,
-            max_delivery_count: 10,
-            ttl_ms: 3_600_000,
-            counts_deliveries: true,
-            depth: 50,
-        }
-    }
+impl Policy {
+    /// Azure's defaults.
+    pub(crate) const AZURE: Self = Self {
+        lock_ms: 60_000,
+        max_delivery_count: 10,
+        ttl_ms: 3_600_000,
+        counts_deliveries: true,
+        depth: 50,
+    };
 }
 
 impl Message {

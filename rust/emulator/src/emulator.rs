@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,19 +13,23 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use crate::c2d;
-use crate::clock::Clock;
+use crate::clock::{Clock, UnixMs};
 use crate::connections::Connections;
 use crate::faults::Faults;
 use crate::feedback;
+use crate::firmware::{self, Firmware, Ports};
 use crate::identity::identity;
-use crate::journal::Journal;
+use crate::journal::{Event, Journal};
 use crate::listener;
 use crate::options::{Options, StartError};
 use crate::rest::{self, Access, Api, Peer, TlsListener};
 use crate::sas;
+use crate::schedule;
 use crate::service::{Service, stopped};
 use crate::settings::Settings;
+use crate::state::{self, Intake};
 use crate::store::Store;
+use crate::throttle::Throttle;
 use crate::tls;
 
 /// A running emulator. Dropping it ends it at once; [`Emulator::shutdown`] ends it in good order.
@@ -49,23 +54,40 @@ impl Emulator {
         if let (Some(address), None) = (open, &options.token) {
             return Err(StartError::TokenRequired(address));
         }
+        let timetable = match &options.faults {
+            Some(path) => schedule::read(path).map_err(StartError::File)?,
+            None => Vec::new(),
+        };
         let mqtt = listen("mqtt", options.mqtt).await?;
         let http = listen("http", options.http).await?;
         let https = match options.https {
             Some(address) => Some(listen("https", address).await?),
             None => None,
         };
+        let images = match &options.firmware {
+            Some(_) => Some((
+                listen("firmware-http", options.firmware_http).await?,
+                listen("firmware-https", options.firmware_https).await?,
+            )),
+            None => None,
+        };
         let (certificate, ca_pem) = identity(&options)?;
         let config =
             tls::server_config(Arc::clone(&certificate), true).map_err(StartError::Identity)?;
         let store = Store::open(options.data_dir.as_deref()).map_err(StartError::Storage)?;
-        let service_key = service_key(&store, options.settings.c2d).await?;
         let clock = Arc::new(Clock::default());
+        let hubs: Vec<String> = std::iter::once(&options.hostname)
+            .chain(&options.more_hubs)
+            .cloned()
+            .collect();
+        let journal = Journal::new(Arc::clone(&clock), options.log);
+        if let Some(path) = &options.seed {
+            let taken = seed(&store, path, &hubs, clock.now()).await?;
+            journal.record(Event::info("seed", taken));
+        }
+        let service_key = service_key(&store, options.settings.c2d).await?;
         let service = Arc::new(Service {
-            hubs: std::iter::once(&options.hostname)
-                .chain(&options.more_hubs)
-                .cloned()
-                .collect(),
+            hubs,
             id_scope: options.id_scope.clone(),
             settings: Settings {
                 enforce_x509: options.settings.enforce_x509 || options.enforce_x509,
@@ -74,12 +96,14 @@ impl Emulator {
                 ..options.settings.clone()
             },
             store,
-            clock: Arc::clone(&clock),
-            journal: Journal::new(clock, options.log),
+            clock,
+            journal,
             connections: Connections::default(),
             faults: Faults::default(),
+            registrations: Throttle::new(Duration::from_secs(60)),
             telemetry: broadcast::channel(1024).0,
             certificate: Arc::clone(&certificate),
+            firmware: Firmware::new(options.firmware.clone()),
         });
         let access = Arc::new(Access {
             token: options.token,
@@ -108,7 +132,8 @@ impl Emulator {
             stopping.clone(),
         ));
         if let (Some(https), Some(address)) = (https, https_bound) {
-            let config = tls::server_config(certificate, false).map_err(StartError::Identity)?;
+            let config = tls::server_config(Arc::clone(&certificate), false)
+                .map_err(StartError::Identity)?;
             let failed = |error| StartError::Listen {
                 what: "https",
                 address,
@@ -118,6 +143,32 @@ impl Emulator {
             tasks.spawn(serve_http(listener, router.clone(), stopping.clone()));
         }
         tasks.spawn(serve_http(http, router, stopping.clone()));
+        if let Some((http, https)) = images {
+            let router = firmware::router(Arc::clone(&service));
+            let (plain, tls) = (
+                address("firmware-http", &http, options.firmware_http)?,
+                address("firmware-https", &https, options.firmware_https)?,
+            );
+            service.firmware.set_ports(Ports {
+                http: Some(plain.port()),
+                https: Some(tls.port()),
+            });
+            let config = tls::server_config(certificate, false).map_err(StartError::Identity)?;
+            let listener = TlsListener::new(https, TlsAcceptor::from(config)).map_err(|error| {
+                StartError::Listen {
+                    what: "firmware-https",
+                    address: tls,
+                    error,
+                }
+            })?;
+            tasks.spawn(serve_http(listener, router.clone(), stopping.clone()));
+            tasks.spawn(serve_http(http, router, stopping.clone()));
+        }
+        tasks.spawn(schedule::run(
+            Arc::clone(&service),
+            timetable,
+            stopping.clone(),
+        ));
         tasks.spawn(sweep(service, stopping));
         Ok(Self {
             mqtt: mqtt_addr,
@@ -184,6 +235,25 @@ fn address(
         address,
         error,
     })
+}
+
+/// Takes a TOML file in, beside what is there already.
+async fn seed(
+    store: &Store,
+    path: &Path,
+    hubs: &[String],
+    now: UnixMs,
+) -> Result<String, StartError> {
+    let document = state::read_toml(path).map_err(StartError::File)?;
+    let how = Intake {
+        hubs: hubs.to_vec(),
+        replace: false,
+        now,
+    };
+    let report = store.run(move |c| state::import(c, &document, &how)).await;
+    report
+        .map(|it| it.to_text())
+        .map_err(|refusal| StartError::File(format!("{}: {}", path.display(), refusal.reason)))
 }
 
 async fn service_key(store: &Store, policy: c2d::Policy) -> Result<String, StartError> {

@@ -31,12 +31,22 @@ pub struct Options {
     pub settings: Settings,
     /// The folder of the database; `None` keeps nothing.
     pub data_dir: Option<PathBuf>,
+    /// A TOML file with what is there from the start; what is in the data folder already stays.
+    pub seed: Option<PathBuf>,
+    /// A TOML file of faults and when they are to happen.
+    pub faults: Option<PathBuf>,
     /// The server's certificate.
     pub identity: Identity,
     /// Where the event log goes.
     pub log: LogFormat,
     /// What REST asks for beyond loopback.
     pub token: Option<String>,
+    /// The folder with firmware images, which are served to devices.
+    pub firmware: Option<PathBuf>,
+    /// Where images are served over HTTP. Whoever reaches it can read them.
+    pub firmware_http: SocketAddr,
+    /// Where images are served over HTTPS, with the server's certificate.
+    pub firmware_https: SocketAddr,
 }
 
 /// The server's certificate.
@@ -76,9 +86,14 @@ impl Options {
             verified_on_upload: false,
             settings: Settings::default(),
             data_dir: None,
+            seed: None,
+            faults: None,
             identity: Identity::Generate,
             log: LogFormat::Off,
             token: None,
+            firmware: None,
+            firmware_http: SocketAddr::from(([127, 0, 0, 1], 8081)),
+            firmware_https: SocketAddr::from(([127, 0, 0, 1], 8443)),
         }
     }
 }
@@ -100,6 +115,8 @@ pub enum StartError {
     Identity(String),
     /// The data folder is of no use.
     Storage(String),
+    /// A file that it was to begin with is of no use.
+    File(String),
     /// The REST side would be open to others without a token.
     TokenRequired(SocketAddr),
 }
@@ -121,7 +138,7 @@ impl fmt::Display for StartError {
                 }
                 Ok(())
             }
-            Self::Identity(what) | Self::Storage(what) => f.write_str(what),
+            Self::Identity(what) | Self::Storage(what) | Self::File(what) => f.write_str(what),
             Self::TokenRequired(address) => {
                 write!(
                     f,

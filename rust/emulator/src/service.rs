@@ -14,10 +14,12 @@ use crate::code::{ErrorCode, Refusal};
 use crate::connections::{Command, Connections, MethodAnswer};
 use crate::faults::{Faults, Point};
 use crate::journal::{Event, Journal};
+use crate::provisioning;
 use crate::registry::{self, Device, IfMatch, TwinWrite};
 use crate::settings::Settings;
 use crate::store::Store;
 use crate::telemetry;
+use crate::throttle::Throttle;
 use crate::tls::ServerCertificate;
 use crate::wire::write;
 
@@ -42,8 +44,12 @@ pub(crate) struct Service {
     pub telemetry: broadcast::Sender<Arc<telemetry::Message>>,
     /// What is to go wrong.
     pub faults: Faults,
+    /// Registrations at the provisioning service.
+    pub registrations: Throttle,
     /// The certificate of the MQTT listener.
     pub certificate: Arc<ServerCertificate>,
+    /// Images for devices.
+    pub firmware: crate::firmware::Firmware,
 }
 
 impl Service {
@@ -206,6 +212,26 @@ impl Service {
         if let Some(handle) = self.connections.find(hub, id) {
             handle.command(Command::Mailbox);
         }
+    }
+
+    /// Moves a device to another hub, as an operator's re-assignment does, and drops its connection.
+    pub(crate) async fn move_device(&self, id: &str, to: &str) -> Result<String, Refusal> {
+        let (hubs, owned_id, owned_to) = (self.hubs.clone(), id.to_owned(), to.to_owned());
+        let moved = self
+            .store
+            .run(move |c| provisioning::move_device(c, &hubs, &owned_id, &owned_to));
+        let from = moved.await.inspect_err(|refusal| {
+            self.journal
+                .record(Event::refusal("fault", refusal).of(to, id));
+        })?;
+        let refusal = Refusal::new(
+            ErrorCode::GatewayFailureCoreReceive,
+            format!("device '{id}' was moved to hub '{to}'"),
+        );
+        self.drop_device(&from, id, refusal);
+        self.journal
+            .record(Event::info("fault", format!("moved from hub '{from}'")).of(to, id));
+        Ok(from)
     }
 
     /// Drops a device's connection, if it has one.

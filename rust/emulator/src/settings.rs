@@ -22,6 +22,8 @@ pub struct Settings {
     pub(crate) feedback_ttl_ms: i64,
     /// How many telemetry messages are kept.
     pub(crate) keep_telemetry: i64,
+    /// Connections that have not sent CONNECT yet.
+    pub(crate) max_unproved: usize,
     /// For the TLS handshake, and then for CONNECT.
     pub(crate) connect_timeout: Duration,
     /// How long a peer may leave what it is sent unread.
@@ -42,9 +44,10 @@ impl Default for Settings {
             verified_on_upload: false,
             clean_session_discards_c2d: true,
             max_subscriptions: 5,
-            c2d: c2d::Policy::default(),
+            c2d: c2d::Policy::AZURE,
             feedback_ttl_ms: 3_600_000,
             keep_telemetry: 100_000,
+            max_unproved: 2048,
             connect_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(30),
             assignment_delay: Duration::ZERO,
@@ -69,6 +72,7 @@ impl Settings {
         "c2dQueueDepth",
         "feedbackTtlSeconds",
         "keepTelemetry",
+        "maxUnproved",
         "connectTimeoutMs",
         "writeTimeoutMs",
         "assignmentDelayMs",
@@ -94,6 +98,7 @@ impl Settings {
                 self.feedback_ttl_ms = number::<i64>(name, value, 1, 172_800)? * 1000;
             }
             "keepTelemetry" => self.keep_telemetry = number(name, value, 1, 100_000_000)?,
+            "maxUnproved" => self.max_unproved = number(name, value, 1, 1_000_000)?,
             "connectTimeoutMs" => self.connect_timeout = millis(1, 3_600_000)?,
             "writeTimeoutMs" => self.write_timeout = millis(1, 3_600_000)?,
             "assignmentDelayMs" => self.assignment_delay = millis(0, 3_600_000)?,
@@ -129,6 +134,7 @@ impl Settings {
             "c2dQueueDepth" => json!(self.c2d.depth),
             "feedbackTtlSeconds" => json!(self.feedback_ttl_ms / 1000),
             "keepTelemetry" => json!(self.keep_telemetry),
+            "maxUnproved" => json!(self.max_unproved),
             "connectTimeoutMs" => millis(self.connect_timeout),
             "writeTimeoutMs" => millis(self.write_timeout),
             "assignmentDelayMs" => millis(self.assignment_delay),

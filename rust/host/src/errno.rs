@@ -17,6 +17,7 @@ macro_rules! errnos {
 errnos! {
     ACCES = EACCES,
     AGAIN = EAGAIN,
+    BUSY = EBUSY,
     BADF = EBADF,
     CONNABORTED = ECONNABORTED,
     CONNREFUSED = ECONNREFUSED,

@@ -9,6 +9,7 @@ use crate::{callbacks, identity, kconfig};
 /// Calls C, which may block for tens of seconds; returns its result and, after a connect, where that went.
 pub(crate) fn carry_out(command: &Command<'_>) -> (Result<(), Errno>, Option<Peer>) {
     let result = match *command {
+        Command::Attach if !kconfig::MAY_ATTACH => Ok(()),
         Command::Attach => {
             log::info!("attaching to LTE");
             callbacks::attach()

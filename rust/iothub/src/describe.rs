@@ -39,6 +39,7 @@ pub(crate) fn event(event: &Event<'_>) {
             log::warn!("report {}: {}", request.as_u32(), Twin(reason));
         }
         Event::Method(request) => log::info!("method {}", request.name),
+        Event::Firmware(event) => crate::fota::describe(event),
         Event::UnmatchedAnswer { status, .. } => {
             log::warn!("an answer with status {status} to nothing that was asked");
         }

@@ -14,6 +14,7 @@ use crate::{
     callbacks,
     carry_out::carry_out,
     describe,
+    fota::{self, Firmware},
     identity::{Identity, Who},
     inbox::{self, Fact},
     kconfig, now,
@@ -61,6 +62,8 @@ pub struct Options<'a> {
     pub request_twin: bool,
     /// The longest keep-alive that is let pass.
     pub keep_alive_limit: Duration,
+    /// What is done about firmware updates, which need the twin after each connect.
+    pub firmware: Firmware,
 }
 
 impl Options<'_> {
@@ -73,6 +76,7 @@ impl Options<'_> {
             reconnect: true,
             request_twin: true,
             keep_alive_limit: seconds(1177),
+            firmware: Firmware::Automatic,
         }
     }
 }
@@ -141,6 +145,7 @@ fn start_as(options: &Options<'_>, call: Call) -> Result<(), StartError> {
         .ok_or(StartError::AlreadyStarted)?;
     HANDLER.set(call);
     ATTACH.set(options.attach);
+    fota::prepare(options.firmware);
     CLIENT.set(cell);
     ncs::platform::start_driver(entry).map_err(|_| StartError::AlreadyStarted)
 }
@@ -183,7 +188,7 @@ fn with_config<R>(options: &Options<'_>, f: impl FnOnce(&Config<'_>) -> R) -> R 
         transmit: kconfig::MESSAGE,
     };
     config.reconnect = options.reconnect;
-    config.request_twin = options.request_twin;
+    config.request_twin = options.request_twin || fota::is_wanted(options.firmware);
     config.keep_alive_limit = options.keep_alive_limit;
     config.seed = ncs::platform::random();
     f(&config)
@@ -212,11 +217,13 @@ extern "C" fn entry() {
         client.with(|client| client.handle_timeout(now()));
         deliver(client);
         drain(client, tx);
+        fota::turn(|event| emit(Notice::Event(Event::Firmware(event), None)));
         let (deadline, phase) =
             client.with(|client| (client.poll_timeout(), client.status().phase));
         let look = patience.look(phase, now());
         let repair = recovery::carry_out(phase != Phase::Idle);
-        let deadline = deadline.into_iter().chain(look).chain(repair).min();
+        let deadline = [deadline, look, repair, fota::poll_timeout()];
+        let deadline = deadline.into_iter().flatten().min();
         Waiter::Driver.wait(deadline.map(Instant::as_millis));
     }
 }
@@ -292,6 +299,9 @@ pub(crate) fn on_publish(topic: &[u8], payload: &[u8]) {
 fn emit(notice: Notice<'_>) {
     let _turn = Turn::take();
     if let Notice::Event(event, _) = &notice {
+        if fota::handle(event) {
+            return;
+        }
         describe::event(event);
     }
     match (HANDLER.get(), notice) {

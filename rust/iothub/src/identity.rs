@@ -63,6 +63,13 @@ pub enum Who<'a> {
         /// The registration id.
         registration_id: &'a str,
     },
+    /// As `Provisioned`, but DPS is asked whatever it said before.
+    Registered {
+        /// The ID scope.
+        id_scope: &'a str,
+        /// The registration id.
+        registration_id: &'a str,
+    },
 }
 
 impl Identity {
@@ -76,6 +83,10 @@ impl Identity {
                 device_id,
             } => (hostname, device_id, "", "", Some(false)),
             Who::Provisioned {
+                id_scope,
+                registration_id,
+            }
+            | Who::Registered {
                 id_scope,
                 registration_id,
             } => ("", "", id_scope, registration_id, Some(true)),
@@ -102,8 +113,7 @@ impl Identity {
                 .or_else(|| given(kconfig::IOTHUB_DPS_REGISTRATION_ID))
                 .unwrap_or_else(|| device_id.clone()),
         });
-        let assigned = dps
-            .is_some()
+        let assigned = (dps.is_some() && !matches!(who, Who::Registered { .. }))
             .then(|| setting(key::ASSIGNED_HUB).zip(setting(key::ASSIGNED_DEVICE_ID)))
             .flatten();
         Self {

@@ -4,7 +4,8 @@ use core::cell::RefCell;
 
 use heapless::Deque;
 use iothub_proto::network;
-use ncs::platform::Waiter;
+
+use crate::sync::{self, Waiter};
 
 /// What a callback was told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +31,7 @@ static FACTS: critical_section::Mutex<RefCell<Queue>> =
 
 /// Adds a fact and wakes the driver. Called on threads of C and in an interrupt: takes no lock and does not wait.
 pub(crate) fn push(fact: Fact) {
-    let full = critical_section::with(|cs| FACTS.borrow_ref_mut(cs).push_back(fact).is_err());
+    let full = sync::with(|cs| FACTS.borrow_ref_mut(cs).push_back(fact).is_err());
     if full {
         // The driver has not run for longer than any of its timers: these will find what was lost.
         log::error!("the inbox is full: a fact is lost");
@@ -40,5 +41,5 @@ pub(crate) fn push(fact: Fact) {
 
 /// The oldest fact.
 pub(crate) fn pop() -> Option<Fact> {
-    critical_section::with(|cs| FACTS.borrow_ref_mut(cs).pop_front())
+    sync::with(|cs| FACTS.borrow_ref_mut(cs).pop_front())
 }

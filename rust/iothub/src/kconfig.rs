@@ -46,6 +46,9 @@ pub mod c_api {
     pub const KEEP_ALIVE_S: i64 = super::MQTT_KEEPALIVE;
 }
 
+/// Modem and network are the application's business where that is in C: a build without their functions links then.
+pub(crate) const MAY_ATTACH: bool = !IOTHUB_C_API;
+
 pub(crate) const OUTBOX: usize = IOTHUB_OUTBOX_SIZE as usize;
 pub(crate) const MESSAGE: usize = IOTHUB_MESSAGE_SIZE as usize;
 

@@ -40,19 +40,24 @@ mod callbacks;
 mod carry_out;
 mod describe;
 mod driver;
+mod fota;
 mod identity;
 mod inbox;
 mod interval;
 mod kconfig;
 mod patience;
 mod recovery;
+mod sync;
 mod turn;
 
 use core::time::Duration;
 
 pub use driver::{Handler, Message, Notice, NoticeHandler, Options, StartError};
+pub use fota::Firmware;
 pub use identity::{Assigned, Who};
 pub use interval::{INTERVAL_MAX, store_telemetry_interval, telemetry_interval};
+/// What an update tells, and its limits.
+pub use iothub_proto::fota as firmware;
 pub use iothub_proto::{
     C2d, Capacity, Config, ConfigError, Disconnect, Errno, Error, Event, Instant, InvalidRequest,
     MessageId, MethodId, MethodRequest, MethodResponse, Phase, Property, Qos, RequestId, Status,

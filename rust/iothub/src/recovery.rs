@@ -5,7 +5,7 @@ use core::{cell::Cell, time::Duration};
 use iothub_proto::{Instant, network};
 use ncs::platform::Waiter;
 
-use crate::{callbacks, inbox::Fact, now};
+use crate::{callbacks, inbox::Fact, kconfig, now};
 
 /// What is to be done for the modem, and when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +52,9 @@ pub(crate) fn look(fact: Fact, now: Instant) -> Fact {
 /// Does what is due, on the driver's thread, which may block; `attached`: LTE is on, as far as we are concerned. Returns
 /// when to look again.
 pub(crate) fn carry_out(attached: bool) -> Option<Instant> {
+    if !kconfig::MAY_ATTACH {
+        return None;
+    }
     let plan = critical_section::with(|cs| PLAN.borrow(cs).get());
     let (Plan::Restart(due) | Plan::SwitchAgain(due)) = plan else {
         return None;

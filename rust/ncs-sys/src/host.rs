@@ -23,6 +23,9 @@ pub type nrf_sec_tag_t = u32;
 pub type pdn_event_handler_t = ::core::option::Option<
     unsafe extern "C" fn(cid: u8, event: pdn_event, reason: ::core::ffi::c_int),
 >;
+pub type iothub_fota_callback_t = ::core::option::Option<
+    unsafe extern "C" fn(event: ::core::ffi::c_uint, first: u32, second: u32),
+>;
 #[repr(C)]
 #[derive(Copy, Clone, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct __BindgenBitfieldUnit<Storage> {
@@ -184,6 +187,26 @@ pub struct modem_key_mgmt_cred_type(pub ::core::ffi::c_uint);
 pub struct pdn_event(pub ::core::ffi::c_uint);
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
+pub struct iothub_fota_source {
+    pub host: *const ::core::ffi::c_char,
+    pub path: *const ::core::ffi::c_char,
+    pub sec_tags: *const u32,
+    pub sec_tag_count: usize,
+    pub sha256: *const u8,
+    pub size: u32,
+    pub identity: u32,
+    pub port: u16,
+    pub fragment: u16,
+    pub tls: bool,
+}
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone)]
+pub struct iothub_fota_image {
+    pub version: [::core::ffi::c_char; 32usize],
+    pub confirmed: bool,
+}
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
 pub struct iothub_abi_entry {
     pub name: *const ::core::ffi::c_char,
     pub value: u32,
@@ -325,6 +348,23 @@ pub const ENOTSUP: u32 = 95;
 pub const IOTHUB_WAITER_DRIVER: u32 = 0;
 pub const IOTHUB_WAITER_APPLICATION: u32 = 1;
 pub const IOTHUB_WAITER_HANDLER: u32 = 2;
+pub const IOTHUB_FOTA_PROGRESS: u32 = 0;
+pub const IOTHUB_FOTA_ERASE_PENDING: u32 = 1;
+pub const IOTHUB_FOTA_ERASE_DONE: u32 = 2;
+pub const IOTHUB_FOTA_DONE: u32 = 3;
+pub const IOTHUB_FOTA_FAILED: u32 = 4;
+pub const IOTHUB_FOTA_STOPPED: u32 = 5;
+pub const IOTHUB_FOTA_CAUSE_CONNECT: u32 = 1;
+pub const IOTHUB_FOTA_CAUSE_TLS: u32 = 2;
+pub const IOTHUB_FOTA_CAUSE_TRANSFER: u32 = 3;
+pub const IOTHUB_FOTA_CAUSE_HTTP: u32 = 4;
+pub const IOTHUB_FOTA_CAUSE_SIZE: u32 = 5;
+pub const IOTHUB_FOTA_CAUSE_HASH: u32 = 6;
+pub const IOTHUB_FOTA_CAUSE_IMAGE: u32 = 7;
+pub const IOTHUB_FOTA_CAUSE_TOO_LARGE: u32 = 8;
+pub const IOTHUB_FOTA_CAUSE_STORAGE: u32 = 9;
+pub const IOTHUB_FOTA_SLOT_RUNNING: u32 = 0;
+pub const IOTHUB_FOTA_SLOT_DOWNLOADED: u32 = 1;
 pub const IOTHUB_MODEM_FAULT: u32 = 0;
 pub const IOTHUB_MODEM_CFUN: u32 = 1;
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
@@ -513,6 +553,40 @@ const _: () = {
     ["Offset of field: jwt_data::audience"][::core::mem::offset_of!(jwt_data, audience) - 24usize];
     ["Offset of field: jwt_data::jwt_buf"][::core::mem::offset_of!(jwt_data, jwt_buf) - 32usize];
     ["Offset of field: jwt_data::jwt_sz"][::core::mem::offset_of!(jwt_data, jwt_sz) - 40usize];
+};
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of iothub_fota_source"][::core::mem::size_of::<iothub_fota_source>() - 56usize];
+    ["Alignment of iothub_fota_source"][::core::mem::align_of::<iothub_fota_source>() - 8usize];
+    ["Offset of field: iothub_fota_source::host"]
+        [::core::mem::offset_of!(iothub_fota_source, host) - 0usize];
+    ["Offset of field: iothub_fota_source::path"]
+        [::core::mem::offset_of!(iothub_fota_source, path) - 8usize];
+    ["Offset of field: iothub_fota_source::sec_tags"]
+        [::core::mem::offset_of!(iothub_fota_source, sec_tags) - 16usize];
+    ["Offset of field: iothub_fota_source::sec_tag_count"]
+        [::core::mem::offset_of!(iothub_fota_source, sec_tag_count) - 24usize];
+    ["Offset of field: iothub_fota_source::sha256"]
+        [::core::mem::offset_of!(iothub_fota_source, sha256) - 32usize];
+    ["Offset of field: iothub_fota_source::size"]
+        [::core::mem::offset_of!(iothub_fota_source, size) - 40usize];
+    ["Offset of field: iothub_fota_source::identity"]
+        [::core::mem::offset_of!(iothub_fota_source, identity) - 44usize];
+    ["Offset of field: iothub_fota_source::port"]
+        [::core::mem::offset_of!(iothub_fota_source, port) - 48usize];
+    ["Offset of field: iothub_fota_source::fragment"]
+        [::core::mem::offset_of!(iothub_fota_source, fragment) - 50usize];
+    ["Offset of field: iothub_fota_source::tls"]
+        [::core::mem::offset_of!(iothub_fota_source, tls) - 52usize];
+};
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of iothub_fota_image"][::core::mem::size_of::<iothub_fota_image>() - 33usize];
+    ["Alignment of iothub_fota_image"][::core::mem::align_of::<iothub_fota_image>() - 1usize];
+    ["Offset of field: iothub_fota_image::version"]
+        [::core::mem::offset_of!(iothub_fota_image, version) - 0usize];
+    ["Offset of field: iothub_fota_image::confirmed"]
+        [::core::mem::offset_of!(iothub_fota_image, confirmed) - 32usize];
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
@@ -1328,6 +1402,15 @@ impl pdn_event {
     pub const PDN_EVENT_APN_RATE_CONTROL_OFF: pdn_event = pdn_event(7);
     pub const PDN_EVENT_CTX_DESTROYED: pdn_event = pdn_event(8);
 }
+impl Default for iothub_fota_source {
+    fn default() -> Self {
+        let mut s = ::core::mem::MaybeUninit::<Self>::uninit();
+        unsafe {
+            ::core::ptr::write_bytes(s.as_mut_ptr(), 0, 1);
+            s.assume_init()
+        }
+    }
+}
 impl Default for iothub_abi_entry {
     fn default() -> Self {
         let mut s = ::core::mem::MaybeUninit::<Self>::uninit();
@@ -1416,6 +1499,17 @@ unsafe extern "C" {
         len: usize,
     ) -> ::core::ffi::c_int;
     pub fn iothub_platform_led(on: bool);
+    pub fn iothub_platform_fota_start(
+        source: *const iothub_fota_source,
+        callback: iothub_fota_callback_t,
+    ) -> ::core::ffi::c_int;
+    pub fn iothub_platform_fota_cancel() -> ::core::ffi::c_int;
+    pub fn iothub_platform_fota_apply() -> ::core::ffi::c_int;
+    pub fn iothub_platform_fota_confirm() -> ::core::ffi::c_int;
+    pub fn iothub_platform_fota_image(
+        slot: ::core::ffi::c_uint,
+        image: *mut iothub_fota_image,
+    ) -> ::core::ffi::c_int;
     pub fn iothub_platform_modem_watch(
         handler: ::core::option::Option<
             unsafe extern "C" fn(what: ::core::ffi::c_uint, value: ::core::ffi::c_int),

@@ -12,6 +12,7 @@
 //! | [`tls`] | the same | what TLS misses under a tag |
 //! | [`mqtt`] | `net/mqtt_helper.h` | the connection |
 //! | [`settings`] | `iothub_platform.h` | what survives a reboot |
+//! | [`fota`] | `iothub_platform.h` | the slot that takes a new image |
 //! | [`platform`] | `iothub_platform.h` | clock, lock, wake, log, random |
 //!
 //! # Which callback runs where, and what is valid how long
@@ -21,6 +22,7 @@
 //! | [`mqtt::Callbacks::on_publish`] | mqtt_helper's, never from inside a call of ours | topic and payload until it returns | it delays reception |
 //! | [`mqtt::Callbacks::on_disconnect`] | mqtt_helper's, **or the caller's** inside [`mqtt::publish`], [`mqtt::subscribe`] or [`mqtt::disconnect`] whose write failed, before that returns | copy | no, and it must not connect again |
 //! | [`lte`] and [`pdn`] events | the system work queue, with the SDK's list lock held | copies | no, and no call of `pdn` |
+//! | [`fota`] facts | a thread of the download's | copies | no |
 //! | [`modem::Notice::Fault`] | **an interrupt** | copy | no, and no call of the modem |
 //! | [`modem::Notice::FunctionalMode`] | whoever sets it | copy | no, and no call of the modem |
 //!
@@ -31,6 +33,7 @@ pub mod abi;
 pub mod at;
 pub mod attest;
 mod errno;
+pub mod fota;
 pub mod jwt;
 pub mod keys;
 pub mod lte;

@@ -204,6 +204,16 @@ impl Registration {
         })
     }
 
+    /// What it was made with: ID scope, host name, registration id and payload.
+    pub(crate) fn names(&self) -> [&[u8]; 4] {
+        [
+            self.id_scope.as_bytes(),
+            self.hostname.as_bytes(),
+            self.registration_id.as_bytes(),
+            &self.payload,
+        ]
+    }
+
     /// Whether the next connection goes to DPS.
     pub(crate) fn is_due(&self) -> bool {
         self.due

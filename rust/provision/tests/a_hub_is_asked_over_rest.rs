@@ -177,3 +177,24 @@ fn an_individual_enrolment_carries_the_devices_certificate() {
     let deleted = asked.iter().find(|asked| asked.method == "DELETE").unwrap();
     assert!(deleted.path.starts_with("/enrollments/d1?"));
 }
+
+#[test]
+fn a_device_is_trusted_by_its_thumbprint() {
+    let bench = Bench::new();
+    bench.done(&["ca", "create"]);
+    bench.done(&["device", "create", "d1"]);
+    let hub = Stub::start(|asked| match asked.method.as_str() {
+        "GET" => (404, "{}".to_owned()),
+        _ => (200, "{}".to_owned()),
+    });
+    let create = ["hub", "device", "create", "d1", "--thumbprint"];
+    bench.done(&[&create[..], &["--emulator", &hub.url]].concat());
+    let asked = hub.asked();
+    let sent: serde_json::Value = serde_json::from_str(&asked[1].body).unwrap();
+    let certificate = bench.read("dev-certs/devices/d1.pem");
+    let certificate = iothub_provision::pki::Certificate::from_pem(&certificate).unwrap();
+    let authentication = &sent["authentication"];
+    assert_eq!(authentication["type"], "selfSigned");
+    let primary = &authentication["x509Thumbprint"]["primaryThumbprint"];
+    assert_eq!(primary, &certificate.thumbprint());
+}

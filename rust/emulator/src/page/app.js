@@ -103,11 +103,17 @@ theme(THEMES.includes(localStorage.getItem("theme")) ? localStorage.getItem("the
 $("theme").addEventListener("click", () => theme(THEMES[(THEMES.indexOf(localStorage.getItem("theme")) + 1) % 3]));
 $("help").addEventListener("click", help);
 $("find").addEventListener("input", drawList);
-$("find").addEventListener("keydown", (event) => { if (event.key === "Enter") document.querySelector("#devices a")?.click(); });
+$("find").addEventListener("keydown", (event) => {
+  if (event.key !== "Enter") return;
+  document.querySelector("#devices a")?.click();
+  $("find").value = "";
+  $("main").focus({ preventScroll: true });
+  drawList();
+});
 $("add").addEventListener("click", addDevice);
 for (const [view, text] of Object.entries(VIEWS)) $("views").append(el("a", { href: hashOf({ view }), "data-view": view }, text));
 addEventListener("keydown", keys);
-addEventListener("hashchange", render);
+addEventListener("hashchange", () => { $("dialog").close(); render(); });
 await loadAbout().catch(() => {});
 if (target.hub && !store.about?.hubs.includes(target.hub)) target.hub = null;
 start();

@@ -43,6 +43,7 @@ export function telemetry(box, id) {
       ["#", "Time (UTC)", "Body", "Properties"].map((it) => el("th", { scope: "col" }, it)))), body)));
   box.replaceChildren(controls, chips, area, messages);
 
+  const isMark = (it) => it.deviceId === id && ["connected", "closed", "refused"].includes(it.event);
   const current = () => view.paused ?? store.telemetry;
 
   function draw() {
@@ -66,6 +67,9 @@ export function telemetry(box, id) {
     let first = Infinity, latest = -Infinity;
     for (const points of all.values()) { first = Math.min(first, points[0][0]); latest = Math.max(latest, points.at(-1)[0]); }
     if (!Number.isFinite(latest)) { [shared.from, shared.to] = [0, 1]; return; }
+    const ended = store.events.findLast(isMark);
+    const at = ended ? Date.parse(ended.time) : 0;
+    if (at > latest && at - latest < (view.span || Infinity)) latest = at;
     shared.to = latest;
     shared.from = view.span ? Math.max(first, latest - view.span) : first;
     if (shared.to - shared.from < 2000) shared.from = shared.to - 2000;
@@ -83,7 +87,7 @@ export function telemetry(box, id) {
     chips.replaceChildren(...(every.length > 1 ? every.map((name) => el("button", { type: "button", class: "chip", "aria-pressed": `${visible.includes(name)}`,
       onclick: () => { hidden.set(name, visible.includes(name)); keep(`series:${id}`, Object.fromEntries(hidden)); draw(); } },
       el("i", { class: `swatch s${every.indexOf(name) % 8}` }), name)) : []));
-    const marks = store.events.filter((it) => it.deviceId === id && ["connected", "closed", "refused"].includes(it.event)).slice(-100)
+    const marks = store.events.filter(isMark).slice(-100)
       .map((it) => [Date.parse(it.time), `${it.event} at ${clock(it.time)}: ${it.reason ?? ""}`, it.event === "connected" ? "good" : "bad"]);
     charts = [...groups].map(([title, members]) => chart({ title, marks, shared, height: groups.size === 1 ? 240 : 170,
       series: members.map((name) => ({ name, short: view.together ? name : name.slice(title.length).replace(/^\./, "") || name, color: every.indexOf(name) % 8, points: all.get(name) })) }));

@@ -119,9 +119,9 @@ export function twin(box, id) {
     reported.textContent = pretty(strip(said));
     const [wanted, told] = [leaves(strip(desired)), leaves(strip(said))];
     const rows = [...new Set([...wanted.keys(), ...told.keys()])].sort().map((name) => {
-      const [state, kind] = verdict(name, wanted, told);
-      return el("tr", {}, el("td", { class: "mono" }, name), el("td", { class: "mono" }, text(wanted, name)), el("td", { class: "mono" }, text(told, name)),
-        el("td", {}, pill(state, kind)), el("td", { class: "num dim" }, clock(changedAt(said, name) ?? changedAt(desired, name))));
+      const [state, kind, why] = verdict(name, wanted, told);
+      return el("tr", {}, el("td", { class: "mono name" }, name), el("td", { class: "mono" }, text(wanted, name)), el("td", { class: "mono" }, text(told, name)),
+        el("td", {}, pill(state, kind), why ? ` ${why}` : null), el("td", { class: "num dim" }, clock(changedAt(said, name) ?? changedAt(desired, name))));
     });
     comparison.replaceChildren(table(["Property", "Desired", "Reported", "State", "Changed (UTC)"], rows,
       "Nothing is desired and nothing reported. Write a property on the left and save it; a connected device hears of it at once."));
@@ -166,7 +166,7 @@ const text = (map, name) => map.has(name) ? JSON.stringify(map.get(name)) : "–
 function verdict(name, wanted, told) {
   const said = told.get(name);
   if (isAnswer(said)) {
-    if (said.ac >= 400) return [`refused with ${said.ac}${said.ad ? `: ${said.ad}` : ""}`, "warn"];
+    if (said.ac >= 400) return [`refused with ${said.ac}`, "warn", said.ad];
     if (!wanted.has(name)) return ["only reported", ""];
     return JSON.stringify(said.value) === text(wanted, name) ? [`accepted with ${said.ac}`, "on"] : ["accepted an older value", "warn"];
   }

@@ -27,6 +27,7 @@ pub(super) fn routes() -> Router<Api> {
         .route("/admin/faults/{id}", axum::routing::delete(clear_fault))
         .route("/admin/connection-string", get(connection_string))
         .route("/admin/clock", get(about).put(set_clock))
+        .route("/admin/move", axum::routing::post(move_device))
         .route(
             "/admin/server-certificate",
             axum::routing::put(swap_certificate),
@@ -178,6 +179,16 @@ async fn set_clock(State(api): State<Api>, Document(document): Document) -> Answ
         format!("the clock is shifted by {shift} ms"),
     ));
     about(State(api)).await
+}
+
+async fn move_device(State(api): State<Api>, Document(document): Document) -> Answer {
+    let text = |name: &str| {
+        let text = document.get(name).and_then(Value::as_str);
+        text.ok_or_else(|| invalid(format!("'{name}' is missing")))
+    };
+    let (id, to) = (text("deviceId")?, text("hub")?);
+    let from = api.service.move_device(id, to).await?;
+    Ok(Json(json!({"deviceId": id, "from": from, "hub": to})).into_response())
 }
 
 async fn swap_certificate(State(api): State<Api>, Document(document): Document) -> Answer {

@@ -20,6 +20,8 @@ pub(super) fn routes() -> Router<Api> {
     Router::new()
         .route("/devices/query", post(query_devices))
         .route("/devices", get(list_devices))
+        // Node's service client asks with a slash.
+        .route("/devices/", get(list_devices))
         .route(
             "/devices/{id}",
             get(get_device).put(put_device).delete(delete_device),

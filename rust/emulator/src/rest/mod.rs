@@ -21,11 +21,13 @@ mod access;
 mod admin;
 mod arm;
 mod devices;
+mod firmware;
 mod https;
 mod messages;
 mod page;
 mod provisioning;
 mod stream;
+mod transfer;
 mod twins;
 
 pub(crate) use access::Access;
@@ -49,10 +51,12 @@ pub(crate) fn router(api: Api) -> Router {
     Router::new()
         .merge(devices::routes())
         .merge(twins::routes())
+        .merge(transfer::routes())
         .merge(messages::routes())
         .merge(admin::routes())
         .merge(arm::routes())
         .merge(provisioning::routes())
+        .merge(firmware::routes())
         .merge(page::routes())
         .fallback(unknown)
         .layer(middleware::from_fn_with_state(api.clone(), guard))

@@ -11,6 +11,7 @@ macro_rules! defines {
 }
 use defines;
 
+mod fota;
 mod modem;
 mod mqtt_helper;
 mod platform;

@@ -390,12 +390,16 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
             &identity,
             registration.as_ref(),
         )?;
-        if self.identity.is_same(&identity) && self.registration.is_some() == registration.is_some()
-        {
+        let is_same = self.identity.is_same(&identity);
+        let names = self.registration.as_ref().map(Registration::names);
+        if is_same && names == registration.as_ref().map(Registration::names) {
+            return Ok(());
+        }
+        self.registration = registration;
+        if is_same {
             return Ok(());
         }
         self.identity = identity;
-        self.registration = registration;
         while let Some(record) = self.outbox.find(|_| true) {
             self.outbox.remove(&record);
             match record.kind {

@@ -28,7 +28,7 @@ pub enum Failure {
     Tls,
     /// The connection ended, or stood still.
     Transfer,
-    /// The server's HTTP status.
+    /// The server's HTTP status; 0 where only a refusal is known.
     Http(u16),
     /// The image has another size than the job says.
     Size,
@@ -126,6 +126,8 @@ impl fmt::Display for Reason {
                 Failure::Connect => "no connection to the host",
                 Failure::Tls => "TLS: the host is not trusted",
                 Failure::Transfer => "the transfer broke off too often",
+                // Where the platform's library does not hand on the status.
+                Failure::Http(0) => "the server refuses it, or has no ranges",
                 Failure::Http(status) => {
                     f.write_str("the server answers ")?;
                     return status.fmt(f);

@@ -424,6 +424,9 @@ From a request only the public key is taken; name and extensions are decided her
 
 const BATCH_HELP: &str = "\
 Example:
+  iothub-provision device batch devices.csv --keep-going
+
+with devices.csv as:
   deviceId,csr
   352656100367872,
   352656100367880,requests/352656100367880.csr
