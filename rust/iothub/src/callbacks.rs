@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use iothub_proto::network;
-use ncs::{lte::Registration, mqtt, pdn, platform::Waiter};
+use ncs::{Plain, lte::Registration, mqtt, pdn, platform::Waiter};
 
 use crate::{
     driver,
@@ -72,10 +72,10 @@ fn on_pdn(event: pdn::Event) {
     }));
 }
 
-fn until_done(what: &str, mut attempt: impl FnMut() -> Result<(), ncs::Errno>) {
+fn until_done(what: &str, attempt: fn() -> Result<(), ncs::Errno>) {
     const AGAIN: Duration = Duration::from_secs(10);
     while let Err(errno) = attempt() {
-        log::error!("{what}: {errno}; again in {} s", AGAIN.as_secs());
+        log::error!("{}: {errno}; again in 10 s", Plain(what));
         let deadline = now() + AGAIN;
         while now() < deadline {
             Waiter::Driver.wait(Some(deadline.as_millis()));

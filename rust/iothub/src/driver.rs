@@ -4,7 +4,7 @@
 use core::time::Duration;
 
 use iothub_proto::{
-    Client, Config, ConfigError, Error, Event, Instant, Limits, Timeouts, dps, network, outbox,
+    Client, Config, ConfigError, Error, Event, Instant, Limits, Timeouts, network, outbox,
 };
 use ncs::platform::{Mutex, Slot, Waiter};
 use static_cell::StaticCell;
@@ -103,6 +103,8 @@ impl core::fmt::Display for StartError {
 
 pub(crate) type TheClient = Client<{ kconfig::OUTBOX }, { kconfig::IOTHUB_DPS }>;
 
+/// The client, where it lies and once it can work.
+static PLACE: Slot<&'static Mutex<TheClient>> = Slot::new();
 static CLIENT: Slot<&'static Mutex<TheClient>> = Slot::new();
 static HANDLER: Slot<Call> = Slot::new();
 /// Whether the modem and the network are ours to look after.
@@ -123,7 +125,7 @@ pub(crate) fn reconfigure(who: &Who<'_>) -> Result<(), ConfigError> {
         who: *who,
         ..Options::new(|_| {})
     };
-    with_config(&options, |config| {
+    with_config(&options, &mut |config| {
         client.with(|client| client.reconfigure(config))
     })
 }
@@ -134,18 +136,30 @@ fn start_as(options: &Options<'_>, call: Call) -> Result<(), StartError> {
     if CLIENT.get().is_some() {
         return Err(StartError::AlreadyStarted);
     }
-    let client = with_config(options, Client::new).map_err(StartError::Config)?;
-    let cell = CELL
-        .try_init(Mutex::new(client))
-        .ok_or(StartError::AlreadyStarted)?;
+    let place = match PLACE.get() {
+        Some(place) => place,
+        // In its place: it is larger than stacks are.
+        None => CELL
+            .try_init_with(|| Mutex::new(Client::unconfigured()))
+            .ok_or(StartError::AlreadyStarted)?,
+    };
+    PLACE.set(place);
+    with_config(options, &mut |config| {
+        place.with(|client| client.configure(config))
+    })
+    .map_err(StartError::Config)?;
     HANDLER.set(call);
     ATTACH.set(options.attach);
-    CLIENT.set(cell);
+    CLIENT.set(place);
     ncs::platform::start_driver(entry).map_err(|_| StartError::AlreadyStarted)
 }
 
-fn with_config<R>(options: &Options<'_>, f: impl FnOnce(&Config<'_>) -> R) -> R {
-    let identity = Identity::load(&options.who);
+fn with_config(
+    options: &Options<'_>,
+    f: &mut dyn FnMut(&Config<'_>) -> Result<(), ConfigError>,
+) -> Result<(), ConfigError> {
+    let mut identity = Identity::default();
+    identity.load(&options.who);
     let mut config = Config::new(&identity.hostname, &identity.device_id);
     config.model_id = Some(kconfig::IOTHUB_MODEL_ID).filter(|id| !id.is_empty());
     config.client_type = concat!("iothub/", env!("CARGO_PKG_VERSION"));
@@ -169,13 +183,10 @@ fn with_config<R>(options: &Options<'_>, f: impl FnOnce(&Config<'_>) -> R) -> R 
     } else {
         outbox::Policy::Reject
     };
-    config.dps = identity.dps.as_ref().map(|of| {
-        let mut config = dps::Config::new(&of.id_scope, &of.registration_id);
-        config.hostname = &of.endpoint;
-        config.reprovision_after =
-            u32::try_from(kconfig::IOTHUB_DPS_REPROVISION_AFTER).unwrap_or(10);
-        config
-    });
+    config.dps = identity.dps();
+    if let Some(dps) = &mut config.dps {
+        dps.reprovision_after = u32::try_from(kconfig::IOTHUB_DPS_REPROVISION_AFTER).unwrap_or(10);
+    }
     config.assignment = identity.assignment();
     config.limits = Limits {
         packet: usize::try_from(kconfig::MQTT_HELPER_RX_TX_BUFFER_SIZE).unwrap_or(0),
@@ -214,7 +225,10 @@ extern "C" fn entry() {
         let (deadline, phase) =
             client.with(|client| (client.poll_timeout(), client.status().phase));
         let look = patience.look(phase, now());
-        let deadline = deadline.into_iter().chain(look).min();
+        let deadline = match (deadline, look) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
         Waiter::Driver.wait(deadline.map(Instant::as_millis));
     }
 }

@@ -2,8 +2,8 @@
 
 use core::ffi::CStr;
 
-use iothub_proto::dps::Assignment;
-use ncs::settings;
+use iothub_proto::dps::{self, Assignment};
+use ncs::{Plain, settings};
 
 use crate::kconfig;
 
@@ -26,17 +26,16 @@ const TEXT: usize = 128;
 type Text = heapless::String<TEXT>;
 
 /// The strings of a configuration, on the stack while the client is made.
+#[derive(Default)]
 pub(crate) struct Identity {
     pub(crate) hostname: Text,
     pub(crate) device_id: Text,
-    pub(crate) dps: Option<Dps>,
-    assigned: Option<(Text, Text)>,
-}
-
-pub(crate) struct Dps {
-    pub(crate) id_scope: Text,
-    pub(crate) endpoint: Text,
-    pub(crate) registration_id: Text,
+    has_dps: bool,
+    id_scope: Text,
+    endpoint: Text,
+    registration_id: Text,
+    assigned_hub: Text,
+    assigned_device_id: Text,
 }
 
 /// Who the device is to be, where the application says so: see [`Options`](crate::Options). An empty text stands for
@@ -65,8 +64,7 @@ pub enum Who<'a> {
 }
 
 impl Identity {
-    pub(crate) fn load(who: &Who<'_>) -> Self {
-        let given = |value: &str| Some(text(value)).filter(|text| !text.is_empty());
+    pub(crate) fn load(&mut self, who: &Who<'_>) {
         let (hostname, device_id, id_scope, registration_id, dps) = match *who {
             Who::Configured => ("", "", "", "", None),
             Who::Device(id) => ("", id, "", id, None),
@@ -79,47 +77,69 @@ impl Identity {
                 registration_id,
             } => ("", "", id_scope, registration_id, Some(true)),
         };
-        let mut device_id = given(device_id)
-            .or_else(|| setting(key::DEVICE_ID))
-            .unwrap_or_else(|| text(kconfig::IOTHUB_DEVICE_ID));
-        if device_id.is_empty() && kconfig::IOTHUB_DEVICE_ID_HARDWARE {
-            device_id = hardware_id();
+        let device = &mut self.device_id;
+        choose(device, device_id, key::DEVICE_ID, kconfig::IOTHUB_DEVICE_ID);
+        if device.is_empty() && kconfig::IOTHUB_DEVICE_ID_HARDWARE {
+            hardware_id(device);
         }
-        let hostname = given(hostname)
-            .or_else(|| setting(key::HOSTNAME))
-            .unwrap_or_else(|| text(kconfig::IOTHUB_HOSTNAME));
-        let id_scope = given(id_scope)
-            .or_else(|| setting(key::DPS_ID_SCOPE))
-            .unwrap_or_else(|| text(kconfig::IOTHUB_DPS_ID_SCOPE));
-        let dps = dps.unwrap_or(kconfig::IOTHUB_DPS && !id_scope.is_empty());
-        let dps = dps.then(|| Dps {
-            id_scope,
-            endpoint: setting(key::DPS_ENDPOINT)
-                .unwrap_or_else(|| text(kconfig::IOTHUB_DPS_HOSTNAME)),
-            registration_id: given(registration_id)
-                .or_else(|| setting(key::DPS_REGISTRATION_ID))
-                .or_else(|| given(kconfig::IOTHUB_DPS_REGISTRATION_ID))
-                .unwrap_or_else(|| device_id.clone()),
-        });
-        let assigned = dps
-            .is_some()
-            .then(|| setting(key::ASSIGNED_HUB).zip(setting(key::ASSIGNED_DEVICE_ID)))
-            .flatten();
-        Self {
-            hostname,
-            device_id,
-            dps,
-            assigned,
+        let hub = &mut self.hostname;
+        choose(hub, hostname, key::HOSTNAME, kconfig::IOTHUB_HOSTNAME);
+        if kconfig::IOTHUB_DPS || dps == Some(true) {
+            self.load_dps(id_scope, registration_id, dps);
         }
     }
 
+    fn load_dps(&mut self, id_scope: &str, registration_id: &str, dps: Option<bool>) {
+        let scope = &mut self.id_scope;
+        choose(
+            scope,
+            id_scope,
+            key::DPS_ID_SCOPE,
+            kconfig::IOTHUB_DPS_ID_SCOPE,
+        );
+        self.has_dps = dps.unwrap_or(!scope.is_empty());
+        if !self.has_dps {
+            return;
+        }
+        let endpoint = &mut self.endpoint;
+        choose(
+            endpoint,
+            "",
+            key::DPS_ENDPOINT,
+            kconfig::IOTHUB_DPS_HOSTNAME,
+        );
+        choose(
+            &mut self.registration_id,
+            registration_id,
+            key::DPS_REGISTRATION_ID,
+            kconfig::IOTHUB_DPS_REGISTRATION_ID,
+        );
+        if self.registration_id.is_empty() {
+            set(&mut self.registration_id, &self.device_id);
+        }
+        choose(&mut self.assigned_hub, "", key::ASSIGNED_HUB, "");
+        choose(
+            &mut self.assigned_device_id,
+            "",
+            key::ASSIGNED_DEVICE_ID,
+            "",
+        );
+    }
+
+    pub(crate) fn dps(&self) -> Option<dps::Config<'_>> {
+        self.has_dps.then(|| {
+            let mut config = dps::Config::new(&self.id_scope, &self.registration_id);
+            config.hostname = &self.endpoint;
+            config
+        })
+    }
+
     pub(crate) fn assignment(&self) -> Option<Assignment<'_>> {
-        self.assigned
-            .as_ref()
-            .map(|(hostname, device_id)| Assignment {
-                hostname,
-                device_id,
-            })
+        let is_there = !(self.assigned_hub.is_empty() || self.assigned_device_id.is_empty());
+        is_there.then_some(Assignment {
+            hostname: &self.assigned_hub,
+            device_id: &self.assigned_device_id,
+        })
     }
 }
 
@@ -149,7 +169,11 @@ impl Assigned {
     /// What DPS assigned last, as it is remembered over reboots, copied to `buffer`. `None` where there is none, or it
     /// does not fit.
     pub fn load(self, buffer: &mut [u8]) -> Option<&str> {
-        let value = setting(self.key())?;
+        let mut value = Text::new();
+        setting(&mut value, self.key());
+        if value.is_empty() {
+            return None;
+        }
         let place = buffer.get_mut(..value.len())?;
         place.copy_from_slice(value.as_bytes());
         core::str::from_utf8(place).ok()
@@ -170,40 +194,43 @@ pub(crate) fn erase_assignment() -> Result<(), ncs::Errno> {
     settings::delete(key::ASSIGNED_DEVICE_ID)
 }
 
-fn setting(key: &CStr) -> Option<Text> {
-    let mut buffer = [0; TEXT];
-    match settings::read(key, &mut buffer) {
-        Ok(Some(value)) => match core::str::from_utf8(value) {
-            Ok(value) => Some(text(value.trim_end())).filter(|value| !value.is_empty()),
-            Err(_) => {
-                log::error!("the setting {} is not text: it is ignored", name(key));
-                None
-            }
-        },
-        Ok(None) => None,
-        Err(errno) => {
-            log::error!("the setting {} cannot be read: {errno}", name(key));
-            None
-        }
+/// What was given, else the setting, else the default; empty where there is none of them.
+fn choose(target: &mut Text, given: &str, key: &CStr, default: &str) {
+    set(target, given);
+    if target.is_empty() {
+        setting(target, key);
+    }
+    if target.is_empty() {
+        set(target, default);
     }
 }
 
-fn name(key: &CStr) -> &str {
-    key.to_str().unwrap_or_default()
+/// Empty where there is none.
+fn setting(target: &mut Text, key: &CStr) {
+    let mut buffer = [0; TEXT];
+    match settings::read(key, &mut buffer) {
+        Ok(value) => match core::str::from_utf8(value.unwrap_or_default().trim_ascii_end()) {
+            Ok(value) => set(target, value),
+            Err(_) => log::error!("the setting {} is not text: it is ignored", name(key)),
+        },
+        Err(errno) => log::error!("the setting {} cannot be read: {errno}", name(key)),
+    }
 }
 
-fn hardware_id() -> Text {
+fn name(key: &CStr) -> Plain<'_> {
+    Plain(key.to_str().unwrap_or_default())
+}
+
+fn hardware_id(target: &mut Text) {
     let mut buffer = [0; TEXT];
     match ncs::platform::hardware_id(&mut buffer) {
-        Ok(id) => text(id),
-        Err(errno) => {
-            log::error!("the hardware gives no id: {errno}");
-            Text::new()
-        }
+        Ok(id) => set(target, id),
+        Err(errno) => log::error!("the hardware gives no id: {errno}"),
     }
 }
 
 /// Longer texts are left out, so that a cut one is never taken for a name.
-fn text(value: &str) -> Text {
-    Text::try_from(value).unwrap_or_default()
+fn set(target: &mut Text, text: &str) {
+    target.clear();
+    let _ = target.push_str(text);
 }

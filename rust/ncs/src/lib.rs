@@ -30,5 +30,7 @@ pub mod mqtt;
 pub mod pdn;
 pub mod platform;
 pub mod settings;
+mod text;
 
 pub use errno::Errno;
+pub use text::{Decimal, Plain};

@@ -195,7 +195,9 @@ impl log::Log for Logger {
         let mut line = Line::default();
         // The only error is that of the line being full, which cuts it.
         let _ = core::fmt::Write::write_fmt(&mut line, *record.args());
-        let target = record.target().split(':').next().unwrap_or_default();
+        let target = record.target();
+        let end = target.bytes().position(|byte| byte == b':');
+        let target = end.and_then(|end| target.get(..end)).unwrap_or(target);
         let level = record.level() as u32;
         let length = line.0.len();
         // `Line` keeps a byte for it.
@@ -221,12 +223,11 @@ struct Line(heapless::String<{ LOG_LINE + 1 }>);
 
 impl core::fmt::Write for Line {
     fn write_str(&mut self, text: &str) -> core::fmt::Result {
-        for character in text.chars() {
-            if self.0.len() + character.len_utf8() > LOG_LINE {
-                return Err(core::fmt::Error);
-            }
-            self.0.push(character).map_err(|_| core::fmt::Error)?;
+        let end = text.floor_char_boundary(LOG_LINE - self.0.len());
+        let fits = text.get(..end).unwrap_or_default();
+        match self.0.push_str(fits) {
+            Ok(()) if end == text.len() => Ok(()),
+            _ => Err(core::fmt::Error),
         }
-        Ok(())
     }
 }

@@ -83,6 +83,10 @@ impl Prefix {
 pub struct Prefixes(Vec<Prefix, PREFIXES>);
 
 impl Prefixes {
+    pub(crate) const fn new() -> Self {
+        Self(Vec::new())
+    }
+
     /// Reads the AAAA records of `ipv4only.arpa` (RFC 7050 section 3). A prefix counts where one of the two
     /// well-known addresses stands at exactly one place of a record, or where both records agree on the place.
     pub fn discover(records: &[V6]) -> Self {

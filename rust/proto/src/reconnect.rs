@@ -67,7 +67,11 @@ impl Policy {
 fn millis(duration: Duration) -> u32 {
     u32::try_from(duration.as_secs())
         .ok()
-        .and_then(|seconds| seconds.checked_mul(1000)?.checked_add(duration.subsec_millis()))
+        .and_then(|seconds| {
+            seconds
+                .checked_mul(1000)?
+                .checked_add(duration.subsec_millis())
+        })
         .unwrap_or(u32::MAX)
 }
 

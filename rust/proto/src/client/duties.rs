@@ -119,14 +119,8 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
 
     /// When to call `handle_timeout`, unless something else happens before.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        [
-            self.timers.next(),
-            self.gate.poll_timeout(),
-            self.calls.poll_timeout(),
-        ]
-        .into_iter()
-        .flatten()
-        .min()
+        let next = earlier(self.timers.next(), self.gate.poll_timeout());
+        earlier(next, self.calls.poll_timeout())
     }
 
     fn next_duty<'b>(&mut self, now: Instant, writer: Writer<'b>) -> Option<(Duty, Command<'b>)> {
@@ -446,6 +440,13 @@ fn fits<T>(written: Result<T, Full>) -> Option<T> {
         log::error!("the buffer of poll_command is smaller than Limits::transmit");
     }
     written.ok()
+}
+
+fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
 }
 
 /// What SUBSCRIBE with all filters takes.

@@ -13,10 +13,10 @@ use crate::dps::Registration;
 use crate::error::{Capacity, ConfigError, Disconnect, Error, InvalidRequest};
 use crate::event::{Event, Events};
 use crate::id::{CommandId, MessageId, MethodId, RequestId};
-use crate::identity::Identity;
+use crate::identity::{Identity, Names};
 use crate::json;
 use crate::methods::{self, Calls, MethodResponse};
-use crate::network::{Gate, Peer};
+use crate::network::{self, Gate, Peer};
 use crate::outbox::{self, Kind, Outbox};
 use crate::reconnect::{self, Random};
 use crate::status::{Phase, Status};
@@ -30,39 +30,41 @@ use crate::writer::Writer;
 ///
 /// `OUTBOX` is the size of the outbox in bytes; a message takes its body, its property bag and 16 bytes.
 /// Without `DPS` the code for it is not linked, and a configuration with it is refused.
+// What is used most comes first, the large last: instructions with small offsets are short.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Client<const OUTBOX: usize, const DPS: bool = true> {
-    identity: Identity,
-    settings: Settings,
-    registration: Option<Registration>,
-    gate: Gate,
     state: State,
+    in_hand: Option<(CommandId, Duty)>,
     /// The application wants to be connected.
     wanted: bool,
     attach: Attach,
     assignment: AssignmentDuty,
-    in_hand: Option<(CommandId, Duty)>,
-    timers: Timers,
-    outbox: Outbox<OUTBOX>,
     get: Get,
     /// Failed requests for the document in a row, on this connection.
     get_failures: u32,
-    tracker: Tracker,
-    calls: Calls,
-    events: Events,
-    random: Random,
-    last_connect: Option<Instant>,
-    peer: Option<Peer>,
-    prefixes: Prefixes,
     /// Messages larger than the payload buffer, in a row.
     oversize: u32,
-    /// The packet whose round trip is measured.
-    measured: Option<(u16, Instant)>,
     next_message: u32,
     next_request: u32,
     next_command: u32,
     next_packet: u16,
+    gate: Gate,
+    settings: Settings,
+    timers: Timers,
+    tracker: Tracker,
+    random: Random,
+    last_connect: Option<Instant>,
+    peer: Option<Peer>,
+    /// The packet whose round trip is measured.
+    measured: Option<(u16, Instant)>,
     status: Status,
+    prefixes: Prefixes,
+    calls: Calls,
+    events: Events,
+    identity: Identity,
+    registration: Registration,
+    outbox: Outbox<OUTBOX>,
 }
 
 /// What is copied from [`Config`] as it is.
@@ -152,6 +154,57 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
     ///
     /// Fails with a [`ConfigError`] that names the field.
     pub fn new(config: &Config<'_>) -> Result<Self, ConfigError> {
+        let mut client = Self::unconfigured();
+        client.configure(config)?;
+        Ok(client)
+    }
+
+    /// A client that cannot do anything before [`Client::configure`]: for a place in static memory, since a client is
+    /// too large for the stack of a device.
+    pub const fn unconfigured() -> Self {
+        Self {
+            state: State::Idle,
+            in_hand: None,
+            wanted: false,
+            attach: Attach::Due,
+            assignment: AssignmentDuty::None,
+            get: Get::Idle,
+            get_failures: 0,
+            oversize: 0,
+            next_message: 1,
+            next_request: 0,
+            next_command: 1,
+            next_packet: 1,
+            gate: Gate::new(network::GateConfig::new()),
+            settings: Settings {
+                keep_alive: Duration::ZERO,
+                backoff: reconnect::Policy::new(),
+                timeouts: Timeouts::new(),
+                outbox: outbox::Policy::Reject,
+                reconnect: false,
+                request_twin: false,
+                limits: Limits::new(),
+            },
+            timers: Timers::new(),
+            tracker: Tracker::new(),
+            random: Random::new(0),
+            last_connect: None,
+            peer: None,
+            measured: None,
+            status: Status::new(),
+            prefixes: Prefixes::new(),
+            calls: Calls::new(),
+            events: Events::new(),
+            identity: Identity::new(),
+            registration: Registration::new(),
+            outbox: Outbox::new(),
+        }
+    }
+
+    /// What [`Client::new`] does, in place. Before anything else, and once.
+    ///
+    /// Fails as [`Client::new`]; then the client is as it was.
+    pub fn configure(&mut self, config: &Config<'_>) -> Result<(), ConfigError> {
         if config.keep_alive > config.keep_alive_limit {
             return Err(ConfigError::KeepAlive);
         }
@@ -163,56 +216,46 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
         {
             return Err(ConfigError::Backoff);
         }
-        let identity = Identity::new(config)?;
-        let registration = registration::<DPS>(config, &identity)?;
-        check_buffers(
-            &config.limits,
-            config.client_type,
-            &identity,
-            registration.as_ref(),
-        )?;
-        let mut random = Random::new(config.seed);
-        Ok(Self {
-            identity,
-            registration,
-            gate: Gate::new(config.gate),
-            settings: Settings {
-                keep_alive: config.keep_alive,
-                backoff,
-                timeouts: config.timeouts,
-                outbox: config.outbox,
-                reconnect: config.reconnect,
-                request_twin: config.request_twin,
-                limits: config.limits,
-            },
-            state: State::Idle,
-            wanted: false,
-            attach: Attach::Due,
-            assignment: AssignmentDuty::None,
-            in_hand: None,
-            timers: Timers::new(),
-            outbox: Outbox::new(),
-            get: Get::Idle,
-            get_failures: 0,
-            tracker: Tracker::new(),
-            calls: Calls::new(),
-            events: Events::default(),
-            last_connect: None,
-            peer: None,
-            prefixes: Prefixes::default(),
-            oversize: 0,
-            measured: None,
-            next_message: 1,
-            // Small, so that it stays readable in logs; random, so that no answer to an earlier boot fits.
-            next_request: random.next() & 0xF_FFFF,
-            next_command: 1,
-            next_packet: 1,
-            random,
-            status: Status {
-                attempts: config.attempts,
-                ..Status::default()
-            },
-        })
+        let names = self.check(config, &config.limits)?;
+        self.settings = Settings {
+            keep_alive: config.keep_alive,
+            backoff,
+            timeouts: config.timeouts,
+            outbox: config.outbox,
+            reconnect: config.reconnect,
+            request_twin: config.request_twin,
+            limits: config.limits,
+        };
+        self.gate = Gate::new(config.gate);
+        self.random = Random::new(config.seed);
+        // Small, so that it stays readable in logs; random, so that no answer to an earlier boot fits.
+        self.next_request = self.random.next() & 0xF_FFFF;
+        self.status.attempts = config.attempts;
+        self.become_device(&names, config);
+        Ok(())
+    }
+
+    /// The names of a configuration that can work with these buffers.
+    fn check<'a>(&self, config: &Config<'a>, limits: &Limits) -> Result<Names<'a>, ConfigError> {
+        let names = Names::new(config)?;
+        let mut words = names.longest_connect(config);
+        if let Some(dps) = &config.dps {
+            if !DPS {
+                return Err(ConfigError::NoProvisioning);
+            }
+            dps.check()?;
+            words = words.max(dps.longest_connect(config.client_type));
+        }
+        check_buffers(limits, words, names.telemetry_topic_len())?;
+        Ok(names)
+    }
+
+    fn become_device(&mut self, names: &Names<'_>, config: &Config<'_>) {
+        self.identity.set(names, config);
+        if DPS {
+            self.registration
+                .set(config.dps.as_ref(), names.is_assigned());
+        }
     }
 
     /// Wish: attach, pass the gate, provision, connect, and stay connected.
@@ -280,7 +323,7 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
         let _ = now;
         let bag = message.check().map_err(Error::InvalidRequest)?;
         self.check_size(
-            self.identity.telemetry_topic_len() + bag,
+            self.identity.names().telemetry_topic_len() + bag,
             message.payload.len(),
         )?;
         let kind = match message.qos {
@@ -382,20 +425,13 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
         {
             return Err(ConfigError::Started);
         }
-        let identity = Identity::new(config)?;
-        let registration = registration::<DPS>(config, &identity)?;
-        check_buffers(
-            &self.settings.limits,
-            config.client_type,
-            &identity,
-            registration.as_ref(),
-        )?;
-        if self.identity.is_same(&identity) && self.registration.is_some() == registration.is_some()
-        {
+        let names = self.check(config, &self.settings.limits)?;
+        let has_dps = DPS && self.registration.is_set();
+        let is_same = self.identity.names() == names && has_dps == config.dps.is_some();
+        if is_same {
             return Ok(());
         }
-        self.identity = identity;
-        self.registration = registration;
+        self.become_device(&names, config);
         while let Some(record) = self.outbox.find(|_| true) {
             self.outbox.remove(&record);
             match record.kind {
@@ -469,11 +505,7 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
 
     /// The registration; never where the client was made without DPS, which the compiler sees.
     fn dps(&mut self) -> Option<&mut Registration> {
-        if DPS {
-            self.registration.as_mut()
-        } else {
-            None
-        }
+        (DPS && self.registration.is_set()).then_some(&mut self.registration)
     }
 
     fn request_id(&mut self) -> RequestId {
@@ -543,33 +575,12 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
     }
 }
 
-fn registration<const DPS: bool>(
-    config: &Config<'_>,
-    identity: &Identity,
-) -> Result<Option<Registration>, ConfigError> {
-    match &config.dps {
-        Some(_) if !DPS => Err(ConfigError::NoProvisioning),
-        Some(dps) if DPS => Registration::new(dps, !identity.hostname.is_empty()).map(Some),
-        _ => Ok(None),
-    }
-}
-
 /// Whether everything but a message's own part fits the platform's buffers.
-fn check_buffers(
-    limits: &Limits,
-    client_type: &str,
-    identity: &Identity,
-    registration: Option<&Registration>,
-) -> Result<(), ConfigError> {
-    let words = identity
-        .longest_connect(registration.is_some())
-        .max(registration.map_or(0, |registration| registration.longest_connect(client_type)));
-    let telemetry = identity.telemetry_topic_len() + PUBLISH_OVERHEAD;
-    if limits.packet
-        < telemetry
-            .max(words + CONNECT_OVERHEAD)
-            .max(duties::SUBSCRIBE_LEN)
-    {
+fn check_buffers(limits: &Limits, words: usize, topic: usize) -> Result<(), ConfigError> {
+    let packet = (topic + PUBLISH_OVERHEAD)
+        .max(words + CONNECT_OVERHEAD)
+        .max(duties::SUBSCRIBE_LEN);
+    if limits.packet < packet {
         return Err(ConfigError::PacketBuffer);
     }
     if limits.transmit < words + crate::identity::NAME_MAX + 1 {

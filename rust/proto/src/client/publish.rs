@@ -72,8 +72,8 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
         rid: &'a [u8],
         payload: &'a [u8],
     ) -> Option<Event<'a>> {
-        let answerable = core::str::from_utf8(rid)
-            .is_ok_and(|rid| !rid.contains(|char: char| matches!(char, '+' | '#') || char < ' '));
+        let answerable = core::str::from_utf8(rid).is_ok()
+            && !rid.iter().any(|byte| matches!(byte, b'+' | b'#' | 0..b' '));
         if !answerable {
             return Some(Event::UnknownTopic(topic));
         }
@@ -207,8 +207,9 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
         if !on_dps || !awaited {
             return Some(Event::UnmatchedAnswer { status, request });
         }
-        let registration = self.registration.as_mut()?;
-        let outcome = registration.answer(status, retry_after, payload, &mut self.identity);
+        let outcome = self
+            .registration
+            .answer(status, retry_after, payload, &mut self.identity);
         self.provisioned(now, outcome)
     }
 
