@@ -54,7 +54,7 @@ pub(crate) fn event(event: &Event<'_>) {
         }
         Event::UnknownTopic(topic) => log::warn!(
             "a message on a topic of {} bytes that is none of ours",
-            topic.len()
+            Decimal::from(topic.len() as u32)
         ),
         Event::Oversize { discarded, count } => log::error!(
             "a message larger than the payload buffer of {} bytes {}",
@@ -143,7 +143,7 @@ fn provisioning(event: &dps::Event<'_>) {
 
 fn disconnected(cause: Disconnect, retry_in: Option<Duration>) {
     match retry_in {
-        None if cause == Disconnect::Requested => log::info!("disconnected: {cause}"),
+        None if matches!(cause, Disconnect::Requested) => log::info!("disconnected: {cause}"),
         Some(wait) => log::warn!("disconnected: {cause}; next attempt in {}", Time(wait)),
         None => log::warn!("disconnected: {cause}"),
     }

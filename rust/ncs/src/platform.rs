@@ -89,13 +89,7 @@ impl<T> Mutex<T> {
     /// # Panics
     /// When it is entered again from inside `f`, on platforms whose lock does not rather deadlock.
     pub fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
-        // SAFETY: takes no arguments; the guard below unlocks.
-        unsafe { ncs_sys::iothub_platform_lock() };
-        let _guard = Unlock(&self.busy);
-        assert!(
-            !self.busy.replace(true),
-            "the platform's lock was entered twice"
-        );
+        let _guard = Unlock::new(&self.busy);
         // SAFETY: the lock is held and `busy` was false, so this is the only reference.
         f(unsafe { &mut *self.value.get() })
     }
@@ -103,10 +97,22 @@ impl<T> Mutex<T> {
 
 struct Unlock<'a>(&'a Cell<bool>);
 
+impl<'a> Unlock<'a> {
+    #[inline(never)]
+    fn new(busy: &'a Cell<bool>) -> Self {
+        // SAFETY: takes no arguments; the guard unlocks.
+        unsafe { ncs_sys::iothub_platform_lock() };
+        let guard = Self(busy);
+        assert!(!busy.replace(true), "the platform's lock was entered twice");
+        guard
+    }
+}
+
 impl Drop for Unlock<'_> {
+    #[inline(never)]
     fn drop(&mut self) {
         self.0.set(false);
-        // SAFETY: made only by `with`, after it has locked.
+        // SAFETY: made only by `new`, after it has locked.
         unsafe { ncs_sys::iothub_platform_unlock() }
     }
 }

@@ -468,9 +468,9 @@ fn error_code(json: &[u8]) -> u32 {
 /// It goes into a topic as it is.
 fn is_operation_id(text: &str) -> bool {
     !text.is_empty()
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-._~:".contains(&byte))
+        && text.bytes().all(|byte| {
+            byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b':')
+        })
 }
 
 /// <https://learn.microsoft.com/azure/iot-dps/concepts-service#registration-id>
@@ -478,7 +478,7 @@ fn is_registration_id(text: &str) -> bool {
     text.len() <= NAME_MAX
         && text
             .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-._:".contains(&byte))
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b':'))
         && text
             .bytes()
             .last()

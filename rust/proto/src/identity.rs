@@ -213,7 +213,24 @@ pub(crate) fn is_hostname(text: &str) -> bool {
 /// The hub's rule for ids, without `/`, `+` and `#`, which a topic name cannot carry.
 fn is_id(text: &str) -> bool {
     (1..=NAME_MAX).contains(&text.len())
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-.%_*?!(),:=@$'".contains(&byte))
+        && text.bytes().all(|byte| {
+            byte.is_ascii_alphanumeric()
+                || matches!(
+                    byte,
+                    b'-' | b'.'
+                        | b'%'
+                        | b'_'
+                        | b'*'
+                        | b'?'
+                        | b'!'
+                        | b'('
+                        | b')'
+                        | b','
+                        | b':'
+                        | b'='
+                        | b'@'
+                        | b'$'
+                        | b'\''
+                )
+        })
 }

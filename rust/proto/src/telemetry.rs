@@ -195,7 +195,27 @@ fn separate(writer: &mut Writer<'_>, start: usize) -> Result<(), Full> {
 
 fn is_message_id(id: &str) -> bool {
     id.len() <= MESSAGE_ID_MAX
-        && id
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-:.+%_#*?!(),=@;$'".contains(&byte))
+        && id.bytes().all(|byte| {
+            byte.is_ascii_alphanumeric()
+                || matches!(
+                    byte,
+                    b'-' | b':'
+                        | b'.'
+                        | b'+'
+                        | b'%'
+                        | b'_'
+                        | b'#'
+                        | b'*'
+                        | b'?'
+                        | b'!'
+                        | b'('
+                        | b')'
+                        | b','
+                        | b'='
+                        | b'@'
+                        | b';'
+                        | b'$'
+                        | b'\''
+                )
+        })
 }

@@ -282,7 +282,7 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
         cause: Disconnect,
         writer: Writer<'b>,
     ) -> Option<(Duty, Command<'b>)> {
-        let flushes = (target, cause) == (Target::Hub, Disconnect::Requested);
+        let flushes = matches!((target, cause), (Target::Hub, Disconnect::Requested));
         if flushes && self.next_record().is_some() {
             return self.record_duty(writer);
         }
@@ -327,7 +327,7 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
             }
         }
         let mut blocked = false;
-        self.outbox.find(|record| match record.kind {
+        self.outbox.find(&mut |record| match record.kind {
             _ if record.in_flight => false,
             Kind::Report => reports < WINDOW,
             Kind::Kept if messages >= WINDOW => {
@@ -361,7 +361,7 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
             Duty::Record(packet) => {
                 let found = self
                     .outbox
-                    .find(|record| record.packet == packet && !record.in_flight);
+                    .find(&mut |record| record.packet == packet && !record.in_flight);
                 if let Some(record) = found {
                     self.record_written(now, &record);
                 }
@@ -409,7 +409,11 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
         loop {
             let id = self.next_packet;
             self.next_packet = self.next_packet.checked_add(1).unwrap_or(1);
-            if self.outbox.find(|record| record.packet == id).is_none() {
+            if self
+                .outbox
+                .find(&mut |record| record.packet == id)
+                .is_none()
+            {
                 return id;
             }
         }

@@ -103,7 +103,7 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
     pub fn handle_puback(&mut self, now: Instant, message_id: u16) {
         self.heard_or_wrote(now);
         let in_hand = self.in_hand;
-        let acknowledged = self.outbox.find(|record| {
+        let acknowledged = self.outbox.find(&mut |record| {
             record.kind == Kind::Kept
                 && record.packet == message_id
                 && (record.in_flight || super::is_in_hand(in_hand, message_id))

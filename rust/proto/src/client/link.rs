@@ -104,7 +104,7 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
         let wait = self.back_off(now, target, was_ready, cause);
         self.state = State::Ending;
         self.status.last_disconnect = Some(cause);
-        if !self.settings.reconnect && cause != Disconnect::Provisioned {
+        if !self.settings.reconnect && !matches!(cause, Disconnect::Provisioned) {
             self.wanted = false;
         }
         self.events.push(Event::Disconnected {
@@ -205,7 +205,7 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
     fn report_timeout(&mut self, now: Instant) {
         let oldest = self
             .outbox
-            .find(|record| record.kind == Kind::Report && record.in_flight);
+            .find(&mut |record| record.kind == Kind::Report && record.in_flight);
         if let Some(record) = oldest {
             self.outbox.remove(&record);
             self.events.push(Event::ReportFailed {
@@ -225,7 +225,7 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
         };
         let more = self
             .outbox
-            .find(|record| record.kind == kind && record.in_flight);
+            .find(&mut |record| record.kind == kind && record.in_flight);
         match more {
             Some(_) => self.timers.start(timer, now + wait),
             None => self.timers.stop(timer),

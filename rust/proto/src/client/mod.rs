@@ -432,7 +432,7 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
             return Ok(());
         }
         self.become_device(&names, config);
-        while let Some(record) = self.outbox.find(|_| true) {
+        while let Some(record) = self.outbox.find(&mut |_| true) {
             self.outbox.remove(&record);
             match record.kind {
                 Kind::Once | Kind::Kept if self.events.room() > 1 => self.dropped(record.id),
@@ -545,7 +545,7 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
                 return Err(full);
             }
             let in_hand = self.in_hand;
-            let oldest = self.outbox.find(|record| {
+            let oldest = self.outbox.find(&mut |record| {
                 matches!(record.kind, Kind::Once | Kind::Kept)
                     && !record.in_flight
                     && !is_in_hand(in_hand, record.packet)

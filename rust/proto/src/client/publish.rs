@@ -123,7 +123,7 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
             return self.handle_document(now, status, request, payload);
         }
         let in_hand = self.in_hand;
-        let report = self.outbox.find(|record| {
+        let report = self.outbox.find(&mut |record| {
             record.kind == Kind::Report
                 && record.id == request.0
                 && (record.in_flight || super::is_in_hand(in_hand, record.packet))
