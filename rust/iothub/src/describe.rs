@@ -144,6 +144,7 @@ fn provisioning(event: &dps::Event<'_>) {
 fn disconnected(cause: Disconnect, retry_in: Option<Duration>) {
     match retry_in {
         None if matches!(cause, Disconnect::Requested) => log::info!("disconnected: {cause}"),
+        Some(_) if matches!(cause, Disconnect::Provisioned) => log::info!("disconnected: {cause}"),
         Some(wait) => log::warn!("disconnected: {cause}; next attempt in {}", Time(wait)),
         None => log::warn!("disconnected: {cause}"),
     }

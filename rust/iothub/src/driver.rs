@@ -7,7 +7,7 @@ use iothub_proto::{
     Client, Config, ConfigError, Error, Event, Instant, Limits, Timeouts, network, outbox,
 };
 use ncs::platform::{Mutex, Slot, Waiter};
-use static_cell::StaticCell;
+use static_cell::ConstStaticCell;
 
 use crate::{
     callbacks,
@@ -103,8 +103,8 @@ impl core::fmt::Display for StartError {
 
 pub(crate) type TheClient = Client<{ kconfig::OUTBOX }, { kconfig::IOTHUB_DPS }>;
 
-/// The client, where it lies and once it can work.
-static PLACE: Slot<&'static Mutex<TheClient>> = Slot::new();
+/// Where the client lies, and the same once it can work.
+static PLACE: Mutex<TheClient> = Mutex::new(TheClient::unconfigured());
 static CLIENT: Slot<&'static Mutex<TheClient>> = Slot::new();
 static HANDLER: Slot<Call> = Slot::new();
 /// Whether the modem and the network are ours to look after.
@@ -131,26 +131,16 @@ pub(crate) fn reconfigure(who: &Who<'_>) -> Result<(), ConfigError> {
 }
 
 fn start_as(options: &Options<'_>, call: Call) -> Result<(), StartError> {
-    static CELL: StaticCell<Mutex<TheClient>> = StaticCell::new();
-
     if CLIENT.get().is_some() {
         return Err(StartError::AlreadyStarted);
     }
-    let place = match PLACE.get() {
-        Some(place) => place,
-        // In its place: it is larger than stacks are.
-        None => CELL
-            .try_init_with(|| Mutex::new(Client::unconfigured()))
-            .ok_or(StartError::AlreadyStarted)?,
-    };
-    PLACE.set(place);
     with_config(options, &mut |config| {
-        place.with(|client| client.configure(config))
+        PLACE.with(|client| client.configure(config))
     })
     .map_err(StartError::Config)?;
     HANDLER.set(call);
     ATTACH.set(options.attach);
-    CLIENT.set(place);
+    CLIENT.set(&PLACE);
     ncs::platform::start_driver(entry).map_err(|_| StartError::AlreadyStarted)
 }
 
@@ -210,9 +200,10 @@ pub(crate) fn with_client<R>(
 }
 
 extern "C" fn entry() {
-    static TX: StaticCell<[u8; kconfig::MESSAGE]> = StaticCell::new();
+    static TX: ConstStaticCell<[u8; kconfig::MESSAGE]> =
+        ConstStaticCell::new([0; kconfig::MESSAGE]);
 
-    let (Some(client), Some(tx)) = (CLIENT.get(), TX.try_init([0; kconfig::MESSAGE])) else {
+    let (Some(client), Some(tx)) = (CLIENT.get(), TX.try_take()) else {
         return;
     };
     let mut patience = Patience::default();

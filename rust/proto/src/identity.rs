@@ -19,7 +19,7 @@ pub(crate) struct Identity {
     pub(crate) device_id: String<NAME_MAX>,
     module_id: String<NAME_MAX>,
     model_id: Option<&'static str>,
-    client_type: &'static str,
+    client_type: Option<&'static str>,
 }
 
 /// The same, borrowed: of a configuration that was checked, or of an identity.
@@ -114,7 +114,7 @@ impl Identity {
             device_id: String::new(),
             module_id: String::new(),
             model_id: None,
-            client_type: "",
+            client_type: None,
         }
     }
 
@@ -132,7 +132,7 @@ impl Identity {
         copy(&mut self.device_id, names.device_id);
         copy(&mut self.module_id, names.module_id);
         self.model_id = config.model_id;
-        self.client_type = config.client_type;
+        self.client_type = Some(config.client_type);
     }
 
     /// What DPS has assigned; `false`, and nothing is changed, where these cannot be names.
@@ -151,7 +151,7 @@ impl Identity {
     }
 
     pub(crate) fn client_type(&self) -> &'static str {
-        self.client_type
+        self.client_type.unwrap_or_default()
     }
 
     pub(crate) fn is_module(&self) -> bool {
@@ -170,9 +170,9 @@ impl Identity {
         writer.texts(&[&self.hostname, "/"])?;
         self.write_client_id(writer)?;
         writer.texts(&["/?api-version=", API_VERSION])?;
-        if !self.client_type.is_empty() {
+        if !self.client_type().is_empty() {
             writer.text("&DeviceClientType=")?;
-            writer.encoded(self.client_type)?;
+            writer.encoded(self.client_type())?;
         }
         if let Some(model) = self.model_id {
             writer.text("&model-id=")?;

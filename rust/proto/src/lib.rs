@@ -67,6 +67,7 @@ mod event;
 mod id;
 mod identity;
 mod json;
+mod maybe;
 mod methods;
 pub mod network;
 pub mod outbox;

@@ -18,6 +18,14 @@ pub struct Policy {
 }
 
 impl Policy {
+    pub(crate) const NONE: Self = Self {
+        min: Duration::ZERO,
+        max: Duration::ZERO,
+        authorisation_min: Duration::ZERO,
+        authorisation_max: Duration::ZERO,
+        stable_after: Duration::ZERO,
+    };
+
     /// 1 s to 10 min; 30 s to 1 h after an authorisation failure; good after 1 min.
     pub const fn new() -> Self {
         Self {

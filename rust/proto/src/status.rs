@@ -43,31 +43,6 @@ pub struct Status {
     pub outbox_used: usize,
 }
 
-impl Status {
-    pub(crate) const fn new() -> Self {
-        Self {
-            phase: Phase::Idle,
-            last_disconnect: None,
-            attempts: 0,
-            counters: Counters {
-                connects: 0,
-                connected: 0,
-                accepted: 0,
-                published: 0,
-                acknowledged: 0,
-                resent: 0,
-                dropped: 0,
-                bytes_sent: 0,
-                bytes_received: 0,
-                oversize: 0,
-                events_lost: 0,
-            },
-            round_trip: None,
-            outbox_used: 0,
-        }
-    }
-}
-
 /// Counted since the client was made; they wrap.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
@@ -93,4 +68,22 @@ pub struct Counters {
     pub oversize: u32,
     /// Events lost because nobody drained them.
     pub events_lost: u32,
+}
+
+impl Counters {
+    pub(crate) const fn new() -> Self {
+        Self {
+            connects: 0,
+            connected: 0,
+            accepted: 0,
+            published: 0,
+            acknowledged: 0,
+            resent: 0,
+            dropped: 0,
+            bytes_sent: 0,
+            bytes_received: 0,
+            oversize: 0,
+            events_lost: 0,
+        }
+    }
 }

@@ -8,6 +8,7 @@ use crate::dps;
 use crate::error::Disconnect;
 use crate::event::Event;
 use crate::id::{CommandId, Errno, MessageId, RequestId};
+use crate::maybe::Maybe;
 use crate::outbox::{Kind, Record};
 use crate::time::Instant;
 use crate::timer::Timer;
@@ -58,13 +59,13 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
         now: Instant,
         buffer: &'b mut [u8],
     ) -> Option<(CommandId, Command<'b>)> {
-        if self.in_hand.is_some() {
+        if self.in_hand.get().is_some() {
             return None;
         }
         let (duty, command) = self.next_duty(now, Writer::new(buffer))?;
         let id = CommandId(self.next_command);
         self.next_command = self.next_command.wrapping_add(1);
-        self.in_hand = Some((id, duty));
+        self.in_hand = Maybe::Some((id, duty));
         Some((id, command))
     }
 
@@ -181,10 +182,10 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
         self.state = State::Opening(target);
         self.timers.stop(Timer::Backoff);
         self.last_connect = Some(now);
-        self.peer = None;
-        self.status.counters.connects = self.status.counters.connects.wrapping_add(1);
+        self.over_v6 = false;
+        self.counters.connects = self.counters.connects.wrapping_add(1);
         self.events.push(Event::Connecting {
-            attempt: self.status.attempts.saturating_add(1),
+            attempt: self.attempts.saturating_add(1),
         });
         let command = Command::Connect {
             hostname: CStr::from_bytes_with_nul(hostname.as_bytes()).unwrap_or_default(),
@@ -374,7 +375,7 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
         let timeouts = self.settings.timeouts;
         self.count_published(record.head_len() + record.body_len());
         if record.dup {
-            self.status.counters.resent = self.status.counters.resent.wrapping_add(1);
+            self.counters.resent = self.counters.resent.wrapping_add(1);
         }
         match record.kind {
             Kind::Kept => {
@@ -399,7 +400,7 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
     }
 
     fn count_published(&mut self, bytes: usize) {
-        let counters = &mut self.status.counters;
+        let counters = &mut self.counters;
         counters.published = counters.published.wrapping_add(1);
         counters.bytes_sent = counters.bytes_sent.wrapping_add(bytes as u32);
     }

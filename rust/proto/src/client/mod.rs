@@ -15,11 +15,12 @@ use crate::event::{Event, Events};
 use crate::id::{CommandId, MessageId, MethodId, RequestId};
 use crate::identity::{Identity, Names};
 use crate::json;
+use crate::maybe::Maybe;
 use crate::methods::{self, Calls, MethodResponse};
-use crate::network::{self, Gate, Peer};
+use crate::network::Gate;
 use crate::outbox::{self, Kind, Outbox};
 use crate::reconnect::{self, Random};
-use crate::status::{Phase, Status};
+use crate::status::{Counters, Phase, Status};
 use crate::telemetry::{Qos, Telemetry};
 use crate::time::Instant;
 use crate::timer::{Timer, Timers};
@@ -35,7 +36,7 @@ use crate::writer::Writer;
 #[repr(C)]
 pub struct Client<const OUTBOX: usize, const DPS: bool = true> {
     state: State,
-    in_hand: Option<(CommandId, Duty)>,
+    in_hand: Maybe<(CommandId, Duty)>,
     /// The application wants to be connected.
     wanted: bool,
     attach: Attach,
@@ -55,10 +56,14 @@ pub struct Client<const OUTBOX: usize, const DPS: bool = true> {
     tracker: Tracker,
     random: Random,
     last_connect: Option<Instant>,
-    peer: Option<Peer>,
+    /// The last connect went to an IPv6 address.
+    over_v6: bool,
     /// The packet whose round trip is measured.
     measured: Option<(u16, Instant)>,
-    status: Status,
+    attempts: u32,
+    last_disconnect: Maybe<Disconnect>,
+    round_trip: Maybe<Duration>,
+    counters: Counters,
     prefixes: Prefixes,
     calls: Calls,
     events: Events,
@@ -81,6 +86,7 @@ struct Settings {
 
 /// Where the connection is. It moves on when the command has succeeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 enum State {
     /// There is none, and mqtt_helper's thread is not in its loop.
     Idle,
@@ -159,39 +165,45 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
         Ok(client)
     }
 
-    /// A client that cannot do anything before [`Client::configure`]: for a place in static memory, since a client is
-    /// too large for the stack of a device.
+    /// A client that cannot do anything before [`Client::configure`], for a place in static memory: a client is too
+    /// large for the stack of a device. It is all zeros, and so takes no flash.
     pub const fn unconfigured() -> Self {
         Self {
             state: State::Idle,
-            in_hand: None,
+            in_hand: Maybe::Nothing,
             wanted: false,
             attach: Attach::Due,
             assignment: AssignmentDuty::None,
             get: Get::Idle,
             get_failures: 0,
             oversize: 0,
-            next_message: 1,
+            next_message: 0,
             next_request: 0,
-            next_command: 1,
-            next_packet: 1,
-            gate: Gate::new(network::GateConfig::new()),
+            next_command: 0,
+            next_packet: 0,
+            gate: Gate::unconfigured(),
             settings: Settings {
                 keep_alive: Duration::ZERO,
-                backoff: reconnect::Policy::new(),
-                timeouts: Timeouts::new(),
+                backoff: reconnect::Policy::NONE,
+                timeouts: Timeouts::NONE,
                 outbox: outbox::Policy::Reject,
                 reconnect: false,
                 request_twin: false,
-                limits: Limits::new(),
+                limits: Limits {
+                    packet: 0,
+                    transmit: 0,
+                },
             },
             timers: Timers::new(),
             tracker: Tracker::new(),
             random: Random::new(0),
             last_connect: None,
-            peer: None,
+            over_v6: false,
             measured: None,
-            status: Status::new(),
+            attempts: 0,
+            last_disconnect: Maybe::Nothing,
+            round_trip: Maybe::Nothing,
+            counters: Counters::new(),
             prefixes: Prefixes::new(),
             calls: Calls::new(),
             events: Events::new(),
@@ -228,9 +240,12 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
         };
         self.gate = Gate::new(config.gate);
         self.random = Random::new(config.seed);
+        self.next_message = 1;
+        self.next_command = 1;
+        self.next_packet = 1;
         // Small, so that it stays readable in logs; random, so that no answer to an earlier boot fits.
         self.next_request = self.random.next() & 0xF_FFFF;
-        self.status.attempts = config.attempts;
+        self.attempts = config.attempts;
         self.become_device(&names, config);
         Ok(())
     }
@@ -289,7 +304,7 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
                 self.state = State::Leaving(target, Disconnect::Requested);
             }
             State::Idle | State::Ending => {
-                self.status.last_disconnect = Some(Disconnect::Requested);
+                self.last_disconnect = Maybe::Some(Disconnect::Requested);
                 self.events.push(Event::Disconnected {
                     cause: Disconnect::Requested,
                     retry_in: None,
@@ -335,7 +350,7 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
         let mut writer = Writer::new(content);
         let _ = message.write_bag(&mut writer);
         let _ = writer.bytes(message.payload);
-        self.status.counters.accepted = self.status.counters.accepted.wrapping_add(1);
+        self.counters.accepted = self.counters.accepted.wrapping_add(1);
         Ok(())
     }
 
@@ -438,7 +453,7 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
                 Kind::Once | Kind::Kept if self.events.room() > 1 => self.dropped(record.id),
                 // More than one call may tell: counted all the same.
                 Kind::Once | Kind::Kept => {
-                    self.status.counters.dropped = self.status.counters.dropped.wrapping_add(1);
+                    self.counters.dropped = self.counters.dropped.wrapping_add(1);
                 }
                 Kind::Report if self.events.room() > 1 => self.events.push(Event::ReportFailed {
                     request: RequestId(record.id),
@@ -462,7 +477,7 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
         self.assignment = AssignmentDuty::Erase;
         match self.state {
             State::Open(Target::Hub, _) => {
-                self.in_hand = None;
+                self.in_hand = Maybe::Nothing;
                 self.state = State::Leaving(Target::Hub, Disconnect::Requested);
             }
             State::Opening(Target::Hub) | State::Greeting(Target::Hub) => {
@@ -475,8 +490,7 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
 
     /// A copy of what is worth knowing.
     pub fn status(&self) -> Status {
-        let mut status = self.status;
-        status.phase = match self.state {
+        let phase = match self.state {
             State::Opening(Target::Dps)
             | State::Greeting(Target::Dps)
             | State::Open(Target::Dps, _) => Phase::Provisioning,
@@ -488,9 +502,17 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
             State::Idle if !self.gate.is_open() => Phase::Network,
             State::Idle => Phase::Backoff,
         };
-        status.counters.events_lost = self.events.lost();
-        status.outbox_used = self.outbox.used();
-        status
+        Status {
+            phase,
+            last_disconnect: self.last_disconnect.get(),
+            attempts: self.attempts,
+            counters: Counters {
+                events_lost: self.events.lost(),
+                ..self.counters
+            },
+            round_trip: self.round_trip.get(),
+            outbox_used: self.outbox.used(),
+        }
     }
 
     /// The hub's host name; empty before DPS has assigned one.
@@ -544,7 +566,7 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
             if self.settings.outbox == outbox::Policy::Reject || self.events.room() <= 1 {
                 return Err(full);
             }
-            let in_hand = self.in_hand;
+            let in_hand = self.in_hand.get();
             let oldest = self.outbox.find(&mut |record| {
                 matches!(record.kind, Kind::Once | Kind::Kept)
                     && !record.in_flight
@@ -559,7 +581,7 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
     }
 
     fn dropped(&mut self, id: u32) {
-        self.status.counters.dropped = self.status.counters.dropped.wrapping_add(1);
+        self.counters.dropped = self.counters.dropped.wrapping_add(1);
         self.events.push(Event::Dropped(MessageId(id)));
     }
 

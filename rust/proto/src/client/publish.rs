@@ -26,7 +26,7 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
         payload: &'a [u8],
     ) -> Option<Event<'a>> {
         self.heard_or_wrote(now);
-        let counters = &mut self.status.counters;
+        let counters = &mut self.counters;
         counters.bytes_received = counters
             .bytes_received
             .wrapping_add((topic.len() + payload.len()) as u32);
@@ -122,7 +122,7 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
         if getting {
             return self.handle_document(now, status, request, payload);
         }
-        let in_hand = self.in_hand;
+        let in_hand = self.in_hand.get();
         let report = self.outbox.find(&mut |record| {
             record.kind == Kind::Report
                 && record.id == request.0
