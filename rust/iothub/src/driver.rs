@@ -13,7 +13,7 @@ use crate::{
     callbacks,
     carry_out::carry_out,
     describe,
-    identity::{Identity, Who},
+    identity::{Attempts, Identity, Who},
     inbox::{self, Fact},
     kconfig, now,
     patience::Patience,
@@ -107,6 +107,8 @@ pub(crate) type TheClient = Client<{ kconfig::OUTBOX }, { kconfig::IOTHUB_DPS }>
 static PLACE: Mutex<TheClient> = Mutex::new(TheClient::unconfigured());
 static CLIENT: Slot<&'static Mutex<TheClient>> = Slot::new();
 static HANDLER: Slot<Call> = Slot::new();
+/// What keeps events for `wait_for`, where that is used.
+pub(crate) static RECORD: Slot<fn(&Event<'_>)> = Slot::new();
 /// Whether the modem and the network are ours to look after.
 static ATTACH: Slot<bool> = Slot::new();
 
@@ -185,6 +187,7 @@ fn with_config(
     config.reconnect = options.reconnect;
     config.request_twin = options.request_twin;
     config.keep_alive_limit = options.keep_alive_limit;
+    config.attempts = Attempts::load().count();
     config.seed = ncs::platform::random();
     f(&config)
 }
@@ -207,15 +210,16 @@ extern "C" fn entry() {
         return;
     };
     let mut patience = Patience::default();
+    let mut attempts = Attempts::load();
     callbacks::prepare(ATTACH.get().unwrap_or(true));
     loop {
         take_facts(client);
         client.with(|client| client.handle_timeout(now()));
         deliver(client);
-        drain(client, tx);
-        let (deadline, phase) =
-            client.with(|client| (client.poll_timeout(), client.status().phase));
-        let look = patience.look(phase, now());
+        drain(client, tx, &mut attempts);
+        let (deadline, status) = client.with(|client| (client.poll_timeout(), client.status()));
+        attempts.keep(status.attempts);
+        let look = patience.look(status.phase, now());
         let deadline = match (deadline, look) {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),
@@ -226,7 +230,7 @@ extern "C" fn entry() {
 
 /// The drain rule: take a command, let go of the lock, carry it out, complete it; until there is none. Facts
 /// that came meanwhile go first.
-fn drain(client: &'static Mutex<TheClient>, tx: &mut [u8]) {
+fn drain(client: &'static Mutex<TheClient>, tx: &mut [u8], attempts: &mut Attempts) {
     while let Some((id, command)) = client.with(|client| client.poll_command(now(), tx)) {
         deliver(client);
         let (result, peer) = carry_out(&command);
@@ -236,6 +240,7 @@ fn drain(client: &'static Mutex<TheClient>, tx: &mut [u8]) {
                 client.handle_peer(now(), peer);
             }
         });
+        attempts.keep(client.with(|client| client.status().attempts));
         deliver(client);
         take_facts(client);
     }
@@ -294,6 +299,9 @@ fn emit(notice: Notice<'_>) {
     let _turn = Turn::take();
     if let Notice::Event(event, _) = &notice {
         describe::event(event);
+    }
+    if let (Notice::Event(event, _), Some(record)) = (&notice, RECORD.get()) {
+        record(event);
     }
     match (HANDLER.get(), notice) {
         (Some(Call::Event(handler)), Notice::Event(event, _)) => handler(event),

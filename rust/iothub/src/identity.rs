@@ -18,6 +18,7 @@ pub(crate) mod key {
     pub(crate) const DPS_REGISTRATION_ID: &CStr = c"iothub/dps/registration_id";
     pub(crate) const ASSIGNED_HUB: &CStr = c"iothub/dps/assigned_hub";
     pub(crate) const ASSIGNED_DEVICE_ID: &CStr = c"iothub/dps/assigned_device_id";
+    pub(crate) const ATTEMPTS: &CStr = c"iothub/attempts";
 }
 
 /// Longest host name, device id or id scope in bytes.
@@ -147,6 +148,44 @@ impl Identity {
 pub(crate) fn store_assignment(hostname: &str, device_id: &str) -> Result<(), ncs::Errno> {
     settings::write(key::ASSIGNED_HUB, hostname.as_bytes())?;
     settings::write(key::ASSIGNED_DEVICE_ID, device_id.as_bytes())
+}
+
+/// Failed connects in a row, as far as they are kept over a reboot.
+pub(crate) struct Attempts(u32);
+
+impl Attempts {
+    /// From where on the back-off is at its longest, and a further one is not worth a write to flash.
+    const MAX: u32 = 9;
+
+    pub(crate) fn load() -> Self {
+        let mut buffer = [0; 1];
+        let kept = match settings::read(key::ATTEMPTS, &mut buffer) {
+            Ok(Some([digit @ b'0'..=b'9'])) => u32::from(digit - b'0'),
+            _ => 0,
+        };
+        Self(kept)
+    }
+
+    pub(crate) const fn count(&self) -> u32 {
+        self.0
+    }
+
+    /// Keeps the count, if it is another than before.
+    pub(crate) fn keep(&mut self, attempts: u32) {
+        let attempts = attempts.min(Self::MAX);
+        if attempts == self.0 {
+            return;
+        }
+        self.0 = attempts;
+        let kept = if attempts == 0 {
+            settings::delete(key::ATTEMPTS)
+        } else {
+            settings::write(key::ATTEMPTS, &[b'0' + attempts as u8])
+        };
+        if let Err(errno) = kept {
+            log::warn!("the number of failed connects cannot be kept: {errno}");
+        }
+    }
 }
 
 /// One of the two names that DPS assigns.

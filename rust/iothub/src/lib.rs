@@ -44,6 +44,7 @@ mod identity;
 mod inbox;
 mod kconfig;
 mod patience;
+mod sequence;
 mod turn;
 
 use core::time::Duration;
@@ -192,6 +193,39 @@ pub fn status() -> Result<Status, Error> {
 /// Whether the calling thread is inside the handler, and so must not wait for an event.
 pub fn in_handler() -> bool {
     turn::is_mine()
+}
+
+/// Keeps events for [`wait_for`] from now on; call it before what the first of them comes from.
+pub fn keep_events() {
+    sequence::keep();
+}
+
+/// For sequential code: takes the events that have come since the last call, oldest first, and waits for further ones,
+/// until `wanted` finds what it looks for; `None` after `timeout`, and inside the handler. What came before is looked at
+/// too, so that nothing is missed between a wish and the wait; the newest 8 are kept. Events that borrow (messages,
+/// twins, methods) go to the handler only. For one thread, which may not be in [`wait`] at the same time.
+///
+/// ```no_run
+/// use core::time::Duration;
+///
+/// use iothub::{Event, Telemetry};
+///
+/// fn measure_once() -> Option<()> {
+///     iothub::keep_events();
+///     iothub::connect().ok()?;
+///     let ready = |event: &Event| matches!(event, Event::Ready).then_some(());
+///     iothub::wait_for(Duration::from_secs(120), ready)?;
+///     let id = iothub::send(&Telemetry::json(br#"{"temperature":25.1}"#)).ok()?;
+///     let sent = |event: &Event| (*event == Event::Sent(id)).then_some(());
+///     iothub::wait_for(Duration::from_secs(60), sent)?;
+///     iothub::disconnect().ok()
+/// }
+/// ```
+pub fn wait_for<R>(
+    timeout: Duration,
+    wanted: impl FnMut(&Event<'static>) -> Option<R>,
+) -> Option<R> {
+    sequence::wait_for(timeout, wanted)
 }
 
 /// Time since boot.
