@@ -23,9 +23,10 @@ BUILD_ASSERT(CONFIG_IOTHUB_SECONDARY_SEC_TAG == CONFIG_MQTT_HELPER_SECONDARY_SEC
 	     "same number.");
 #endif
 
-BUILD_ASSERT(CONFIG_MQTT_KEEPALIVE > 0 && CONFIG_MQTT_KEEPALIVE <= 1177,
-	     "CONFIG_MQTT_KEEPALIVE is not 1 to 1177: IoT Hub drops a device after 1.5 times the keep-alive, at "
-	     "most 1767 s.");
+BUILD_ASSERT(CONFIG_MQTT_KEEPALIVE > 0 &&
+		     CONFIG_MQTT_KEEPALIVE <= (IS_ENABLED(CONFIG_IOTHUB_C_API) ? 1767 : 1177),
+	     "CONFIG_MQTT_KEEPALIVE is not 1 to 1177 (1767 with CONFIG_IOTHUB_C_API): IoT Hub drops a device after 1.5 "
+	     "times the keep-alive, at most 1767 s.");
 
 BUILD_ASSERT(!(IS_ENABLED(CONFIG_PDN) && IS_ENABLED(CONFIG_LTE_LC_PDN_MODULE)),
 	     "CONFIG_PDN and CONFIG_LTE_LC_PDN_MODULE exclude each other: the second has replaced the first since "

@@ -140,6 +140,11 @@ fn start_as(options: &Options<'_>, call: Call) -> Result<(), StartError> {
         PLACE.with(|client| client.configure(config))
     })
     .map_err(StartError::Config)?;
+    if kconfig::MQTT_KEEPALIVE > 1177 {
+        log::warn!(
+            "the keep-alive is above 1177 s: the hub, which waits 29.45 minutes at most, may drop the device before a ping"
+        );
+    }
     HANDLER.set(call);
     ATTACH.set(options.attach);
     CLIENT.set(&PLACE);

@@ -101,6 +101,14 @@ pub fn disconnect() -> Result<(), Error> {
     driver::with_client(|client, now| client.disconnect(now))
 }
 
+/// Forgets what DPS has assigned, here and in the settings, and registers anew.
+///
+/// # Errors
+/// [`Error::NotReady`] before [`start`]; [`InvalidRequest::NoProvisioning`] without an ID scope.
+pub fn reprovision() -> Result<(), Error> {
+    driver::with_client(|client, now| client.reprovision(now))
+}
+
 /// Accepts a telemetry message, connected or not. At QoS 1 it is kept until the hub has acknowledged it, which
 /// [`Event::Sent`] tells.
 ///
@@ -151,7 +159,7 @@ pub fn request_twin_as(accepted: impl FnOnce(RequestId)) -> Result<(), Error> {
 /// Asks for the twin, which arrives as [`Event::Twin`]. Done by itself after each connect.
 ///
 /// # Errors
-/// [`Error::Disconnected`] while not connected; [`Error::Capacity`] while too many requests are under way.
+/// [`Error::NotReady`] while not connected to the hub.
 pub fn request_twin() -> Result<RequestId, Error> {
     driver::with_client(|client, now| client.request_twin(now))
 }
