@@ -21,7 +21,9 @@ class IothubProvision(WestCommand):
         )
 
     def do_add_parser(self, parser_adder):
-        return parser_adder.add_parser(self.name, help=self.help, description=self.description)
+        # Without a --help of its own: the tool's is meant.
+        return parser_adder.add_parser(
+            self.name, help=self.help, description=self.description, add_help=False)
 
     def do_run(self, args, unknown):
         tool = shutil.which("iothub-provision")

@@ -9,6 +9,7 @@
 
 #include <net/mqtt_helper.h>
 #include <modem/lte_lc.h>
+#include <modem/modem_jwt.h>
 
 #include <iothub_platform.h>
 
@@ -40,6 +41,16 @@ static const struct iothub_abi_entry table[] = {
 	SIZE(enum mqtt_conn_return_code),
 	AT(struct lte_lc_evt, nw_reg_status),
 	SIZE(enum lte_lc_nw_reg_status),
+	SIZE(struct iothub_fota_source),
+	AT(struct iothub_fota_source, sha256),
+	AT(struct iothub_fota_source, identity),
+	AT(struct iothub_fota_source, tls),
+	SIZE(struct iothub_fota_image),
+	SIZE(struct jwt_data),
+	AT(struct jwt_data, exp_delta_s),
+	AT(struct jwt_data, jwt_sz),
+	SIZE(struct nrf_attestation_token),
+	AT(struct nrf_attestation_token, cose_sz),
 	NUMBER(ENOENT),
 	NUMBER(EALREADY),
 	NUMBER(ENOTSUP),

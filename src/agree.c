@@ -57,6 +57,7 @@ BUILD_ASSERT(PDN_EVENT_NETWORK_DETACH == 5);
 #include <modem/nrf_modem_lib.h>
 
 int nrf_modem_lib_init(void);
+int nrf_modem_lib_shutdown(void);
 int modem_key_mgmt_write(nrf_sec_tag_t sec_tag, enum modem_key_mgmt_cred_type cred_type,
 			 const void *buf, size_t len);
 int modem_key_mgmt_delete(nrf_sec_tag_t sec_tag, enum modem_key_mgmt_cred_type cred_type);

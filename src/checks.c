@@ -3,13 +3,27 @@
 #include <zephyr/sys/util.h>
 #include <zephyr/toolchain.h>
 
+#if defined(CONFIG_AZURE_IOT_HUB)
+/* Nothing else counts: with it there is no CONFIG_IOTHUB_C_API, and no option has its alias. */
+BUILD_ASSERT(!IS_ENABLED(CONFIG_AZURE_IOT_HUB),
+	     "CONFIG_AZURE_IOT_HUB is y: Nordic's library and iothub would share the one mqtt_helper; take the line out, "
+	     "CONFIG_IOTHUB_C_API=y gives the same functions.");
+#else
+
 #if defined(CONFIG_IOTHUB_DPS)
 #define HAS_ID_SCOPE (sizeof(CONFIG_IOTHUB_DPS_ID_SCOPE) > 1)
 #else
 #define HAS_ID_SCOPE 0
 #endif
 
-BUILD_ASSERT(sizeof(CONFIG_IOTHUB_HOSTNAME) > 1 || HAS_ID_SCOPE,
+/* An application in C names the hub when it connects, and has the keep-alive of its prj.conf. */
+#if defined(CONFIG_IOTHUB_C_API)
+#define KEEP_ALIVE_MAX 1767
+#else
+#define KEEP_ALIVE_MAX 1177
+#endif
+
+BUILD_ASSERT(sizeof(CONFIG_IOTHUB_HOSTNAME) > 1 || HAS_ID_SCOPE || IS_ENABLED(CONFIG_IOTHUB_C_API),
 	     "CONFIG_IOTHUB_HOSTNAME is empty: name the hub, as in my-hub.azure-devices.net, or set "
 	     "CONFIG_IOTHUB_DPS_ID_SCOPE.");
 
@@ -23,15 +37,16 @@ BUILD_ASSERT(CONFIG_IOTHUB_SECONDARY_SEC_TAG == CONFIG_MQTT_HELPER_SECONDARY_SEC
 	     "same number.");
 #endif
 
-BUILD_ASSERT(CONFIG_MQTT_KEEPALIVE > 0 &&
-		     CONFIG_MQTT_KEEPALIVE <= (IS_ENABLED(CONFIG_IOTHUB_C_API) ? 1767 : 1177),
-	     "CONFIG_MQTT_KEEPALIVE is not 1 to 1177 (1767 with CONFIG_IOTHUB_C_API): IoT Hub drops a device after 1.5 "
-	     "times the keep-alive, at most 1767 s.");
+BUILD_ASSERT(CONFIG_MQTT_KEEPALIVE > 0 && CONFIG_MQTT_KEEPALIVE <= KEEP_ALIVE_MAX,
+	     "CONFIG_MQTT_KEEPALIVE is not 1 to 1177 (1767 with CONFIG_IOTHUB_C_API): IoT Hub drops a device after "
+	     "1.5 times the keep-alive, at most 1767 s.");
 
 BUILD_ASSERT(!(IS_ENABLED(CONFIG_PDN) && IS_ENABLED(CONFIG_LTE_LC_PDN_MODULE)),
 	     "CONFIG_PDN and CONFIG_LTE_LC_PDN_MODULE exclude each other: the second has replaced the first since "
 	     "NCS 3.2.");
 
+/* With the C API, modem and network are the application's business. */
+#if !defined(CONFIG_IOTHUB_C_API)
 BUILD_ASSERT(IS_ENABLED(CONFIG_NRF_MODEM_LIB) || IS_ENABLED(CONFIG_IOTHUB_SIM_MODEM),
 	     "CONFIG_NRF_MODEM_LIB is n: where the board has no modem, set CONFIG_IOTHUB_SIM_MODEM=y.");
 
@@ -43,6 +58,9 @@ BUILD_ASSERT(!IS_ENABLED(CONFIG_LTE_AUTO_INIT_AND_CONNECT),
 	     "CONFIG_LTE_AUTO_INIT_AND_CONNECT is y: the events of that connection would be lost, and iothub "
 	     "connects by itself.");
 #endif
+#endif
 
-BUILD_ASSERT(!IS_ENABLED(CONFIG_AZURE_IOT_HUB),
-	     "CONFIG_AZURE_IOT_HUB is y: Nordic's library and iothub would share the one mqtt_helper.");
+BUILD_ASSERT(!(IS_ENABLED(CONFIG_IOTHUB_C_API) && IS_ENABLED(CONFIG_AZURE_FOTA)),
+	     "CONFIG_AZURE_FOTA is y: the C API of iothub has no firmware updates so far; take the line out.");
+
+#endif /* CONFIG_AZURE_IOT_HUB */

@@ -111,6 +111,8 @@ int iothub_forget_settings(void)
 	static const char *const keys[] = {
 		"iothub/hostname",
 		"iothub/device_id",
+		"iothub/apn",
+		"iothub/telemetry_interval",
 		"iothub/dps/id_scope",
 		"iothub/dps/endpoint",
 		"iothub/dps/registration_id",

@@ -22,6 +22,9 @@ static const struct name {
 } names[] = {
 	{"hostname", "iothub/hostname", CONFIG_IOTHUB_HOSTNAME},
 	{"device_id", "iothub/device_id", CONFIG_IOTHUB_DEVICE_ID},
+	{"apn", "iothub/apn", CONFIG_IOTHUB_APN},
+	{"telemetry_interval", "iothub/telemetry_interval",
+	 STRINGIFY(CONFIG_IOTHUB_TELEMETRY_INTERVAL_S)},
 #if defined(CONFIG_IOTHUB_DPS)
 	{"dps/id_scope", "iothub/dps/id_scope", CONFIG_IOTHUB_DPS_ID_SCOPE},
 	{"dps/endpoint", "iothub/dps/endpoint", CONFIG_IOTHUB_DPS_HOSTNAME},

@@ -143,6 +143,13 @@ int modem_key_mgmt_exists(nrf_sec_tag_t tag, enum modem_key_mgmt_cred_type kind,
 	return 0;
 }
 
+bool sim_keys_has(uint32_t tag, int kind)
+{
+	bool exists = false;
+
+	return modem_key_mgmt_exists(tag, kind, &exists) == 0 && exists;
+}
+
 #if defined(CONFIG_ARCH_POSIX)
 static int load(const char *folder, const char *name, enum modem_key_mgmt_cred_type kind)
 {

@@ -5,6 +5,7 @@
  * those that logs of real modems show, and as on the device the events come from the system work queue.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <zephyr/kernel.h>
 #include <zephyr/logging/log.h>
@@ -17,8 +18,10 @@
 /* The SDK's own headers of these two need the modem library, which such a board does not build. */
 #include "../rust/ncs-sys/host-include/modem/nrf_modem_lib.h"
 
+#include <iothub_platform.h>
 #include <iothub_sim_modem.h>
 
+#include "credentials.h"
 #include "sim_keys.h"
 
 LOG_MODULE_REGISTER(sim_modem, LOG_LEVEL_INF);
@@ -32,6 +35,8 @@ LOG_MODULE_REGISTER(sim_modem, LOG_LEVEL_INF);
 #define IPV6_FAIL {1200, IOTHUB_SIM_IPV6_DOWN, 0}
 #define DENIED {1500, IOTHUB_SIM_REGISTRATION, LTE_LC_NW_REG_REGISTRATION_DENIED}
 #define NO_SIM {50, IOTHUB_SIM_REGISTRATION, LTE_LC_NW_REG_UICC_FAIL}
+#define PDN_REFUSED {1500, IOTHUB_SIM_ESM, 27}
+#define FAULT {20000, IOTHUB_SIM_FAULT, 0x10}
 #define END {0, IOTHUB_SIM_END, 0}
 
 static const struct network {
@@ -45,6 +50,8 @@ static const struct network {
 	{"ipv6-only-never", {SEARCHING, ACTIVATED(1), ESM(51), HOME, END}},
 	{"ipv6-only-fails", {SEARCHING, ACTIVATED(1), ESM(51), HOME, IPV6_FAIL, END}},
 	{"ipv4-only", {SEARCHING, ACTIVATED(0), ESM(50), ROAMING, END}},
+	{"dual-stack-fault", {SEARCHING, ACTIVATED(-1), HOME, IPV6_UP, FAULT, END}},
+	{"pdn-refused", {SEARCHING, HOME, PDN_REFUSED, END}},
 	{"denied", {SEARCHING, DENIED, END}},
 	{"no-sim", {NO_SIM, END}},
 	{"no-cell", {SEARCHING, END}},
@@ -53,6 +60,8 @@ static const struct network {
 static const struct network *network = &networks[0];
 static const struct iothub_sim_step *next;
 static lte_lc_evt_handler_t on_lte;
+static void (*on_modem)(unsigned int what, int value);
+static bool running;
 
 static void say(struct k_work *work);
 static K_WORK_DELAYABLE_DEFINE(playing, say);
@@ -107,6 +116,17 @@ static void pdn_event(uint8_t what, int value)
 }
 #endif
 
+/* As the real one it says nothing more until it is shut down and started again; it does so once a start. */
+static void stop(int reason)
+{
+	(void)k_work_cancel_delayable(&playing);
+	running = false;
+	network = &networks[0];
+	if (on_modem != NULL) {
+		on_modem(IOTHUB_MODEM_FAULT, reason);
+	}
+}
+
 static void say(struct k_work *work)
 {
 	const struct iothub_sim_step *step = next++;
@@ -115,7 +135,9 @@ static void say(struct k_work *work)
 	if (next->what != IOTHUB_SIM_END) {
 		(void)k_work_schedule(&playing, K_MSEC(next->after_ms));
 	}
-	if (step->what != IOTHUB_SIM_REGISTRATION) {
+	if (step->what == IOTHUB_SIM_FAULT) {
+		stop(step->value);
+	} else if (step->what != IOTHUB_SIM_REGISTRATION) {
 		pdn_event(step->what, step->value);
 	} else if (on_lte != NULL) {
 		const struct lte_lc_evt event = {
@@ -155,7 +177,60 @@ int nrf_modem_lib_init(void)
 		LOG_ERR("--network=%s is no network of src/sim_modem.c", name);
 		return -EINVAL;
 	}
+#if defined(CONFIG_IOTHUB_CREDENTIALS_DIR)
+	if (sizeof(CONFIG_IOTHUB_CREDENTIALS_DIR) > 1) {
+		int err = iothub_credentials_write();
+
+		if (err != 0) {
+			return err;
+		}
+	}
+#endif
+	running = true;
 	return sim_keys_load(iothub_sim_option_credentials());
+}
+
+int nrf_modem_lib_shutdown(void)
+{
+	(void)k_work_cancel_delayable(&playing);
+	running = false;
+	return 0;
+}
+
+void iothub_platform_modem_watch(void (*handler)(unsigned int what, int value))
+{
+	on_modem = handler;
+}
+
+static int answer_with(char *answer, size_t len, const char *line)
+{
+	int length = snprintk(answer, len, "%sOK\r\n", line);
+
+	return length < 0 || (size_t)length >= len ? -E2BIG : 0;
+}
+
+/* The two commands that iothub sends: the firmware's version, and whether a credential is there. */
+int iothub_platform_at(const char *command, char *answer, size_t len)
+{
+	static const char list[] = "AT%CMNG=1,";
+	char *rest;
+
+	if (strcmp(command, "AT+CGMR") == 0) {
+		return answer_with(answer, len, "iothub_sim_1.0.0\r\n");
+	}
+	if (strncmp(command, list, strlen(list)) == 0) {
+		unsigned long tag = strtoul(command + strlen(list), &rest, 10);
+
+		return answer_with(answer, len,
+				   sim_keys_has(tag, *rest == ',' ? rest[1] - '0' : -1) ? "%CMNG: \r\n" : "");
+	}
+	return -ENOTSUP;
+}
+
+int iothub_platform_apn_set(const char *apn)
+{
+	LOG_INF("the access point name is \"%s\"", apn);
+	return 0;
 }
 
 /* Declared up to NCS 2.8 only, and called only where it is. */
@@ -167,6 +242,9 @@ int lte_lc_init(void)
 
 int lte_lc_connect_async(lte_lc_evt_handler_t handler)
 {
+	if (!running) {
+		return -EFAULT;
+	}
 	on_lte = handler;
 	LOG_INF("attaching to the network %s", network->name);
 	iothub_sim_modem_play(network->steps);

@@ -27,6 +27,8 @@ static struct override {
 	{"iothub/dps/id_scope", NULL},
 	{"iothub/dps/endpoint", NULL},
 	{"iothub/dps/registration_id", NULL},
+	{"iothub/apn", NULL},
+	{"iothub/telemetry_interval", NULL},
 };
 
 static void add_options(void)
@@ -67,6 +69,16 @@ static void add_options(void)
 		 .type = 's',
 		 .dest = &overrides[4].value,
 		 .descript = "In place of the setting iothub/dps/registration_id"},
+		{.option = "apn",
+		 .name = "name",
+		 .type = 's',
+		 .dest = &overrides[5].value,
+		 .descript = "In place of the setting iothub/apn"},
+		{.option = "telemetry-interval",
+		 .name = "seconds",
+		 .type = 's',
+		 .dest = &overrides[6].value,
+		 .descript = "In place of the setting iothub/telemetry_interval"},
 		ARG_TABLE_ENDMARKER,
 	};
 

@@ -28,7 +28,25 @@ mod generate {
             "#include <stdint.h>\n#include <net/azure_iot_hub.h>",
             &[("azure_iot_hub_buf", "struct azure_iot_hub_buf")],
         );
+        header(
+            "legacy.h",
+            "AZURE_IOT_HUB__",
+            &["src/legacy.rs"],
+            LEGACY_INCLUDES,
+            &[("mqtt_qos", "enum mqtt_qos")],
+        );
     }
+
+    /// The library has the newer form's functions too: these have their names from here.
+    const LEGACY_INCLUDES: &str = "#include <stdbool.h>\n#include <stddef.h>\n#include <stdint.h>\n#include <stdio.h>\n#include <zephyr/net/mqtt.h>\n\n\
+        #define azure_iot_hub_init azure_iot_hub_legacy_init\n\
+        #define azure_iot_hub_connect azure_iot_hub_legacy_connect\n\
+        #define azure_iot_hub_disconnect azure_iot_hub_legacy_disconnect\n\
+        #define azure_iot_hub_send azure_iot_hub_legacy_send\n\
+        #define azure_iot_hub_input azure_iot_hub_legacy_input\n\
+        #define azure_iot_hub_ping azure_iot_hub_legacy_ping\n\
+        #define azure_iot_hub_method_respond azure_iot_hub_legacy_method_respond\n\
+        #define azure_iot_hub_keepalive_time_left azure_iot_hub_legacy_keepalive_time_left";
 
     /// `declared`: types that stand in another header.
     fn header(

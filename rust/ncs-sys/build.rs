@@ -61,7 +61,9 @@ mod generate {
         "pdn_default_ctx_cb_reg",
         "lte_lc_(init|register_handler|connect_async|power_off|pdn_default_ctx_events_enable)",
         "modem_key_mgmt_(write|delete|read|exists)",
-        "nrf_modem_lib_init",
+        "modem_attest_token_get",
+        "modem_jwt_(generate|get_uuids)",
+        "nrf_modem_lib_(init|shutdown)",
         "iothub_platform_.*",
         "iothub_abi_entry",
     ];
@@ -71,8 +73,16 @@ mod generate {
         "pdn_event.*",
         "lte_lc_(evt|evt_type|evt_handler_t|nw_reg_status|pdn_evt_type)",
         "modem_key_mgmt_cred_type",
+        "jwt_(data|key_type|alg_type)",
+        "nrf_(attestation_token|device_uuid|modem_fw_uuid)",
+        "iothub_fota_.*",
     ];
-    const CONSTANTS: &[&str] = &["IOTHUB_WAITER_(DRIVER|APPLICATION|HANDLER)", "E[A-Z0-9]+"];
+    const CONSTANTS: &[&str] = &[
+        "IOTHUB_WAITER_(DRIVER|APPLICATION|HANDLER)",
+        "IOTHUB_FOTA_.*",
+        "IOTHUB_MODEM_(FAULT|CFUN)",
+        "E[A-Z0-9]+",
+    ];
 
     pub(crate) fn bindings() -> String {
         println!("cargo::rustc-cfg=generated");

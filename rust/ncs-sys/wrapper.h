@@ -22,7 +22,11 @@ extern int errno;
 #if __has_include(<nrf_modem.h>)
 #include <modem/modem_key_mgmt.h>
 #include <modem/nrf_modem_lib.h>
+#include <modem/modem_attest_token.h>
+#include <modem/modem_jwt.h>
 #else
+#include "host-include/modem/modem_attest_token.h"
+#include "host-include/modem/modem_jwt.h"
 #include "host-include/modem/modem_key_mgmt.h"
 #include "host-include/modem/nrf_modem_lib.h"
 #endif

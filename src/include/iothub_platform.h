@@ -99,6 +99,101 @@ int iothub_platform_hardware_id(char *buf, size_t len);
 /* The board's one LED for the application; nothing where there is none. */
 void iothub_platform_led(bool on);
 
+/*
+ * Firmware updates (CONFIG_IOTHUB_FOTA). There are two slots: one runs, the other takes what is downloaded. See
+ * docs/decisions/0004-fota-seam.md.
+ */
+
+/* Where an image is. Copied by iothub_platform_fota_start. */
+struct iothub_fota_source {
+	const char *host;
+	/* Without the first '/'. */
+	const char *path;
+	/* Where the roots lie; none: the platform's choice. */
+	const uint32_t *sec_tags;
+	size_t sec_tag_count;
+	/* 32 bytes, or NULL where it is not known. */
+	const uint8_t *sha256;
+	/* Bytes; 0 where it is not known. */
+	uint32_t size;
+	/* Which image it is: bytes of one with the same number, stored by an earlier start, are not fetched again. */
+	uint32_t identity;
+	/* 0: 443 with TLS, 80 without. */
+	uint16_t port;
+	/* Bytes of a request; 0: the platform's choice. */
+	uint16_t fragment;
+	bool tls;
+};
+
+/* What the callback is told, and with which numbers. The last three end the transfer. */
+#define IOTHUB_FOTA_PROGRESS 0      /* bytes stored, bytes of the image */
+#define IOTHUB_FOTA_ERASE_PENDING 1 /* the slot cannot be erased yet: LTE may have to be off */
+#define IOTHUB_FOTA_ERASE_DONE 2
+#define IOTHUB_FOTA_DONE 3   /* complete, and of the size and the SHA-256 that were given */
+#define IOTHUB_FOTA_FAILED 4 /* a cause of below, the HTTP status */
+#define IOTHUB_FOTA_STOPPED 5
+
+#define IOTHUB_FOTA_CAUSE_CONNECT 1
+#define IOTHUB_FOTA_CAUSE_TLS 2
+#define IOTHUB_FOTA_CAUSE_TRANSFER 3
+#define IOTHUB_FOTA_CAUSE_HTTP 4
+#define IOTHUB_FOTA_CAUSE_SIZE 5
+#define IOTHUB_FOTA_CAUSE_HASH 6
+#define IOTHUB_FOTA_CAUSE_IMAGE 7
+#define IOTHUB_FOTA_CAUSE_TOO_LARGE 8
+#define IOTHUB_FOTA_CAUSE_STORAGE 9
+
+typedef void (*iothub_fota_callback_t)(unsigned int event, uint32_t first, uint32_t second);
+
+/*
+ * Fetches an image into the slot that does not run, on a thread of the platform's, on which the callback is called; it
+ * must not block. Stored bytes survive a reboot. Every start that returned 0 is ended by DONE, FAILED or STOPPED.
+ * -EBUSY while another transfer has not ended.
+ */
+int iothub_platform_fota_start(const struct iothub_fota_source *source, iothub_fota_callback_t callback);
+
+/* Asks the transfer to stop, and returns at once; STOPPED follows, or how it ended by itself. -ENOENT: there is none. */
+int iothub_platform_fota_cancel(void);
+
+/* After DONE: the next boot runs the image, and the one after that the old one again unless it was confirmed. */
+int iothub_platform_fota_apply(void);
+
+/* The running image stays. 0 also where it was confirmed before. */
+int iothub_platform_fota_confirm(void);
+
+#define IOTHUB_FOTA_SLOT_RUNNING 0
+#define IOTHUB_FOTA_SLOT_DOWNLOADED 1
+
+struct iothub_fota_image {
+	/* As in "1.2.3" or "1.2.3+4", terminated by 0. */
+	char version[32];
+	/* Of the running one: it stays. */
+	bool confirmed;
+};
+
+/* What is in a slot; -ENOENT where there is no image, -ENOTSUP where this cannot be known. */
+int iothub_platform_fota_image(unsigned int slot, struct iothub_fota_image *image);
+
+/* What the modem tells beside the events of the network. */
+#define IOTHUB_MODEM_FAULT 0 /* It has stopped. value: NRF_MODEM_FAULT_* of nrf_modem.h. In an interrupt. */
+#define IOTHUB_MODEM_CFUN 1  /* Its functional mode was set. value: the mode. On the thread that set it. */
+
+/* From now on handler is told, where the build has such a modem. It must not wait and must not call the modem. */
+void iothub_platform_modem_watch(void (*handler)(unsigned int what, int value));
+
+/*
+ * Sends one AT command, without its CR, and writes what the modem answers, with a 0 at its end. A positive result is
+ * the modem's refusal: the kind in bits 16 to 23 (1 ERROR, 2 +CME ERROR, 3 +CMS ERROR), its number below. -ENOTSUP
+ * where there is no modem that takes commands.
+ */
+int iothub_platform_at(const char *command, char *answer, size_t len);
+
+/*
+ * The access point name of the default PDN, from the next time that LTE is switched on; "" leaves the choice to the
+ * network. Its address family stays the one of the build.
+ */
+int iothub_platform_apn_set(const char *apn);
+
 /* One size, offset or number as C sees it, by the name that C has for it; NULL after the last. See src/abi.c. */
 struct iothub_abi_entry {
 	const char *name;

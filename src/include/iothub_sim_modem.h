@@ -24,12 +24,13 @@ struct iothub_sim_step {
 #define IOTHUB_SIM_IPV6_UP      4
 #define IOTHUB_SIM_IPV6_DOWN    5
 #define IOTHUB_SIM_DETACH       6
+#define IOTHUB_SIM_FAULT        7 /* value: the reason; nothing more is heard until the library starts anew */
 #define IOTHUB_SIM_END          255
 
 /*
  * The network that lte_lc_connect_async() finds from now on: dual-stack, dual-stack-ipv6-never,
- * dual-stack-ipv6-fails, ipv6-only, ipv6-only-never, ipv6-only-fails, ipv4-only, denied, no-sim,
- * no-cell. -EINVAL for any other name.
+ * dual-stack-ipv6-fails, dual-stack-fault, ipv6-only, ipv6-only-never, ipv6-only-fails, ipv4-only,
+ * pdn-refused, denied, no-sim, no-cell. -EINVAL for any other name.
  */
 int iothub_sim_modem_network(const char *name);
 

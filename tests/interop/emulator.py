@@ -10,7 +10,8 @@ import traceback
 import urllib.error
 import urllib.request
 
-HTTPS_PORT = 28443
+# Node's service clients know no other port.
+HTTPS_PORT = 443
 
 
 class Emulator:
@@ -54,6 +55,16 @@ class Emulator:
         self.openssl("x509", "-req", "-extfile", "device.ext", "-in", f"{name}.csr", "-CA", f"{ca}.pem", "-CAkey", f"{ca}.key",
                      "-CAcreateserial", "-days", "30", "-out", f"{name}.pem")
         return self.path(f"{name}.pem"), self.path(f"{name}.key")
+
+    def thumbprint(self, name):
+        text = subprocess.run(["openssl", "x509", "-noout", "-fingerprint", "-sha1", "-in", f"{name}.pem"],
+                              check=True, capture_output=True, text=True, cwd=self.folder).stdout
+        return text.strip().partition("=")[2].replace(":", "")
+
+    def refusals(self, device):
+        with urllib.request.urlopen(f"{self.http}admin/events.jsonl?device={device}", timeout=10) as answer:
+            events = [json.loads(line) for line in answer.read().splitlines()]
+        return [event["error"] for event in events if event["event"] == "refused"]
 
     def rest(self, method, path, body=None, headers=None):
         data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()

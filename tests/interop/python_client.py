@@ -1,4 +1,7 @@
-"""Microsoft's Python clients: azure-iot-device and azure-iot-hub."""
+"""Microsoft's Python clients: azure-iot-device, azure-iot-hub and azure-iothub-provisioningserviceclient."""
+import base64
+import hashlib
+import hmac
 import json
 import os
 import sys
@@ -11,6 +14,9 @@ os.environ["REQUESTS_CA_BUNDLE"] = hub.ca
 from azure.iot.device import IoTHubDeviceClient, Message, MethodResponse, ProvisioningDeviceClient, X509  # noqa: E402
 from azure.iot.hub import IoTHubRegistryManager  # noqa: E402
 from azure.iot.hub.models import CloudToDeviceMethod, QuerySpecification, Twin, TwinProperties  # noqa: E402
+from provisioningserviceclient import (EnrollmentGroup, IndividualEnrollment, ProvisioningServiceClient,  # noqa: E402
+                                       QuerySpecification as EnrollmentQuery)
+from provisioningserviceclient.models import AttestationMechanism  # noqa: E402
 
 CA = open(hub.ca).read()
 service = None
@@ -113,6 +119,83 @@ def sas():
     client.shutdown()
 
 
+def thumbprint():
+    certificate = x509("thumb1")
+    service.create_device_with_x509("thumb1", hub.thumbprint("thumb1"), "0" * 40, "enabled")
+    client = IoTHubDeviceClient.create_from_x509_certificate(
+        certificate, hostname="localhost", device_id="thumb1", server_verification_cert=CA)
+    client.connect()
+    client.send_message("thumbprint")
+    assert hub.telemetry("thumb1")[0]["body"] == "thumbprint"
+    client.shutdown()
+
+
+def disabled():
+    entry = service.get_device("thumb1")
+    service.update_device_with_x509("thumb1", entry.etag, hub.thumbprint("thumb1"), "0" * 40, "disabled")
+    client = IoTHubDeviceClient.create_from_x509_certificate(
+        x509("thumb1"), hostname="localhost", device_id="thumb1", server_verification_cert=CA, connection_retry=False)
+    try:
+        client.connect()
+    except Exception as error:
+        assert "not authorised" in str(error.__cause__).lower() or "Credential" in type(error).__name__, error
+    else:
+        raise AssertionError("a disabled device was let in")
+    assert "DeviceDisabled" in hub.refusals("thumb1")
+
+
+def dps_service():
+    text = hub.connection_string.replace("HostName=localhost", f"HostName=localhost:{HTTPS_PORT}")
+    key = base64.b64encode(b"0123456789abcdef0123456789abcdef").decode()
+    client = ProvisioningServiceClient.create_from_connection_string(text)
+    group = EnrollmentGroup.create("line1", AttestationMechanism.create_with_x509_signing_certs(hub.read("root.pem")))
+    assert client.create_or_update(group).enrollment_group_id == "line1"
+    assert client.get_enrollment_group("line1").attestation.type == "x509"
+    hub.make_device("single1")
+    single = IndividualEnrollment.create(
+        "single1", AttestationMechanism.create_with_x509_client_certs(hub.read("single1.pem")), device_id="renamed")
+    made = client.create_or_update(single)
+    assert made.device_id == "renamed" and made.etag, made
+    query = client.create_individual_enrollment_query(EnrollmentQuery("SELECT * FROM enrollments"))
+    assert "single1" in [it.registration_id for it in query.next()]
+    client.delete(made)
+    try:
+        client.get_individual_enrollment("single1")
+    except Exception as error:
+        assert "404" in str(error), error
+    else:
+        raise AssertionError("a deleted enrolment is still there")
+    client.delete_enrollment_group_by_param("line1")
+    hub.rest("PUT", "enrollmentGroups/keys", {"attestation": {
+        "type": "symmetricKey", "symmetricKey": {"primaryKey": key, "secondaryKey": key}}})
+
+
+def dps_group_key():
+    master = base64.b64decode("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=")
+    key = base64.b64encode(hmac.new(master, b"keyed1", hashlib.sha256).digest()).decode()
+    client = ProvisioningDeviceClient.create_from_symmetric_key(
+        provisioning_host="localhost", registration_id="keyed1", id_scope="0ne00000001", symmetric_key=key,
+        server_verification_cert=CA)
+    assert client.register().status == "assigned"
+
+
+def dps_disabled():
+    client = ProvisioningServiceClient.create_from_connection_string(
+        hub.connection_string.replace("HostName=localhost", f"HostName=localhost:{HTTPS_PORT}"))
+    group = client.get_enrollment_group("fleet")
+    hub.rest("PUT", "enrollmentGroups/fleet", {"provisioningStatus": "disabled", "attestation": {"type": "x509", "x509": {
+        "signingCertificates": {"primary": {"certificate": hub.read("root.pem")}}}}})
+    assert group.provisioning_status != "disabled"
+    try:
+        ProvisioningDeviceClient.create_from_x509_certificate(
+            provisioning_host="localhost", registration_id="dps3", id_scope="0ne00000001", x509=x509("dps3"),
+            server_verification_cert=CA).register()
+    except Exception as error:
+        assert "disabled" in str(error.__cause__ or error).lower(), error
+    else:
+        raise AssertionError("a disabled enrolment was used")
+
+
 def dps_group():
     hub.rest("PUT", "enrollmentGroups/fleet", {"attestation": {"type": "x509", "x509": {
         "signingCertificates": {"primary": {"certificate": hub.read("root.pem")}}}}})
@@ -153,7 +236,9 @@ def delete():
 for name, run in [("registry", registry), ("connect x509", connect), ("telemetry", telemetry), ("twin get and report", twin),
                   ("twin desired", desired), ("method", method), ("query", query), ("statistics", statistics),
                   ("twin etag", etag), ("c2d", c2d), ("reconnect", reconnect), ("connect sas", sas),
-                  ("dps group x509", dps_group), ("dps individual key", dps_individual), ("delete drops", delete)]:
+                  ("connect thumbprint", thumbprint), ("disabled is refused", disabled), ("dps service", dps_service),
+                  ("dps group x509", dps_group), ("dps group key", dps_group_key), ("dps individual key", dps_individual),
+                  ("dps disabled", dps_disabled), ("delete drops", delete)]:
     check(name, run)
 hub.stop()
 os._exit(0)  # the clients' threads would go on trying

@@ -10,6 +10,21 @@ pub(crate) fn current() -> Duration {
     critical_section::with(|cs| INTERVAL.borrow(cs).get())
 }
 
+/// Takes over what the device's own settings say.
+pub(crate) fn load() {
+    let own = iothub::telemetry_interval();
+    if own != current() {
+        set(own);
+    }
+}
+
+/// Makes it the device's own setting, and counts from now on.
+pub(crate) fn store(seconds: u32) -> Result<(), iothub::Errno> {
+    iothub::store_telemetry_interval(seconds)?;
+    set(Duration::from_secs(seconds.into()));
+    Ok(())
+}
+
 pub(crate) fn on_twin(twin: &twin::Document<'_>) {
     apply(wish(&twin.desired()), twin.version);
 }
@@ -22,7 +37,7 @@ fn apply(wish: Wish, version: u64) {
     let (status, reason) = match wish {
         Wish::Absent => return,
         Wish::Removed => {
-            set(iothub::TELEMETRY_INTERVAL);
+            load();
             return;
         }
         Wish::Seconds(seconds) => {
@@ -76,20 +91,20 @@ enum Wish {
 }
 
 fn wish(desired: &twin::View<'_>) -> Wish {
-    let Some(raw) = desired.raw("telemetryInterval") else {
-        return Wish::Absent;
-    };
-    if raw == b"null" {
-        return Wish::Removed;
+    match desired.raw("telemetryInterval") {
+        None => Wish::Absent,
+        Some(b"null") => Wish::Removed,
+        Some(raw) => seconds(raw).map_or(Wish::Bad, Wish::Seconds),
     }
+}
+
+/// 1 to 86400, as a number or a string of digits.
+pub(crate) fn seconds(raw: &[u8]) -> Option<u32> {
     let seconds = match serde_json_core::from_slice::<&str>(raw) {
         Ok((digits, _)) => digits_only(digits),
         Err(_) => digits_only(core::str::from_utf8(raw).unwrap_or_default()),
     };
-    match seconds {
-        Some(seconds @ 1..=86_400) => Wish::Seconds(seconds),
-        _ => Wish::Bad,
-    }
+    seconds.filter(|seconds| (1..=iothub::INTERVAL_MAX).contains(seconds))
 }
 
 /// No sign, no fraction, no exponent.

@@ -1,6 +1,10 @@
 //! C's pointers as slices.
 
-use core::{ffi::c_int, mem::MaybeUninit, slice};
+use core::{
+    ffi::{c_char, c_int},
+    mem::MaybeUninit,
+    slice,
+};
 
 use crate::{errno, types::azure_iot_hub_buf};
 
@@ -49,6 +53,36 @@ pub(crate) unsafe fn text<'a>(buf: &azure_iot_hub_buf, most: usize) -> Result<&'
     // SAFETY: as the caller promises.
     let bytes = unsafe { of(buf, most) }?;
     core::str::from_utf8(bytes).map_err(|_| errno::EINVAL)
+}
+
+/// Pointer and size where C has them side by side.
+pub(crate) fn raw(ptr: *mut c_char, size: usize) -> azure_iot_hub_buf {
+    azure_iot_hub_buf { ptr, size }
+}
+
+/// The bytes before the 0; `None` for NULL.
+///
+/// # Errors
+/// EMSGSIZE where there is no 0 within `most` bytes and one more, behind which nothing is looked at.
+///
+/// # Safety
+/// `ptr` is NULL or leads to bytes that do not change for `'a`, up to a 0 or to `most` bytes and one more.
+pub(crate) unsafe fn terminated<'a>(
+    ptr: *const c_char,
+    most: usize,
+) -> Result<Option<&'a [u8]>, c_int> {
+    if ptr.is_null() {
+        return Ok(None);
+    }
+    for len in 0..=most {
+        let byte = ptr.wrapping_add(len);
+        // SAFETY: there was no 0 before this, and it is within `most` and one more.
+        if unsafe { byte.read() } == 0 {
+            // SAFETY: as the caller promises.
+            return unsafe { bytes(ptr.cast::<u8>(), len, most) }.map(Some);
+        }
+    }
+    Err(errno::EMSGSIZE)
 }
 
 /// A view of bytes for C. It may not write to them, whatever the type says.

@@ -58,15 +58,13 @@ const ID_SCOPE_MAX: usize = 32;
 enum State {
     Uninitialised,
     Initialised,
-    Running {
-        assigned: bool,
-    },
-    /// Reset while it ran: what it may still store is to be forgotten.
-    Discarding,
+    Running { assigned: bool },
 }
 
 struct Dps {
     state: State,
+    /// A registration was reset while it ran, and its end is still to come: what it may have stored is to be forgotten.
+    discarding: bool,
     handler: azure_iot_hub_dps_handler_t,
     status: azure_iot_hub_dps_reg_status,
     id_scope: String<ID_SCOPE_MAX>,
@@ -75,6 +73,7 @@ struct Dps {
 
 static DPS: Mutex<RefCell<Dps>> = Mutex::new(RefCell::new(Dps {
     state: State::Uninitialised,
+    discarding: false,
     handler: None,
     status: AZURE_IOT_HUB_DPS_REG_STATUS_NOT_STARTED,
     id_scope: String::new(),
@@ -110,7 +109,7 @@ pub unsafe extern "C" fn azure_iot_hub_dps_init(cfg: *mut azure_iot_hub_dps_conf
         (Err(errno), _) | (_, Err(errno)) => return errno,
     };
     let taken = with(|dps| {
-        if matches!(dps.state, State::Running { .. } | State::Discarding) {
+        if matches!(dps.state, State::Running { .. }) {
             return false;
         }
         dps.state = State::Initialised;
@@ -146,7 +145,7 @@ pub extern "C" fn azure_iot_hub_dps_start() -> c_int {
         if dps.state != State::Initialised {
             return Err(errno::EACCES);
         }
-        if is_assigned {
+        if is_assigned && !dps.discarding {
             dps.status = AZURE_IOT_HUB_DPS_REG_STATUS_ASSIGNED;
             return Err(errno::EALREADY);
         }
@@ -158,7 +157,7 @@ pub extern "C" fn azure_iot_hub_dps_start() -> c_int {
         Ok(names) => names,
         Err(errno) => return errno,
     };
-    let who = Who::Provisioned {
+    let who = Who::Registered {
         id_scope: &id_scope,
         registration_id: &registration_id,
     };
@@ -222,18 +221,15 @@ pub extern "C" fn azure_iot_hub_dps_device_id_delete() -> c_int {
 #[unsafe(no_mangle)]
 pub extern "C" fn azure_iot_hub_dps_reset() -> c_int {
     let running = with(|dps| {
-        let running = matches!(dps.state, State::Running { .. } | State::Discarding);
-        dps.state = if running {
-            State::Discarding
-        } else {
-            State::Uninitialised
-        };
+        let running = matches!(dps.state, State::Running { .. });
+        dps.state = State::Uninitialised;
+        dps.discarding |= running;
         dps.handler = None;
         dps.status = AZURE_IOT_HUB_DPS_REG_STATUS_NOT_STARTED;
         running
     });
     if running && engine::disconnect() != 0 {
-        with(|dps| dps.state = State::Uninitialised);
+        with(|dps| dps.discarding = false);
     }
     match (forget(Assigned::Hub), forget(Assigned::DeviceId)) {
         (0, result) => result,
@@ -243,6 +239,9 @@ pub extern "C" fn azure_iot_hub_dps_reset() -> c_int {
 
 /// What the engine has to say about a registration.
 pub(crate) fn progress(progress: Progress) {
+    if with(|dps| dps.discarding) {
+        return;
+    }
     match progress {
         Progress::Registering => set(AZURE_IOT_HUB_DPS_REG_STATUS_ASSIGNING),
         Progress::Assigned => with(|dps| {
@@ -255,25 +254,30 @@ pub(crate) fn progress(progress: Progress) {
 }
 
 /// The connection of a registration has ended.
-pub(crate) fn ended(_errno: c_int) {
-    let assigned = with(|dps| match dps.state {
-        State::Running { assigned } => {
-            dps.state = State::Initialised;
-            Some(assigned)
+pub(crate) fn ended() {
+    enum End {
+        Assigned,
+        Failed,
+        Discarded,
+    }
+    let end = with(|dps| {
+        if core::mem::take(&mut dps.discarding) {
+            return Some(End::Discarded);
         }
-        State::Discarding => {
-            dps.state = State::Uninitialised;
-            None
-        }
-        State::Uninitialised | State::Initialised => None,
+        let State::Running { assigned } = dps.state else {
+            return None;
+        };
+        dps.state = State::Initialised;
+        Some(if assigned { End::Assigned } else { End::Failed })
     });
-    match assigned {
-        Some(true) => set(AZURE_IOT_HUB_DPS_REG_STATUS_ASSIGNED),
-        Some(false) => set(AZURE_IOT_HUB_DPS_REG_STATUS_FAILED),
-        None => {
+    match end {
+        Some(End::Assigned) => set(AZURE_IOT_HUB_DPS_REG_STATUS_ASSIGNED),
+        Some(End::Failed) => set(AZURE_IOT_HUB_DPS_REG_STATUS_FAILED),
+        Some(End::Discarded) => {
             forget(Assigned::Hub);
             forget(Assigned::DeviceId);
         }
+        None => {}
     }
 }
 

@@ -31,10 +31,10 @@ pub(crate) enum Purpose {
 enum State {
     Disconnected,
     /// `azure_iot_hub_connect` was called. `begun`: the client has taken it up, so that an end is its end and not that
-    /// of the connection before. `ended`: that one's has come.
+    /// of the connection `before`, whose end has not come.
     Connecting {
         begun: bool,
-        ended: bool,
+        before: Option<Purpose>,
     },
     Connected,
     Disconnecting,
@@ -118,7 +118,7 @@ pub(crate) fn connect(who: &Who<'_>, purpose: Purpose) -> c_int {
         }
         shared.state = State::Connecting {
             begun: false,
-            ended: before == State::Disconnected,
+            before: (before == State::Disconnecting).then_some(shared.purpose),
         };
         shared.purpose = purpose;
         shared.accepted = false;
@@ -130,11 +130,13 @@ pub(crate) fn connect(who: &Who<'_>, purpose: Purpose) -> c_int {
     }
     if let Err(errno) = start(who) {
         with(|shared| {
-            if let State::Connecting { ended, .. } = shared.state {
-                shared.state = if ended {
-                    State::Disconnected
-                } else {
-                    State::Disconnecting
+            if let State::Connecting { before, .. } = shared.state {
+                shared.state = match before {
+                    None => State::Disconnected,
+                    Some(before) => {
+                        shared.purpose = before;
+                        State::Disconnecting
+                    }
                 };
             }
             shared.wait = Wait::Nobody;
@@ -170,6 +172,8 @@ fn start(who: &Who<'_>) -> Result<(), c_int> {
             attach: false,
             reconnect: c_api::RECONNECT,
             request_twin: c_api::TWIN_REQUEST,
+            // As with Nordic's library, the restart is the application's.
+            firmware: iothub::Firmware::Application,
             keep_alive_limit: core::time::Duration::from_secs(1767),
             ..Options::new(on_notice)
         };
@@ -296,7 +300,11 @@ fn on_connected(session_present: bool) {
 /// For DPS alone this was all; else the hub is next.
 fn on_assigned() {
     tell_dps(Dps::Assigned);
-    if with(|shared| shared.purpose) == Purpose::Provisioning {
+    let is_all = with(|shared| {
+        let overtaken = matches!(shared.state, State::Connecting { begun: false, .. });
+        shared.purpose == Purpose::Provisioning && !overtaken
+    });
+    if is_all {
         let _ = iothub::disconnect();
     }
 }
@@ -306,26 +314,27 @@ fn on_disconnected(cause: Disconnect, last: bool) {
         with(|shared| shared.on_dps = false);
         return;
     }
-    happening::void_requests(tell);
+    happening::void_requests(tell_hub);
     let requested = cause == Disconnect::Requested;
     let errno = errno::of_disconnect(cause);
     let (purpose, was_dps, told, wake) = with(|shared| {
         let was_dps = core::mem::take(&mut shared.on_dps);
         shared.announced = false;
+        let mut purpose = shared.purpose;
         let mut told = false;
         let mut wake = false;
         match &mut shared.state {
             State::Connecting {
                 begun: false,
-                ended,
-            } => *ended = true,
+                before,
+            } => purpose = before.take().unwrap_or(purpose),
             state => {
                 *state = if last {
                     State::Disconnected
                 } else {
                     State::Connecting {
                         begun: true,
-                        ended: true,
+                        before: None,
                     }
                 };
                 let failed = was_dps || matches!(cause, Disconnect::ConnectFailed(_));
@@ -339,23 +348,23 @@ fn on_disconnected(cause: Disconnect, last: bool) {
                 told = wake && last && failed && !requested;
             }
         }
-        (shared.purpose, was_dps, told, wake)
+        (purpose, was_dps, told, wake)
     });
     if purpose == Purpose::Provisioning {
         if !last && !requested {
             let _ = iothub::disconnect();
         }
-        dps::ended(errno);
+        dps::ended();
     } else {
         if was_dps && !requested {
-            tell_dps(Dps::Failed);
+            tell_hub(&Happening::Dps(Dps::Failed));
         }
         match cause {
             Disconnect::Connack(code) if !was_dps => {
-                tell(&Happening::ConnectionFailed(code.as_wire()));
+                tell_hub(&Happening::ConnectionFailed(code.as_wire()));
             }
             _ if told => {}
-            _ => tell(&Happening::Disconnected(errno)),
+            _ => tell_hub(&Happening::Disconnected(errno)),
         }
     }
     if wake {
@@ -363,9 +372,15 @@ fn on_disconnected(cause: Disconnect, last: bool) {
     }
 }
 
+/// What is about the connection that there is.
 fn tell(happening: &Happening<'_>) {
-    let sink = with(|shared| (shared.purpose == Purpose::Hub).then_some(shared.sink));
-    if let Some(Some(sink)) = sink {
+    if with(|shared| shared.purpose) == Purpose::Hub {
+        tell_hub(happening);
+    }
+}
+
+fn tell_hub(happening: &Happening<'_>) {
+    if let Some(sink) = with(|shared| shared.sink) {
         sink(happening);
     }
 }
@@ -374,6 +389,6 @@ fn tell_dps(progress: Dps) {
     if with(|shared| shared.purpose) == Purpose::Provisioning {
         dps::progress(progress);
     } else {
-        tell(&Happening::Dps(progress));
+        tell_hub(&Happening::Dps(progress));
     }
 }

@@ -3,7 +3,7 @@
 use core::ffi::c_int;
 
 use heapless::Vec;
-use iothub::{Event, Message, RequestId, c_api, twin};
+use iothub::{Event, Message, RequestId, c_api, firmware, twin};
 
 use crate::requests::{self, Text};
 
@@ -46,12 +46,32 @@ pub(crate) enum Happening<'a> {
         message: Message<'a>,
     },
     TooLarge,
+    Fota(Fota),
     Error(c_int),
-    #[allow(
-        dead_code,
-        reason = "only the older form tells it to the hub's handler"
-    )]
+    /// Only the older form tells it to the hub's handler.
     Dps(Dps),
+}
+
+/// How a firmware update is getting on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fota {
+    Start,
+    Done,
+    ErasePending,
+    EraseDone,
+    Error,
+}
+
+/// What Nordic's library tells of it; of progress, cancelling and what came after the restart it says nothing.
+fn of_firmware(event: firmware::Event) -> Option<Fota> {
+    match event {
+        firmware::Event::Started => Some(Fota::Start),
+        firmware::Event::Done => Some(Fota::Done),
+        firmware::Event::ErasePending => Some(Fota::ErasePending),
+        firmware::Event::EraseDone => Some(Fota::EraseDone),
+        firmware::Event::Failed(_) => Some(Fota::Error),
+        _ => None,
+    }
 }
 
 /// How DPS is getting on.
@@ -82,6 +102,11 @@ pub(crate) fn of_event(
         }),
         Event::UnknownTopic(_) => tell(&Happening::Message { bag: None, message }),
         Event::Desired(_) => tell(&Happening::Desired(message)),
+        Event::Firmware(event) => {
+            if let Some(fota) = of_firmware(event) {
+                tell(&Happening::Fota(fota));
+            }
+        }
         Event::Method(_) => {
             if let Some((name, request_id)) = method(message.topic) {
                 tell(&Happening::Method {
@@ -236,6 +261,15 @@ pub(crate) fn decode<P>(
         count += 1;
     }
     count
+}
+
+/// A copy with a 0 behind it, which does not count, and what is left of the room; `None` where there is too little.
+pub(crate) fn terminated<'a>(text: &[u8], room: &'a mut [u8]) -> Option<(&'a [u8], &'a mut [u8])> {
+    let (place, rest) = room.split_at_mut_checked(text.len() + 1)?;
+    let (copy, end) = place.split_at_mut_checked(text.len())?;
+    copy.copy_from_slice(text);
+    end.fill(0);
+    Some((copy, rest))
 }
 
 /// A text, percent-decoded, and a 0 behind it.

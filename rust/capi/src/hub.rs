@@ -9,7 +9,7 @@ use crate::{
     buffer,
     engine::{self, Purpose},
     errno,
-    happening::Happening,
+    happening::{Fota, Happening},
     outgoing::{self, Outgoing},
     types::{
         azure_iot_hub_config, azure_iot_hub_evt, azure_iot_hub_evt_handler_t,
@@ -236,6 +236,13 @@ fn event(
         }
         Happening::Pingresp => set(AZURE_IOT_HUB_EVT_PINGRESP),
         Happening::TooLarge => set(AZURE_IOT_HUB_EVT_ERROR_MSG_SIZE),
+        Happening::Fota(fota) => set(match fota {
+            Fota::Start => AZURE_IOT_HUB_EVT_FOTA_START,
+            Fota::Done => AZURE_IOT_HUB_EVT_FOTA_DONE,
+            Fota::ErasePending => AZURE_IOT_HUB_EVT_FOTA_ERASE_PENDING,
+            Fota::EraseDone => AZURE_IOT_HUB_EVT_FOTA_ERASE_DONE,
+            Fota::Error => AZURE_IOT_HUB_EVT_FOTA_ERROR,
+        }),
         Happening::Error(err) => {
             set(AZURE_IOT_HUB_EVT_ERROR);
             event.data.err = err;

@@ -5,10 +5,11 @@
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`types`], [`hub`], [`dps`] | what cbindgen turns into the headers: types and functions under C's names |
+//! | [`types`], [`hub`], [`dps`], [`legacy`] | what cbindgen turns into the headers: types and functions under C's names |
 //! | `engine` | states, waiting and events, whatever the form |
 //! | `outgoing`, `requests` | from C to the client |
 //! | `happening` | from the client to C |
+//! | [`layout`] | sizes and offsets, checked by the compiler |
 //! | `buffer` | pointers to slices, the one place |
 //! | `errno` | the one table from errors to negative errnos |
 #![no_std]
@@ -22,7 +23,8 @@ mod engine;
 mod errno;
 mod happening;
 pub mod hub;
-
+pub mod layout;
+pub mod legacy;
 mod outgoing;
 mod requests;
 pub mod types;

@@ -17,12 +17,18 @@ use crate::DeviceOptions;
         cargo run                                 watch it, and open the web page that it names\n  \
         cargo run -- --network ipv6-only          the same behind DNS64 and NAT64\n  \
         cargo run -- --once                       check the whole way, step by step, and exit\n  \
+        cargo run -- --once --fota                the same for firmware updates\n  \
         cargo run -- --once --json                the same for a script"
 )]
 pub struct Arguments {
     /// Run the scripted scenario, check each step from the hub's side, and exit: 0 only if all passed.
     #[arg(long)]
     pub once: bool,
+
+    /// With --once: the scenario of firmware updates instead: an update, a cut at half of it, a wrong image, a rollback,
+    /// power cuts.
+    #[arg(long, requires = "once")]
+    pub fota: bool,
 
     /// With --once: print the result as one JSON object.
     #[arg(long, requires = "once")]

@@ -9,8 +9,11 @@ use std::{
 };
 
 use iothub_host::Network;
+use iothub_provision::up::Step;
 
-use crate::{Arguments, Console, DEVICE_ID, Error, Lines, Process, Rest, Setup, hub::READY};
+use crate::{
+    Arguments, Console, DEVICE_ID, Error, Lines, Process, Rest, Setup, hub::READY, provisioning,
+};
 
 /// Hub and device.
 pub struct Bench {
@@ -72,12 +75,14 @@ impl Bench {
         Self::with(&data, &program, arguments.ports(), console)
     }
 
-    /// A hub on free ports, with its data under `data`; `program` is the demonstration's.
+    /// A hub on free ports, with its data under `data`, and a provisioned device; `program` is the demonstration's.
     ///
     /// # Errors
-    /// Certificates cannot be made, or the hub does not start.
+    /// Certificates cannot be made, the hub does not start, or the modem refuses them.
     pub fn for_test(data: &Path, program: &Path) -> Result<Self, Error> {
-        Self::with(data, program, (0, 0), Console::silent())
+        let mut bench = Self::with(data, program, (0, 0), Console::silent())?;
+        bench.provision()?;
+        Ok(bench)
     }
 
     fn with(
@@ -101,19 +106,31 @@ impl Bench {
             since: 0,
             _lock: lock,
         };
-        let root = bench
-            .setup
-            .pki()
-            .authority_certificate("rootca")
-            .map_err(Error::new)?;
-        bench.rest().register_ca("development-root", &root.pem())?;
-        bench.rest().put_device(DEVICE_ID, "enabled")?;
         let earlier = bench.rest().telemetry(DEVICE_ID, 0)?;
         bench.since = earlier
             .last()
             .and_then(|last| last["seq"].as_u64())
             .unwrap_or(0);
         Ok(bench)
+    }
+
+    /// Provisions the device over AT commands and registers it; what is done already stays.
+    ///
+    /// # Errors
+    /// What modem, folder or hub refuse.
+    pub fn provision(&mut self) -> Result<Vec<Step>, Error> {
+        let steps = provisioning::provision(&self.setup, self.http_address)?;
+        if self.rest().device(DEVICE_ID)?["status"] == "disabled" {
+            self.rest().put_device(DEVICE_ID, "enabled")?;
+        }
+        let changed: Vec<_> = steps.iter().filter(|step| step.changed).collect();
+        if !changed.is_empty() {
+            self.console.line("modem", "provisioned over AT:");
+        }
+        for step in changed {
+            self.console.line("modem", &step.what);
+        }
+        Ok(steps)
     }
 
     /// Certificates and folders.
@@ -197,6 +214,14 @@ impl Bench {
             .arg(format!("--network={}", options.network))
             .current_dir(self.setup.device_data());
         command
+    }
+
+    /// What the device has printed; nothing before its start.
+    pub(crate) fn device_lines(&self) -> Lines {
+        self.device
+            .as_ref()
+            .map(|device| device.lines().clone())
+            .unwrap_or_default()
     }
 
     /// The device's process, once started.

@@ -49,10 +49,10 @@ impl Console {
 }
 
 fn color(name: &str) -> Style {
-    let color = if name == "device" {
-        AnsiColor::Cyan
-    } else {
-        AnsiColor::Magenta
+    let color = match name {
+        "device" => AnsiColor::Cyan,
+        "modem" => AnsiColor::Yellow,
+        _ => AnsiColor::Magenta,
     };
     Style::new().fg_color(Some(Color::Ansi(color)))
 }

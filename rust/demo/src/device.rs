@@ -16,7 +16,8 @@ const HUB_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(13, 70, 74, 195));
 pub(crate) fn run(arguments: &DeviceArguments) -> Result<ExitCode, Error> {
     end_with_parent();
     let mut options = Options::new(arguments.data.clone());
-    options.port = arguments.port;
+    let firmware = iothub_host::boot(&arguments.data, &options.firmware).map_err(Error::new)?;
+    options.port = port(&firmware.body).unwrap_or(arguments.port);
     options.network = arguments.network;
     options.time_factor = arguments.time_factor;
     options.send_timeout = Duration::from_secs(arguments.send_timeout);
@@ -36,6 +37,16 @@ pub(crate) fn run(arguments: &DeviceArguments) -> Result<ExitCode, Error> {
         }
     });
     Err(Error::new(iothub_app::run()))
+}
+
+/// What an image of the demonstration can have otherwise: where it looks for the hub.
+fn port(body: &[u8]) -> Option<u16> {
+    let line = body.split(|byte| *byte == b'\n').next()?;
+    std::str::from_utf8(line)
+        .ok()?
+        .strip_prefix("port=")?
+        .parse()
+        .ok()
 }
 
 /// Says good-bye to the hub, as a device does whose button is pressed long.

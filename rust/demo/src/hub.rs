@@ -27,6 +27,11 @@ async fn serve(arguments: &HubArguments) -> Result<ExitCode, Error> {
     options.mqtt = (Ipv4Addr::LOCALHOST, arguments.mqtt).into();
     options.http = (Ipv4Addr::LOCALHOST, arguments.http).into();
     options.data_dir = Some(data);
+    let images = setup.images();
+    fs::create_dir_all(&images).map_err(|source| Error::path(&images, source))?;
+    options.firmware = Some(images);
+    options.firmware_http = (Ipv4Addr::LOCALHOST, 0).into();
+    options.firmware_https = (Ipv4Addr::LOCALHOST, 0).into();
     let key = server.key_pem().map_err(Error::new)?;
     options.identity = Identity::Pem {
         chain: server.chain_pem(),

@@ -8,8 +8,10 @@ mod bench;
 mod console;
 mod device;
 mod error;
+mod fota;
 mod hub;
 mod process;
+mod provisioning;
 mod report;
 mod rest;
 mod scenario;
@@ -47,6 +49,7 @@ fn show(arguments: &Arguments) -> Result<ExitCode, Error> {
     let console = Console::standard();
     let signals = stop_signals()?;
     let mut bench = Bench::start(arguments, None, console.clone())?;
+    bench.provision()?;
     console.banner(&[
         (
             "IoT Hub",
@@ -103,11 +106,21 @@ fn once(arguments: &Arguments) -> Result<ExitCode, Error> {
         }
         std::process::exit(130);
     });
-    let report = scenario::run(arguments, data.as_deref(), &console, |check| {
-        if !arguments.json {
-            anstream::println!("{check}");
-        }
-    })?;
+    let run = if arguments.fota {
+        fota::run
+    } else {
+        scenario::run
+    };
+    let report = run(
+        arguments,
+        data.as_deref(),
+        &console,
+        &mut |check: &Check| {
+            if !arguments.json {
+                anstream::println!("{check}");
+            }
+        },
+    )?;
     if arguments.json {
         anstream::println!("{}", report.to_json());
     } else {

@@ -1,6 +1,9 @@
 //! The result of the scenario.
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
 
 use serde_json::json;
 
@@ -53,8 +56,19 @@ impl fmt::Display for Check {
 }
 
 impl Report {
-    pub(crate) fn add(&mut self, check: Check) {
+    /// Takes a step, tells what came of it, and whether it passed.
+    pub(crate) fn check(
+        &mut self,
+        tell: &mut dyn FnMut(&Check),
+        name: &'static str,
+        step: &mut dyn FnMut() -> Result<String, Error>,
+    ) -> bool {
+        let started = Instant::now();
+        let check = Check::new(name, step(), started.elapsed());
+        tell(&check);
+        let passed = check.passed();
         self.checks.push(check);
+        passed
     }
 
     /// How many passed.

@@ -87,6 +87,37 @@ impl Rest {
         self.expect("GET", &format!("/devices/{id}"), &Value::Null)
     }
 
+    /// Makes the wish for the image `{version}.bin`, under a job of that name.
+    pub fn deploy(&self, id: &str, version: &str, protocol: &str) -> Result<Value, Error> {
+        let body = json!({
+            "deviceId": id, "image": format!("{version}.bin"), "jobId": format!("job-{version}"), "protocol": protocol,
+            "fragmentSize": 1024,
+        });
+        self.expect("POST", "/admin/firmware/deployments", &body)
+    }
+
+    /// Lets something go wrong with images; `null`: nothing any more.
+    pub fn firmware_fault(&self, fault: &Value) -> Result<(), Error> {
+        let method = if fault.is_null() { "DELETE" } else { "POST" };
+        self.expect(method, "/admin/firmware/faults", fault)
+            .map(drop)
+    }
+
+    /// Bytes of the image `{version}.bin` that went out.
+    pub fn served(&self, version: &str) -> Result<u64, Error> {
+        let all = self.expect("GET", "/admin/firmware", &Value::Null)?;
+        let name = format!("{version}.bin");
+        let image = all["images"]
+            .as_array()
+            .and_then(|images| images.iter().find(|image| image["name"] == name.as_str()));
+        Ok(image.map_or(0, |image| image["bytesServed"].as_u64().unwrap_or(0)))
+    }
+
+    /// What a device reports of its firmware.
+    pub fn firmware(&self, id: &str) -> Result<Value, Error> {
+        Ok(self.twin(id)?["properties"]["reported"]["firmware"].take())
+    }
+
     /// Telemetry behind sequence number `since`.
     pub fn telemetry(&self, id: &str, since: u64) -> Result<Vec<Value>, Error> {
         self.lines(&format!(
@@ -152,6 +183,7 @@ impl Rest {
             "GET" => self.agent.get(&url).call(),
             "PUT" => self.agent.put(&url).send_json(body),
             "PATCH" => self.agent.patch(&url).send_json(body),
+            "DELETE" => self.agent.delete(&url).call(),
             _ => self.agent.post(&url).send_json(body),
         };
         let mut answer = answer.map_err(|error| Error::new(format!("{method} {path}: {error}")))?;

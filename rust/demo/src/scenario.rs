@@ -1,10 +1,6 @@
 //! The scenario of `--once`: every step is judged by what the hub saw.
 
-use std::{
-    collections::BTreeSet,
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use iothub_host::Network;
 use serde_json::{Value, json};
@@ -20,18 +16,11 @@ pub(crate) fn run(
     arguments: &Arguments,
     temporary: Option<&Path>,
     console: &Console,
-    mut tell: impl FnMut(&Check),
+    tell: &mut dyn FnMut(&Check),
 ) -> Result<Report, Error> {
     let mut report = Report::default();
-    let mut check = |name: &'static str, step: &mut dyn FnMut() -> Result<String, Error>| {
-        let started = Instant::now();
-        let result = step();
-        let passed = result.is_ok();
-        let check = Check::new(name, result, started.elapsed());
-        tell(&check);
-        report.add(check);
-        passed
-    };
+    let mut check =
+        |name, step: &mut dyn FnMut() -> Result<String, Error>| report.check(tell, name, step);
 
     let mut started = None;
     let up = check("hub is up", &mut || {
@@ -44,6 +33,7 @@ pub(crate) fn run(
         return Ok(report);
     };
 
+    check("provisioned over AT", &mut || provisioned(&mut bench));
     let mut lines = Lines::default();
     check("device attaches on an IPv6-only network", &mut || {
         // The rest of the network's kinds have tests of their own.
@@ -109,6 +99,39 @@ pub(crate) fn run(
             .map(|()| "both processes ended with status 0".to_owned())
     });
     Ok(report)
+}
+
+/// The key stays in the modem, and the hub knows the device.
+fn provisioned(bench: &mut Bench) -> Result<String, Error> {
+    let steps = bench.provision()?;
+    let store = bench.setup().credentials();
+    for name in ["key.pem", "cert.pem", "ca.pem"] {
+        if !store.join(name).exists() {
+            return Err(Error::new(format!("the modem has no {name}")));
+        }
+    }
+    let outside = bench.setup().device_key();
+    if outside.exists() {
+        return Err(Error::new(format!(
+            "{} is outside of the modem",
+            outside.display()
+        )));
+    }
+    if bench.rest().device(DEVICE_ID)?["status"] != "enabled" {
+        return Err(Error::new("the hub does not know the device"));
+    }
+    let verified = steps
+        .iter()
+        .filter(|step| step.what.ends_with("verified by SHA-256"))
+        .count();
+    if verified == 2 {
+        Ok(
+            "key made in the modem; chain and root written, verified by SHA-256; registered"
+                .to_owned(),
+        )
+    } else {
+        Err(Error::new(format!("{verified} of 2 credentials verified")))
+    }
 }
 
 /// The hub's events of one kind for our device, in order.

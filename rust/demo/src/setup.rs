@@ -1,7 +1,7 @@
-//! Certificates, the device's settings and credentials: what a factory and `iothub-provision` do for a real one.
+//! The folders of a demonstration: certificates, and the device's settings.
 
 use std::{
-    fs, io,
+    fs,
     path::{Path, PathBuf},
 };
 
@@ -17,7 +17,7 @@ pub const HOSTNAME: &str = "my-hub.azure-devices.net";
 pub const DEVICE_ID: &str = "352656100367872";
 
 /// The security tag of the credentials, as in `zephyr/Kconfig`.
-const SEC_TAG: u32 = 10;
+pub(crate) const SEC_TAG: u32 = 10;
 
 /// The folders and certificates of one demonstration.
 #[derive(Debug)]
@@ -39,8 +39,7 @@ impl Setup {
             data: data.to_owned(),
             pki,
         };
-        setup.device()?;
-        setup.provision()?;
+        setup.setting("iothub/hostname", HOSTNAME)?;
         Ok(setup)
     }
 
@@ -64,10 +63,35 @@ impl Setup {
         self.data.join("hub")
     }
 
+    /// The folder of the firmware images that the hub serves.
+    pub fn images(&self) -> PathBuf {
+        self.data.join("images")
+    }
+
+    /// Puts an image into that folder, as `{version}.bin`; returns its size. A program that runs it takes the options in
+    /// its `body` over those of its command line: see the role `device`.
+    ///
+    /// # Errors
+    /// The version is not of the form `1.2.3`, or the folder cannot be written.
+    pub fn image(&self, version: &str, body: &[u8]) -> Result<u64, Error> {
+        let image = iothub_host::firmware_image(version, body)
+            .ok_or_else(|| Error::new(format!("{version} is not of the form 1.2.3")))?;
+        let folder = self.images();
+        fs::create_dir_all(&folder).map_err(|source| Error::path(&folder, source))?;
+        let path = folder.join(format!("{version}.bin"));
+        fs::write(&path, &image).map_err(|source| Error::path(&path, source))?;
+        Ok(image.len() as u64)
+    }
+
     /// The folder of the device's credentials.
     pub fn credentials(&self) -> PathBuf {
         self.device_data()
             .join(format!("modem/credentials/{SEC_TAG}"))
+    }
+
+    /// Where the device's key would lie if the modem had not made it.
+    pub(crate) fn device_key(&self) -> PathBuf {
+        self.pki.device_file(DEVICE_ID, "key")
     }
 
     /// The hub's chain and key, PEM.
@@ -76,27 +100,6 @@ impl Setup {
         self.pki
             .server("hub", &names, OffsetDateTime::now_utc())
             .map_err(Error::new)
-    }
-
-    fn device(&self) -> Result<Identity, Error> {
-        self.pki
-            .device(DEVICE_ID, OffsetDateTime::now_utc())
-            .map_err(Error::new)
-    }
-
-    fn provision(&self) -> Result<(), Error> {
-        let device = self.device()?;
-        let folder = self.credentials();
-        fs::create_dir_all(&folder).map_err(|source| Error::path(&folder, source))?;
-        let root = self
-            .pki
-            .authority_certificate("rootca")
-            .map_err(Error::new)?;
-        write(&folder.join("ca.pem"), root.pem().as_bytes())?;
-        write(&folder.join("cert.pem"), device.chain_pem().as_bytes())?;
-        let key = device.key_pem().map_err(Error::new)?;
-        write(&folder.join("key.pem"), key.expose().as_bytes())?;
-        self.setting("iothub/hostname", HOSTNAME)
     }
 
     /// Sets one of the device's settings.
@@ -108,21 +111,6 @@ impl Setup {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).map_err(|source| Error::path(folder, source))?;
         }
-        write(&path, value.as_bytes())
+        fs::write(&path, value).map_err(|source| Error::path(&path, source))
     }
-}
-
-/// Writes a file that only its owner can read.
-fn write(path: &Path, content: &[u8]) -> Result<(), Error> {
-    use std::{io::Write, os::unix::fs::OpenOptionsExt};
-    let attempt = || -> io::Result<()> {
-        let mut file = fs::OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(path)?;
-        file.write_all(content)
-    };
-    attempt().map_err(|source| Error::path(path, source))
 }

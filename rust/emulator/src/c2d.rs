@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::clock::{UnixMs, rfc3339};
 use crate::code::{ErrorCode, Refusal};
+use crate::feedback;
 use crate::properties;
 use crate::registry;
 use crate::sas::random_hex;
@@ -29,8 +30,10 @@ pub(crate) struct Message {
     pub enqueued: UnixMs,
     /// When it is given up.
     pub expiry: UnixMs,
-    /// How often it has been handed out.
+    /// How often it has been handed out, as the policy counts.
     pub delivery_count: i64,
+    /// Whether it has been handed out before.
+    pub again: bool,
 }
 
 /// What a sender says of a message.
@@ -59,19 +62,22 @@ pub(crate) struct Policy {
     pub max_delivery_count: i64,
     /// How long a message lives unless its sender says so.
     pub ttl_ms: i64,
+    /// Whether each handing out counts as a delivery, or only one that came to nothing; Microsoft's
+    /// statements differ.
+    pub counts_deliveries: bool,
     /// How many messages may wait.
     pub depth: i64,
 }
 
-impl Default for Policy {
-    fn default() -> Self {
-        Self {
-            lock_ms: 60_000,
-            max_delivery_count: 10,
-            ttl_ms: 3_600_000,
-            depth: 50,
-        }
-    }
+impl Policy {
+    /// Azure's defaults.
+    pub(crate) const AZURE: Self = Self {
+        lock_ms: 60_000,
+        max_delivery_count: 10,
+        ttl_ms: 3_600_000,
+        counts_deliveries: true,
+        depth: 50,
+    };
 }
 
 impl Message {
@@ -111,6 +117,7 @@ impl Message {
             enqueued: row.get("enqueued")?,
             expiry: row.get("expiry")?,
             delivery_count: row.get("delivery_count")?,
+            again: row.get::<_, i64>("delivery_count")? > 0,
         })
     }
 
@@ -179,6 +186,7 @@ pub(crate) fn enqueue(
         enqueued: now,
         expiry,
         delivery_count: 0,
+        again: false,
     };
     connection.execute(
         "INSERT INTO c2d (hub, device, message_id, body, properties, system, ack, enqueued, expiry) \
@@ -235,7 +243,7 @@ pub(crate) fn lock(
             )?;
             continue;
         }
-        message.delivery_count += 1;
+        message.delivery_count += i64::from(policy.counts_deliveries);
         let mut update = connection.prepare_cached(
             "UPDATE c2d SET delivery_count = ?2, connection = ?3, locked_until = ?4 WHERE seq = ?1",
         )?;
@@ -297,20 +305,7 @@ pub(crate) fn settle(
         _ => ["full", "negative"],
     };
     if wanted.contains(&message.ack.as_str()) {
-        let generation =
-            registry::find(connection, hub, device)?.map(|device| device.generation_id);
-        let record = json!({
-            "originalMessageId": message.message_id,
-            "enqueuedTimeUtc": rfc3339(now),
-            "statusCode": outcome.name(),
-            "description": outcome.name(),
-            "deviceId": device,
-            "deviceGenerationId": generation,
-        });
-        connection.execute(
-            "INSERT INTO feedback (hub, record, created) VALUES (?1, ?2, ?3)",
-            params![hub, record.to_string(), now],
-        )?;
+        feedback::write(connection, hub, device, &message.message_id, outcome, now)?;
     }
     if outcome != Outcome::Success {
         connection.execute(
@@ -331,19 +326,24 @@ pub(crate) fn settle(
 }
 
 /// Puts what a connection had locked back into the queue; all locks if there is no number.
-pub(crate) fn unlock(connection: &Connection, number: Option<u64>) -> Result<(), Refusal> {
+pub(crate) fn unlock(
+    connection: &Connection,
+    number: Option<u64>,
+    policy: Policy,
+) -> Result<(), Refusal> {
     let number = number.map(|number| i64::try_from(number).unwrap_or(i64::MAX));
     let mut update = connection.prepare_cached(
-        "UPDATE c2d SET connection = NULL, locked_until = NULL \
+        "UPDATE c2d SET connection = NULL, locked_until = NULL, delivery_count = delivery_count + ?2 \
          WHERE locked_until IS NOT NULL AND (?1 IS NULL OR connection = ?1)",
     )?;
-    update.execute(params![number])?;
+    update.execute(params![number, !policy.counts_deliveries])?;
     Ok(())
 }
 
 /// Lets locks and messages run out; the devices that have something to get now.
 pub(crate) fn sweep(
     connection: &Connection,
+    policy: Policy,
     now: UnixMs,
 ) -> Result<Vec<(String, String)>, Refusal> {
     let mut expired = connection.prepare_cached(
@@ -353,10 +353,18 @@ pub(crate) fn sweep(
     for (hub, device, seq) in expired.collect::<Result<Vec<(String, String, i64)>, _>>()? {
         settle(connection, &hub, &device, seq, Outcome::Expired, now)?;
     }
+    connection
+        .prepare_cached(
+            "DELETE FROM dead_letters WHERE seq <= (SELECT max(seq) FROM dead_letters) - ?1",
+        )?
+        .execute([KEEP_DEAD_LETTERS])?;
     let mut unlock = connection.prepare_cached(
-        "UPDATE c2d SET connection = NULL, locked_until = NULL WHERE locked_until <= ?1 RETURNING hub, device",
+        "UPDATE c2d SET connection = NULL, locked_until = NULL, delivery_count = delivery_count + ?2 \
+         WHERE locked_until <= ?1 RETURNING hub, device",
     )?;
-    let woken = unlock.query_map([now], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let woken = unlock.query_map(params![now, !policy.counts_deliveries], |row| {
+        Ok((row.get(0)?, row.get(1)?))
+    })?;
     Ok(woken.collect::<Result<_, _>>()?)
 }
 
@@ -398,6 +406,29 @@ pub(crate) fn purge(
     Ok(all.len())
 }
 
+/// The latest messages that were given up, newest first, with the reason.
+pub(crate) fn dead_letters(
+    connection: &Connection,
+    hub: &str,
+    device: Option<&str>,
+) -> Result<Vec<Value>, Refusal> {
+    let mut select = connection.prepare_cached(
+        "SELECT seq, device, message_id, length(body), reason, at FROM dead_letters \
+         WHERE hub = ?1 AND (?2 IS NULL OR device = ?2) ORDER BY seq DESC LIMIT 200",
+    )?;
+    let letters = select.query_map(params![hub, device], |row| {
+        Ok(json!({
+            "seq": row.get::<_, i64>(0)?,
+            "deviceId": row.get::<_, String>(1)?,
+            "messageId": row.get::<_, String>(2)?,
+            "size": row.get::<_, i64>(3)?,
+            "reason": row.get::<_, String>(4)?,
+            "time": rfc3339(row.get(5)?),
+        }))
+    })?;
+    Ok(letters.collect::<Result<_, _>>()?)
+}
+
 /// A random GUID.
 pub(crate) fn guid() -> String {
     let hex = random_hex::<16>();
@@ -416,3 +447,4 @@ fn invalid(reason: String) -> Refusal {
 }
 
 const MAX_BODY: usize = 64 * 1024;
+const KEEP_DEAD_LETTERS: i64 = 10_000;

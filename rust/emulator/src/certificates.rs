@@ -218,7 +218,11 @@ pub(crate) fn require(
     })
 }
 
-fn find(connection: &Connection, scope: &str, name: &str) -> Result<Option<Certificate>, Refusal> {
+pub(crate) fn find(
+    connection: &Connection,
+    scope: &str,
+    name: &str,
+) -> Result<Option<Certificate>, Refusal> {
     let mut select =
         connection.prepare_cached("SELECT * FROM certificates WHERE scope = ?1 AND name = ?2")?;
     Ok(select

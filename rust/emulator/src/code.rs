@@ -45,6 +45,8 @@ codes! {
     ConnectionForcefullyClosedOnNewConnection = 400027, 400;
     /// The gateway closed the connection; reconnect.
     GatewayFailureCoreReceive = 400029, 400;
+    /// The webhook of an enrolment did not say where a device goes.
+    CustomAllocationFailed = 400207, 400;
     /// A provisioning request without a hub to give.
     NoHubAvailable = 400208, 400;
     /// No valid identity at all.

@@ -1,12 +1,13 @@
 //! Who is connected now: one connection per device id.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
+use crate::clock::UnixMs;
 use crate::code::Refusal;
 
 /// What the service asks of a connection's task.
@@ -49,6 +50,8 @@ pub(crate) struct Handle {
     pub methods: AtomicBool,
     /// Whether the device listens for changes of its desired properties.
     pub desired: AtomicBool,
+    /// When the device last sent or got something.
+    pub activity: AtomicI64,
     /// Fires when the device does not read what it is sent.
     pub overflow: Notify,
     commands: mpsc::Sender<Command>,
@@ -56,6 +59,11 @@ pub(crate) struct Handle {
 }
 
 impl Handle {
+    /// When the device last sent or got something.
+    pub(crate) fn last_activity(&self) -> UnixMs {
+        self.activity.load(Ordering::Relaxed)
+    }
+
     /// Hands a command over; a device that does not read loses its connection instead.
     pub(crate) fn command(&self, command: Command) {
         if let Err(mpsc::error::TrySendError::Full(_)) = self.commands.try_send(command) {
@@ -131,6 +139,7 @@ impl Connections {
             device_id: device_id.to_owned(),
             methods: AtomicBool::new(false),
             desired: AtomicBool::new(false),
+            activity: AtomicI64::new(0),
             overflow: Notify::new(),
             commands,
             pending: Mutex::default(),
@@ -164,12 +173,12 @@ impl Connections {
             .cloned()
     }
 
-    /// The ids of the connected devices of a hub.
-    pub(crate) fn online(&self, hub: &str) -> std::collections::HashSet<String> {
+    /// The connected devices of a hub, and when each of them was last active.
+    pub(crate) fn online(&self, hub: &str) -> HashMap<String, UnixMs> {
         self.live()
-            .keys()
-            .filter(|(of, _)| of == hub)
-            .map(|(_, id)| id.clone())
+            .iter()
+            .filter(|((of, _), _)| of == hub)
+            .map(|((_, id), handle)| (id.clone(), handle.last_activity()))
             .collect()
     }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::clock::rfc3339;
+use crate::clock::{UnixMs, rfc3339};
 use crate::code::{ErrorCode, Refusal};
 use crate::faults::Point;
 use crate::journal::Event;
@@ -16,8 +16,10 @@ use crate::link::{Link, read_refusal};
 use crate::provisioning::{self, Request};
 use crate::sas::random_hex;
 use crate::service::{Service, stopped, throttled};
+use crate::throttle::Throttle;
 use crate::topic::{Feature, Topic};
 use crate::username::is_registration_id;
+use crate::webhook;
 use crate::wire::{Connect, Packet, Publish, write};
 
 /// Serves a device until its connection ends.
@@ -65,6 +67,7 @@ pub(crate) async fn serve(
         link,
         subscribed: false,
         operations: HashMap::new(),
+        polls: Throttle::new(Duration::from_secs(10)),
     };
     let end = session.run(connect.keep_alive, stop).await;
     match &end {
@@ -120,6 +123,33 @@ struct Session {
     subscribed: bool,
     /// What the device asked for, and when the answer is ready.
     operations: HashMap<String, Operation>,
+    polls: Throttle,
+}
+
+/// Finds the enrolment, which may have changed since CONNECT, and a hub.
+async fn assign(
+    service: &Service,
+    request: Arc<Request>,
+    hubs: Vec<String>,
+    payload: Option<Value>,
+    now: UnixMs,
+) -> Result<Value, Refusal> {
+    let first = Arc::clone(&request);
+    let enrollment = service
+        .store
+        .run(move |c| provisioning::authenticate(c, &first, now))
+        .await?;
+    let enrollment = match enrollment.webhook() {
+        Some(_) if enrollment.is_enabled() => {
+            let id = &request.registration_id;
+            webhook::allocate(enrollment, id, payload.as_ref(), &hubs).await?
+        }
+        _ => enrollment,
+    };
+    let assign = service
+        .store
+        .run(move |c| provisioning::assign(c, &hubs, &enrollment, &request, payload.as_ref(), now));
+    assign.await
 }
 
 struct Operation {
@@ -195,14 +225,25 @@ impl Session {
             .service
             .faults
             .strike(Point::Provisioning, &self.request.registration_id);
+        let settings = &self.service.settings;
+        let limits = (
+            settings.registrations_per_minute,
+            settings.polls_per_ten_seconds,
+        );
         let (status, rid, retry_after, body) = match topic {
             Topic::Register { rid } | Topic::OperationStatus { rid, .. } if fault.is_some() => {
                 let (status, retry) = fault.map_or((500, None), |it| (it.number, it.retry_after));
                 let (_, rid, _, body) = self.failed(rid, &throttled(status, "the request"));
                 (u16::try_from(status).unwrap_or(500), rid, retry, body)
             }
-            Topic::Register { rid } => self.register(rid, &publish.payload).await,
-            Topic::OperationStatus { rid, operation_id } => self.status(rid, operation_id),
+            Topic::Register { rid } => match self.service.registrations.pass(limits.0) {
+                Ok(()) => self.register(rid, &publish.payload).await,
+                Err(seconds) => self.too_many(rid, seconds),
+            },
+            Topic::OperationStatus { rid, operation_id } => match self.polls.pass(limits.1) {
+                Ok(()) => self.status(rid, operation_id),
+                Err(seconds) => self.too_many(rid, seconds),
+            },
             _ => return Ok(()),
         };
         if publish.qos == 1 {
@@ -244,14 +285,9 @@ impl Session {
             self.service.hubs.clone(),
             self.service.clock.now(),
         );
-        let outcome = self.service.store.run(move |c| {
-            // The enrolment may have changed since CONNECT.
-            let enrollment = provisioning::authenticate(c, &request, now)?;
-            provisioning::assign(c, &hubs, &enrollment, &request, payload.as_ref(), now)
-        });
-        let outcome = outcome.await;
+        let outcome = assign(&self.service, request, hubs, payload, now).await;
         if let Err(refusal) = &outcome
-            && refusal.code != ErrorCode::NoHubAvailable
+            && !ASSIGNMENT_FAILED.contains(&refusal.code)
         {
             return self.failed(rid, &refusal.clone());
         }
@@ -259,10 +295,10 @@ impl Session {
         if self.operations.len() >= MAX_OPERATIONS {
             self.operations.clear();
         }
-        let ready = Instant::now() + self.service.switches.assignment_delay;
+        let ready = Instant::now() + self.service.settings.assignment_delay;
         self.operations
             .insert(operation_id.clone(), Operation { ready, outcome });
-        let seconds = self.service.switches.retry_after_s;
+        let seconds = self.service.settings.retry_after_s;
         (
             202,
             rid,
@@ -281,7 +317,7 @@ impl Session {
         if Instant::now() < operation.ready {
             let state = json!({"registrationId": id, "status": "assigning"});
             let body = json!({"operationId": operation_id, "status": "assigning", "registrationState": state});
-            return (202, rid, Some(self.service.switches.retry_after_s), body);
+            return (202, rid, Some(self.service.settings.retry_after_s), body);
         }
         let state = match &operation.outcome {
             Ok(state) => state.clone(),
@@ -317,6 +353,13 @@ impl Session {
         )
     }
 
+    fn too_many<'t>(&self, rid: &'t str, seconds: u64) -> Answer<'t> {
+        let reason = "Operations are being throttled for this tenant.";
+        let refusal = Refusal::new(ErrorCode::ThrottlingException, reason);
+        let (status, rid, _, body) = self.failed(rid, &refusal);
+        (status, rid, Some(seconds), body)
+    }
+
     fn failed<'t>(&self, rid: &'t str, refusal: &Refusal) -> Answer<'t> {
         let event = Event::refusal("provisioning", refusal);
         self.service.journal.record(Event {
@@ -336,6 +379,9 @@ impl Session {
 /// Status, request id, seconds to wait, body.
 type Answer<'t> = (u16, &'t str, Option<u64>, Value);
 
+/// These end an assignment, and not the request for it.
+const ASSIGNMENT_FAILED: &[ErrorCode] =
+    &[ErrorCode::NoHubAvailable, ErrorCode::CustomAllocationFailed];
 const MAX_PACKET: usize = 96 * 1024;
 const MAX_OPERATIONS: usize = 16;
 const MAX_SILENCE: Duration = Duration::from_secs(1767);

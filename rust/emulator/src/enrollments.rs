@@ -9,6 +9,7 @@ use crate::code::{ErrorCode, Refusal};
 use crate::registry::{IfMatch, check_etag, check_key, etag};
 use crate::sas;
 use crate::username::is_registration_id;
+use crate::webhook;
 use crate::x509;
 
 /// One device, or many behind one CA or one key.
@@ -82,6 +83,17 @@ impl Enrollment {
             }
         }
         Value::Object(document)
+    }
+
+    /// Who decides, if the policy is custom allocation.
+    pub(crate) fn webhook(&self) -> Option<&str> {
+        if self.text("allocationPolicy") != Some("custom") {
+            return None;
+        }
+        self.document
+            .get("customAllocationDefinition")?
+            .get("webhookUrl")?
+            .as_str()
     }
 
     /// Whether devices may use it.
@@ -209,6 +221,13 @@ pub(crate) fn put(
     document
         .entry("allocationPolicy")
         .or_insert_with(|| json!("hashed"));
+    if document.get("allocationPolicy") == Some(&json!("custom")) {
+        let definition = document.get("customAllocationDefinition");
+        let url = definition
+            .and_then(|it| it.get("webhookUrl")?.as_str())
+            .ok_or_else(|| invalid("customAllocationDefinition.webhookUrl is missing".into()))?;
+        webhook::check(url)?;
+    }
     let enrollment = Enrollment {
         kind,
         id: id.to_ascii_lowercase(),

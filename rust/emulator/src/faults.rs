@@ -166,6 +166,11 @@ impl Fault {
     }
 }
 
+/// Refuses what [`Faults::set`] would refuse.
+pub(crate) fn check(document: &Value) -> Result<(), Refusal> {
+    parse(document).map(|_| ())
+}
+
 fn parse(document: &Value) -> Result<Fault, Refusal> {
     let kind = document
         .get("kind")

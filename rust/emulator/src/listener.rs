@@ -23,7 +23,8 @@ pub(crate) async fn serve(
     tls: TlsAcceptor,
     mut stop: watch::Receiver<bool>,
 ) {
-    let unproved = Arc::new(Semaphore::new(MAX_UNPROVED));
+    let most = service.settings.max_unproved;
+    let unproved = Arc::new(Semaphore::new(most));
     let mut tasks = tokio::task::JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -44,9 +45,7 @@ pub(crate) async fn serve(
             }
         };
         let Ok(permit) = Arc::clone(&unproved).try_acquire_owned() else {
-            let refusal = unavailable(format!(
-                "{MAX_UNPROVED} connections have not sent CONNECT yet"
-            ));
+            let refusal = unavailable(format!("{most} connections have not sent CONNECT yet"));
             service
                 .journal
                 .record(Event::refusal("refused", &refusal).on(0, peer));
@@ -81,8 +80,7 @@ async fn open(
             .record(Event::refusal("refused", &refusal).on(number, peer));
     };
     let _ = stream.set_nodelay(true);
-    let patience = service.switches.connect_timeout;
-    let seconds = patience.as_secs();
+    let patience = service.settings.connect_timeout;
     let stream = match tokio::time::timeout(patience, tls.accept(stream)).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => {
@@ -95,12 +93,12 @@ async fn open(
         Err(_) => {
             refuse(Refusal::new(
                 ErrorCode::Unauthorized,
-                format!("no TLS handshake within {seconds} s"),
+                format!("no TLS handshake within {patience:?}"),
             ));
             return None;
         }
     };
-    let mut link = Link::new(stream, peer, service.switches.write_timeout);
+    let mut link = Link::new(stream, peer, service.settings.write_timeout);
     let refusal = match tokio::time::timeout(patience, link.reader.next()).await {
         Ok(Ok(Packet::Connect(connect))) => return Some((link, *connect)),
         Ok(Ok(_)) => Refusal::new(
@@ -127,7 +125,7 @@ async fn open(
         }
         Err(_) => Refusal::new(
             ErrorCode::InvalidOperation,
-            format!("no CONNECT within {seconds} s"),
+            format!("no CONNECT within {patience:?}"),
         ),
     };
     refuse(refusal);
@@ -218,5 +216,3 @@ fn explain(error: &std::io::Error) -> String {
 fn unavailable(reason: String) -> Refusal {
     Refusal::new(ErrorCode::ServiceUnavailable, reason)
 }
-
-const MAX_UNPROVED: usize = 2048;

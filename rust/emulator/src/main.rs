@@ -12,8 +12,10 @@ use tokio::signal::unix::{SignalKind, signal};
 
 /// A local Azure IoT Hub: devices connect over MQTT, services over REST, people with a browser.
 #[derive(Debug, Parser)]
-#[command(version, after_help = EXAMPLES)]
+#[command(version, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 struct Arguments {
+    #[command(subcommand)]
+    command: Option<Transfer>,
     /// The hub's host name, as it stands in certificates and user names
     #[arg(long, value_name = "NAME", default_value = "localhost")]
     hostname: String,
@@ -43,6 +45,9 @@ struct Arguments {
     /// Take CA certificates as verified when they are uploaded
     #[arg(long)]
     verified_on_upload: bool,
+    /// Another switch of the hub, for example c2dLockSeconds=5; may be repeated
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    settings: Vec<String>,
     /// Where everything is kept
     #[arg(
         long,
@@ -51,6 +56,12 @@ struct Arguments {
         conflicts_with = "ephemeral"
     )]
     data_dir: PathBuf,
+    /// A TOML file with devices, CA certificates and enrolments; what is kept already stays
+    #[arg(long, value_name = "FILE")]
+    seed: Option<PathBuf>,
+    /// A TOML file of faults and when they are to happen
+    #[arg(long, value_name = "FILE")]
+    faults: Option<PathBuf>,
     /// Keep nothing
     #[arg(long)]
     ephemeral: bool,
@@ -63,6 +74,15 @@ struct Arguments {
     /// A file with the token that REST asks for (Authorization: Bearer …)
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
+    /// A folder with firmware images, served to devices with ranges
+    #[arg(long, value_name = "FOLDER")]
+    firmware: Option<PathBuf>,
+    /// Where images are served over HTTP
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8081")]
+    firmware_http: SocketAddr,
+    /// Where images are served over HTTPS
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8443")]
+    firmware_https: SocketAddr,
     /// Log as JSON, one event a line
     #[arg(long)]
     json: bool,
@@ -71,11 +91,40 @@ struct Arguments {
     quiet: bool,
 }
 
+#[derive(Debug, clap::Subcommand)]
+enum Transfer {
+    /// Write what a data folder holds, keys included, as JSON; not telemetry, sessions and events
+    Export {
+        /// The data folder; an emulator may be running on it
+        #[arg(long, value_name = "FOLDER", default_value = "iothub-data")]
+        data_dir: PathBuf,
+        /// Where to, readable by its owner only; without it to stdout
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Take in what export wrote, over what is there
+    Import {
+        /// The data folder; made if it is missing
+        #[arg(long, value_name = "FOLDER", default_value = "iothub-data")]
+        data_dir: PathBuf,
+        /// The host names of the hubs; the first one is meant where the file names none
+        #[arg(long = "hub", value_name = "NAME", default_value = "localhost")]
+        hubs: Vec<String>,
+        /// JSON, as export wrote it
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+}
+
 const EXAMPLES: &str = "\
 Examples:
   iothub-emulator                                   on ports 8883 and 8080, kept in ./iothub-data
   iothub-emulator --ephemeral --mqtt 127.0.0.1:0 --http 127.0.0.1:0 --json
                                                     for tests: free ports, nothing is kept
+  iothub-emulator --seed devices.toml --faults faults.toml
+                                                    with devices from the start, and with troubles
+  iothub-emulator export --out state.json           copy what is in ./iothub-data
+  iothub-emulator import --data-dir copy state.json
   curl -X PUT localhost:8080/devices/dev1 -d '{\"authentication\":{\"type\":\"certificateAuthority\"}}'
                                                     register a device
   curl localhost:8080/admin/telemetry.jsonl?follow=true
@@ -97,6 +146,9 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
+    if let Some(command) = arguments.command {
+        return transfer(command).await;
+    }
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut options = Options::new(arguments.hostname);
@@ -107,6 +159,15 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     options.id_scope = arguments.id_scope;
     options.enforce_x509 = arguments.enforce_x509;
     options.verified_on_upload = arguments.verified_on_upload;
+    options.firmware = arguments.firmware;
+    options.firmware_http = arguments.firmware_http;
+    options.firmware_https = arguments.firmware_https;
+    for setting in &arguments.settings {
+        let (name, value) = setting
+            .split_once('=')
+            .ok_or_else(|| format!("--set {setting} must be NAME=VALUE"))?;
+        options.settings.set(name, value)?;
+    }
     options.data_dir = (!arguments.ephemeral).then_some(arguments.data_dir);
     options.log = match (arguments.json, arguments.quiet) {
         (true, _) => LogFormat::Json,
@@ -122,6 +183,8 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     if let Some(file) = &arguments.token_file {
         options.token = Some(read(file)?.trim().to_owned()).filter(|token| !token.is_empty());
     }
+    options.seed = arguments.seed;
+    options.faults = arguments.faults;
     let data_dir = options.data_dir.clone();
     let emulator = Emulator::start(options).await?;
     announce(&emulator, data_dir.as_deref());
@@ -131,6 +194,44 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     }
     emulator.shutdown().await;
     Ok(())
+}
+
+async fn transfer(command: Transfer) -> Result<(), Box<dyn std::error::Error>> {
+    match command {
+        Transfer::Export { data_dir, out } => {
+            let document = iothub_emulator::export(&data_dir).await?;
+            match out {
+                Some(path) => write_private(&path, &document)?,
+                None => std::io::stdout().lock().write_all(document.as_bytes())?,
+            }
+        }
+        Transfer::Import {
+            data_dir,
+            hubs,
+            file,
+        } => {
+            let done = iothub_emulator::import(&data_dir, &hubs, &read(&file)?).await;
+            let done = done.map_err(|error| format!("{}: {error}", file.display()))?;
+            println!("imported {done}");
+        }
+    }
+    Ok(())
+}
+
+/// Keys are in it.
+fn write_private(path: &Path, text: &str) -> Result<(), String> {
+    use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+    let write = || {
+        let mut file = std::fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(path)?;
+        file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
+        file.write_all(text.as_bytes())
+    };
+    write().map_err(|error| format!("{} cannot be written: {error}", path.display()))
 }
 
 /// A reader that goes away after the first line is no reason to stop.

@@ -191,7 +191,10 @@ pub(crate) fn assign(
             .and_then(|policy| policy.get(name));
         value.and_then(Value::as_bool).unwrap_or(default)
     };
-    let wanted = choose_hub(hubs, enrollment, device_id)?;
+    let wanted = match moved_to(c, device_id)? {
+        Some(hub) if hubs.contains(&hub) => hub,
+        _ => choose_hub(hubs, enrollment, device_id)?,
+    };
     let old_hub = earlier
         .as_ref()
         .filter(|state| state["status"] == "assigned" && state["deviceId"] == device_id)
@@ -336,6 +339,48 @@ fn place(
     device.save(c)
 }
 
+/// Moves a device with its twin to another hub, now and for its next registrations.
+pub(crate) fn move_device(
+    c: &Connection,
+    hubs: &[String],
+    id: &str,
+    to: &str,
+) -> Result<String, Refusal> {
+    let to = hubs.iter().find(|hub| hub.eq_ignore_ascii_case(to));
+    let to = to.ok_or_else(|| no_hub("there is no such hub here".to_owned()))?;
+    let mut found = None;
+    for hub in hubs {
+        found = found.or(registry::find(c, hub, id)?);
+    }
+    let mut device = found.ok_or_else(|| {
+        Refusal::new(
+            ErrorCode::DeviceNotFound,
+            format!("device '{id}' is registered with no hub"),
+        )
+    })?;
+    let from = std::mem::replace(&mut device.hub, to.clone());
+    if from != *to {
+        registry::delete(c, &from, id, &registry::IfMatch::Any)?;
+        device.save(c)?;
+    }
+    c.execute(
+        "INSERT OR REPLACE INTO settings (key, value) VALUES (?1, ?2)",
+        [moved_key(id), to.clone()],
+    )?;
+    Ok(from)
+}
+
+fn moved_to(c: &Connection, id: &str) -> Result<Option<String>, Refusal> {
+    let mut select = c.prepare_cached("SELECT value FROM settings WHERE key = ?1")?;
+    Ok(select
+        .query_row([moved_key(id)], |row| row.get(0))
+        .optional()?)
+}
+
+fn moved_key(id: &str) -> String {
+    format!("moved {id}")
+}
+
 /// The registration state of a device that has asked before.
 pub(crate) fn find(c: &Connection, registration_id: &str) -> Result<Option<Value>, Refusal> {
     let mut select = c.prepare_cached("SELECT document FROM registrations WHERE id = ?1")?;
@@ -373,7 +418,8 @@ pub(crate) fn parse_body(body: &[u8]) -> Result<Map<String, Value>, Refusal> {
     crate::twin::parse_object(body)
 }
 
-fn save(c: &Connection, registration_id: &str, state: &Value) -> Result<(), Refusal> {
+/// Writes a registration state.
+pub(crate) fn save(c: &Connection, registration_id: &str, state: &Value) -> Result<(), Refusal> {
     c.execute(
         "INSERT OR REPLACE INTO registrations (id, document) VALUES (?1, ?2)",
         [registration_id.to_ascii_lowercase(), state.to_string()],

@@ -14,9 +14,12 @@ use crate::code::{ErrorCode, Refusal};
 use crate::connections::{Command, Connections, MethodAnswer};
 use crate::faults::{Faults, Point};
 use crate::journal::{Event, Journal};
+use crate::provisioning;
 use crate::registry::{self, Device, IfMatch, TwinWrite};
+use crate::settings::Settings;
 use crate::store::Store;
 use crate::telemetry;
+use crate::throttle::Throttle;
 use crate::tls::ServerCertificate;
 use crate::wire::write;
 
@@ -28,7 +31,7 @@ pub(crate) struct Service {
     /// The provisioning service's id scope.
     pub id_scope: String,
     /// Switches and sizes.
-    pub switches: Switches,
+    pub settings: Settings,
     /// Everything that must survive.
     pub store: Store,
     /// The time.
@@ -41,47 +44,12 @@ pub(crate) struct Service {
     pub telemetry: broadcast::Sender<Arc<telemetry::Message>>,
     /// What is to go wrong.
     pub faults: Faults,
+    /// Registrations at the provisioning service.
+    pub registrations: Throttle,
     /// The certificate of the MQTT listener.
     pub certificate: Arc<ServerCertificate>,
-}
-
-/// What can be switched; the defaults are what the documentation says of the real hub.
-#[derive(Clone, Debug)]
-pub(crate) struct Switches {
-    /// Refuses devices with a symmetric key, as `disableDeviceSAS` does.
-    pub enforce_x509: bool,
-    /// Takes uploaded CA certificates as verified.
-    pub verified_on_upload: bool,
-    /// Throws waiting messages away when a device connects with a clean session.
-    pub clean_session_discards_c2d: bool,
-    /// The queue of cloud-to-device messages.
-    pub c2d: c2d::Policy,
-    /// How many telemetry messages are kept.
-    pub keep_telemetry: i64,
-    /// How long a peer may take for the TLS handshake, and then for CONNECT.
-    pub connect_timeout: Duration,
-    /// How long a peer may leave what it is sent unread.
-    pub write_timeout: Duration,
-    /// How long the provisioning service says "assigning".
-    pub assignment_delay: Duration,
-    /// How long the provisioning service asks to wait before the next question.
-    pub retry_after_s: u64,
-}
-
-impl Default for Switches {
-    fn default() -> Self {
-        Self {
-            enforce_x509: false,
-            verified_on_upload: false,
-            clean_session_discards_c2d: true,
-            c2d: c2d::Policy::default(),
-            keep_telemetry: 100_000,
-            connect_timeout: Duration::from_secs(30),
-            write_timeout: Duration::from_secs(30),
-            assignment_delay: Duration::ZERO,
-            retry_after_s: 3,
-        }
-    }
+    /// Images for devices.
+    pub firmware: crate::firmware::Firmware,
 }
 
 impl Service {
@@ -230,7 +198,7 @@ impl Service {
         draft: c2d::Draft,
     ) -> Result<c2d::Message, Refusal> {
         let (owned_hub, owned_id) = (hub.to_owned(), id.to_owned());
-        let (policy, now) = (self.switches.c2d, self.clock.now());
+        let (policy, now) = (self.settings.c2d, self.clock.now());
         let message = self
             .store
             .run(move |c| c2d::enqueue(c, &owned_hub, &owned_id, draft, policy, now))
@@ -244,6 +212,26 @@ impl Service {
         if let Some(handle) = self.connections.find(hub, id) {
             handle.command(Command::Mailbox);
         }
+    }
+
+    /// Moves a device to another hub, as an operator's re-assignment does, and drops its connection.
+    pub(crate) async fn move_device(&self, id: &str, to: &str) -> Result<String, Refusal> {
+        let (hubs, owned_id, owned_to) = (self.hubs.clone(), id.to_owned(), to.to_owned());
+        let moved = self
+            .store
+            .run(move |c| provisioning::move_device(c, &hubs, &owned_id, &owned_to));
+        let from = moved.await.inspect_err(|refusal| {
+            self.journal
+                .record(Event::refusal("fault", refusal).of(to, id));
+        })?;
+        let refusal = Refusal::new(
+            ErrorCode::GatewayFailureCoreReceive,
+            format!("device '{id}' was moved to hub '{to}'"),
+        );
+        self.drop_device(&from, id, refusal);
+        self.journal
+            .record(Event::info("fault", format!("moved from hub '{from}'")).of(to, id));
+        Ok(from)
     }
 
     /// Drops a device's connection, if it has one.

@@ -85,12 +85,15 @@ CREATE TABLE IF NOT EXISTS dead_letters (
     at INTEGER NOT NULL
 );
 
-CREATE TABLE IF NOT EXISTS feedback (
+CREATE TABLE IF NOT EXISTS feedback_records (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
     hub TEXT NOT NULL,
     record TEXT NOT NULL,
-    created INTEGER NOT NULL
+    created INTEGER NOT NULL,
+    lock_token TEXT,
+    locked_until INTEGER
 );
+CREATE INDEX IF NOT EXISTS feedback_by_lock ON feedback_records (lock_token);
 
 CREATE TABLE IF NOT EXISTS enrollments (
     kind TEXT NOT NULL,

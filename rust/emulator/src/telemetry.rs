@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde_json::{Map, Value, json};
 
 use crate::clock::{UnixMs, rfc3339};
@@ -139,6 +139,19 @@ pub(crate) fn after(
     )?;
     let messages = select.query_map(params![since, device, limit], Message::from_row)?;
     Ok(messages.collect::<Result<_, _>>()?)
+}
+
+/// The number above which the latest `count` messages are; 0 if there are not more.
+pub(crate) fn before_last(
+    connection: &Connection,
+    device: Option<&str>,
+    count: i64,
+) -> Result<i64, Refusal> {
+    let mut select = connection.prepare_cached(
+        "SELECT seq FROM telemetry WHERE ?1 IS NULL OR device = ?1 ORDER BY seq DESC LIMIT 1 OFFSET ?2",
+    )?;
+    let found = select.query_row(params![device, count], |row| row.get(0));
+    Ok(found.optional()?.unwrap_or(0))
 }
 
 const TRIM_EVERY: i64 = 256;

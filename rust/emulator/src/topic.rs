@@ -168,14 +168,6 @@ impl Feature {
             Self::Registrations => "registrations",
         }
     }
-
-    /// All features of a hub.
-    pub(crate) const HUB: [Self; 4] = [
-        Self::CloudToDevice,
-        Self::TwinResponses,
-        Self::DesiredChanges,
-        Self::Methods,
-    ];
 }
 
 /// A parameter of a query, verbatim; the first of several.

@@ -124,6 +124,13 @@ async fn the_queue_has_its_limits() {
     assert_eq!((status, &body["errorCode"]), (403, &json!(403004)));
     let (_, purged) = hub.delete("/devices/dev/commands").await;
     assert_eq!(purged["totalMessagesPurged"], 50);
+    let (_, letters) = hub.get("/admin/dead-letters?device=dev").await;
+    assert_eq!(
+        (letters.as_array().map(Vec::len), &letters[0]["reason"]),
+        (Some(50), &json!("Purged"))
+    );
+    let (_, letters) = hub.get("/admin/dead-letters?device=other").await;
+    assert_eq!(letters, json!([]));
     let (status, _) = hub.request("POST", path, &[], &vec![b'x'; 65_537]).await;
     assert_eq!(status, 413);
     let (status, _) = hub

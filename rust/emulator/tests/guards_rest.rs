@@ -55,6 +55,8 @@ async fn with_a_token_nothing_but_the_page_is_open() {
         }
     };
     assert_eq!(ask("/", "").await, 200);
+    assert_eq!(ask("/page/app.js", "").await, 200);
+    assert_eq!(ask("/page/nothing.js", "").await, 401);
     assert_eq!(ask("/devices", "").await, 401);
     assert_eq!(ask("/devices", "Bearer wrong!").await, 401);
     assert_eq!(ask("/devices", "Bearer secret").await, 200);
@@ -73,7 +75,7 @@ async fn hostile_paths_ids_and_bodies() {
     let hub = Hub::start().await;
     for path in [
         "/../../etc/passwd",
-        "/app.js/../../x",
+        "/page/app.js/../../x",
         "/%2e%2e/%2e%2e/etc/passwd",
         "/admin/nothing",
     ] {

@@ -53,6 +53,17 @@ async fn acknowledgements_come_in_order_and_since_goes_on_where_it_was() {
     for id in 1..=300 {
         device.expect_puback(id).await;
     }
+    for path in [
+        "/admin/telemetry.jsonl?last=2",
+        "/admin/telemetry.jsonl?last=2&device=dev&since=10",
+    ] {
+        let latest = hub.lines(path).await;
+        assert_eq!(
+            (latest.len(), &latest[0]["body"]),
+            (2, &json!(299)),
+            "{path}"
+        );
+    }
     let rest = hub.lines("/admin/telemetry.jsonl?since=297").await;
     let bodies: Vec<_> = rest
         .iter()

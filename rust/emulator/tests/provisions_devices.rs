@@ -279,3 +279,128 @@ async fn a_hub_that_is_not_here_is_a_failure_the_device_can_read() {
         (&json!("failed"), &json!(400208))
     );
 }
+
+#[tokio::test]
+async fn a_webhook_decides() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let hub = Hub::with_group().await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let answers = [
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\
+         28\r\n{\"iotHubHostName\":\"second.localhost\",\"in\r\n\
+         37\r\nitialTwin\":{\"tags\":{\"by\":\"hook\"}},\"payload\":{\"zone\":4}}\r\n0\r\n\r\n",
+        "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n",
+    ];
+    let questions = tokio::spawn(async move {
+        let mut questions = Vec::new();
+        for answer in answers {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut question = Vec::new();
+            while !question.ends_with(b"}") || !question.windows(4).any(|it| it == b"\r\n\r\n") {
+                assert_ne!(stream.read_buf(&mut question).await.unwrap(), 0);
+            }
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            questions.push(String::from_utf8(question).unwrap());
+        }
+        questions
+    });
+    let custom = json!({
+        "allocationPolicy": "custom",
+        "customAllocationDefinition": {"webhookUrl": format!("http://{address}/allocate?code=1"), "apiVersion": "2019-03-31"},
+    });
+    hub.group("fleet", &hub.ca.pem, custom).await;
+    let credentials = hub.ca.device("dev-1");
+    let state = hub.provision("dev-1", Some(&credentials), None).await;
+    assert_eq!(state["assignedHub"], "second.localhost", "{state}");
+    assert_eq!(state["payload"], json!({"zone": 4}));
+    let (_, twin) = hub.get("/twins/dev-1?hub=second.localhost").await;
+    assert_eq!(twin["tags"], json!({"by": "hook"}));
+    let state = hub.provision("dev-1", Some(&credentials), None).await;
+    assert_eq!(
+        (&state["status"], &state["errorCode"]),
+        (&json!("failed"), &json!(400207))
+    );
+    assert_eq!(
+        state["errorMessage"],
+        "Custom allocation failed with status code: 400"
+    );
+    let questions = questions.await.unwrap();
+    assert!(
+        questions[0].starts_with("POST /allocate?code=1 HTTP/1.1\r\n"),
+        "{}",
+        questions[0]
+    );
+    let (_, body) = questions[0].split_once("\r\n\r\n").unwrap();
+    let body: Value = serde_json::from_str(body).unwrap();
+    assert_eq!(body["deviceRuntimeContext"]["registrationId"], "dev-1");
+    assert_eq!(body["enrollmentGroup"]["enrollmentGroupId"], "fleet");
+    assert_eq!(
+        body["linkedHubs"],
+        json!(["hub.localhost", "second.localhost"])
+    );
+}
+
+#[tokio::test]
+async fn a_webhook_that_cannot_be_called_is_refused_or_a_failure() {
+    let hub = Hub::with_group().await;
+    let credentials = hub.ca.device("dev-1");
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", gone.local_addr().unwrap());
+    drop(gone);
+    let custom = |url: &str| json!({"allocationPolicy": "custom", "customAllocationDefinition": {"webhookUrl": url}});
+    hub.group("fleet", &hub.ca.pem, custom(&url)).await;
+    let state = hub.provision("dev-1", Some(&credentials), None).await;
+    assert_eq!(state["errorCode"], 400207, "{state}");
+    let mut group = custom("https://example.com/");
+    group["attestation"] = json!({"type": "symmetricKey"});
+    let (status, answer) = hub.put("/enrollmentGroups/other", &group).await;
+    assert_eq!(status, 400);
+    assert!(
+        answer["Message"]
+            .as_str()
+            .unwrap()
+            .contains("must begin with http://"),
+        "{answer}"
+    );
+}
+
+#[tokio::test]
+async fn too_many_requests_are_throttled() {
+    let hub = Hub::start_with(|options| {
+        options.settings.set("registrationsPerMinute", "1").unwrap();
+        options.settings.set("pollsPerTenSeconds", "2").unwrap();
+    })
+    .await;
+    hub.group("fleet", &hub.ca.pem, json!({})).await;
+    let credentials = hub.ca.device("dev-1");
+    let mut device = hub
+        .dial_provisioning("dev-1", Some(&credentials), None)
+        .await;
+    assert_eq!(device.connack().await, (false, 0));
+    device.subscribe(&["$dps/registrations/res/#"]).await;
+    for (topic, answers) in [
+        ("PUT/iotdps-register/?$rid=1", &["202", "429"][..]),
+        (
+            "GET/iotdps-get-operationstatus/?$rid=1&operationId=x",
+            &["404", "404", "429"],
+        ),
+    ] {
+        for status in answers {
+            device
+                .publish(&format!("$dps/registrations/{topic}"), "", 0)
+                .await;
+            let answer = device.message().await;
+            let wanted = format!("$dps/registrations/res/{status}/?$rid=1");
+            assert!(
+                answer.topic.starts_with(&wanted),
+                "{} {wanted}",
+                answer.topic
+            );
+            if *status == "429" {
+                assert!(answer.topic.contains("&retry-after="), "{}", answer.topic);
+                assert!(answer.payload.contains("429001"), "{}", answer.payload);
+            }
+        }
+    }
+}

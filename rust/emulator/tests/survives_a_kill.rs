@@ -4,67 +4,17 @@
 
 mod support;
 
-use std::io::{BufRead as _, BufReader};
-use std::net::SocketAddr;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
+use serde_json::Value;
+use support::process::Process;
 use support::{Ca, Device};
-
-struct Process {
-    child: Child,
-    mqtt: SocketAddr,
-    http: SocketAddr,
-}
-
-impl Process {
-    fn start(folder: &Path) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_iothub-emulator"))
-            .args([
-                "--hostname",
-                support::HUB,
-                "--mqtt",
-                "127.0.0.1:0",
-                "--http",
-                "127.0.0.1:0",
-                "--quiet",
-            ])
-            .arg("--data-dir")
-            .arg(folder)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap())
-            .read_line(&mut line)
-            .unwrap();
-        let field = |name: &str| {
-            line.split_whitespace()
-                .find_map(|word| word.strip_prefix(name))
-                .unwrap()
-        };
-        let mqtt = field("mqtt=").parse().unwrap();
-        let http = field("http=http://").trim_end_matches('/').parse().unwrap();
-        Self { child, mqtt, http }
-    }
-
-    fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-
-    async fn call(&self, method: &str, path: &str, body: &str) -> String {
-        let (status, text) = support::http(self.http, method, path, &[], body.as_bytes()).await;
-        assert!(status < 300, "{method} {path}: {status} {text}");
-        text
-    }
-}
 
 #[tokio::test]
 async fn registry_twin_queue_session_and_telemetry() {
     let folder = tempfile::tempdir().unwrap();
     let ca = Ca::root("Root");
-    let process = Process::start(folder.path());
+    let process = Process::start(&["--data-dir"], folder.path());
     let certificate = serde_json::json!({"name": "root", "certificate": ca.pem}).to_string();
     process
         .call("POST", "/admin/certificates", &certificate)
@@ -104,13 +54,13 @@ async fn registry_twin_queue_session_and_telemetry() {
         acknowledged = u16::from_be_bytes([id[0], id[1]]);
     }
 
-    let process = Process::start(folder.path());
+    let process = Process::start(&["--data-dir"], folder.path());
     process
         .call("POST", "/devices/dev/messages/deviceBound", "while away")
         .await;
     process.kill();
 
-    let process = Process::start(folder.path());
+    let process = Process::start(&["--data-dir"], folder.path());
     let lines = process.call("GET", "/admin/telemetry.jsonl", "").await;
     let stored: Vec<u64> = lines
         .lines()
@@ -149,4 +99,97 @@ async fn a_port_in_use_is_named() {
         "{text}"
     );
     assert!(text.contains("choose another port with --mqtt"), "{text}");
+}
+
+/// Devices that send as fast as they can while the process is killed.
+#[tokio::test]
+async fn everything_that_was_acknowledged_under_load() {
+    const DEVICES: usize = 6;
+    const WINDOW: u16 = 32;
+    let folder = tempfile::tempdir().unwrap();
+    let ca = Ca::root("Root");
+    let process = Process::start(&["--data-dir"], folder.path());
+    let certificate = serde_json::json!({"name": "root", "certificate": ca.pem}).to_string();
+    process
+        .call("POST", "/admin/certificates", &certificate)
+        .await;
+    let server_ca = std::fs::read_to_string(folder.path().join("server-ca.pem")).unwrap();
+    let mut load = tokio::task::JoinSet::new();
+    for number in 0..DEVICES {
+        let id = format!("dev{number}");
+        let device = r#"{"authentication":{"type":"certificateAuthority"}}"#;
+        process.call("PUT", &format!("/devices/{id}"), device).await;
+        let credentials = ca.device(&id);
+        let mut device = Device::dial(process.mqtt, &server_ca, Some(&credentials))
+            .await
+            .unwrap();
+        device.connect(&id, false).await;
+        assert_eq!(device.connack().await.1, 0);
+        device.subscribe(&["$iothub/twin/res/#"]).await;
+        load.spawn(async move {
+            let (mut sent, mut stored, mut version) = (0u16, 0u16, 0i64);
+            loop {
+                while sent < stored + WINDOW {
+                    sent += 1;
+                    let topic = format!("devices/{id}/messages/events/");
+                    if device
+                        .try_publish(&topic, &sent.to_string(), sent)
+                        .await
+                        .is_err()
+                    {
+                        return (id, stored, version);
+                    }
+                }
+                let report = format!("$iothub/twin/PATCH/properties/reported/?$rid={sent}");
+                let body = format!("{{\"sent\":{sent}}}");
+                let _ = device.try_publish(&report, &body, 0).await;
+                match device.packet().await {
+                    Some((0x40, id)) => stored = u16::from_be_bytes([id[0], id[1]]),
+                    Some((0x30, body)) => {
+                        let text = String::from_utf8_lossy(&body).into_owned();
+                        let (_, number) = text.split_once("$version=").unwrap();
+                        version = number.parse().unwrap();
+                    }
+                    Some(other) => panic!("{other:?}"),
+                    None => return (id, stored, version),
+                }
+            }
+        });
+    }
+    // Killed once there is something to lose.
+    let loaded = async {
+        loop {
+            let lines = process.call("GET", "/admin/telemetry.jsonl", "").await;
+            if lines.lines().count() > 500 {
+                return;
+            }
+        }
+    };
+    support::within("five hundred messages", loaded).await;
+    process.kill();
+
+    let process = Process::start(&["--data-dir"], folder.path());
+    let lines = process.call("GET", "/admin/telemetry.jsonl", "").await;
+    let all: Vec<Value> = lines
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let mut acknowledged = 0;
+    while let Some(done) = load.join_next().await {
+        let (id, stored, version) = done.unwrap();
+        let bodies = all.iter().filter(|line| line["deviceId"] == *id);
+        let bodies: Vec<u64> = bodies.map(|line| line["body"].as_u64().unwrap()).collect();
+        let expected: Vec<u64> = (1..=u64::from(stored)).collect();
+        assert!(bodies.starts_with(&expected), "{id} lost some of {stored}");
+        let twin = process.call("GET", &format!("/twins/{id}"), "").await;
+        let twin: Value = serde_json::from_str(&twin).unwrap();
+        let kept = twin["properties"]["reported"]["$version"].as_i64().unwrap();
+        assert!(
+            kept >= version,
+            "{id} is at version {kept}, and was told {version}"
+        );
+        acknowledged += usize::from(stored);
+    }
+    assert!(acknowledged > 100, "{acknowledged} is no load");
+    process.kill();
 }

@@ -37,13 +37,17 @@
 //! | `modem_key_mgmt_write`, `_delete` | -EPERM while CFUN is 1; replaces what is there | a PEM is looked at, not decoded; 8192 bytes at most |
 //! | `modem_key_mgmt_read` | CA certificates only, else -EACCES | the real one's number for that is not documented |
 //! | `modem_key_mgmt_exists` | at any time | – |
+//! | `modem_jwt_generate`, `modem_jwt_get_uuids`, `modem_attest_token_get` | ES256 with the identity key in `<data>/modem/identity.pem`, made when first needed, or with the key under a tag; `iat` and `exp` while LTE is on | memory is not allocated: a NULL buffer is -ENOMEM; the UUIDs are derived from [`Options::hardware_id`] |
 //! | `iothub_platform_uptime_ms`, `_wait`, `_wake`, `_lock`, `_unlock`, `_thread_start`, `_random` | pthreads, the monotonic clock, getrandom | – |
 //! | `iothub_platform_log` | [`Options::log`], one record a call | – |
 //! | `iothub_platform_settings_get`, `_set` | a file a key, replaced by renaming | – |
+//! | `iothub_platform_modem_watch`, `_at`, `_apn_set` | nothing; credentials are listed, else -ENOTSUP; a log line | a modem has faults and takes commands |
 //! | `iothub_platform_reboot` | [`Options::reboot`] | – |
 //! | `iothub_platform_mqtt_abort` | closes the connection, `on_disconnect(-ECONNABORTED)` on the caller's thread, waits up to 10 s for the helper's thread; -EDEADLK from one of its callbacks | – |
 //! | `iothub_platform_mqtt_nodelay` | the only way to TCP_NODELAY; header and payload are written apart, as Zephyr does | the modem has no such option |
 //! | `iothub_platform_mqtt_peer` | the address as the device sees it: of a NAT64, not what is behind it | – |
+//! | `iothub_platform_fota_start`, `_cancel` | one fragment a request (HTTP/1.1 ranges) over the simulated network, TLS with the CA certificates under the security tags; bytes are kept over a reboot | a server without ranges is taken, too |
+//! | `iothub_platform_fota_apply`, `_confirm`, `_image` | two slot files with MCUboot's rules; the boot loader is part of [`start`], or [`boot`] | a swap is one rename; TLVs are checked by hash, not by signature |
 //! | `iothub_platform_hardware_id`, `_led` | [`Options::hardware_id`], [`Options::led`] | – |
 //!
 //! # Threads
@@ -103,6 +107,7 @@
 #[allow(unsafe_code)]
 mod edge;
 mod errno;
+mod fota;
 mod log;
 mod modem;
 mod mqtt_helper;
@@ -114,22 +119,29 @@ mod tls;
 use critical_section as _;
 use std::{
     fmt, fs, io,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
 pub use crate::{
+    fota::Firmware,
     log::{Level, LogHook, Record},
     modem::{Event, Loss, Modem, ModemError, Network, NetworkError, Registration, Step},
     nat64::{Nat64Prefix, Nat64PrefixError},
     options::{LedHook, Options, Reboot},
 };
-use crate::{modem::Simulated, mqtt_helper::Helper, settings::Settings};
+use crate::{
+    fota::{Fota, Slots},
+    modem::Simulated,
+    mqtt_helper::Helper,
+    settings::Settings,
+};
 
 /// What the C functions work on.
 struct Host {
     helper: Arc<Helper>,
     modem: Arc<Simulated>,
+    fota: Arc<Fota>,
     settings: Settings,
     hardware_id: Option<String>,
     led: LedHook,
@@ -144,7 +156,7 @@ static HOST: OnceLock<Host> = OnceLock::new();
 /// # Errors
 /// [`StartError::AlreadyStarted`] the second time, [`StartError::Option`] for a value that cannot
 /// be, and [`StartError::Data`] where the data folder or a thread cannot be made.
-pub fn start(options: Options) -> Result<(), StartError> {
+pub fn start(mut options: Options) -> Result<(), StartError> {
     static STARTING: Mutex<()> = Mutex::new(());
 
     let _one_at_a_time = lock(&STARTING);
@@ -159,20 +171,76 @@ pub fn start(options: Options) -> Result<(), StartError> {
     };
     fs::create_dir_all(&data).map_err(failed)?;
 
+    let hook = std::mem::replace(&mut options.log, Box::new(|_| {}));
+    log::install(options.log_level, hook);
+    boot(&data, &options.firmware)?;
+    let booted = lock(&BOOTED).take().filter(|booted| booted.data == data);
+    let Some(Booted {
+        slots, firmware, ..
+    }) = booted
+    else {
+        return Err(StartError::AlreadyStarted);
+    };
     let modem = Arc::new(Simulated::new(&options));
     let helper = Arc::new(Helper::new(&options, Arc::clone(&modem)));
-    log::install(options.log_level, options.log);
     modem::run(&modem).map_err(failed)?;
     mqtt_helper::run(&helper).map_err(failed)?;
+    let sec_tags: Vec<u32> = std::iter::once(options.sec_tag)
+        .chain(options.secondary_sec_tag)
+        .collect();
+    let fota = Fota::new(
+        (slots, firmware),
+        Arc::clone(&modem),
+        sec_tags,
+        options.send_timeout,
+    );
     let host = Host {
         helper,
         modem,
+        fota: Arc::new(fota),
         settings: Settings::new(data.join("settings")),
         hardware_id: options.hardware_id,
         led: options.led,
         reboot: options.reboot,
     };
     HOST.set(host).map_err(|_| StartError::AlreadyStarted)
+}
+
+struct Booted {
+    data: PathBuf,
+    slots: Slots,
+    firmware: Firmware,
+}
+
+static BOOTED: Mutex<Option<Booted>> = Mutex::new(None);
+
+/// What the boot loader does: swaps the slots where that is asked for, or back, and says what runs. [`start`] does it by
+/// itself; a program whose image has a say in its options calls it before, with the same folder. `factory` is
+/// [`Options::firmware`].
+///
+/// # Errors
+/// [`StartError::Data`] where the slots cannot be read or written.
+pub fn boot(data: &Path, factory: &str) -> Result<Firmware, StartError> {
+    let mut booted = lock(&BOOTED);
+    if let Some(booted) = booted.as_ref().filter(|booted| booted.data == data) {
+        return Ok(booted.firmware.clone());
+    }
+    let (slots, firmware) = fota::boot(data, factory).map_err(|source| StartError::Data {
+        path: data.join("firmware"),
+        source,
+    })?;
+    *booted = Some(Booted {
+        data: data.to_owned(),
+        slots,
+        firmware: firmware.clone(),
+    });
+    Ok(firmware)
+}
+
+/// An image for [`boot`]'s slots, in MCUboot's format as imgtool writes it. `None` where the version is not of the form
+/// `1.2.3` or `1.2.3+4`.
+pub fn firmware_image(version: &str, body: &[u8]) -> Option<Vec<u8>> {
+    fota::image::make(version, body)
 }
 
 /// The simulated modem, to be told what happens to the network.

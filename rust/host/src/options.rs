@@ -58,6 +58,8 @@ pub struct Options {
     pub led: LedHook,
     /// What a reboot is.
     pub reboot: Reboot,
+    /// The version of the image that a new device leaves the factory with, as in `1.2.3` or `1.2.3+4`.
+    pub firmware: String,
 }
 
 /// What `iothub_platform_reboot` does.
@@ -94,6 +96,7 @@ impl Options {
             log: log::to_stdout(),
             led: Box::new(|_| {}),
             reboot: Reboot::Exec,
+            firmware: "0.1.0".into(),
         }
     }
 

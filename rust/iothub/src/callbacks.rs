@@ -1,14 +1,13 @@
 //! What C calls: each copies its fact into the inbox, wakes the driver and returns.
 
-use core::time::Duration;
-
 use iothub_proto::network;
-use ncs::{Plain, lte::Registration, mqtt, pdn, platform::Waiter};
+use ncs::{lte::Registration, modem, mqtt, pdn};
 
 use crate::{
-    driver,
+    driver, identity,
     inbox::{self, Fact},
-    now,
+    kconfig,
+    recovery::until_done,
 };
 
 static CALLBACKS: mqtt::Callbacks = mqtt::Callbacks {
@@ -34,8 +33,12 @@ static CALLBACKS: mqtt::Callbacks = mqtt::Callbacks {
 /// Starts the modem library, unless that is the application's business, and registers what C is to call. PDN events
 /// come first: those of switching LTE on are not repeated.
 pub(crate) fn prepare(attach: bool) {
-    if attach {
-        until_done("the modem cannot be initialised", ncs::modem::init);
+    if kconfig::MAY_ATTACH && attach {
+        modem::watch(on_modem);
+        until_done("the modem cannot be initialised", modem::init);
+        if let Ok(version) = modem::firmware(&mut [0; 64]) {
+            log::info!("modem firmware {version}");
+        }
         until_done("no PDN events", || pdn::register(on_pdn));
     }
     until_done("mqtt_helper cannot be initialised", || {
@@ -45,7 +48,23 @@ pub(crate) fn prepare(attach: bool) {
 
 /// Switches LTE on.
 pub(crate) fn attach() -> Result<(), ncs::Errno> {
+    if let Some(apn) = identity::apn()
+        && let Err(error) = modem::set_apn(&apn)
+    {
+        log::error!("the access point name cannot be set: {error}; the network chooses");
+    }
     ncs::lte::connect_async(on_registration)
+}
+
+fn on_modem(notice: modem::Notice) {
+    match notice {
+        modem::Notice::Fault(fault) => inbox::push(Fact::ModemStopped { fault }),
+        // Whoever switches LTE off, the events of that may be lost with it.
+        modem::Notice::FunctionalMode(0 | 4 | 20) => {
+            inbox::push(Fact::Network(network::Fact::Detached));
+        }
+        modem::Notice::FunctionalMode(_) => {}
+    }
 }
 
 fn on_registration(registration: Registration) {
@@ -70,15 +89,4 @@ fn on_pdn(event: pdn::Event) {
         pdn::Event::Suspended => network::Fact::Suspended,
         pdn::Event::Resumed => network::Fact::Resumed,
     }));
-}
-
-fn until_done(what: &str, attempt: fn() -> Result<(), ncs::Errno>) {
-    const AGAIN: Duration = Duration::from_secs(10);
-    while let Err(errno) = attempt() {
-        log::error!("{}: {errno}; again in 10 s", Plain(what));
-        let deadline = now() + AGAIN;
-        while now() < deadline {
-            Waiter::Driver.wait(Some(deadline.as_millis()));
-        }
-    }
 }

@@ -2,13 +2,14 @@
 
 use heapless::Vec;
 use iothub_proto::{Command, Errno, Filter, network::Peer};
-use ncs::mqtt;
+use ncs::{keys::SecTag, mqtt, tls};
 
-use crate::{callbacks, identity};
+use crate::{callbacks, identity, kconfig};
 
 /// Calls C, which may block for tens of seconds; returns its result and, after a connect, where that went.
 pub(crate) fn carry_out(command: &Command<'_>) -> (Result<(), Errno>, Option<Peer>) {
     let result = match *command {
+        Command::Attach if !kconfig::MAY_ATTACH => Ok(()),
         Command::Attach => {
             log::info!("attaching to LTE");
             callbacks::attach()
@@ -28,6 +29,11 @@ pub(crate) fn carry_out(command: &Command<'_>) -> (Result<(), Errno>, Option<Pee
                 let _ = mqtt::nodelay();
             }
             let peer = if result.is_ok() { peer() } else { None };
+            if let Err(errno) = result
+                && !errno.is_resolver()
+            {
+                credentials();
+            }
             return (result.map_err(explained), peer);
         }
         Command::Subscribe {
@@ -78,6 +84,18 @@ fn peer() -> Option<Peer> {
         .map(Peer::V4)
         .or_else(|_| <[u8; 16]>::try_from(address).map(Peer::V6))
         .ok()
+}
+
+/// Where a connect failed: says so if a credential is missing, which TLS stacks report as many things.
+fn credentials() {
+    let Ok(tag) = u32::try_from(kconfig::IOTHUB_SEC_TAG) else {
+        return;
+    };
+    if let Ok(Some(what)) = tls::missing(SecTag(tag)) {
+        log::error!(
+            "there is no {what} under the security tag {tag}: write it with iothub-provision"
+        );
+    }
 }
 
 /// The core passes the number through; what it means is said here, where the platform is known.

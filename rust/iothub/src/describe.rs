@@ -48,6 +48,7 @@ pub(crate) fn event(event: &Event<'_>) {
             );
         }
         Event::Method(request) => log::info!("method {}", request.name),
+        Event::Firmware(event) => crate::fota::describe(event),
         Event::UnmatchedAnswer { status, .. } => {
             let status = Decimal::from(u32::from(status));
             log::warn!("an answer with status {status} to nothing that was asked");
@@ -104,10 +105,15 @@ fn network(event: network::Event) {
             })
         ),
         network::Event::Refused(network::RefusedReason::Denied) => {
-            log::error!("registration denied: is the SIM active, and allowed in this network?");
+            log::error!(
+                "registration denied: is the SIM active, and allowed in this network? The modem tries again by itself"
+            );
         }
         network::Event::Refused(network::RefusedReason::UiccFail) => {
-            log::error!("no SIM, or it does not answer");
+            log::error!(
+                "no SIM, or it does not answer; the modem looks again in {} s",
+                crate::recovery::SIM.as_secs()
+            );
         }
         _ => {}
     }

@@ -4,7 +4,7 @@
 use core::time::Duration;
 
 use iothub_proto::{
-    Client, Config, ConfigError, Error, Event, Instant, Limits, Timeouts, network, outbox,
+    Client, Config, ConfigError, Error, Event, Instant, Limits, Phase, Timeouts, network, outbox,
 };
 use ncs::platform::{Mutex, Slot, Waiter};
 use static_cell::ConstStaticCell;
@@ -13,11 +13,12 @@ use crate::{
     callbacks,
     carry_out::carry_out,
     describe,
+    fota::{self, Firmware},
     identity::{Attempts, Identity, Who},
     inbox::{self, Fact},
     kconfig, now,
     patience::Patience,
-    seconds,
+    recovery, seconds,
     turn::Turn,
 };
 
@@ -60,6 +61,8 @@ pub struct Options<'a> {
     pub request_twin: bool,
     /// The longest keep-alive that is let pass.
     pub keep_alive_limit: Duration,
+    /// What is done about firmware updates, which need the twin after each connect.
+    pub firmware: Firmware,
 }
 
 impl Options<'_> {
@@ -72,6 +75,7 @@ impl Options<'_> {
             reconnect: true,
             request_twin: true,
             keep_alive_limit: seconds(1177),
+            firmware: Firmware::Automatic,
         }
     }
 }
@@ -147,6 +151,7 @@ fn start_as(options: &Options<'_>, call: Call) -> Result<(), StartError> {
     }
     HANDLER.set(call);
     ATTACH.set(options.attach);
+    fota::prepare(options.firmware);
     CLIENT.set(&PLACE);
     ncs::platform::start_driver(entry).map_err(|_| StartError::AlreadyStarted)
 }
@@ -190,7 +195,7 @@ fn with_config(
         transmit: kconfig::MESSAGE,
     };
     config.reconnect = options.reconnect;
-    config.request_twin = options.request_twin;
+    config.request_twin = options.request_twin || fota::is_wanted(options.firmware);
     config.keep_alive_limit = options.keep_alive_limit;
     config.attempts = Attempts::load().count();
     config.seed = ncs::platform::random();
@@ -222,13 +227,13 @@ extern "C" fn entry() {
         client.with(|client| client.handle_timeout(now()));
         deliver(client);
         drain(client, tx, &mut attempts);
+        fota::turn(|event| emit(Notice::Event(Event::Firmware(event), None)));
         let (deadline, status) = client.with(|client| (client.poll_timeout(), client.status()));
         attempts.keep(status.attempts);
         let look = patience.look(status.phase, now());
-        let deadline = match (deadline, look) {
-            (Some(one), Some(other)) => Some(one.min(other)),
-            (one, other) => one.or(other),
-        };
+        let repair = recovery::carry_out(status.phase != Phase::Idle);
+        let deadline = [deadline, look, repair, fota::poll_timeout()];
+        let deadline = deadline.into_iter().flatten().min();
         Waiter::Driver.wait(deadline.map(Instant::as_millis));
     }
 }
@@ -254,8 +259,10 @@ fn drain(client: &'static Mutex<TheClient>, tx: &mut [u8], attempts: &mut Attemp
 fn take_facts(client: &'static Mutex<TheClient>) {
     let _turn = Turn::take();
     while let Some(fact) = inbox::pop() {
+        let fact = recovery::look(fact, now());
         client.with(|client| match fact {
             Fact::Network(fact) => client.handle_network(now(), fact),
+            Fact::ModemStopped { .. } => {}
             Fact::Connack {
                 code,
                 session_present,
@@ -303,6 +310,9 @@ pub(crate) fn on_publish(topic: &[u8], payload: &[u8]) {
 fn emit(notice: Notice<'_>) {
     let _turn = Turn::take();
     if let Notice::Event(event, _) = &notice {
+        if fota::handle(event) {
+            return;
+        }
         describe::event(event);
     }
     if let (Notice::Event(event, _), Some(record)) = (&notice, RECORD.get()) {

@@ -13,6 +13,7 @@ pub(crate) mod key {
 
     pub(crate) const HOSTNAME: &CStr = c"iothub/hostname";
     pub(crate) const DEVICE_ID: &CStr = c"iothub/device_id";
+    pub(crate) const APN: &CStr = c"iothub/apn";
     pub(crate) const DPS_ID_SCOPE: &CStr = c"iothub/dps/id_scope";
     pub(crate) const DPS_ENDPOINT: &CStr = c"iothub/dps/endpoint";
     pub(crate) const DPS_REGISTRATION_ID: &CStr = c"iothub/dps/registration_id";
@@ -62,6 +63,13 @@ pub enum Who<'a> {
         /// The registration id.
         registration_id: &'a str,
     },
+    /// As `Provisioned`, but DPS is asked whatever it said before.
+    Registered {
+        /// The ID scope.
+        id_scope: &'a str,
+        /// The registration id.
+        registration_id: &'a str,
+    },
 }
 
 impl Identity {
@@ -76,6 +84,10 @@ impl Identity {
             Who::Provisioned {
                 id_scope,
                 registration_id,
+            }
+            | Who::Registered {
+                id_scope,
+                registration_id,
             } => ("", "", id_scope, registration_id, Some(true)),
         };
         let device = &mut self.device_id;
@@ -87,6 +99,10 @@ impl Identity {
         choose(hub, hostname, key::HOSTNAME, kconfig::IOTHUB_HOSTNAME);
         if kconfig::IOTHUB_DPS || dps == Some(true) {
             self.load_dps(id_scope, registration_id, dps);
+        }
+        // Where DPS is to be asked, what it said before does not count.
+        if matches!(who, Who::Registered { .. }) {
+            self.assigned_hub.clear();
         }
     }
 
@@ -143,6 +159,29 @@ impl Identity {
         })
     }
 }
+
+/// Longest access point name in bytes (3GPP TS 23.003, 9.1).
+const APN: usize = 100;
+
+/// The access point name, with a 0 at its end; `None`: the network chooses.
+pub(crate) fn apn() -> Option<Apn> {
+    let mut apn = Text::new();
+    choose(&mut apn, "", key::APN, kconfig::IOTHUB_APN);
+    if apn.is_empty() {
+        return None;
+    }
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+    if apn.len() > APN || !apn.bytes().all(allowed) {
+        log::error!("the setting iothub/apn is no access point name: it is ignored");
+        return None;
+    }
+    let mut terminated = heapless::CString::new();
+    terminated.extend_from_bytes(apn.as_bytes()).ok()?;
+    Some(terminated)
+}
+
+/// With room for the 0.
+type Apn = heapless::CString<{ APN + 1 }>;
 
 /// Remembers what DPS assigned.
 pub(crate) fn store_assignment(hostname: &str, device_id: &str) -> Result<(), ncs::Errno> {

@@ -4,12 +4,14 @@ use core::cell::RefCell;
 
 use heapless::Deque;
 use iothub_proto::network;
-use ncs::platform::Waiter;
+
+use crate::sync::{self, Waiter};
 
 /// What a callback was told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fact {
     Network(network::Fact),
+    ModemStopped { fault: u32 },
     Connack { code: u8, session_present: bool },
     Suback { message_id: u16, granted: bool },
     Puback { message_id: u16 },
@@ -27,9 +29,9 @@ type Queue = Deque<Fact, ROOM>;
 static FACTS: critical_section::Mutex<RefCell<Queue>> =
     critical_section::Mutex::new(RefCell::new(Deque::new()));
 
-/// Adds a fact and wakes the driver. Called on threads of C: takes no lock and does not wait.
+/// Adds a fact and wakes the driver. Called on threads of C and in an interrupt: takes no lock and does not wait.
 pub(crate) fn push(fact: Fact) {
-    let full = critical_section::with(|cs| FACTS.borrow_ref_mut(cs).push_back(fact).is_err());
+    let full = sync::with(|cs| FACTS.borrow_ref_mut(cs).push_back(fact).is_err());
     if full {
         // The driver has not run for longer than any of its timers: these will find what was lost.
         log::error!("the inbox is full: a fact is lost");
@@ -39,5 +41,5 @@ pub(crate) fn push(fact: Fact) {
 
 /// The oldest fact.
 pub(crate) fn pop() -> Option<Fact> {
-    critical_section::with(|cs| FACTS.borrow_ref_mut(cs).pop_front())
+    sync::with(|cs| FACTS.borrow_ref_mut(cs).pop_front())
 }

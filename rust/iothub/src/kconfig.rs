@@ -26,6 +26,9 @@ pub const LOG_LEVEL: log::LevelFilter = match IOTHUB_LOG_LEVEL {
 /// `CONFIG_IOTHUB_TELEMETRY_INTERVAL_S`.
 pub const TELEMETRY_INTERVAL: Duration = seconds(IOTHUB_TELEMETRY_INTERVAL_S);
 
+/// `CONFIG_IOTHUB_HOLD`: the application connects only when it is told.
+pub const HOLD: bool = IOTHUB_HOLD;
+
 /// The largest message with its topic in bytes: `CONFIG_IOTHUB_MESSAGE_SIZE`.
 pub const MESSAGE_MAX: usize = MESSAGE;
 
@@ -42,6 +45,9 @@ pub mod c_api {
     /// `CONFIG_MQTT_KEEPALIVE` in seconds.
     pub const KEEP_ALIVE_S: i64 = super::MQTT_KEEPALIVE;
 }
+
+/// Modem and network are the application's business where that is in C: a build without their functions links then.
+pub(crate) const MAY_ATTACH: bool = !IOTHUB_C_API;
 
 pub(crate) const OUTBOX: usize = IOTHUB_OUTBOX_SIZE as usize;
 pub(crate) const MESSAGE: usize = IOTHUB_MESSAGE_SIZE as usize;

@@ -40,23 +40,31 @@ mod callbacks;
 mod carry_out;
 mod describe;
 mod driver;
+mod fota;
 mod identity;
 mod inbox;
+mod interval;
 mod kconfig;
 mod patience;
+mod recovery;
 mod sequence;
+mod sync;
 mod turn;
 
 use core::time::Duration;
 
 pub use driver::{Handler, Message, Notice, NoticeHandler, Options, StartError};
+pub use fota::Firmware;
 pub use identity::{Assigned, Who};
+pub use interval::{INTERVAL_MAX, store_telemetry_interval, telemetry_interval};
+/// What an update tells, and its limits.
+pub use iothub_proto::fota as firmware;
 pub use iothub_proto::{
     C2d, Capacity, Config, ConfigError, Disconnect, Errno, Error, Event, Instant, InvalidRequest,
     MessageId, MethodId, MethodRequest, MethodResponse, Phase, Property, Qos, RequestId, Status,
     SystemProperties, Telemetry, dps, network, reconnect, twin,
 };
-pub use kconfig::{LOG_LEVEL, MESSAGE_MAX, TELEMETRY_INTERVAL, c_api};
+pub use kconfig::{HOLD, LOG_LEVEL, MESSAGE_MAX, TELEMETRY_INTERVAL, c_api};
 pub use ncs::platform::{Logger, set_led};
 
 /// Starts the driver with the configuration that Kconfig and the settings give, and delivers events to `handler`. The

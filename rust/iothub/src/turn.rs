@@ -3,7 +3,7 @@
 
 use core::cell::Cell;
 
-use ncs::platform::{Waiter, thread_id};
+use crate::sync::{self, Waiter, thread_id};
 
 /// The thread that is inside the handler; 0 for none.
 static HOLDER: critical_section::Mutex<Cell<usize>> = critical_section::Mutex::new(Cell::new(0));
@@ -18,7 +18,7 @@ impl Turn {
     pub(crate) fn take() -> Self {
         let me = thread_id();
         loop {
-            let holder = critical_section::with(|cs| {
+            let holder = sync::with(|cs| {
                 let cell = HOLDER.borrow(cs);
                 let holder = cell.get();
                 if holder == 0 {
@@ -39,7 +39,7 @@ impl Turn {
 impl Drop for Turn {
     fn drop(&mut self) {
         if !self.nested {
-            critical_section::with(|cs| HOLDER.borrow(cs).set(0));
+            sync::with(|cs| HOLDER.borrow(cs).set(0));
             Waiter::Handler.wake();
         }
     }
@@ -48,5 +48,5 @@ impl Drop for Turn {
 /// Whether the calling thread is inside the handler.
 pub(crate) fn is_mine() -> bool {
     let me = thread_id();
-    critical_section::with(|cs| HOLDER.borrow(cs).get() == me)
+    sync::with(|cs| HOLDER.borrow(cs).get() == me)
 }

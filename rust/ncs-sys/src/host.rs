@@ -23,6 +23,9 @@ pub type nrf_sec_tag_t = u32;
 pub type pdn_event_handler_t = ::core::option::Option<
     unsafe extern "C" fn(cid: u8, event: pdn_event, reason: ::core::ffi::c_int),
 >;
+pub type iothub_fota_callback_t = ::core::option::Option<
+    unsafe extern "C" fn(event: ::core::ffi::c_uint, first: u32, second: u32),
+>;
 #[repr(C)]
 #[derive(Copy, Clone, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct __BindgenBitfieldUnit<Storage> {
@@ -140,12 +143,68 @@ pub struct lte_lc_evt {
     pub type_: lte_lc_evt_type,
     pub __bindgen_anon_1: lte_lc_evt__bindgen_ty_1,
 }
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct nrf_attestation_token {
+    pub attest: *mut ::core::ffi::c_char,
+    pub attest_sz: usize,
+    pub cose: *mut ::core::ffi::c_char,
+    pub cose_sz: usize,
+}
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct nrf_device_uuid {
+    pub str_: [::core::ffi::c_char; 37usize],
+}
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct nrf_modem_fw_uuid {
+    pub str_: [::core::ffi::c_char; 37usize],
+}
+#[repr(transparent)]
+#[derive(Debug, Copy, Clone, Hash, PartialEq, Eq)]
+pub struct jwt_key_type(pub ::core::ffi::c_uint);
+#[repr(transparent)]
+#[derive(Debug, Copy, Clone, Hash, PartialEq, Eq)]
+pub struct jwt_alg_type(pub ::core::ffi::c_uint);
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct jwt_data {
+    pub sec_tag: ::core::ffi::c_uint,
+    pub key: jwt_key_type,
+    pub alg: jwt_alg_type,
+    pub exp_delta_s: u32,
+    pub subject: *const ::core::ffi::c_char,
+    pub audience: *const ::core::ffi::c_char,
+    pub jwt_buf: *mut ::core::ffi::c_char,
+    pub jwt_sz: usize,
+}
 #[repr(transparent)]
 #[derive(Debug, Copy, Clone, Hash, PartialEq, Eq)]
 pub struct modem_key_mgmt_cred_type(pub ::core::ffi::c_uint);
 #[repr(transparent)]
 #[derive(Debug, Copy, Clone, Hash, PartialEq, Eq)]
 pub struct pdn_event(pub ::core::ffi::c_uint);
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct iothub_fota_source {
+    pub host: *const ::core::ffi::c_char,
+    pub path: *const ::core::ffi::c_char,
+    pub sec_tags: *const u32,
+    pub sec_tag_count: usize,
+    pub sha256: *const u8,
+    pub size: u32,
+    pub identity: u32,
+    pub port: u16,
+    pub fragment: u16,
+    pub tls: bool,
+}
+#[repr(C)]
+#[derive(Debug, Default, Copy, Clone)]
+pub struct iothub_fota_image {
+    pub version: [::core::ffi::c_char; 32usize],
+    pub confirmed: bool,
+}
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
 pub struct iothub_abi_entry {
@@ -289,6 +348,25 @@ pub const ENOTSUP: u32 = 95;
 pub const IOTHUB_WAITER_DRIVER: u32 = 0;
 pub const IOTHUB_WAITER_APPLICATION: u32 = 1;
 pub const IOTHUB_WAITER_HANDLER: u32 = 2;
+pub const IOTHUB_FOTA_PROGRESS: u32 = 0;
+pub const IOTHUB_FOTA_ERASE_PENDING: u32 = 1;
+pub const IOTHUB_FOTA_ERASE_DONE: u32 = 2;
+pub const IOTHUB_FOTA_DONE: u32 = 3;
+pub const IOTHUB_FOTA_FAILED: u32 = 4;
+pub const IOTHUB_FOTA_STOPPED: u32 = 5;
+pub const IOTHUB_FOTA_CAUSE_CONNECT: u32 = 1;
+pub const IOTHUB_FOTA_CAUSE_TLS: u32 = 2;
+pub const IOTHUB_FOTA_CAUSE_TRANSFER: u32 = 3;
+pub const IOTHUB_FOTA_CAUSE_HTTP: u32 = 4;
+pub const IOTHUB_FOTA_CAUSE_SIZE: u32 = 5;
+pub const IOTHUB_FOTA_CAUSE_HASH: u32 = 6;
+pub const IOTHUB_FOTA_CAUSE_IMAGE: u32 = 7;
+pub const IOTHUB_FOTA_CAUSE_TOO_LARGE: u32 = 8;
+pub const IOTHUB_FOTA_CAUSE_STORAGE: u32 = 9;
+pub const IOTHUB_FOTA_SLOT_RUNNING: u32 = 0;
+pub const IOTHUB_FOTA_SLOT_DOWNLOADED: u32 = 1;
+pub const IOTHUB_MODEM_FAULT: u32 = 0;
+pub const IOTHUB_MODEM_CFUN: u32 = 1;
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
     ["Size of mqtt_utf8"][::core::mem::size_of::<mqtt_utf8>() - 16usize];
@@ -433,6 +511,82 @@ const _: () = {
     ["Size of lte_lc_evt"][::core::mem::size_of::<lte_lc_evt>() - 8usize];
     ["Alignment of lte_lc_evt"][::core::mem::align_of::<lte_lc_evt>() - 4usize];
     ["Offset of field: lte_lc_evt::type_"][::core::mem::offset_of!(lte_lc_evt, type_) - 0usize];
+};
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of nrf_attestation_token"][::core::mem::size_of::<nrf_attestation_token>() - 32usize];
+    ["Alignment of nrf_attestation_token"]
+        [::core::mem::align_of::<nrf_attestation_token>() - 8usize];
+    ["Offset of field: nrf_attestation_token::attest"]
+        [::core::mem::offset_of!(nrf_attestation_token, attest) - 0usize];
+    ["Offset of field: nrf_attestation_token::attest_sz"]
+        [::core::mem::offset_of!(nrf_attestation_token, attest_sz) - 8usize];
+    ["Offset of field: nrf_attestation_token::cose"]
+        [::core::mem::offset_of!(nrf_attestation_token, cose) - 16usize];
+    ["Offset of field: nrf_attestation_token::cose_sz"]
+        [::core::mem::offset_of!(nrf_attestation_token, cose_sz) - 24usize];
+};
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of nrf_device_uuid"][::core::mem::size_of::<nrf_device_uuid>() - 37usize];
+    ["Alignment of nrf_device_uuid"][::core::mem::align_of::<nrf_device_uuid>() - 1usize];
+    ["Offset of field: nrf_device_uuid::str_"]
+        [::core::mem::offset_of!(nrf_device_uuid, str_) - 0usize];
+};
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of nrf_modem_fw_uuid"][::core::mem::size_of::<nrf_modem_fw_uuid>() - 37usize];
+    ["Alignment of nrf_modem_fw_uuid"][::core::mem::align_of::<nrf_modem_fw_uuid>() - 1usize];
+    ["Offset of field: nrf_modem_fw_uuid::str_"]
+        [::core::mem::offset_of!(nrf_modem_fw_uuid, str_) - 0usize];
+};
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of jwt_data"][::core::mem::size_of::<jwt_data>() - 48usize];
+    ["Alignment of jwt_data"][::core::mem::align_of::<jwt_data>() - 8usize];
+    ["Offset of field: jwt_data::sec_tag"][::core::mem::offset_of!(jwt_data, sec_tag) - 0usize];
+    ["Offset of field: jwt_data::key"][::core::mem::offset_of!(jwt_data, key) - 4usize];
+    ["Offset of field: jwt_data::alg"][::core::mem::offset_of!(jwt_data, alg) - 8usize];
+    ["Offset of field: jwt_data::exp_delta_s"]
+        [::core::mem::offset_of!(jwt_data, exp_delta_s) - 12usize];
+    ["Offset of field: jwt_data::subject"][::core::mem::offset_of!(jwt_data, subject) - 16usize];
+    ["Offset of field: jwt_data::audience"][::core::mem::offset_of!(jwt_data, audience) - 24usize];
+    ["Offset of field: jwt_data::jwt_buf"][::core::mem::offset_of!(jwt_data, jwt_buf) - 32usize];
+    ["Offset of field: jwt_data::jwt_sz"][::core::mem::offset_of!(jwt_data, jwt_sz) - 40usize];
+};
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of iothub_fota_source"][::core::mem::size_of::<iothub_fota_source>() - 56usize];
+    ["Alignment of iothub_fota_source"][::core::mem::align_of::<iothub_fota_source>() - 8usize];
+    ["Offset of field: iothub_fota_source::host"]
+        [::core::mem::offset_of!(iothub_fota_source, host) - 0usize];
+    ["Offset of field: iothub_fota_source::path"]
+        [::core::mem::offset_of!(iothub_fota_source, path) - 8usize];
+    ["Offset of field: iothub_fota_source::sec_tags"]
+        [::core::mem::offset_of!(iothub_fota_source, sec_tags) - 16usize];
+    ["Offset of field: iothub_fota_source::sec_tag_count"]
+        [::core::mem::offset_of!(iothub_fota_source, sec_tag_count) - 24usize];
+    ["Offset of field: iothub_fota_source::sha256"]
+        [::core::mem::offset_of!(iothub_fota_source, sha256) - 32usize];
+    ["Offset of field: iothub_fota_source::size"]
+        [::core::mem::offset_of!(iothub_fota_source, size) - 40usize];
+    ["Offset of field: iothub_fota_source::identity"]
+        [::core::mem::offset_of!(iothub_fota_source, identity) - 44usize];
+    ["Offset of field: iothub_fota_source::port"]
+        [::core::mem::offset_of!(iothub_fota_source, port) - 48usize];
+    ["Offset of field: iothub_fota_source::fragment"]
+        [::core::mem::offset_of!(iothub_fota_source, fragment) - 50usize];
+    ["Offset of field: iothub_fota_source::tls"]
+        [::core::mem::offset_of!(iothub_fota_source, tls) - 52usize];
+};
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of iothub_fota_image"][::core::mem::size_of::<iothub_fota_image>() - 33usize];
+    ["Alignment of iothub_fota_image"][::core::mem::align_of::<iothub_fota_image>() - 1usize];
+    ["Offset of field: iothub_fota_image::version"]
+        [::core::mem::offset_of!(iothub_fota_image, version) - 0usize];
+    ["Offset of field: iothub_fota_image::confirmed"]
+        [::core::mem::offset_of!(iothub_fota_image, confirmed) - 32usize];
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
@@ -1183,6 +1337,49 @@ impl Default for lte_lc_evt {
         }
     }
 }
+impl Default for nrf_attestation_token {
+    fn default() -> Self {
+        let mut s = ::core::mem::MaybeUninit::<Self>::uninit();
+        unsafe {
+            ::core::ptr::write_bytes(s.as_mut_ptr(), 0, 1);
+            s.assume_init()
+        }
+    }
+}
+impl Default for nrf_device_uuid {
+    fn default() -> Self {
+        let mut s = ::core::mem::MaybeUninit::<Self>::uninit();
+        unsafe {
+            ::core::ptr::write_bytes(s.as_mut_ptr(), 0, 1);
+            s.assume_init()
+        }
+    }
+}
+impl Default for nrf_modem_fw_uuid {
+    fn default() -> Self {
+        let mut s = ::core::mem::MaybeUninit::<Self>::uninit();
+        unsafe {
+            ::core::ptr::write_bytes(s.as_mut_ptr(), 0, 1);
+            s.assume_init()
+        }
+    }
+}
+impl jwt_key_type {
+    pub const JWT_KEY_TYPE_CLIENT_PRIV: jwt_key_type = jwt_key_type(2);
+    pub const JWT_KEY_TYPE_ENDORSEMENT: jwt_key_type = jwt_key_type(8);
+}
+impl jwt_alg_type {
+    pub const JWT_ALG_TYPE_ES256: jwt_alg_type = jwt_alg_type(0);
+}
+impl Default for jwt_data {
+    fn default() -> Self {
+        let mut s = ::core::mem::MaybeUninit::<Self>::uninit();
+        unsafe {
+            ::core::ptr::write_bytes(s.as_mut_ptr(), 0, 1);
+            s.assume_init()
+        }
+    }
+}
 impl modem_key_mgmt_cred_type {
     pub const MODEM_KEY_MGMT_CRED_TYPE_CA_CHAIN: modem_key_mgmt_cred_type =
         modem_key_mgmt_cred_type(0);
@@ -1205,6 +1402,15 @@ impl pdn_event {
     pub const PDN_EVENT_APN_RATE_CONTROL_OFF: pdn_event = pdn_event(7);
     pub const PDN_EVENT_CTX_DESTROYED: pdn_event = pdn_event(8);
 }
+impl Default for iothub_fota_source {
+    fn default() -> Self {
+        let mut s = ::core::mem::MaybeUninit::<Self>::uninit();
+        unsafe {
+            ::core::ptr::write_bytes(s.as_mut_ptr(), 0, 1);
+            s.assume_init()
+        }
+    }
+}
 impl Default for iothub_abi_entry {
     fn default() -> Self {
         let mut s = ::core::mem::MaybeUninit::<Self>::uninit();
@@ -1223,6 +1429,12 @@ unsafe extern "C" {
     pub fn mqtt_helper_deinit() -> ::core::ffi::c_int;
     pub fn lte_lc_connect_async(handler: lte_lc_evt_handler_t) -> ::core::ffi::c_int;
     pub fn lte_lc_power_off() -> ::core::ffi::c_int;
+    pub fn modem_attest_token_get(token: *mut nrf_attestation_token) -> ::core::ffi::c_int;
+    pub fn modem_jwt_generate(jwt: *mut jwt_data) -> ::core::ffi::c_int;
+    pub fn modem_jwt_get_uuids(
+        dev: *mut nrf_device_uuid,
+        mfw: *mut nrf_modem_fw_uuid,
+    ) -> ::core::ffi::c_int;
     pub fn modem_key_mgmt_write(
         sec_tag: nrf_sec_tag_t,
         cred_type: modem_key_mgmt_cred_type,
@@ -1245,6 +1457,7 @@ unsafe extern "C" {
         exists: *mut bool,
     ) -> ::core::ffi::c_int;
     pub fn nrf_modem_lib_init() -> ::core::ffi::c_int;
+    pub fn nrf_modem_lib_shutdown() -> ::core::ffi::c_int;
     pub fn pdn_default_ctx_cb_reg(cb: pdn_event_handler_t) -> ::core::ffi::c_int;
     pub fn iothub_platform_uptime_ms() -> i64;
     pub fn iothub_platform_wait(waiter: ::core::ffi::c_uint, deadline_ms: i64);
@@ -1286,5 +1499,27 @@ unsafe extern "C" {
         len: usize,
     ) -> ::core::ffi::c_int;
     pub fn iothub_platform_led(on: bool);
+    pub fn iothub_platform_fota_start(
+        source: *const iothub_fota_source,
+        callback: iothub_fota_callback_t,
+    ) -> ::core::ffi::c_int;
+    pub fn iothub_platform_fota_cancel() -> ::core::ffi::c_int;
+    pub fn iothub_platform_fota_apply() -> ::core::ffi::c_int;
+    pub fn iothub_platform_fota_confirm() -> ::core::ffi::c_int;
+    pub fn iothub_platform_fota_image(
+        slot: ::core::ffi::c_uint,
+        image: *mut iothub_fota_image,
+    ) -> ::core::ffi::c_int;
+    pub fn iothub_platform_modem_watch(
+        handler: ::core::option::Option<
+            unsafe extern "C" fn(what: ::core::ffi::c_uint, value: ::core::ffi::c_int),
+        >,
+    );
+    pub fn iothub_platform_at(
+        command: *const ::core::ffi::c_char,
+        answer: *mut ::core::ffi::c_char,
+        len: usize,
+    ) -> ::core::ffi::c_int;
+    pub fn iothub_platform_apn_set(apn: *const ::core::ffi::c_char) -> ::core::ffi::c_int;
     pub fn iothub_abi_entry(index: ::core::ffi::c_uint) -> *const iothub_abi_entry;
 }

@@ -160,6 +160,28 @@ const TABLE: &[(&str, u32)] = &[
         __bindgen_anon_1
     ),
     size!("enum lte_lc_nw_reg_status", c::lte_lc_nw_reg_status),
+    size!("struct iothub_fota_source", c::iothub_fota_source),
+    at!(
+        "struct iothub_fota_source.sha256",
+        c::iothub_fota_source,
+        sha256
+    ),
+    at!(
+        "struct iothub_fota_source.identity",
+        c::iothub_fota_source,
+        identity
+    ),
+    at!("struct iothub_fota_source.tls", c::iothub_fota_source, tls),
+    size!("struct iothub_fota_image", c::iothub_fota_image),
+    size!("struct jwt_data", c::jwt_data),
+    at!("struct jwt_data.exp_delta_s", c::jwt_data, exp_delta_s),
+    at!("struct jwt_data.jwt_sz", c::jwt_data, jwt_sz),
+    size!("struct nrf_attestation_token", c::nrf_attestation_token),
+    at!(
+        "struct nrf_attestation_token.cose_sz",
+        c::nrf_attestation_token,
+        cose_sz
+    ),
     ("ENOENT", c::ENOENT),
     ("EALREADY", c::EALREADY),
     ("ENOTSUP", c::ENOTSUP),

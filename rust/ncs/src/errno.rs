@@ -81,8 +81,20 @@ const EXPLAINED: &[(u32, &str, &str)] = &[
         "EPERM",
         "not allowed while the modem is on, or before it is initialised",
     ),
+    (ncs_sys::ENOEXEC, "ENOEXEC", "the modem refused the command"),
+    (
+        ncs_sys::E2BIG,
+        "E2BIG",
+        "too large for the buffer, or for the modem",
+    ),
+    (ncs_sys::EBADMSG, "EBADMSG", "the answer is not understood"),
     (ncs_sys::EIO, "EIO", "input or output failed"),
     (ncs_sys::ENOMEM, "ENOMEM", "out of memory"),
+    (
+        ncs_sys::ENOSPC,
+        "ENOSPC",
+        "there is no room left: the settings are full",
+    ),
     (
         ncs_sys::EBUSY,
         "EBUSY",
@@ -104,6 +116,11 @@ const EXPLAINED: &[(u32, &str, &str)] = &[
         "EOPNOTSUPP",
         "not possible in this state; from a TLS connect also: the credentials under the security tag are missing or \
          unusable",
+    ),
+    (
+        ncs_sys::ENOTSUP,
+        "ENOTSUP",
+        "this platform does not have it",
     ),
     (
         ncs_sys::ENETDOWN,

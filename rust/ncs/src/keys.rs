@@ -19,6 +19,16 @@ pub enum Credential {
     PrivateKey,
 }
 
+impl core::fmt::Display for Credential {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::CaChain => "CA certificate",
+            Self::Certificate => "device certificate",
+            Self::PrivateKey => "private key",
+        })
+    }
+}
+
 /// Writes a credential; the bytes between the quotes of `AT%CMNG=0`.
 ///
 /// # Errors

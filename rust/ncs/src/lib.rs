@@ -2,12 +2,17 @@
 //!
 //! | module | C | what it is |
 //! |---|---|---|
-//! | [`modem`] | `modem/nrf_modem_lib.h` | the modem library |
+//! | [`modem`] | `modem/nrf_modem_lib.h` | the modem library, its faults, its functional mode |
+//! | [`at`] | `nrf_modem_at.h` | AT commands |
 //! | [`lte`] | `modem/lte_lc.h` | registration |
 //! | [`pdn`] | `modem/pdn.h`, or `modem/lte_lc.h` where that has taken it over | the packet data network |
 //! | [`keys`] | `modem/modem_key_mgmt.h` | the credential store |
+//! | [`jwt`] | `modem/modem_jwt.h` | tokens that the modem signs |
+//! | [`attest`] | `modem/modem_attest_token.h` | the modem's proof of what it is |
+//! | [`tls`] | the same | what TLS misses under a tag |
 //! | [`mqtt`] | `net/mqtt_helper.h` | the connection |
 //! | [`settings`] | `iothub_platform.h` | what survives a reboot |
+//! | [`fota`] | `iothub_platform.h` | the slot that takes a new image |
 //! | [`platform`] | `iothub_platform.h` | clock, lock, wake, log, random |
 //!
 //! # Which callback runs where, and what is valid how long
@@ -17,12 +22,19 @@
 //! | [`mqtt::Callbacks::on_publish`] | mqtt_helper's, never from inside a call of ours | topic and payload until it returns | it delays reception |
 //! | [`mqtt::Callbacks::on_disconnect`] | mqtt_helper's, **or the caller's** inside [`mqtt::publish`], [`mqtt::subscribe`] or [`mqtt::disconnect`] whose write failed, before that returns | copy | no, and it must not connect again |
 //! | [`lte`] and [`pdn`] events | the system work queue, with the SDK's list lock held | copies | no, and no call of `pdn` |
+//! | [`fota`] facts | a thread of the download's | copies | no |
+//! | [`modem::Notice::Fault`] | **an interrupt** | copy | no, and no call of the modem |
+//! | [`modem::Notice::FunctionalMode`] | whoever sets it | copy | no, and no call of the modem |
 //!
 //! Hence the rule of the driver: a callback copies its fact, wakes the driver and returns.
 #![no_std]
 
 pub mod abi;
+pub mod at;
+pub mod attest;
 mod errno;
+pub mod fota;
+pub mod jwt;
 pub mod keys;
 pub mod lte;
 pub mod modem;
@@ -31,6 +43,7 @@ pub mod pdn;
 pub mod platform;
 pub mod settings;
 mod text;
+pub mod tls;
 
 pub use errno::Errno;
 pub use text::{Decimal, Plain};

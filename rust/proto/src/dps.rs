@@ -197,6 +197,17 @@ impl Config<'_> {
     }
 }
 
+impl Config<'_> {
+    pub(crate) fn names(&self) -> [&[u8]; 4] {
+        [
+            self.id_scope.as_bytes(),
+            self.hostname.as_bytes(),
+            self.registration_id.as_bytes(),
+            self.payload.unwrap_or_default(),
+        ]
+    }
+}
+
 impl Registration {
     /// None that could be made.
     pub(crate) const fn new() -> Self {
@@ -239,6 +250,16 @@ impl Registration {
     /// Whether there is one: the ID scope is never empty then.
     pub(crate) fn is_set(&self) -> bool {
         !self.id_scope.is_empty()
+    }
+
+    /// What it was made with: ID scope, host name, registration id and payload.
+    pub(crate) fn names(&self) -> [&[u8]; 4] {
+        [
+            self.id_scope.as_bytes(),
+            self.hostname.as_bytes(),
+            self.registration_id.as_bytes(),
+            &self.payload,
+        ]
     }
 
     /// Whether the next connection goes to DPS.

@@ -6,7 +6,7 @@ use crate::c2d::C2d;
 use crate::error::Disconnect;
 use crate::id::{MessageId, RequestId};
 use crate::methods::MethodRequest;
-use crate::{dps, network, twin};
+use crate::{dps, fota, network, twin};
 
 /// Something happened. What it borrows is borrowed from the *input*, never from the client.
 #[non_exhaustive]
@@ -70,6 +70,8 @@ pub enum Event<'a> {
     },
     /// The service calls: answer with [`Client::respond`](crate::Client::respond) in time.
     Method(MethodRequest<'a>),
+    /// About a firmware update: from [`fota::Updater`], which the driver runs beside the client.
+    Firmware(fota::Event),
     /// An answer to nothing that was asked, or to what has timed out.
     UnmatchedAnswer {
         /// Its status.

@@ -26,6 +26,11 @@ impl MessageId {
 pub struct RequestId(pub(crate) u32);
 
 impl RequestId {
+    /// A number of one's own, for what is not a client's.
+    pub const fn new(number: u32) -> Self {
+        Self(number)
+    }
+
     /// The number on the wire.
     pub const fn as_u32(self) -> u32 {
         self.0

@@ -64,6 +64,7 @@ mod config;
 pub mod dps;
 mod error;
 mod event;
+pub mod fota;
 mod id;
 mod identity;
 mod json;

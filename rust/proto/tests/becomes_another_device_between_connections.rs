@@ -1,7 +1,7 @@
 //! `reconfigure` and `send_as`: what the C API needs, whose identity comes with each connect.
 
 use iothub_proto::{
-    Client, Command, Config, ConfigError, Event, Instant, MessageId, Qos, Telemetry,
+    Client, Command, Config, ConfigError, Event, Instant, MessageId, Qos, Telemetry, dps,
 };
 
 const NOW: Instant = Instant::from_millis(0);
@@ -54,5 +54,32 @@ fn becomes_another_device_between_connections() {
             }
         ),
         "{command:?}"
+    );
+}
+
+#[test]
+fn registers_under_another_name() {
+    let registration = |id_scope, registration_id| {
+        let mut config = config("");
+        config.hostname = "";
+        config.dps = Some(dps::Config::new(id_scope, registration_id));
+        config
+    };
+    let mut client = Client::<2048>::new(&registration("0ne1", "one")).unwrap();
+    client.reconfigure(&registration("0ne2", "two")).unwrap();
+    client.connect(NOW).unwrap();
+    let mut buffer = [0; 4096];
+    let (_, command) = client.poll_command(NOW, &mut buffer).unwrap();
+    let Command::Connect {
+        client_id: "two",
+        user_name,
+        ..
+    } = command
+    else {
+        panic!("{command:?}");
+    };
+    assert!(
+        user_name.starts_with("0ne2/registrations/two/"),
+        "{user_name}"
     );
 }

@@ -237,3 +237,23 @@ fn a_connection_that_lasted_starts_the_count_anew() {
     );
     assert_eq!(device.client.poll_event(), None::<Event<'_>>);
 }
+
+/// With `reconnect` off as well: the end of the old connection is not that of the wish for the next.
+#[test]
+fn a_connect_right_after_a_disconnect_is_not_lost() {
+    let mut device = Device::ready(|config| config.reconnect = false);
+    device.act(|client, now| {
+        client.disconnect(now).unwrap();
+        client.connect(now).unwrap();
+    });
+    device.expect(
+        "> disconnect
+         * Disconnected Requested, again
+         > abort",
+    );
+    device.wait(SECOND);
+    device.expect(&format!(
+        "* Connecting {{ attempt: 1 }}
+         > connect hub.example dev1 {USER}"
+    ));
+}

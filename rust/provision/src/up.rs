@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::hub::{Authentication, Hub};
-use crate::modem::{Credential, Modem, Outcome, Slot, check_tag, name_of, write_all};
+use crate::modem::{Credential, Modem, Outcome, Slot, Stored, check_tag, name_of, write_all};
 use crate::pki::{
     Authority, Certificate, Identity, IdentityOptions, KeySource, Pki, Profile, SigningRequest,
     Subject, Validity, verify_device,
@@ -267,9 +267,22 @@ impl<'a> Run<'a> {
     fn write(&mut self, modem: &mut Modem, identity: &Identity) -> Result<(), Error> {
         let roots = self.root_tags();
         for (tag, root) in roots {
+            let listed = modem.list(Some(tag))?;
             let mut all = vec![Credential::certificates(Slot::Ca, &root.pem())?];
             if tag == self.options.tag {
                 all.push(Credential::certificates(Slot::Cert, &identity.chain_pem())?);
+            }
+            // Old firmware does not say what it holds: then the journal does.
+            let noted = self.read_journal()["written"].clone();
+            let (known, all): (Vec<_>, Vec<_>) = all.into_iter().partition(|credential| {
+                let kind = credential.slot() as u8;
+                let is_hidden = |found: &&Stored| found.kind == kind && found.is_placeholder();
+                listed.iter().any(|found| is_hidden(&found)) && is_noted(&noted, tag, credential)
+            });
+            for credential in known {
+                let what = name_of(credential.slot() as u8);
+                let what = format!("tag {tag}: {what}, written earlier, cannot be verified");
+                self.step(what, false);
             }
             let progress = &mut *self.progress;
             let outcomes = write_all(modem, tag, &all, self.options.replace, |credential| {
@@ -284,8 +297,17 @@ impl<'a> Run<'a> {
                     Slot::Ca => root.subject().to_owned(),
                     _ => format!("chain of {} certificates", identity.chain().len()),
                 };
-                let what = format!("tag {tag}: {what}, verified by SHA-256");
-                self.step(what, outcome != Outcome::Same);
+                let how = match outcome {
+                    Outcome::Unverified => {
+                        "written, not verified: this modem firmware lists no hashes"
+                    }
+                    _ => "verified by SHA-256",
+                };
+                self.step(
+                    format!("tag {tag}: {what}, {how}"),
+                    outcome != Outcome::Same,
+                );
+                self.note_written(tag, credential)?;
             }
         }
         let trusted = self.trusted()?;
@@ -348,6 +370,17 @@ impl<'a> Run<'a> {
         serde_json::from_str(&text).unwrap_or_default()
     }
 
+    fn note_written(&self, tag: u32, credential: &Credential) -> Result<(), Error> {
+        let mut journal = self.read_journal();
+        if is_noted(&journal["written"], tag, credential) {
+            return Ok(());
+        }
+        let mut written = journal["written"].as_array().cloned().unwrap_or_default();
+        written.push(json!([tag, credential.sha256()]));
+        journal["written"] = json!(written);
+        files::write_public(&self.journal(), &journal.to_string())
+    }
+
     fn journal(&self) -> PathBuf {
         self.pki.device_file(&self.options.id, "up.json")
     }
@@ -401,6 +434,12 @@ pub fn kconfig(options: &Options, hostname: Option<&str>) -> Vec<String> {
         ));
     }
     lines
+}
+
+/// Whether the journal says that this run, or one before it, has written this.
+fn is_noted(written: &Value, tag: u32, credential: &Credential) -> bool {
+    let entry = json!([tag, credential.sha256()]);
+    written.as_array().is_some_and(|all| all.contains(&entry))
 }
 
 fn keygen_command(tag: u32, id: &str) -> String {

@@ -111,7 +111,7 @@ fn an_enrolment_group_carries_the_ca() {
     let bench = Bench::new();
     bench.done(&["ca", "create"]);
     let hub = Stub::start(|asked| match asked.method.as_str() {
-        "POST" => (
+        "POST" if asked.path.starts_with("/enrollmentGroups") => (
             200,
             r#"[{"enrollmentGroupId":"g","provisioningStatus":"enabled"}]"#.to_owned(),
         ),
@@ -128,7 +128,7 @@ fn an_enrolment_group_carries_the_ca() {
         )
     };
     run(&["add", "g"]);
-    assert!(run(&["list"]).contains("g      enabled"));
+    assert!(run(&["list"]).contains("g          group  enabled"));
     run(&["delete", "g"]);
     let asked = hub.asked();
     assert_eq!(asked[0].path, "/enrollmentGroups/g?api-version=2021-10-01");
@@ -138,4 +138,63 @@ fn an_enrolment_group_carries_the_ca() {
         certificate.as_str().unwrap(),
         bench.read("dev-certs/subca/subca.pem")
     );
+}
+
+#[test]
+fn an_individual_enrolment_carries_the_devices_certificate() {
+    let bench = Bench::new();
+    bench.done(&["ca", "create"]);
+    bench.done(&["device", "create", "d1"]);
+    let hub = Stub::start(|asked| match asked.path.split('?').next() {
+        Some("/enrollments/query") => (
+            200,
+            r#"[{"registrationId":"d1","provisioningStatus":"enabled"}]"#.to_owned(),
+        ),
+        Some("/admin") => (200, r#"{"idScope":"0ne0000"}"#.to_owned()),
+        _ => (200, "{}".to_owned()),
+    });
+    let at = ["--emulator", hub.url.as_str()];
+    let run = |command: &[&str]| bench.done(&[&["hub"], command, &at].concat());
+    run(&[
+        "enrollment",
+        "add-device",
+        "d1",
+        "--device-id",
+        "thermometer",
+    ]);
+    assert!(run(&["enrollment", "list"]).contains("d1         device  enabled"));
+    run(&["enrollment", "delete", "d1", "--device"]);
+    assert_eq!(run(&["scope"]), "0ne0000\n");
+    let asked = hub.asked();
+    assert_eq!(asked[0].path, "/enrollments/d1?api-version=2021-10-01");
+    let sent: serde_json::Value = serde_json::from_str(&asked[0].body).unwrap();
+    assert_eq!(sent["deviceId"], "thermometer");
+    let certificate = &sent["attestation"]["x509"]["clientCertificates"]["primary"]["certificate"];
+    assert_eq!(
+        certificate.as_str().unwrap(),
+        bench.read("dev-certs/devices/d1.pem")
+    );
+    let deleted = asked.iter().find(|asked| asked.method == "DELETE").unwrap();
+    assert!(deleted.path.starts_with("/enrollments/d1?"));
+}
+
+#[test]
+fn a_device_is_trusted_by_its_thumbprint() {
+    let bench = Bench::new();
+    bench.done(&["ca", "create"]);
+    bench.done(&["device", "create", "d1"]);
+    let hub = Stub::start(|asked| match asked.method.as_str() {
+        "GET" => (404, "{}".to_owned()),
+        _ => (200, "{}".to_owned()),
+    });
+    let create = ["hub", "device", "create", "d1", "--thumbprint"];
+    bench.done(&[&create[..], &["--emulator", &hub.url]].concat());
+    let asked = hub.asked();
+    let sent: serde_json::Value = serde_json::from_str(&asked[1].body).unwrap();
+    let certificate = bench.read("dev-certs/devices/d1.pem");
+    let certificate = iothub_provision::pki::Certificate::from_pem(&certificate).unwrap();
+    let authentication = &sent["authentication"];
+    assert_eq!(authentication["type"], "selfSigned");
+    let primary = &authentication["x509Thumbprint"]["primaryThumbprint"];
+    assert_eq!(primary, &certificate.thumbprint());
 }

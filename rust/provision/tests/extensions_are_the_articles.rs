@@ -85,3 +85,14 @@ fn a_validity_never_outlives_the_issuer() {
         authority["authorities"][1]["notAfter"]
     );
 }
+
+#[test]
+fn a_modules_common_name_is_device_and_module() {
+    let bench = Bench::new();
+    bench.done(&["ca", "create"]);
+    let made = bench.json(&["device", "create", "d1/m1"]);
+    let path = made["device"]["certificate"].as_str().unwrap();
+    let certificate = iothub_provision::pki::Certificate::from_pem(&bench.read(path)).unwrap();
+    assert_eq!(certificate.common_name(), Some("d1/m1"));
+    bench.done(&["device", "verify", "d1/m1"]);
+}

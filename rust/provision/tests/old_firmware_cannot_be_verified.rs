@@ -27,3 +27,24 @@ fn old_firmware_cannot_be_verified() {
     let said = bench.fails(12, &["modem", "doctor", "--port", modem.port()]);
     assert!(said.contains("%KEYGEN needs 1.3.0"), "{said}");
 }
+
+/// 1.3.1 makes keys and lists no hashes: `up` works, says what it could not check, and can be
+/// repeated.
+#[test]
+fn up_says_what_it_could_not_verify() {
+    let bench = Bench::new();
+    bench.done(&["ca", "create"]);
+    let modem = bench.modem(|options| {
+        options.firmware = "mfw_nrf9160_1.3.1".to_owned();
+        options.functional_mode = 1;
+    });
+    let root = "dev-certs/rootca/rootca.pem";
+    let up = ["up", "--port", modem.port(), "--root", root];
+    let first = bench.done(&up);
+    assert!(!first.contains("verified by SHA-256"), "{first}");
+    assert!(first.contains("written, not verified"), "{first}");
+    let stored = bench.stored(10, "cert");
+    let second = bench.done(&up);
+    assert!(!second.contains('✓'), "{second}");
+    assert_eq!(bench.stored(10, "cert"), stored);
+}

@@ -4,10 +4,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include <modem/lte_lc.h>
-#include <modem/nrf_modem_lib.h>
-
 #include "harness.h"
+#include "network.h"
 
 #define DEADLINE_S 20
 #define QUEUE 64
@@ -17,7 +15,6 @@ static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static struct seen queue[QUEUE];
 static size_t first;
 static size_t count;
-static bool registered;
 
 void harness_check(bool holds, const char *what, const char *file, int line)
 {
@@ -63,28 +60,9 @@ static struct timespec deadline(void)
 	return at;
 }
 
-static void on_lte(const struct lte_lc_evt *const evt)
-{
-	if (evt->type == LTE_LC_EVT_NW_REG_STATUS &&
-	    evt->nw_reg_status == LTE_LC_NW_REG_REGISTERED_HOME) {
-		pthread_mutex_lock(&mutex);
-		registered = true;
-		pthread_cond_broadcast(&changed);
-		pthread_mutex_unlock(&mutex);
-	}
-}
-
 void harness_network(void)
 {
-	const struct timespec until = deadline();
-
-	CHECK_INT(nrf_modem_lib_init(), 0);
-	CHECK_INT(lte_lc_connect_async(on_lte), 0);
-	pthread_mutex_lock(&mutex);
-	while (!registered) {
-		wait_until(&until, "registration");
-	}
-	pthread_mutex_unlock(&mutex);
+	network_attach();
 }
 
 static void copy(char *to, struct azure_iot_hub_buf from)

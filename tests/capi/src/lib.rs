@@ -1,6 +1,11 @@
 //! The C programs of `c/`, linked with the C API and the Linux port. Each is one function that returns when all is
 //! well and aborts the process when not; `tests/` runs each in a process of its own, against a hub.
 
+use std::{
+    ffi::{CStr, c_char},
+    ptr, slice,
+};
+
 use iothub_capi as _;
 use iothub_host as _;
 
@@ -18,6 +23,14 @@ macro_rules! programs {
                 unsafe { c::$symbol() }
             }
         )*
+
+        /// The program of this name.
+        pub fn find(name: &str) -> Option<fn()> {
+            match name {
+                $(stringify!($name) => Some($name),)*
+                _ => None,
+            }
+        }
     };
 }
 
@@ -48,8 +61,80 @@ programs! {
     ping = c_ping;
     /// NULL, sizes and enum values that cannot be, and calls in every wrong state.
     bad_input = c_bad_input;
-    /// Prints sizes and offsets, for comparison with another compiler's.
-    layout = c_layout;
+    /// Registers with DPS, in every state.
+    dps_registers = c_dps_registers;
+    /// After `dps_registers`, in another process.
+    dps_is_remembered = c_dps_is_remembered;
+    /// DPS by `azure_iot_hub_connect`.
+    dps_in_connect = c_dps_in_connect;
+    /// DPS refuses the device.
+    dps_refused_in_connect = c_dps_refused_in_connect;
+    /// DPS has no time.
+    dps_throttled = c_dps_throttled;
+    /// A reset while DPS is at work.
+    dps_reset_while_running = c_dps_reset_while_running;
+    /// The connection to DPS breaks.
+    dps_lost_connection = c_dps_lost_connection;
+    /// Host name and device id out of the configuration.
+    configured_names = c_configured_names;
+    /// Payloads with the rest of others behind them.
+    payloads_have_their_size = c_payloads_have_their_size;
+    /// Four threads that answer.
+    answers_from_several_threads = c_answers_from_several_threads;
+    /// Every function and event of the older form.
+    legacy_session = c_legacy_session;
+    /// As `bad_input`, of the older form.
+    legacy_bad_input = c_legacy_bad_input;
+    /// DPS in the older form.
+    legacy_dps = c_legacy_dps;
+    /// An application in the manner of Nordic's sample.
+    sample = c_sample;
     /// Eight threads that send, connect and disconnect.
     stress = c_stress;
+}
+
+mod tables {
+    use std::ffi::{c_char, c_uint};
+
+    pub(super) type Table =
+        unsafe extern "C" fn(names: *mut *const *const c_char, count: *mut usize) -> *const c_uint;
+
+    unsafe extern "C" {
+        pub(super) fn c_layout(
+            names: *mut *const *const c_char,
+            count: *mut usize,
+        ) -> *const c_uint;
+        pub(super) fn c_legacy_layout(
+            names: *mut *const *const c_char,
+            count: *mut usize,
+        ) -> *const c_uint;
+    }
+}
+
+/// Sizes and offsets of the header as the C compiler has them.
+pub fn layout() -> Vec<(String, usize)> {
+    table(tables::c_layout)
+}
+
+/// As [`layout`], of the older form.
+pub fn legacy_layout() -> Vec<(String, usize)> {
+    table(tables::c_legacy_layout)
+}
+
+fn table(of: tables::Table) -> Vec<(String, usize)> {
+    let mut names = ptr::null();
+    let mut count = 0;
+    // SAFETY: a C function of ours, whose two arguments can be written to.
+    let numbers = unsafe { of(&raw mut names, &raw mut count) };
+    // SAFETY: it has given an array of this length, for ever.
+    let numbers = unsafe { slice::from_raw_parts(numbers, count) };
+    // SAFETY: as above.
+    let names = unsafe { slice::from_raw_parts(names, count) };
+    let text = |name: &*const c_char| {
+        // SAFETY: a string literal.
+        let name = unsafe { CStr::from_ptr(*name) };
+        name.to_string_lossy().into_owned()
+    };
+    let numbers = numbers.iter().map(|&number| number as usize);
+    names.iter().map(text).zip(numbers).collect()
 }

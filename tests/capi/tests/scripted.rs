@@ -297,6 +297,142 @@ fn bad_input() {
     Case::new("bad_input").run(iothub_capi_tests::bad_input, |hub| end(&mut ready(hub)));
 }
 
+/// Defect 18: an end of the connection to DPS is not told. And a second try is possible.
+#[test]
+fn dps_lost_connection() {
+    Case::new("dps_lost_connection").run(iothub_capi_tests::dps_lost_connection, |hub| {
+        drop(registering(hub));
+        let (mut session, rid) = registering(hub);
+        session.publish(
+            &format!("$dps/registrations/res/202/?$rid={rid}&retry-after=1"),
+            br#"{"operationId":"4.d0","status":"assigning"}"#,
+            None,
+        );
+        let sent = session.recv();
+        let Sent::Publish {
+            topic,
+            message_id: Some(message_id),
+            ..
+        } = &sent
+        else {
+            panic!("{sent:?}");
+        };
+        session.puback(*message_id);
+        let rid = topic
+            .strip_prefix("$dps/registrations/GET/iotdps-get-operationstatus/?$rid=")
+            .and_then(|rest| rest.strip_suffix("&operationId=4.d0"))
+            .expect(topic);
+        session.publish(
+            &format!("$dps/registrations/res/200/?$rid={rid}"),
+            format!(
+                r#"{{"operationId":"4.d0","status":"assigned","registrationState":{{"assignedHub":"{HOST}","deviceId":"device-1","status":"assigned"}}}}"#
+            )
+            .as_bytes(),
+            None,
+        );
+        end(&mut session);
+    });
+}
+
+/// A device that has asked to be registered, and the number of its request.
+fn registering(hub: &Hub) -> (Session, String) {
+    let mut session = hub.accept();
+    let connect = session.recv();
+    let Sent::Connect { user_name, .. } = &connect else {
+        panic!("{connect:?}");
+    };
+    assert!(
+        user_name.starts_with("0ne00000001/registrations/device-1/"),
+        "{user_name}"
+    );
+    session.connack(0, false);
+    let subscribe = session.recv();
+    let Sent::Subscribe { message_id, .. } = subscribe else {
+        panic!("{subscribe:?}");
+    };
+    session.suback(message_id, &[1]);
+    let sent = session.recv();
+    let Sent::Publish {
+        topic,
+        message_id: Some(message_id),
+        ..
+    } = &sent
+    else {
+        panic!("{sent:?}");
+    };
+    session.puback(*message_id);
+    let rid = topic
+        .strip_prefix("$dps/registrations/PUT/iotdps-register/?$rid=")
+        .expect(topic);
+    (session, rid.to_owned())
+}
+
+/// Defect 6: one is connected at another address than the host name's, which then stands in user name and TLS. The
+/// user name is looked at by every script here; the certificate is for the host name only.
+///
+/// Defect 12: with DPS in the build and no host name in the config, the configured one counts.
+#[test]
+fn configured_names() {
+    let case = Case::new("configured_names").setting("iothub/hostname", HOST);
+    let case = case.setting("iothub/device_id", "device-1");
+    case.run(iothub_capi_tests::configured_names, |hub| {
+        for _ in 0..3 {
+            end(&mut ready(hub));
+        }
+    });
+}
+
+/// Defect 9: what is handed over without a 0 behind it is parsed as if there were one.
+#[test]
+fn payloads_have_their_size() {
+    let case = Case::new("payloads_have_their_size");
+    case.run(iothub_capi_tests::payloads_have_their_size, |hub| {
+        let mut session = ready(hub);
+        let rest = r#"{"more":["#.repeat(20);
+        let desired = "$iothub/twin/PATCH/properties/desired/?$version=";
+        session.publish(
+            "devices/device-1/messages/devicebound/",
+            rest.as_bytes(),
+            None,
+        );
+        session.publish(&format!("{desired}2"), br#"{"a":1,"$version":2}"#, None);
+        session.publish(&format!("{desired}3"), br#"{"$version":3}"#, None);
+        end(&mut session);
+    });
+}
+
+/// Defect 10: one static buffer for the topics of all threads' answers.
+#[test]
+fn answers_from_several_threads() {
+    let case = Case::new("answers_from_several_threads");
+    case.run(iothub_capi_tests::answers_from_several_threads, |hub| {
+        let mut session = ready(hub);
+        for round in 0..8 {
+            for call in 0..4 {
+                let rid = format!("{round}a{call}");
+                let topic = format!("$iothub/methods/POST/led/?$rid={rid}");
+                session.publish(&topic, format!("{call}").as_bytes(), None);
+            }
+            let mut answered = [false; 4];
+            for _ in 0..4 {
+                let sent = session.recv();
+                let Sent::Publish { topic, payload, .. } = &sent else {
+                    panic!("{sent:?}");
+                };
+                let payload = String::from_utf8_lossy(payload);
+                let call: usize = payload.parse().expect("the number of the call");
+                // Each answer has the status and the request id of its own call.
+                assert_eq!(
+                    topic,
+                    &format!("$iothub/methods/res/{}/?$rid={round}a{call}", 200 + call)
+                );
+                assert!(!std::mem::replace(&mut answered[call], true), "{topic}");
+            }
+        }
+        end(&mut session);
+    });
+}
+
 /// Takes every connection and acknowledges everything, until the program ends.
 #[test]
 fn stress() {

@@ -57,7 +57,7 @@ impl Access {
                     None => Ok(()),
                 }
             }
-            None if matches!(uri.path(), "/" | "/app.js" | "/style.css" | "/icon.svg") => Ok(()),
+            None if super::page::is_file(uri.path()) => Ok(()),
             None if self.token.is_some() => Err(refused(
                 "a token is required: Authorization: Bearer …".to_owned(),
             )),

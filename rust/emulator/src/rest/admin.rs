@@ -4,13 +4,13 @@ use std::collections::HashMap;
 
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
 use super::stream::{self, Form, Selection};
-use super::{Api, Document, Failure, Hub, if_match, invalid};
+use super::{Answer, Api, Document, Hub, if_match, invalid};
 use crate::certificates;
 use crate::clock::rfc3339;
 use crate::code::{ErrorCode, Refusal};
@@ -27,6 +27,7 @@ pub(super) fn routes() -> Router<Api> {
         .route("/admin/faults/{id}", axum::routing::delete(clear_fault))
         .route("/admin/connection-string", get(connection_string))
         .route("/admin/clock", get(about).put(set_clock))
+        .route("/admin/move", axum::routing::post(move_device))
         .route(
             "/admin/server-certificate",
             axum::routing::put(swap_certificate),
@@ -46,7 +47,6 @@ pub(super) fn routes() -> Router<Api> {
 }
 
 type Parameters = Query<HashMap<String, String>>;
-type Answer = Result<Response, Failure>;
 
 async fn about(State(api): State<Api>) -> Answer {
     Ok(Json(json!({
@@ -57,6 +57,9 @@ async fn about(State(api): State<Api>) -> Answer {
         "time": rfc3339(api.service.clock.now()),
         "clockShiftMs": api.service.clock.shift_ms(),
         "connections": api.service.connections.all().len(),
+        "settings": api.service.settings.to_json(),
+        "mqtt": api.mqtt,
+        "serverCa": api.ca_pem.as_deref(),
     }))
     .into_response())
 }
@@ -123,10 +126,15 @@ fn selection(
         Some(text) => i64::try_from(number("limit", text)?).unwrap_or(i64::MAX),
         None => i64::MAX,
     };
+    let last = match query.get("last") {
+        Some(text) => Some(i64::try_from(number("last", text)?).unwrap_or(i64::MAX)),
+        None => None,
+    };
     let follow =
         form == Form::Events || query.get("follow").is_some_and(|follow| follow != "false");
     Ok(Selection {
         since,
+        last,
         device: query.get("device").cloned(),
         limit,
         follow,
@@ -171,6 +179,16 @@ async fn set_clock(State(api): State<Api>, Document(document): Document) -> Answ
         format!("the clock is shifted by {shift} ms"),
     ));
     about(State(api)).await
+}
+
+async fn move_device(State(api): State<Api>, Document(document): Document) -> Answer {
+    let text = |name: &str| {
+        let text = document.get(name).and_then(Value::as_str);
+        text.ok_or_else(|| invalid(format!("'{name}' is missing")))
+    };
+    let (id, to) = (text("deviceId")?, text("hub")?);
+    let from = api.service.move_device(id, to).await?;
+    Ok(Json(json!({"deviceId": id, "from": from, "hub": to})).into_response())
 }
 
 async fn swap_certificate(State(api): State<Api>, Document(document): Document) -> Answer {

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
-use super::{Api, Document, Failure, if_match, invalid};
+use super::{Answer, Api, Document, if_match, invalid};
 use crate::certificates::{self, Certificate, PROVISIONING};
 use crate::code::{ErrorCode, Refusal};
 use crate::journal::Event;
@@ -32,7 +32,6 @@ pub(super) fn routes() -> Router<Api> {
         .route(&format!("{BASE}/{{name}}/verify"), post(verify))
 }
 
-type Answer = Result<Response, Failure>;
 type Resource = (String, String, String, String);
 type Named = (String, String, String, String, String);
 
@@ -71,7 +70,7 @@ async fn put(
     let text = properties.get("certificate").and_then(Value::as_str);
     let der = x509::from_text(text.ok_or_else(|| invalid("properties.certificate is missing"))?)?;
     let given = properties.get("isVerified").and_then(Value::as_bool);
-    let verified = given.unwrap_or(api.service.switches.verified_on_upload);
+    let verified = given.unwrap_or(api.service.settings.verified_on_upload);
     let (condition, now) = (if_match(&headers), api.service.clock.now());
     let put = api
         .service

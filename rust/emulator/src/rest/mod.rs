@@ -1,5 +1,6 @@
 //! The service side over HTTP: Azure's own paths, `/admin`, and the page.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -19,11 +20,15 @@ use crate::service::Service;
 mod access;
 mod admin;
 mod arm;
-mod azure;
+mod devices;
+mod firmware;
 mod https;
+mod messages;
 mod page;
 mod provisioning;
 mod stream;
+mod transfer;
+mod twins;
 
 pub(crate) use access::Access;
 pub(crate) use https::{Peer, TlsListener};
@@ -35,20 +40,31 @@ pub(crate) struct Api {
     pub service: Arc<Service>,
     /// Who may ask.
     pub access: Arc<Access>,
+    /// Where devices connect.
+    pub mqtt: SocketAddr,
+    /// The CA that devices must trust, if the server's certificate was made here.
+    pub ca_pem: Option<Arc<str>>,
 }
 
 /// All paths.
 pub(crate) fn router(api: Api) -> Router {
     Router::new()
-        .merge(azure::routes())
+        .merge(devices::routes())
+        .merge(twins::routes())
+        .merge(transfer::routes())
+        .merge(messages::routes())
         .merge(admin::routes())
         .merge(arm::routes())
         .merge(provisioning::routes())
+        .merge(firmware::routes())
         .merge(page::routes())
         .fallback(unknown)
         .layer(middleware::from_fn_with_state(api.clone(), guard))
         .with_state(api)
 }
+
+/// What a handler answers.
+type Answer = Result<Response, Failure>;
 
 async fn guard(
     State(api): State<Api>,

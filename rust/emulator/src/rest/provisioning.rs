@@ -7,7 +7,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
-use super::{Api, Document, Failure, if_match};
+use super::{Answer, Api, Document, if_match};
 use crate::code::{ErrorCode, Refusal};
 use crate::enrollments::{self, Enrollment, Kind};
 use crate::journal::Event;
@@ -67,8 +67,6 @@ pub(super) fn routes() -> Router<Api> {
         .route("/registrations", get(registrations))
         .route("/registrations/{id}", get(registration).delete(forget))
 }
-
-type Answer = Result<Response, Failure>;
 
 async fn list(kind: Kind, State(api): State<Api>) -> Answer {
     let all = api

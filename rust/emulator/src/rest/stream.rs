@@ -27,6 +27,8 @@ pub(super) enum Form {
 pub(super) struct Selection {
     /// Only what has a larger number.
     pub(super) since: u64,
+    /// Of those only the latest so many; telemetry only.
+    pub(super) last: Option<i64>,
     /// Only of this device.
     pub(super) device: Option<String>,
     /// At most so many, if it does not follow.
@@ -44,6 +46,16 @@ pub(super) fn telemetry(service: Arc<Service>, form: Form, selection: Selection)
         // Subscribed before the past is read, so that nothing falls between the two.
         let mut live = service.telemetry.subscribe();
         let mut last = i64::try_from(selection.since).unwrap_or(i64::MAX);
+        if let Some(count) = selection.last {
+            let device = selection.device.clone();
+            let latest = service
+                .store
+                .run(move |c| telemetry::before_last(c, device.as_deref(), count));
+            match latest.await {
+                Ok(before) => last = last.max(before),
+                Err(_) => return,
+            }
+        }
         let mut behind = true;
         loop {
             while behind {

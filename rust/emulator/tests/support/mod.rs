@@ -19,6 +19,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+pub mod process;
+
 /// Everything waits for an event with this deadline.
 pub const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -277,6 +279,18 @@ pub async fn http(
     headers: &[(&str, &str)],
     body: &[u8],
 ) -> (u16, String) {
+    let (status, _, body) = exchange(address, method, path, headers, body).await;
+    (status, body)
+}
+
+/// Status, head and body.
+pub async fn exchange(
+    address: std::net::SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> (u16, String, String) {
     let exchange = async {
         let mut stream = TcpStream::connect(address).await.unwrap();
         let mut request = format!("{method} {path} HTTP/1.0\r\n");
@@ -295,7 +309,11 @@ pub async fn http(
     };
     let answer = within(&format!("{method} {path}"), exchange).await;
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    (head[9..12].parse().unwrap(), body.to_owned())
+    (
+        head[9..12].parse().unwrap(),
+        head.to_owned(),
+        body.to_owned(),
+    )
 }
 
 /// An MQTT client that does exactly what it is told.
@@ -413,6 +431,16 @@ impl Device {
 
     /// Publishes with QoS 0, or 1 if the packet id is not zero.
     pub async fn publish(&mut self, topic: &str, payload: &str, packet_id: u16) {
+        self.try_publish(topic, payload, packet_id).await.unwrap();
+    }
+
+    /// Fails if the hub has closed already.
+    pub async fn try_publish(
+        &mut self,
+        topic: &str,
+        payload: &str,
+        packet_id: u16,
+    ) -> std::io::Result<()> {
         let builder = v3_1_1::Publish::builder()
             .topic_name(topic)
             .unwrap()
@@ -421,7 +449,8 @@ impl Device {
             0 => builder.qos(Qos::AtMostOnce).build(),
             id => builder.qos(Qos::AtLeastOnce).packet_id(id).build(),
         };
-        self.write(&packet.unwrap().to_continuous_buffer()).await;
+        self.try_write(&packet.unwrap().to_continuous_buffer())
+            .await
     }
 
     pub async fn puback(&mut self, packet_id: u16) {
@@ -469,8 +498,13 @@ impl Device {
     }
 
     pub async fn write(&mut self, bytes: &[u8]) {
-        self.stream.write_all(bytes).await.unwrap();
-        self.stream.flush().await.unwrap();
+        self.try_write(bytes).await.unwrap();
+    }
+
+    /// Fails if the hub has closed already.
+    pub async fn try_write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.stream.write_all(bytes).await?;
+        self.stream.flush().await
     }
 
     /// First byte and body of the next packet; `None` if the hub closed.

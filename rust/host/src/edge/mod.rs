@@ -11,9 +11,11 @@ macro_rules! defines {
 }
 use defines;
 
+mod fota;
 mod modem;
 mod mqtt_helper;
 mod platform;
+mod tokens;
 
 use std::{ffi::c_char, time::Duration};
 

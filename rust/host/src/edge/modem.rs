@@ -1,20 +1,25 @@
 //! `modem/nrf_modem_lib.h`, `modem/lte_lc.h`, `modem/pdn.h`, `modem/modem_key_mgmt.h`.
 
 use std::{
-    ffi::{c_int, c_void},
+    ffi::{c_char, c_int, c_uint, c_void},
     sync::Arc,
 };
 
 use ncs_sys as sys;
 
-use super::{bytes, bytes_mut, copy_out, with_host};
+use super::{bytes, bytes_mut, copy_out, text, with_host};
 use crate::{
     errno::{Errno, code},
+    log,
     modem::{Event, PdnHandler, Registration, credentials::Kind},
 };
 
 super::defines! {
     nrf_modem_lib_init,
+    nrf_modem_lib_shutdown,
+    iothub_platform_modem_watch,
+    iothub_platform_at,
+    iothub_platform_apn_set,
     lte_lc_connect_async,
     lte_lc_power_off,
     pdn_default_ctx_cb_reg,
@@ -34,6 +39,70 @@ unsafe extern "C" fn nrf_modem_lib_init() -> c_int {
         host.modem.init();
         Ok(())
     }))
+}
+
+/// Switches LTE off if it is on.
+///
+/// # Safety
+/// None is needed: there are no pointers.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn nrf_modem_lib_shutdown() -> c_int {
+    code(with_host(|host| host.modem.power_off()))
+}
+
+/// A simulated modem has no faults and nobody else who switches it: the handler is never called.
+///
+/// # Safety
+/// None is needed: the handler is not called.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn iothub_platform_modem_watch(
+    _handler: Option<unsafe extern "C" fn(what: c_uint, value: c_int)>,
+) {
+}
+
+/// `AT%CMNG=1,tag,type`: whether there is such a credential; -ENOTSUP for every other command.
+///
+/// # Safety
+/// `command` is NULL or ends in a 0 byte; `answer` is NULL or leads to `len` bytes that can be written.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn iothub_platform_at(
+    command: *const c_char,
+    answer: *mut c_char,
+    len: usize,
+) -> c_int {
+    // SAFETY: as the caller promises.
+    let command = unsafe { text(command) };
+    // SAFETY: as the caller promises.
+    let room = unsafe { bytes_mut(answer.cast(), len) };
+    code(with_host(|host| {
+        let (tag, number) = command?
+            .strip_prefix("AT%CMNG=1,")
+            .and_then(|rest| rest.split_once(','))
+            .ok_or(Errno::NOTSUP)?;
+        let tag = tag.parse().map_err(|_| Errno::INVAL)?;
+        let kind = number.parse().ok().and_then(Kind::from_number);
+        let found = host
+            .modem
+            .credentials
+            .exists(tag, kind.ok_or(Errno::INVAL)?);
+        let line: &[u8] = if found {
+            b"%CMNG: \r\nOK\r\n\0"
+        } else {
+            b"OK\r\n\0"
+        };
+        copy_out(line, room, &mut 0, Errno::TOO_BIG)
+    }))
+}
+
+/// A log line: the simulated networks take every name.
+///
+/// # Safety
+/// `apn` is NULL or ends in a 0 byte.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn iothub_platform_apn_set(apn: *const c_char) -> c_int {
+    // SAFETY: as the caller promises.
+    let apn = unsafe { text(apn) };
+    code(apn.map(|apn| log::info!("modem", "the access point name is \"{apn}\"")))
 }
 
 /// CFUN=1; events follow on the system workqueue. -EINVAL without a handler, -EFAULT before

@@ -3,6 +3,7 @@
 //! Events reach the callbacks on one thread, the "system workqueue", and no lock is held meanwhile.
 
 pub(crate) mod credentials;
+pub(crate) mod identity;
 mod network;
 mod queue;
 mod sockets;
@@ -19,6 +20,7 @@ pub(crate) use sockets::Socket;
 
 use crate::{Nat64Prefix, Options, errno::Errno, lock, log};
 use credentials::Credentials;
+use identity::Identity;
 use queue::Queue;
 
 /// Log target.
@@ -39,6 +41,7 @@ pub(crate) struct Simulated {
     state: Mutex<State>,
     queue: Queue,
     pub(crate) credentials: Credentials,
+    pub(crate) identity: Identity,
     network: Network,
     time_factor: f64,
     hosts: Vec<(String, IpAddr)>,
@@ -65,6 +68,7 @@ impl Simulated {
             state: Mutex::default(),
             queue: Queue::default(),
             credentials: Credentials::new(options.data.join("modem/credentials")),
+            identity: Identity::new(&options.data, options.hardware_id.as_deref()),
             network: options.network,
             time_factor: options.time_factor,
             hosts: options.hosts.clone(),

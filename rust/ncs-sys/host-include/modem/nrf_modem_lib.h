@@ -4,5 +4,6 @@
 #define IOTHUB_HOST_MODEM_NRF_MODEM_LIB_H
 
 int nrf_modem_lib_init(void);
+int nrf_modem_lib_shutdown(void);
 
 #endif

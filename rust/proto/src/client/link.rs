@@ -105,7 +105,10 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
         let wait = self.back_off(now, target, was_ready, cause);
         self.state = State::Ending;
         self.last_disconnect = Maybe::Some(cause);
-        if !self.settings.reconnect && !matches!(cause, Disconnect::Provisioned) {
+        // A wish for another connection, made since `disconnect`, stays.
+        if !self.settings.reconnect
+            && !matches!(cause, Disconnect::Provisioned | Disconnect::Requested)
+        {
             self.wanted = false;
         }
         self.events.push(Event::Disconnected {

@@ -9,7 +9,7 @@ use core::time::Duration;
 
 use crate::address::Prefixes;
 use crate::config::{Config, Limits, Timeouts};
-use crate::dps::Registration;
+use crate::dps::{self, Registration};
 use crate::error::{Capacity, ConfigError, Disconnect, Error, InvalidRequest};
 use crate::event::{Event, Events};
 use crate::id::{CommandId, MessageId, MethodId, RequestId};
@@ -441,12 +441,15 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
             return Err(ConfigError::Started);
         }
         let names = self.check(config, &self.settings.limits)?;
-        let has_dps = DPS && self.registration.is_set();
-        let is_same = self.identity.names() == names && has_dps == config.dps.is_some();
-        if is_same {
+        let is_same = self.identity.names() == names;
+        let registered = self.dps().map(|registration| registration.names());
+        if is_same && registered == config.dps.as_ref().map(dps::Config::names) {
             return Ok(());
         }
         self.become_device(&names, config);
+        if is_same {
+            return Ok(());
+        }
         while let Some(record) = self.outbox.find(&mut |_| true) {
             self.outbox.remove(&record);
             match record.kind {

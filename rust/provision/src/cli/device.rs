@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use crate::cli::ca::{certificate_facts, describe, read_request};
+use crate::cli::export::{self, Export};
 use crate::cli::output::Report;
 use crate::cli::passphrase::SignerPassphrase;
 use crate::cli::{Common, Making, table};
@@ -26,6 +27,8 @@ pub(crate) enum Command {
     Verify(Verify),
     /// List the devices in the folder
     List,
+    /// Write CA, chain and key of a device into one folder, for an image that has them built in
+    Export(Export),
     /// Make certificates for every device of a CSV file
     #[command(after_help = BATCH_HELP)]
     Batch(Batch),
@@ -85,6 +88,7 @@ pub(crate) fn run(common: &Common, command: Command, now: OffsetDateTime) -> Res
         Command::Create(arguments) => create(&pki, &arguments, now),
         Command::Verify(arguments) => verify(&pki, &arguments, now),
         Command::List => list(&pki, now),
+        Command::Export(arguments) => export::run(common, &arguments),
         Command::Batch(arguments) => batch(&pki, &arguments, now),
     }
 }
@@ -420,6 +424,9 @@ From a request only the public key is taken; name and extensions are decided her
 
 const BATCH_HELP: &str = "\
 Example:
+  iothub-provision device batch devices.csv --keep-going
+
+with devices.csv as:
   deviceId,csr
   352656100367872,
   352656100367880,requests/352656100367880.csr

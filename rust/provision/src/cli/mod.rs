@@ -2,6 +2,8 @@
 
 mod ca;
 mod device;
+mod examples;
+mod export;
 mod hub;
 mod manual;
 mod modem;
@@ -16,7 +18,7 @@ mod up;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use time::OffsetDateTime;
 
 use crate::cli::output::{Colour, Report};
@@ -38,13 +40,14 @@ pub(crate) struct Cli {
 pub(crate) struct Common {
     /// The folder of certificates and keys
     #[arg(long, global = true, value_name = "DIR", default_value = "dev-certs")]
-    #[arg(env = "IOTHUB_PROVISION_HOME")]
+    #[arg(env = "IOTHUB_PROVISION_HOME", help_heading = EVERYWHERE, hide_env_values = true)]
     pub(crate) home: PathBuf,
     /// Print one JSON object instead of text
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
     pub(crate) json: bool,
-    /// When to use colours
+    /// When to use colours: auto (on a terminal, unless NO_COLOR is set), always or never
     #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    #[arg(help_heading = EVERYWHERE, hide_possible_values = true)]
     pub(crate) color: Colour,
 }
 
@@ -87,7 +90,8 @@ enum Command {
 
 /// Runs the tool with the arguments of this process.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::from_arg_matches(&definition().get_matches());
+    let cli = cli.unwrap_or_else(|error| error.exit());
     let common = cli.common.clone();
     let outcome = run(cli, OffsetDateTime::now_utc());
     ExitCode::from(output::show(outcome, common.json, common.color))
@@ -139,7 +143,7 @@ impl Making {
 
 /// The definition of the command line, for completion and manual.
 pub fn definition() -> clap::Command {
-    Cli::command()
+    examples::add(Cli::command())
 }
 
 /// A table with two spaces between its columns; the first row is its head.
@@ -171,6 +175,9 @@ fn table(rows: &[Vec<String>]) -> String {
 fn usage(message: impl Into<String>) -> Error {
     Error::new(Kind::Usage, message)
 }
+
+/// What stands at the end of every help, after the options of the command itself.
+const EVERYWHERE: &str = "With every command";
 
 const AFTER_HELP: &str = "\
 Examples:

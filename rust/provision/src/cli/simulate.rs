@@ -44,6 +44,9 @@ pub(crate) struct Arguments {
     /// Refuse to write over a credential, with 519
     #[arg(long)]
     refuse_overwrite: bool,
+    /// Lose byte number N on the way to the modem, as an old USB bridge does; can be repeated
+    #[arg(long, value_name = "N")]
+    lose_byte: Vec<u64>,
     /// Take the time that the real line and modem take, multiplied by FACTOR
     #[arg(long, value_name = "FACTOR")]
     real_time: Option<f64>,
@@ -57,6 +60,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<Report, Error> {
         functional_mode: arguments.cfun,
         capacity: arguments.capacity,
         refuses_overwrite: arguments.refuse_overwrite,
+        lost_bytes: arguments.lose_byte,
         ..Options::new(arguments.data)
     };
     let modem = Modem::new(options)?;
@@ -84,6 +88,7 @@ const HELP: &str = "\
 Examples:
   iothub-provision simulate-modem --data device-data
   iothub-provision simulate-modem --data device-data --tcp 127.0.0.1:0 --style at-shell
+  iothub-provision simulate-modem --data device-data --firmware mfw_nrf9160_1.3.1
 
 It prints `ready port=PORT` and runs until Ctrl-C. Give PORT to any AT terminal, or to
 iothub-provision modem --port PORT.";

@@ -179,6 +179,59 @@ impl Hub {
         self.call("DELETE", &enrollment_path(id), None).map(drop)
     }
 
+    /// Enrols one device by its certificate; `device_id` is the id that it gets, the registration
+    /// id without it. It goes before any group.
+    ///
+    /// # Errors
+    /// As every call.
+    pub fn put_enrollment(
+        &self,
+        id: &str,
+        device_id: Option<&str>,
+        certificate: &Certificate,
+    ) -> Result<Value, Error> {
+        let certificates = json!({"primary": {"certificate": certificate.pem()}});
+        let mut body = json!({"registrationId": id, "provisioningStatus": "enabled",
+            "attestation": {"type": "x509", "x509": {"clientCertificates": certificates}}});
+        if let Some(device_id) = device_id {
+            body["deviceId"] = json!(device_id);
+        }
+        self.call("PUT", &format!("/enrollments/{}", escaped(id)), Some(&body))
+    }
+
+    /// All enrolments of single devices.
+    ///
+    /// # Errors
+    /// As every call.
+    pub fn enrollments(&self) -> Result<Vec<Value>, Error> {
+        let query = json!({"query": "SELECT * FROM enrollments"});
+        match self.call("POST", "/enrollments/query", Some(&query))? {
+            Value::Array(devices) => Ok(devices),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// Deletes the enrolment of a device. If it is registered it stays so.
+    ///
+    /// # Errors
+    /// As every call.
+    pub fn delete_enrollment(&self, id: &str) -> Result<(), Error> {
+        self.call("DELETE", &format!("/enrollments/{}", escaped(id)), None)
+            .map(drop)
+    }
+
+    /// The ID scope of the emulator's provisioning service.
+    ///
+    /// # Errors
+    /// As every call.
+    pub fn id_scope(&self) -> Result<String, Error> {
+        let about = self.call("GET", "/admin", None)?;
+        about["idScope"].as_str().map(str::to_owned).ok_or_else(|| {
+            Error::new(Kind::Server, "GET /admin: the answer holds no idScope")
+                .advise("is it the emulator of this project?")
+        })
+    }
+
     /// Hands over each telemetry line of the emulator, until `each` says that it is enough.
     ///
     /// # Errors
@@ -245,7 +298,7 @@ impl Hub {
     }
 }
 
-fn answered(method: &str, path: &str, response: Response) -> Result<Value, Error> {
+pub(super) fn answered(method: &str, path: &str, response: Response) -> Result<Value, Error> {
     let parsed = serde_json::from_str(&response.text).unwrap_or(Value::Null);
     let said = ["Message", "message"]
         .iter()
@@ -254,8 +307,9 @@ fn answered(method: &str, path: &str, response: Response) -> Result<Value, Error
     let fail = |kind| Error::new(kind, format!("{method} {path}: {} {said}", response.status));
     match response.status {
         200..=299 => Ok(parsed),
-        401 | 403 => Err(fail(Kind::Denied)
-            .advise("use a policy with registry read and write, and check this machine's clock")),
+        401 | 403 => Err(fail(Kind::Denied).advise(
+            "use credentials with the right to read and write it, and check this machine's clock",
+        )),
         404 => Err(Error::new(
             Kind::Server,
             format!("{method} {path}: {NOT_FOUND}; {said}"),

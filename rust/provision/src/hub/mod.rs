@@ -4,7 +4,9 @@
 
 pub mod azure;
 mod client;
+mod management;
 mod sas;
 
 pub use client::{Authentication, Hub};
+pub use management::Resource;
 pub use sas::ConnectionString;

@@ -167,9 +167,15 @@ impl Modem {
     pub fn write(&mut self, tag: u32, credential: &Credential) -> Result<(), Error> {
         credential.check_size(tag)?;
         let (kind, content) = (credential.slot() as u8, credential.expose());
-        self.session
-            .command(&format!("AT%CMNG=0,{tag},{kind},\"{content}\""))
-            .map(drop)
+        let command = format!("AT%CMNG=0,{tag},{kind},\"{content}\"");
+        match self.session.command(&command) {
+            // The session has freed the line. What arrived there is nobody's.
+            Err(error) if error.kind() == Kind::NoAnswer && self.session.was_wedged() => {
+                self.delete(tag, kind)?;
+                self.session.command(&command).map(drop)
+            }
+            outcome => outcome.map(drop),
+        }
     }
 
     /// Deletes one credential. That it was not there is no error: then it is as it should be.

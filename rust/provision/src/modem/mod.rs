@@ -16,6 +16,6 @@ pub use codes::{CodeText, explain};
 pub use credentials::{Credential, Slot, check_tag, limit, name_of};
 pub use device::{GeneratedRequest, Modem, Stored};
 pub use port::{Found, LineReader, list_ports};
-pub use session::{Ending, Framing, PATIENCE, Session};
+pub use session::{Ending, Framing, Session};
 pub use trace::Trace;
 pub use writing::{Outcome, write_all};

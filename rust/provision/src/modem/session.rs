@@ -94,37 +94,62 @@ impl Session {
     /// Sends one command and returns the lines before `OK`.
     ///
     /// # Errors
-    /// [`Kind::Refused`] for `ERROR` and `+CME ERROR`, [`Kind::NoAnswer`] after [`PATIENCE`].
+    /// [`Kind::Refused`] for `ERROR` and `+CME ERROR`, [`Kind::NoAnswer`] after 20 s where a key is made
+    /// or the mode is changed, and after 8 s else.
     pub fn command(&mut self, command: &str) -> Result<Vec<String>, Error> {
-        self.exchange(command, PATIENCE)
+        self.exchange(command, patience(command))
             .map_err(|failure| match failure {
                 Failure::Line(error) => error,
-                Failure::Silence => Error::new(
-                    Kind::NoAnswer,
-                    format!(
-                        "no answer to {} within {} s",
-                        short(command),
-                        PATIENCE.as_secs()
-                    ),
-                )
-                .advise("run iothub-provision modem doctor; it can free a line that hangs"),
+                Failure::Silence => self.silent(command),
                 Failure::Code(code) => refused(command, code),
             })
     }
 
     /// As [`Session::command`], but gives the number of a `+CME ERROR` instead of an error.
     pub(crate) fn try_command(&mut self, command: &str) -> Result<Result<Vec<String>, u16>, Error> {
-        match self.exchange(command, PATIENCE) {
+        match self.exchange(command, patience(command)) {
             Ok(lines) => Ok(Ok(lines)),
             Err(Failure::Code(Some(code))) => Ok(Err(code)),
             Err(Failure::Code(None)) => Err(refused(command, None)),
             Err(Failure::Line(error)) => Err(error),
-            Err(Failure::Silence) => Err(Error::new(
-                Kind::NoAnswer,
-                format!("no answer to {}", short(command)),
-            )
-            .advise("run iothub-provision modem doctor; it can free a line that hangs")),
+            Err(Failure::Silence) => Err(self.silent(command)),
         }
+    }
+
+    /// Frees the line, so that the next command has a chance, and says what has happened.
+    fn silent(&mut self, command: &str) -> Error {
+        let what = format!(
+            "no answer to {} within {} s",
+            short(command),
+            patience(command).as_secs()
+        );
+        let what = Error::new(Kind::NoAnswer, what);
+        match self.free() {
+            Err(error) => error,
+            Ok(true) => {
+                self.was_wedged = true;
+                what.advise(
+                    "bytes were lost on the line, which hung and was freed; run the same command again",
+                )
+            }
+            Ok(false) => {
+                what.advise("check cable and power, then run iothub-provision modem doctor")
+            }
+        }
+    }
+
+    /// Empties the command buffer of a board that hangs in an unfinished quote, or has overrun, and
+    /// closes the quote, so that nothing of what stood there is carried out (F2). Whether the quote
+    /// is open cannot be seen from here: so the second attempt.
+    fn free(&mut self) -> Result<bool, Error> {
+        self.send(&[BACKSPACE; BUFFER])?;
+        for _ in 0..2 {
+            self.send(CLOSE_QUOTE)?;
+            if self.answers()? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn detect(&mut self) -> Result<(), Error> {
@@ -136,8 +161,11 @@ impl Session {
                     return Ok(());
                 }
             }
-            self.port.write(UNWEDGE)?;
-            self.port.read(&mut [0; 64])?;
+            self.framing = CANDIDATES[0];
+            if round == 0 && self.free()? {
+                self.was_wedged = true;
+                return Ok(());
+            }
         }
         Err(Error::new(
             Kind::NoAnswer,
@@ -362,12 +390,21 @@ const UNSOLICITED: &[&str] = &[
     "%MDMEV",
     "%XSIM",
 ];
-/// Makes room in a full buffer, closes the quote, ends the command (F2).
-const UNWEDGE: &[u8] = b"\x08\x08\x08\x08\x08\x08\x08\x08\"\r\n\0";
+const BACKSPACE: u8 = 0x08;
+/// at_host's CONFIG_AT_HOST_CMD_MAX_LEN.
+const BUFFER: usize = 4096;
+/// A quote that is taken back at once, and every terminator: a command without a character is
+/// dropped.
+const CLOSE_QUOTE: &[u8] = b"\"\x08\r\n\0";
 const PROMPT: &str = "uart:~$ ";
 const PIECE: usize = 256;
 /// One byte at 115200 baud, 8N1.
 const BYTE: Duration = Duration::from_nanos(86_806);
 const PROBE: Duration = Duration::from_millis(700);
-/// How long a command may take: writing a key takes 1.5 s, making one longer.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a command may take: writing a key takes 1.5 s, making one and leaving a network longer.
+fn patience(command: &str) -> Duration {
+    let is_slow = ["AT%KEYGEN", "AT+CFUN="]
+        .iter()
+        .any(|slow| command.starts_with(slow));
+    Duration::from_secs(if is_slow { 20 } else { 8 })
+}

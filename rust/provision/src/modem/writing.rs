@@ -14,6 +14,8 @@ pub enum Outcome {
     Written,
     /// It was written in place of another one.
     Replaced,
+    /// It was written, and could not be verified: modem firmware before 1.3.2 lists no hashes (F5).
+    Unverified,
 }
 
 /// Writes and verifies credentials under one tag, in their order. The modem must be offline.
@@ -53,13 +55,14 @@ pub fn write_all(
         plan.push((credential, outcome));
     }
     let mut touched = Vec::new();
-    for (credential, outcome) in &plan {
+    for (credential, outcome) in &mut plan {
         if *outcome == Outcome::Same {
             continue;
         }
         step(credential);
-        if let Err(error) = write_one(modem, tag, credential, *outcome, &mut touched) {
-            return Err(undone(modem, tag, &touched, error));
+        match write_one(modem, tag, credential, *outcome, &mut touched) {
+            Ok(written) => *outcome = written,
+            Err(error) => return Err(undone(modem, tag, &touched, error)),
         }
     }
     Ok(plan.into_iter().map(|(_, outcome)| outcome).collect())
@@ -71,7 +74,7 @@ fn write_one(
     credential: &Credential,
     outcome: Outcome,
     touched: &mut Vec<(u8, Outcome)>,
-) -> Result<(), Error> {
+) -> Result<Outcome, Error> {
     let kind = credential.slot() as u8;
     if outcome == Outcome::Replaced {
         touched.push((kind, outcome));
@@ -82,8 +85,14 @@ fn write_one(
         touched.push((kind, outcome));
     }
     match modem.verify(tag, credential) {
-        Err(error) if error.message().contains("cannot be verified") => Ok(()),
-        outcome => outcome,
+        Err(error) if error.message().contains("cannot be verified") => Ok(Outcome::Unverified),
+        // A byte was lost on the way.
+        Err(error) if error.kind() == Kind::Mismatch => {
+            modem.delete(tag, kind)?;
+            modem.write(tag, credential)?;
+            modem.verify(tag, credential).map(|()| outcome)
+        }
+        verified => verified.map(|()| outcome),
     }
 }
 

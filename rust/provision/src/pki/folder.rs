@@ -391,7 +391,8 @@ impl Pki {
         )
     }
 
-    pub(crate) fn device_file(&self, id: &str, extension: &str) -> PathBuf {
+    /// A device's file: `key`, `csr`, `pem` or `chain.pem`. It need not be there.
+    pub fn device_file(&self, id: &str, extension: &str) -> PathBuf {
         self.home
             .join("devices")
             .join(format!("{}.{extension}", file_name(id)))

@@ -8,6 +8,7 @@ use time::macros::format_description;
 use crate::error::Error;
 use crate::files;
 use crate::pki::Certificate;
+use crate::pki::audit;
 use crate::pki::serial::{hex, random};
 
 /// One issued certificate.
@@ -54,14 +55,15 @@ impl Index {
         Ok(())
     }
 
-    /// Keeps a copy of what was issued and adds its line.
+    /// Keeps a copy of what was issued, adds its line, and one to the audit trail.
     pub(crate) fn record(&self, issued: &Certificate) -> Result<(), Error> {
         let copy = self
             .folder
             .join("certs")
             .join(format!("{}.pem", issued.serial()));
         files::write_public(&copy, &issued.pem())?;
-        files::append_line(&self.path(), &line(issued))
+        files::append_line(&self.path(), &line(issued))?;
+        audit::issued(&self.folder, issued)
     }
 
     /// Everything that was issued, oldest first. Lines of another form are skipped.

@@ -14,6 +14,7 @@
 //! Keys are mode 0600; every file is written beside its place and renamed into it, so that a
 //! process killed at any moment leaves whole files, and the next run goes on from there.
 
+mod audit;
 mod authority;
 mod certificate;
 mod folder;

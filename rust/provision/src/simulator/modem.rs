@@ -36,6 +36,9 @@ pub struct Options {
     pub capacity: usize,
     /// Whether writing over a credential is refused with 519.
     pub refuses_overwrite: bool,
+    /// Which bytes to the modem are lost on the line, counted from 1: a USB bridge with firmware of
+    /// before September 2022 loses some when they come faster than the UART takes them.
+    pub lost_bytes: Vec<u64>,
 }
 
 impl Options {
@@ -50,6 +53,7 @@ impl Options {
             functional_mode: 0,
             capacity: 64 * 1024,
             refuses_overwrite: false,
+            lost_bytes: Vec::new(),
         }
     }
 }
@@ -129,6 +133,11 @@ impl Modem {
     /// Says that the serial modem application stands before it, which has commands of its own.
     pub(crate) fn behind_serial_modem(&mut self) {
         self.is_serial_modem = true;
+    }
+
+    /// [`Options::lost_bytes`].
+    pub(crate) fn lost_bytes(&self) -> Vec<u64> {
+        self.options.lost_bytes.clone()
     }
 
     /// Carries out one command.

@@ -3,7 +3,7 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -26,6 +26,7 @@ pub enum Timing {
 /// A simulated modem at work. Dropping it ends it.
 pub struct Running {
     address: String,
+    busy_us: Arc<AtomicU64>,
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
     _slave: Option<TTYPort>,
@@ -35,6 +36,11 @@ impl Running {
     /// What to give as the port: the path of the PTY, or `tcp:host:port`.
     pub fn port(&self) -> &str {
         &self.address
+    }
+
+    /// How long line and modem would have worked so far at their real speed: what no tool can save.
+    pub fn busy(&self) -> Duration {
+        Duration::from_micros(self.busy_us.load(Ordering::SeqCst))
     }
 }
 
@@ -69,9 +75,11 @@ pub fn serve_pty(
     let reader = master.try_clone_native().map_err(failed)?;
     let stop = Arc::new(AtomicBool::new(false));
     let line = Line::new(modem, style, termination, timing);
+    let busy_us = Arc::clone(&line.busy_us);
     let threads = line.start(reader, master, Arc::clone(&stop));
     Ok(Running {
         address,
+        busy_us,
         stop,
         threads,
         _slave: Some(slave),
@@ -97,8 +105,9 @@ pub fn serve_tcp(
     listener.set_nonblocking(true).map_err(failed)?;
     let stop = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&stop);
+    let mut line = Line::new(modem, style, termination, timing);
+    let busy_us = Arc::clone(&line.busy_us);
     let thread = thread::spawn(move || {
-        let mut line = Line::new(modem, style, termination, timing);
         while !flag.load(Ordering::SeqCst) {
             match listener.accept() {
                 Ok((stream, _)) => line = line.connection(stream, &flag),
@@ -108,6 +117,7 @@ pub fn serve_tcp(
     });
     Ok(Running {
         address: format!("tcp:{bound}"),
+        busy_us,
         stop,
         threads: vec![thread],
         _slave: None,
@@ -115,6 +125,9 @@ pub fn serve_tcp(
 }
 
 struct Line {
+    busy_us: Arc<AtomicU64>,
+    lost: Vec<u64>,
+    received: u64,
     modem: Modem,
     style: Style,
     termination: Termination,
@@ -127,6 +140,9 @@ impl Line {
             modem.behind_serial_modem();
         }
         Self {
+            busy_us: Arc::default(),
+            lost: modem.lost_bytes(),
+            received: 0,
             modem,
             style,
             termination,
@@ -200,6 +216,10 @@ impl Line {
     ) {
         self.spend(BYTE.saturating_mul(u32::try_from(chunk.len()).unwrap_or(u32::MAX)));
         for byte in chunk {
+            self.received += 1;
+            if self.lost.contains(&self.received) {
+                continue;
+            }
             if let Some(echo) = face.echo(*byte) {
                 send(&echo);
             }
@@ -233,6 +253,8 @@ impl Line {
     }
 
     fn spend(&self, time: Duration) {
+        let us = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        self.busy_us.fetch_add(us, Ordering::SeqCst);
         if let Timing::Real(factor) = self.timing {
             thread::sleep(time.mul_f64(factor));
         }

@@ -97,6 +97,26 @@ impl Bench {
     }
 }
 
+impl Bench {
+    /// The files below the CA folder, which may come and go meanwhile.
+    pub fn snapshot_names(&self) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        names(&self.path("dev-certs"), &mut found);
+        found
+    }
+}
+
+fn names(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            names(&path, found);
+        } else {
+            found.push(path);
+        }
+    }
+}
+
 fn collect(folder: &Path, found: &mut Vec<(PathBuf, Vec<u8>)>) {
     for entry in std::fs::read_dir(folder).unwrap().flatten() {
         let path = entry.path();

@@ -1,7 +1,7 @@
 //! Runs a C program in a process of its own, since there is one client a process.
 
 use std::{
-    env,
+    env, fs,
     process::{Command, Stdio},
     sync::mpsc,
     thread,
@@ -25,6 +25,7 @@ const CHILD: &str = "CAPI_TEST_CHILD";
 pub(crate) struct Case {
     name: &'static str,
     pub(crate) keep_alive: Duration,
+    settings: Vec<(&'static str, &'static str)>,
 }
 
 impl Case {
@@ -32,7 +33,13 @@ impl Case {
         Self {
             name,
             keep_alive: Duration::from_secs(60),
+            settings: vec![("iothub/dps/endpoint", HOST)],
         }
+    }
+
+    pub(crate) fn setting(mut self, key: &'static str, value: &'static str) -> Self {
+        self.settings.push((key, value));
+        self
     }
 
     /// Runs both to their ends.
@@ -65,6 +72,11 @@ impl Case {
         let data = tempfile::tempdir().unwrap();
         let pki = Pki::new();
         pki.provision(data.path());
+        for (key, value) in &self.settings {
+            let path = data.path().join("settings").join(key);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, value).unwrap();
+        }
         let hub = Hub::new(pki.hub());
         let mut options = Options::new(data.path());
         options.port = hub.port();

@@ -8,11 +8,13 @@
 #include <modem/lte_lc.h>
 #include <modem/pdn.h>
 
+#include <iothub_platform.h>
 #include <iothub_sim_modem.h>
 
 #include "sim_keys.h"
 
 int nrf_modem_lib_init(void);
+int nrf_modem_lib_shutdown(void);
 
 #define LONGEST K_SECONDS(10)
 
@@ -35,6 +37,11 @@ int sim_keys_load(const char *folder)
 {
 	ARG_UNUSED(folder);
 	return 0;
+}
+
+bool sim_keys_has(uint32_t tag, int kind)
+{
+	return tag == 10 && kind == 0;
 }
 
 static void note(const char *what, int value)
@@ -88,6 +95,7 @@ ZTEST(modem, test_says_on_each_network_what_real_modems_say)
 	attach("dual-stack-ipv6-fails", 4, "cereg2 activated-1 cereg1 down0 ");
 	attach("ipv6-only", 5, "cereg2 activated1 esm51 cereg1 up0 ");
 	attach("ipv4-only", 4, "cereg2 activated0 esm50 cereg5 ");
+	attach("pdn-refused", 3, "cereg2 cereg1 esm27 ");
 	attach("denied", 2, "cereg2 cereg3 ");
 	attach("no-sim", 1, "cereg90 ");
 	attach("no-cell", 1, "cereg2 ");
@@ -127,4 +135,51 @@ ZTEST(modem, test_power_off_says_that_all_is_gone)
 	zassert_str_equal(said, "cereg0 deactivated0 ");
 }
 
-ZTEST_SUITE(modem, NULL, NULL, NULL, NULL, NULL);
+static void on_modem(unsigned int what, int value)
+{
+	note(what == IOTHUB_MODEM_FAULT ? "fault" : "cfun", value);
+}
+
+ZTEST(modem, test_after_a_fault_it_is_silent_until_it_is_started_again)
+{
+	static const struct iothub_sim_step fault[] = {
+		{10, IOTHUB_SIM_FAULT, 0x10},
+		{10, IOTHUB_SIM_REGISTRATION, LTE_LC_NW_REG_REGISTERED_HOME},
+		{0, IOTHUB_SIM_END, 0},
+	};
+
+	attach("no-cell", 1, "cereg2 ");
+	said[0] = '\0';
+	iothub_platform_modem_watch(on_modem);
+	iothub_sim_modem_play(fault);
+	zassert_ok(k_sem_take(&something_said, LONGEST));
+	zassert_equal(k_sem_take(&something_said, K_SECONDS(5)), -EAGAIN);
+	zassert_str_equal(said, "fault16 ");
+	zassert_equal(lte_lc_connect_async(on_lte), -EFAULT);
+
+	zassert_ok(nrf_modem_lib_shutdown());
+	zassert_ok(nrf_modem_lib_init());
+	attach("no-cell", 1, "cereg2 ");
+}
+
+ZTEST(modem, test_answers_the_commands_that_iothub_sends)
+{
+	char answer[64];
+
+	zassert_ok(iothub_platform_at("AT+CGMR", answer, sizeof(answer)));
+	zassert_str_equal(answer, "iothub_sim_1.0.0\r\nOK\r\n");
+	zassert_ok(iothub_platform_at("AT%CMNG=1,10,0", answer, sizeof(answer)));
+	zassert_str_equal(answer, "%CMNG: \r\nOK\r\n");
+	zassert_ok(iothub_platform_at("AT%CMNG=1,10,2", answer, sizeof(answer)));
+	zassert_str_equal(answer, "OK\r\n");
+	zassert_equal(iothub_platform_at("AT+CGMR", answer, 8), -E2BIG);
+	zassert_equal(iothub_platform_at("AT+CFUN=1", answer, sizeof(answer)), -ENOTSUP);
+}
+
+static void *start(void)
+{
+	zassert_ok(nrf_modem_lib_init());
+	return NULL;
+}
+
+ZTEST_SUITE(modem, NULL, start, NULL, NULL, NULL);

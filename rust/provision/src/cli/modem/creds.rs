@@ -190,6 +190,9 @@ fn write(arguments: &Write, now: OffsetDateTime) -> Result<Report, Error> {
             Outcome::Same => report.same(format!("{text}: there already")),
             Outcome::Written => report.done(format!("{text}: written and verified")),
             Outcome::Replaced => report.done(format!("{text}: replaced and verified")),
+            Outcome::Unverified => report.warning(format!(
+                "{text}: written, not verified: this modem firmware lists no hashes"
+            )),
         };
         results.push(
             json!({"tag": tag, "type": kind, "sha256": credential.sha256(),

@@ -1,0 +1,213 @@
+//! The scenario of `--once --fota`: every step is judged by what the hub saw.
+
+use std::{path::Path, time::Duration};
+
+use serde_json::{Value, json};
+
+use crate::{
+    Arguments, Bench, Check, Console, DEVICE_ID, DeviceOptions, Error, HOSTNAME, Lines, Report,
+};
+
+/// How long a step may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Bytes of an image's body.
+const BODY: usize = 48 * 1024;
+
+/// Bytes of a request.
+const FRAGMENT: u64 = 1024;
+
+/// What runs out of the factory.
+const FACTORY: &str = "0.1.0";
+
+pub(crate) fn run(
+    arguments: &Arguments,
+    temporary: Option<&Path>,
+    console: &Console,
+    tell: &mut dyn FnMut(&Check),
+) -> Result<Report, Error> {
+    let mut report = Report::default();
+    let mut check =
+        |name, step: &mut dyn FnMut() -> Result<String, Error>| report.check(tell, name, step);
+
+    let mut started = None;
+    let up = check("hub is up, and serves images", &mut || {
+        let bench = Bench::start(arguments, temporary, console.clone())?;
+        let address = bench.hub_address();
+        started = Some(bench);
+        Ok(format!("{HOSTNAME} at {address}"))
+    });
+    let Some(mut bench) = started.filter(|_| up) else {
+        return Ok(report);
+    };
+    check("device reports what it runs", &mut || {
+        bench.setup().setting("iothub/fota/trial_s", "20")?;
+        start(&mut bench)?;
+        says(&bench, "current", FACTORY, "")
+    });
+    check("an update over HTTPS: tried, confirmed", &mut || {
+        let size = image(&bench, "1.0.0")?;
+        bench.rest().deploy(DEVICE_ID, "1.0.0", "https")?;
+        says(&bench, "current", "1.0.0", "job-1.0.0")?;
+        Ok(format!("{size} bytes, current 1.0.0"))
+    });
+    check("cut at 50 %: goes on where it was", &mut || {
+        resumes(&bench, "1.1.0")
+    });
+    check("wrong hash: error, and 1.1.0 runs on", &mut || {
+        fails(&bench, "1.2.0", &json!({ "kind": "corrupt" }), "sha256")
+    });
+    check("404: error, and 1.1.0 runs on", &mut || {
+        fails(
+            &bench,
+            "1.3.0",
+            &json!({ "kind": "status", "status": 404 }),
+            "404",
+        )
+    });
+    check("never reaches the hub: rolled back", &mut || {
+        rolls_back(&bench)
+    });
+    check("power cuts: the old or the new, and it says", &mut || {
+        (1..=8)
+            .map(|seed| survives(&mut bench, seed))
+            .collect::<Result<Vec<_>, _>>()
+            .map(|found| found.join(", "))
+    });
+    check("clean end", &mut || {
+        bench
+            .stop()
+            .map(|()| "both processes ended with status 0".to_owned())
+    });
+    Ok(report)
+}
+
+fn start(bench: &mut Bench) -> Result<Lines, Error> {
+    bench.start_device(&DeviceOptions {
+        time_factor: 0.01,
+        ..DeviceOptions::default()
+    })
+}
+
+/// A good image of that version.
+fn image(bench: &Bench, version: &str) -> Result<u64, Error> {
+    let body: Vec<u8> = version.bytes().cycle().take(BODY).collect();
+    bench.setup().image(version, &body)
+}
+
+/// Waits until the device reports this.
+fn says(bench: &Bench, status: &str, version: &str, job: &str) -> Result<String, Error> {
+    let what = format!("firmware {status}, {version}");
+    bench.rest().until(&what, PATIENCE, |rest| {
+        let found = rest.firmware(DEVICE_ID)?;
+        let right = found["fwUpdateStatus"] == status
+            && found["currentFwVersion"] == version
+            && found["jobId"].as_str().unwrap_or_default() == job;
+        if right {
+            Ok(Some(found.to_string()))
+        } else {
+            Err(Error::new(found))
+        }
+    })
+}
+
+fn resumes(bench: &Bench, version: &str) -> Result<String, Error> {
+    let size = image(bench, version)?;
+    let rest = bench.rest();
+    rest.firmware_fault(&json!({ "kind": "cut", "at": size / 2 }))?;
+    rest.deploy(DEVICE_ID, version, "http")?;
+    says(bench, "current", version, &format!("job-{version}"))?;
+    let again = rest.served(version)?.saturating_sub(size);
+    if again <= FRAGMENT {
+        Ok(format!("{size} bytes, {again} of them twice"))
+    } else {
+        Err(Error::new(format!(
+            "{again} bytes were sent twice, more than a fragment of {FRAGMENT}"
+        )))
+    }
+}
+
+fn fails(bench: &Bench, version: &str, fault: &Value, reason: &str) -> Result<String, Error> {
+    image(bench, version)?;
+    let rest = bench.rest();
+    rest.firmware_fault(fault)?;
+    rest.deploy(DEVICE_ID, version, "https")?;
+    let found = says(bench, "error", "1.1.0", &format!("job-{version}"))?;
+    rest.firmware_fault(&Value::Null)?;
+    if found.contains(reason) {
+        let reason = rest.firmware(DEVICE_ID)?["reason"].take();
+        Ok(reason.as_str().unwrap_or_default().to_owned())
+    } else {
+        Err(Error::new(format!("no reason: {found}")))
+    }
+}
+
+fn rolls_back(bench: &Bench) -> Result<String, Error> {
+    bench.setup().setting("iothub/fota/trial_s", "2")?;
+    // Nobody listens there.
+    bench.setup().image("2.0.0", b"port=1\n")?;
+    bench.rest().deploy(DEVICE_ID, "2.0.0", "https")?;
+    let found = says(bench, "rolledback", "1.1.0", "job-2.0.0");
+    bench.setup().setting("iothub/fota/trial_s", "60")?;
+    found.map(|_| "2.0.0 was tried; 1.1.0 runs".to_owned())
+}
+
+/// The device is killed at a moment that the seed gives, and started again.
+fn survives(bench: &mut Bench, seed: u64) -> Result<String, Error> {
+    let rest = bench.rest();
+    let old = rest.firmware(DEVICE_ID)?["currentFwVersion"].take();
+    let old = old.as_str().unwrap_or_default().to_owned();
+    let version = format!("3.{seed}.0");
+    let job = format!("job-{version}");
+    let size = image(bench, &version)?;
+    let random = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let mark = bench.device_lines().mark();
+    rest.deploy(DEVICE_ID, &version, "http")?;
+    let moment = match random >> 62 {
+        0 | 1 => {
+            let bytes = (random >> 16) % size;
+            rest.until("bytes", PATIENCE, |rest| {
+                Ok((rest.served(&version)? >= bytes).then_some(()))
+            })?;
+            format!("at {bytes}")
+        }
+        _ => {
+            let moments = [
+                "the new firmware is in place",
+                "restarting for the firmware",
+                "on trial",
+                "ready: every subscription",
+            ];
+            let at = (random >> 32) as usize % moments.len();
+            let text = moments.get(at).copied().unwrap_or_default();
+            bench.device_lines().find_after(mark, text, PATIENCE)?;
+            format!("at \"{text}\"")
+        }
+    };
+    if let Some(device) = bench.device() {
+        device.kill()?;
+    }
+    start(bench)?;
+    let found = rest.until("the old or the new image", PATIENCE, |rest| {
+        let found = rest.firmware(DEVICE_ID)?;
+        let right = match (
+            found["fwUpdateStatus"].as_str(),
+            found["currentFwVersion"].as_str(),
+        ) {
+            (Some("current"), Some(runs)) => runs == version,
+            (Some("rolledback"), Some(runs)) => runs == old,
+            _ => false,
+        };
+        if right && found["jobId"] == job.as_str() {
+            Ok(Some(
+                found["fwUpdateStatus"]
+                    .as_str()
+                    .unwrap_or_default()
+                    .to_owned(),
+            ))
+        } else {
+            Err(Error::new(found))
+        }
+    })?;
+    Ok(format!("{moment}: {found}"))
+}

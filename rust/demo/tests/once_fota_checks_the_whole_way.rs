@@ -1,0 +1,17 @@
+//! `cargo run -- --once --fota --json`: an update, a cut at half of it, wrong images, a rollback, power cuts.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+#[test]
+fn once_fota_checks_the_whole_way() {
+    let output = Command::new(env!("CARGO_BIN_EXE_iothub-demo"))
+        .args(["--once", "--fota", "--json"])
+        .output()
+        .expect("it runs");
+    let report: Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
+    assert_eq!(report["failed"], 0, "{report:#}");
+    assert!(report["passed"].as_u64() >= Some(9), "{report:#}");
+    assert!(output.status.success());
+}

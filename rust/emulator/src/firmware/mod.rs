@@ -1,0 +1,201 @@
+//! Firmware images for devices: a folder, served with ranges, and what can be made to go wrong on the way.
+
+mod faults;
+mod serve;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use aws_lc_rs::digest::{SHA256, digest};
+use serde_json::{Value, json};
+
+pub(crate) use faults::{Fault, Faults};
+pub(crate) use serve::router;
+
+/// The images of a folder, how they are served, and the bytes that went out.
+#[derive(Debug, Default)]
+pub(crate) struct Firmware {
+    folder: Option<PathBuf>,
+    /// Ports that were bound, for the wishes that are made here.
+    ports: Mutex<Ports>,
+    pub(crate) faults: Faults,
+    served: Mutex<HashMap<String, Served>>,
+}
+
+/// Where images are served.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Ports {
+    pub(crate) http: Option<u16>,
+    pub(crate) https: Option<u16>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Served {
+    requests: u64,
+    bytes: u64,
+}
+
+/// An image as its file says.
+#[derive(Clone, Debug)]
+pub(crate) struct Image {
+    pub(crate) name: String,
+    pub(crate) size: usize,
+    pub(crate) sha256: String,
+    /// By its MCUboot header, if it has one.
+    pub(crate) version: Option<String>,
+}
+
+impl Firmware {
+    pub(crate) fn new(folder: Option<PathBuf>) -> Self {
+        Self {
+            folder,
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn set_ports(&self, ports: Ports) {
+        *lock(&self.ports) = ports;
+    }
+
+    pub(crate) fn ports(&self) -> Ports {
+        *lock(&self.ports)
+    }
+
+    /// The bytes of an image; `None` where there is none of that name.
+    pub(crate) fn read(&self, name: &str) -> Option<Vec<u8>> {
+        let plain = !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\']);
+        let folder = self.folder.as_ref().filter(|_| plain)?;
+        std::fs::read(folder.join(name)).ok()
+    }
+
+    /// What is known of an image.
+    pub(crate) fn image(&self, name: &str) -> Option<Image> {
+        let bytes = self.read(name)?;
+        let hash = digest(&SHA256, &bytes);
+        Some(Image {
+            name: name.to_owned(),
+            size: bytes.len(),
+            sha256: hash.as_ref().iter().map(|b| format!("{b:02x}")).collect(),
+            version: version(&bytes),
+        })
+    }
+
+    /// Every image, by name.
+    pub(crate) fn list(&self) -> Vec<Value> {
+        let names = self.folder.as_deref().map(names).unwrap_or_default();
+        let served = lock(&self.served);
+        names
+            .iter()
+            .filter_map(|name| self.image(name))
+            .map(|image| {
+                let served = served.get(&image.name).copied().unwrap_or_default();
+                json!({
+                    "name": image.name, "size": image.size, "sha256": image.sha256, "version": image.version,
+                    "requests": served.requests, "bytesServed": served.bytes,
+                })
+            })
+            .collect()
+    }
+
+    fn count(&self, name: &str, bytes: usize) {
+        let mut served = lock(&self.served);
+        let served = served.entry(name.to_owned()).or_default();
+        served.requests += 1;
+        served.bytes += bytes as u64;
+    }
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<_> = std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()))
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| !name.starts_with('.'))
+        .collect();
+    names.sort();
+    names
+}
+
+/// `1.2.3`, or `1.2.3+4` with a build number: bytes 20 to 27 of MCUboot's header.
+fn version(image: &[u8]) -> Option<String> {
+    let header: &[u8; 32] = image.first_chunk()?;
+    let [
+        0x3d,
+        0xb8,
+        0xf3,
+        0x96,
+        ..,
+        a,
+        b,
+        c,
+        d,
+        e,
+        f,
+        g,
+        h,
+        _,
+        _,
+        _,
+        _,
+    ] = *header
+    else {
+        return None;
+    };
+    let [major, minor] = [a, b];
+    let (revision, build) = (u16::from_le_bytes([c, d]), u32::from_le_bytes([e, f, g, h]));
+    let plain = format!("{major}.{minor}.{revision}");
+    Some(if build == 0 {
+        plain
+    } else {
+        format!("{plain}+{build}")
+    })
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_says_its_version() {
+        let mut image = vec![0; 40];
+        image[..4].copy_from_slice(&[0x3d, 0xb8, 0xf3, 0x96]);
+        image[20..28].copy_from_slice(&[1, 2, 3, 1, 0, 0, 0, 0]);
+        assert_eq!(version(&image).as_deref(), Some("1.2.259"));
+        image[24] = 7;
+        assert_eq!(version(&image).as_deref(), Some("1.2.259+7"));
+        assert_eq!(version(&image[..31]), None);
+        assert_eq!(version(b"text"), None);
+    }
+
+    #[test]
+    fn only_files_of_the_folder_are_images() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("a.bin"), b"a").unwrap();
+        std::fs::write(folder.path().join(".hidden"), b"h").unwrap();
+        std::fs::create_dir(folder.path().join("sub")).unwrap();
+        std::fs::write(folder.path().join("sub/b.bin"), b"b").unwrap();
+        let firmware = Firmware::new(Some(folder.path().join("sub")));
+        for name in [
+            "../a.bin",
+            "",
+            ".",
+            "..",
+            "a.bin",
+            "/etc/passwd",
+            "..\\a.bin",
+        ] {
+            assert_eq!(firmware.read(name), None, "{name}");
+        }
+        let firmware = Firmware::new(Some(folder.path().to_owned()));
+        assert_eq!(firmware.read("a.bin").as_deref(), Some(&b"a"[..]));
+        assert_eq!(firmware.list().len(), 1);
+        assert_eq!(firmware.read(".hidden"), None);
+    }
+}

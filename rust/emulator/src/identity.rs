@@ -1,0 +1,104 @@
+//! The server's certificate: given, made, or made before and kept.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::options::{Identity, Options, StartError};
+use crate::tls::{self, ServerCertificate};
+
+/// The certificate, and the CA that devices must trust if it was made here.
+pub(crate) fn identity(
+    options: &Options,
+) -> Result<(Arc<ServerCertificate>, Option<String>), StartError> {
+    match &options.identity {
+        Identity::Pem { chain, key } => Ok((
+            ServerCertificate::from_pem(chain, key).map_err(StartError::Identity)?,
+            None,
+        )),
+        Identity::Generate => {
+            let kept = options
+                .data_dir
+                .as_deref()
+                .map(read_generated)
+                .transpose()?
+                .flatten();
+            let generated = match kept {
+                Some(kept) => kept,
+                None => {
+                    let made = tls::generate(&names(options)).map_err(StartError::Identity)?;
+                    if let Some(folder) = &options.data_dir {
+                        keep_generated(folder, &made)?;
+                    }
+                    made
+                }
+            };
+            let certificate = ServerCertificate::from_pem(&generated.chain_pem, &generated.key_pem);
+            Ok((
+                certificate.map_err(StartError::Identity)?,
+                Some(generated.ca_pem),
+            ))
+        }
+    }
+}
+
+fn names(options: &Options) -> Vec<String> {
+    let mut names = vec![options.hostname.clone()];
+    names.extend(options.more_hubs.iter().cloned());
+    for name in [
+        "localhost",
+        "127.0.0.1",
+        "::1",
+        "global.azure-devices-provisioning.net",
+    ] {
+        if !names.iter().any(|known| known == name) {
+            names.push(name.to_owned());
+        }
+    }
+    let bound = options.mqtt.ip();
+    if !bound.is_loopback() && !bound.is_unspecified() {
+        names.push(bound.to_string());
+    }
+    names
+}
+
+fn read_generated(folder: &Path) -> Result<Option<tls::Generated>, StartError> {
+    let read = |name: &str| match std::fs::read_to_string(folder.join(name)) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(StartError::Identity(format!(
+            "{}: {error}",
+            folder.join(name).display()
+        ))),
+    };
+    Ok(match (read(CA_FILE)?, read(CHAIN_FILE)?, read(KEY_FILE)?) {
+        (Some(ca_pem), Some(chain_pem), Some(key_pem)) => Some(tls::Generated {
+            ca_pem,
+            chain_pem,
+            key_pem,
+        }),
+        _ => None,
+    })
+}
+
+fn keep_generated(folder: &Path, generated: &tls::Generated) -> Result<(), StartError> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let write = || -> std::io::Result<()> {
+        std::fs::create_dir_all(folder)?;
+        let path = folder.join(KEY_FILE);
+        let mut key = std::fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(path)?;
+        key.write_all(generated.key_pem.as_bytes())?;
+        std::fs::write(folder.join(CHAIN_FILE), &generated.chain_pem)?;
+        std::fs::write(folder.join(CA_FILE), &generated.ca_pem)
+    };
+    write().map_err(|error| StartError::Storage(format!("{}: {error}", folder.display())))
+}
+
+const CA_FILE: &str = "server-ca.pem";
+const CHAIN_FILE: &str = "server-chain.pem";
+const KEY_FILE: &str = "server-key.pem";

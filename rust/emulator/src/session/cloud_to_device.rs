@@ -1,0 +1,112 @@
+//! Cloud-to-device messages on their way to the device.
+
+use std::collections::VecDeque;
+
+use super::Session;
+use crate::c2d;
+use crate::code::{ErrorCode, Refusal};
+use crate::journal::Event;
+use crate::topic::Feature;
+use crate::wire::write;
+
+/// Cloud-to-device messages on their way, oldest first.
+#[derive(Default)]
+pub(super) struct Mailbox {
+    next_packet_id: u16,
+    flying: VecDeque<(u16, i64)>,
+}
+impl Session {
+    /// Hands out waiting cloud-to-device messages, as many as may fly at once.
+    pub(super) async fn deliver(&mut self) -> Result<(), Refusal> {
+        let Some(qos) = self.subscriptions.qos(Feature::CloudToDevice) else {
+            return Ok(());
+        };
+        let room = MAX_FLYING.saturating_sub(self.mailbox.flying.len());
+        let (hub, id, number) = (self.hub.clone(), self.device_id.clone(), self.handle.number);
+        let (policy, now) = (self.service.settings.c2d, self.service.clock.now());
+        let locked = self.service.store.run(move |c| {
+            let locked = c2d::lock(c, &hub, &id, number, room, policy, now)?;
+            if qos == 0 {
+                for message in &locked {
+                    c2d::settle(c, &hub, &id, message.seq, c2d::Outcome::Success, now)?;
+                }
+            }
+            Ok(locked)
+        });
+        for message in locked.await? {
+            let topic = message.topic(&self.device_id);
+            let packet = if qos == 0 {
+                write::publish(&topic, &message.body, None, false)
+            } else {
+                let (packet_id, again) = self.mailbox.packet_id(message.seq);
+                write::publish(
+                    &topic,
+                    &message.body,
+                    Some(packet_id),
+                    again || message.again,
+                )
+            };
+            self.note_activity();
+            self.record(Event::info(
+                "c2d",
+                format!("message '{}' handed out", message.message_id),
+            ));
+            self.link.writer.push(&packet);
+        }
+        Ok(())
+    }
+
+    pub(super) async fn settle(&mut self, packet_id: u16) -> Result<(), Refusal> {
+        let seq = match self.mailbox.flying.front() {
+            Some(&(expected, seq)) if expected == packet_id => seq,
+            Some((expected, _)) => {
+                return Err(Refusal::new(
+                    ErrorCode::InvalidOperation,
+                    format!(
+                        "PUBACK {packet_id} out of order: {expected} comes first [MQTT-4.6.0-2]"
+                    ),
+                ));
+            }
+            None => {
+                return Err(Refusal::new(
+                    ErrorCode::InvalidOperation,
+                    format!("PUBACK {packet_id} for a message that was never sent"),
+                ));
+            }
+        };
+        self.mailbox.flying.pop_front();
+        let (hub, id, now) = (
+            self.hub.clone(),
+            self.device_id.clone(),
+            self.service.clock.now(),
+        );
+        let settle = self
+            .service
+            .store
+            .run(move |c| c2d::settle(c, &hub, &id, seq, c2d::Outcome::Success, now));
+        if !settle.await? {
+            let refusal = Refusal::new(
+                ErrorCode::DeviceMessageLockLost,
+                format!("PUBACK {packet_id} came after the message had gone"),
+            );
+            self.record(Event::refusal("c2d", &refusal));
+        }
+        self.deliver().await
+    }
+}
+
+impl Mailbox {
+    /// The packet id of a message; `true` if it is flying already.
+    fn packet_id(&mut self, seq: i64) -> (u16, bool) {
+        if let Some(&(packet_id, _)) = self.flying.iter().find(|(_, flying)| *flying == seq) {
+            return (packet_id, true);
+        }
+        // At most MAX_FLYING are taken, so that a free one comes soon.
+        self.next_packet_id = self.next_packet_id.checked_add(1).unwrap_or(1);
+        self.flying.push_back((self.next_packet_id, seq));
+        (self.next_packet_id, false)
+    }
+}
+
+/// Cloud-to-device messages without their PUBACK.
+const MAX_FLYING: usize = 16;

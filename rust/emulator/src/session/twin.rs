@@ -1,0 +1,109 @@
+//! Twin requests of the device.
+
+use std::sync::Arc;
+
+use super::Session;
+use crate::c2d;
+use crate::code::Refusal;
+use crate::connections::Command;
+use crate::faults::Point;
+use crate::journal::Event;
+use crate::registry;
+use crate::service::throttled;
+use crate::topic::Feature;
+use crate::wire::{Publish, write};
+
+impl Session {
+    pub(super) fn twin_get(&mut self, rid: &str, packet_id: u16) {
+        let (hub, id, given) = (self.hub.clone(), self.device_id.clone(), rid);
+        let rid = rid.to_owned();
+        self.ask(given, packet_id, 0, move |c| {
+            let device = registry::require(c, &hub, &id)?;
+            let body = serde_json::json!({
+                "desired": device.desired.for_device(),
+                "reported": device.reported.for_device(),
+            });
+            Ok((
+                format!("$iothub/twin/res/200/?$rid={rid}"),
+                body.to_string(),
+            ))
+        });
+    }
+
+    pub(super) fn twin_patch(&mut self, rid: &str, base: Option<i64>, publish: &Publish) {
+        let (hub, id, given) = (self.hub.clone(), self.device_id.clone(), rid);
+        let rid = rid.to_owned();
+        let (body, now) = (publish.payload.clone(), self.service.clock.now());
+        let service = Arc::clone(&self.service);
+        let held = body.len();
+        self.ask(
+            given,
+            publish.packet_id,
+            held,
+            move |c| match registry::report(c, &hub, &id, &body, base, now) {
+                Ok(version) => Ok((
+                    format!("$iothub/twin/res/204/?$rid={rid}&$version={version}"),
+                    String::new(),
+                )),
+                Err(refusal) => {
+                    service
+                        .journal
+                        .record(Event::refusal("twin", &refusal).of(&hub, &id));
+                    Ok((
+                        format!("$iothub/twin/res/{}/?$rid={rid}", refusal.code.status()),
+                        error_body(&refusal),
+                    ))
+                }
+            },
+        );
+    }
+
+    /// Lets the storage answer a request on a twin topic.
+    fn ask(
+        &mut self,
+        rid: &str,
+        packet_id: u16,
+        bytes: usize,
+        job: impl FnOnce(&rusqlite::Connection) -> Result<(String, String), Refusal> + Send + 'static,
+    ) {
+        let held = self.hold(bytes);
+        let handle = Arc::clone(&self.handle);
+        let listens = self.subscriptions.qos(Feature::TwinResponses).is_some();
+        let fault = self.service.faults.strike(Point::Throttle, &self.device_id);
+        let rid = rid.to_owned();
+        let job = move |c: &rusqlite::Connection| match fault {
+            None => job(c),
+            Some(fault) => {
+                let refusal = throttled(fault.number, "the twin request");
+                Ok((
+                    format!("$iothub/twin/res/{}/?$rid={rid}", fault.number),
+                    error_body(&refusal),
+                ))
+            }
+        };
+        self.service.store.submit(job, move |result| match result {
+            Ok((topic, body)) => {
+                let mut answer = if packet_id == 0 {
+                    Vec::new()
+                } else {
+                    write::puback(packet_id)
+                };
+                if listens {
+                    answer.extend(write::publish(&topic, body.as_bytes(), None, false));
+                }
+                handle.command(Command::Done { answer, held });
+            }
+            Err(refusal) => handle.command(Command::Close(refusal)),
+        });
+    }
+}
+
+/// The body of an answer with an error status.
+fn error_body(refusal: &Refusal) -> String {
+    serde_json::json!({
+        "errorCode": refusal.code.number(),
+        "trackingId": c2d::guid(),
+        "message": refusal.reason,
+    })
+    .to_string()
+}

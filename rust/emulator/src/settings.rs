@@ -1,0 +1,205 @@
+//! What can be switched, by name; the defaults are what the documentation says of the real hub.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use crate::c2d;
+
+/// Switches and sizes, each with the default of the documentation of IoT Hub.
+///
+/// [`Settings::NAMES`] lists them; `docs/emulator.md` says what each of them does.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub(crate) enforce_x509: bool,
+    pub(crate) verified_on_upload: bool,
+    pub(crate) clean_session_discards_c2d: bool,
+    /// Distinct filters a connection.
+    pub(crate) max_subscriptions: usize,
+    pub(crate) c2d: c2d::Policy,
+    pub(crate) feedback_ttl_ms: i64,
+    /// How many telemetry messages are kept.
+    pub(crate) keep_telemetry: i64,
+    /// Connections that have not sent CONNECT yet.
+    pub(crate) max_unproved: usize,
+    /// For the TLS handshake, and then for CONNECT.
+    pub(crate) connect_timeout: Duration,
+    /// How long a peer may leave what it is sent unread.
+    pub(crate) write_timeout: Duration,
+    /// How long the provisioning service says "assigning".
+    pub(crate) assignment_delay: Duration,
+    /// How long the provisioning service asks to wait before the next question.
+    pub(crate) retry_after_s: u64,
+    pub(crate) registrations_per_minute: u64,
+    /// By one device.
+    pub(crate) polls_per_ten_seconds: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            enforce_x509: false,
+            verified_on_upload: false,
+            clean_session_discards_c2d: true,
+            max_subscriptions: 5,
+            c2d: c2d::Policy::AZURE,
+            feedback_ttl_ms: 3_600_000,
+            keep_telemetry: 100_000,
+            max_unproved: 2048,
+            connect_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(30),
+            assignment_delay: Duration::ZERO,
+            retry_after_s: 3,
+            registrations_per_minute: 1000,
+            polls_per_ten_seconds: 5,
+        }
+    }
+}
+
+impl Settings {
+    /// All names that [`Settings::set`] takes.
+    pub const NAMES: &[&str] = &[
+        "enforceX509",
+        "verifiedOnUpload",
+        "cleanSessionDiscardsC2d",
+        "maxSubscriptions",
+        "c2dLockSeconds",
+        "c2dMaxDeliveryCount",
+        "c2dCountsDeliveries",
+        "c2dTtlSeconds",
+        "c2dQueueDepth",
+        "feedbackTtlSeconds",
+        "keepTelemetry",
+        "maxUnproved",
+        "connectTimeoutMs",
+        "writeTimeoutMs",
+        "assignmentDelayMs",
+        "retryAfterSeconds",
+        "registrationsPerMinute",
+        "pollsPerTenSeconds",
+    ];
+
+    /// Sets one of [`Settings::NAMES`]; the error says what is wrong with name or value.
+    pub fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
+        let millis = |low, high| number(name, value, low, high).map(Duration::from_millis);
+        match name {
+            "enforceX509" => self.enforce_x509 = parse(name, value)?,
+            "verifiedOnUpload" => self.verified_on_upload = parse(name, value)?,
+            "cleanSessionDiscardsC2d" => self.clean_session_discards_c2d = parse(name, value)?,
+            "maxSubscriptions" => self.max_subscriptions = number(name, value, 0, 1000)?,
+            "c2dLockSeconds" => self.c2d.lock_ms = number::<i64>(name, value, 1, 86_400)? * 1000,
+            "c2dMaxDeliveryCount" => self.c2d.max_delivery_count = number(name, value, 1, 100)?,
+            "c2dCountsDeliveries" => self.c2d.counts_deliveries = parse(name, value)?,
+            "c2dTtlSeconds" => self.c2d.ttl_ms = number::<i64>(name, value, 1, 172_800)? * 1000,
+            "c2dQueueDepth" => self.c2d.depth = number(name, value, 1, 100_000)?,
+            "feedbackTtlSeconds" => {
+                self.feedback_ttl_ms = number::<i64>(name, value, 1, 172_800)? * 1000;
+            }
+            "keepTelemetry" => self.keep_telemetry = number(name, value, 1, 100_000_000)?,
+            "maxUnproved" => self.max_unproved = number(name, value, 1, 1_000_000)?,
+            "connectTimeoutMs" => self.connect_timeout = millis(1, 3_600_000)?,
+            "writeTimeoutMs" => self.write_timeout = millis(1, 3_600_000)?,
+            "assignmentDelayMs" => self.assignment_delay = millis(0, 3_600_000)?,
+            "retryAfterSeconds" => self.retry_after_s = number(name, value, 0, 3600)?,
+            "registrationsPerMinute" => {
+                self.registrations_per_minute = number(name, value, 0, u64::from(u32::MAX))?;
+            }
+            "pollsPerTenSeconds" => {
+                self.polls_per_ten_seconds = number(name, value, 0, u64::from(u32::MAX))?;
+            }
+            _ => {
+                return Err(format!(
+                    "setting '{name}' is none of {}",
+                    Self::NAMES.join(", ")
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// All values under their names.
+    pub(crate) fn to_json(&self) -> Value {
+        let millis = |duration: Duration| json!(duration.as_millis());
+        let value = |name: &str| match name {
+            "enforceX509" => json!(self.enforce_x509),
+            "verifiedOnUpload" => json!(self.verified_on_upload),
+            "cleanSessionDiscardsC2d" => json!(self.clean_session_discards_c2d),
+            "maxSubscriptions" => json!(self.max_subscriptions),
+            "c2dLockSeconds" => json!(self.c2d.lock_ms / 1000),
+            "c2dMaxDeliveryCount" => json!(self.c2d.max_delivery_count),
+            "c2dCountsDeliveries" => json!(self.c2d.counts_deliveries),
+            "c2dTtlSeconds" => json!(self.c2d.ttl_ms / 1000),
+            "c2dQueueDepth" => json!(self.c2d.depth),
+            "feedbackTtlSeconds" => json!(self.feedback_ttl_ms / 1000),
+            "keepTelemetry" => json!(self.keep_telemetry),
+            "maxUnproved" => json!(self.max_unproved),
+            "connectTimeoutMs" => millis(self.connect_timeout),
+            "writeTimeoutMs" => millis(self.write_timeout),
+            "assignmentDelayMs" => millis(self.assignment_delay),
+            "retryAfterSeconds" => json!(self.retry_after_s),
+            "registrationsPerMinute" => json!(self.registrations_per_minute),
+            "pollsPerTenSeconds" => json!(self.polls_per_ten_seconds),
+            _ => Value::Null,
+        };
+        let all = Self::NAMES
+            .iter()
+            .map(|name| ((*name).to_owned(), value(name)));
+        Value::Object(all.collect::<Map<_, _>>())
+    }
+}
+
+fn parse<T: FromStr>(name: &str, value: &str) -> Result<T, String>
+where
+    T::Err: fmt::Display,
+{
+    value
+        .parse()
+        .map_err(|error| format!("setting {name}={value}: {error}"))
+}
+
+fn number<T: TryFrom<u64>>(name: &str, value: &str, low: u64, high: u64) -> Result<T, String> {
+    let wrong = || format!("setting {name}={value} must be a number from {low} to {high}");
+    let number = parse::<u64>(name, value).map_err(|_| wrong())?;
+    match (low..=high).contains(&number) {
+        true => T::try_from(number).map_err(|_| wrong()),
+        false => Err(wrong()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_can_be_set_to_what_it_shows() {
+        let shown = Settings::default().to_json();
+        let mut settings = Settings::default();
+        for name in Settings::NAMES {
+            let value = shown[name].to_string();
+            assert_ne!(value, "null", "{name}");
+            settings.set(name, &value).unwrap();
+        }
+        assert_eq!(settings.to_json(), shown);
+        let changes = [("maxSubscriptions", "7"), ("c2dLockSeconds", "5")];
+        for (name, value) in changes {
+            settings.set(name, value).unwrap();
+            assert_eq!(settings.to_json()[name].to_string(), value);
+        }
+    }
+
+    #[test]
+    fn says_what_is_wrong() {
+        let mut settings = Settings::default();
+        for (name, value, why) in [
+            ("maxSubscription", "1", "is none of enforceX509"),
+            ("c2dLockSeconds", "0", "from 1 to 86400"),
+            ("c2dLockSeconds", "soon", "from 1 to 86400"),
+            ("enforceX509", "yes", "setting enforceX509=yes"),
+        ] {
+            let error = settings.set(name, value).unwrap_err();
+            assert!(error.contains(why), "{error}");
+        }
+    }
+}

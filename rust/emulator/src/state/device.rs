@@ -1,0 +1,87 @@
+//! A device with its twin.
+
+use rusqlite::Connection;
+use serde_json::{Map, Value, json};
+
+use super::invalid;
+use crate::clock::UnixMs;
+use crate::code::Refusal;
+use crate::registry::{Authentication, Device};
+use crate::twin::{self, Kind, Section};
+
+/// Azure's device JSON with the twin's parts.
+pub(super) fn export(device: &Device) -> Value {
+    let mut all = device.identity_json(None, 0);
+    for gone in [
+        "etag",
+        "connectionState",
+        "cloudToDeviceMessageCount",
+        "connectionStateUpdatedTime",
+        "statusUpdatedTime",
+        "lastActivityTime",
+    ] {
+        all.as_object_mut().map(|all| all.remove(gone));
+    }
+    all["hub"] = json!(device.hub);
+    all["modelId"] = json!(device.model_id);
+    all["tags"] = json!(device.tags);
+    all["properties"] = json!({
+        "desired": device.desired.for_service(),
+        "reported": device.reported.for_service(),
+    });
+    all
+}
+
+/// Writes a device over what is there.
+pub(super) fn import(
+    c: &Connection,
+    hub: &str,
+    id: &str,
+    document: &Value,
+    now: UnixMs,
+) -> Result<(), Refusal> {
+    let mut device = Device::new(hub, id, Authentication::None, now)?;
+    let mut identity = document.clone();
+    // A device without a word about it gets keys, as from the registry.
+    if identity["authentication"].is_null() {
+        identity["authentication"] = json!({"type": "sas"});
+    }
+    device.update(&identity, now)?;
+    if let Some(generation) = document.get("generationId").and_then(Value::as_str) {
+        device.generation_id = generation.to_owned();
+    }
+    if let Some(model) = document.get("modelId").and_then(Value::as_str) {
+        device.model_id = model.to_owned();
+    }
+    if let Some(tags) = object(document, "/tags")? {
+        twin::patch_tags(&mut device.tags, tags)?;
+    }
+    if let Some(desired) = object(document, "/properties/desired")? {
+        device.desired = section(Kind::Desired, desired, now)?;
+    }
+    if let Some(reported) = object(document, "/properties/reported")? {
+        device.reported = section(Kind::Reported, reported, now)?;
+    }
+    device.save(c)
+}
+
+/// Versions and metadata come back as they were written, if they were.
+fn section(kind: Kind, document: &Map<String, Value>, now: UnixMs) -> Result<Section, Refusal> {
+    let mut section = Section::default();
+    section.replace(kind, document, now)?;
+    if let Some(version) = document.get("$version").and_then(Value::as_i64) {
+        section.version = version;
+    }
+    if let Some(Value::Object(metadata)) = document.get("$metadata") {
+        section.metadata = metadata.clone();
+    }
+    Ok(section)
+}
+
+fn object<'v>(document: &'v Value, path: &str) -> Result<Option<&'v Map<String, Value>>, Refusal> {
+    match document.pointer(path) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Object(object)) => Ok(Some(object)),
+        Some(_) => Err(invalid(format!("'{}' must be an object", &path[1..]))),
+    }
+}

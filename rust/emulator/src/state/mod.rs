@@ -1,0 +1,259 @@
+//! The whole state as one document: what `export` writes, `import` reads and `--seed` begins with.
+//!
+//! Every part is in Azure's JSON with `hub` added; TOML has the same names. What is left out of a
+//! hand-written one has the service's defaults.
+
+use std::path::Path;
+
+use rusqlite::{Connection, params};
+use serde_json::{Map, Value, json};
+
+use crate::certificates;
+use crate::clock::UnixMs;
+use crate::code::{ErrorCode, Refusal};
+use crate::enrollments::{self, Kind};
+use crate::provisioning;
+use crate::registry::{self, IfMatch};
+
+mod device;
+mod file;
+mod message;
+
+pub(crate) use file::{parse_toml, read_toml};
+
+/// How a document meets what is there.
+#[derive(Clone, Debug)]
+pub(crate) struct Intake {
+    /// All hubs here; the first one is meant where a part names none.
+    pub hubs: Vec<String>,
+    /// Whether what is there already gives way, or stays.
+    pub replace: bool,
+    /// The time.
+    pub now: UnixMs,
+}
+
+/// What an import did.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Report {
+    /// Hub and id of each device that was written.
+    pub devices: Vec<(String, String)>,
+    /// How many parts were written, by kind.
+    pub written: Map<String, Value>,
+    /// How many stayed as they were.
+    pub kept: u64,
+}
+
+impl Report {
+    /// In one line.
+    pub(crate) fn to_text(&self) -> String {
+        let written = self.written.iter();
+        let mut parts: Vec<String> = written.map(|(part, n)| format!("{n} {part}")).collect();
+        if self.kept > 0 {
+            parts.push(format!("{} stayed as they were", self.kept));
+        }
+        match parts.is_empty() {
+            true => "nothing".to_owned(),
+            false => parts.join(", "),
+        }
+    }
+}
+
+/// Writes everything but telemetry, sessions and events; keys included.
+pub(crate) fn export(c: &Connection, hubs: &[String]) -> Result<Value, Refusal> {
+    let mut certificates = Vec::new();
+    let scopes = hubs.iter().map(String::as_str);
+    for scope in scopes.chain([certificates::PROVISIONING]) {
+        for certificate in certificates::list(c, scope)? {
+            let der = base64::Engine::encode(
+                &base64::engine::general_purpose::STANDARD,
+                &certificate.der,
+            );
+            certificates.push(json!({
+                "hub": scope,
+                "name": certificate.name,
+                "certificate": der,
+                "isVerified": certificate.verified,
+            }));
+        }
+    }
+    let (mut devices, mut messages) = (Vec::new(), Vec::new());
+    for hub in hubs {
+        for device in registry::list(c, hub)? {
+            messages.extend(message::export(c, hub, &device.id)?);
+            devices.push(device::export(&device));
+        }
+    }
+    let documents = |kind| -> Result<Vec<Value>, Refusal> {
+        let all = enrollments::list(c, kind)?.into_iter();
+        Ok(all.map(|it| Value::Object(it.document)).collect())
+    };
+    Ok(json!({
+        "format": FORMAT,
+        "certificates": certificates,
+        "devices": devices,
+        "enrollments": documents(Kind::Individual)?,
+        "enrollmentGroups": documents(Kind::Group)?,
+        "registrations": provisioning::list(c)?,
+        "messages": messages,
+    }))
+}
+
+/// Takes a document in, all of it or, with a refusal that names the part, nothing.
+pub(crate) fn import(c: &Connection, document: &Value, how: &Intake) -> Result<Report, Refusal> {
+    let whole = document
+        .as_object()
+        .ok_or_else(|| invalid("the document must be an object"))?;
+    if let Some(format) = whole.get("format")
+        && format != FORMAT
+    {
+        return Err(invalid(format!("format {format} is not '{FORMAT}'")));
+    }
+    if let Some(unknown) = whole.keys().find(|name| !PARTS.contains(&name.as_str())) {
+        return Err(invalid(format!(
+            "'{unknown}' is none of {}",
+            PARTS.join(", ")
+        )));
+    }
+    let mut report = Report::default();
+    for part in PARTS.iter().skip(1) {
+        let all = match whole.get(*part) {
+            None | Some(Value::Null) => continue,
+            Some(Value::Array(all)) => all,
+            Some(_) => return Err(invalid(format!("'{part}' must be a list"))),
+        };
+        let mut written = 0u64;
+        for (index, one) in all.iter().enumerate() {
+            let done = take(c, part, one, how, &mut report).map_err(|refusal| {
+                let reason = format!("{part}, number {}: {}", index + 1, refusal.reason);
+                Refusal::new(refusal.code, reason)
+            })?;
+            match done {
+                true => written += 1,
+                false => report.kept += 1,
+            }
+        }
+        report.written.insert((*part).to_owned(), json!(written));
+    }
+    Ok(report)
+}
+
+/// Takes one part in; `false` if what is there stays.
+fn take(
+    c: &Connection,
+    part: &str,
+    one: &Value,
+    how: &Intake,
+    report: &mut Report,
+) -> Result<bool, Refusal> {
+    let object = one
+        .as_object()
+        .ok_or_else(|| invalid("it must be an object"))?;
+    match part {
+        "certificates" => certificate(c, one, how),
+        "devices" => {
+            let hub = hub_of(one, how)?;
+            let id = text(one, "deviceId")?;
+            if !how.replace && registry::find(c, hub, id)?.is_some() {
+                return Ok(false);
+            }
+            device::import(c, hub, id, one, how.now)?;
+            report.devices.push((hub.to_owned(), id.to_owned()));
+            Ok(true)
+        }
+        "enrollments" => enrollment(c, Kind::Individual, object, how),
+        "enrollmentGroups" => enrollment(c, Kind::Group, object, how),
+        "registrations" => {
+            let id = text(one, "registrationId")?;
+            if !how.replace && provisioning::find(c, id)?.is_some() {
+                return Ok(false);
+            }
+            provisioning::save(c, id, one)?;
+            Ok(true)
+        }
+        _ => message::import(c, hub_of(one, how)?, one, how.replace, how.now),
+    }
+}
+
+fn certificate(c: &Connection, one: &Value, how: &Intake) -> Result<bool, Refusal> {
+    let scope = match one.get("hub").and_then(Value::as_str) {
+        Some(certificates::PROVISIONING) => certificates::PROVISIONING,
+        _ => hub_of(one, how)?,
+    };
+    let name = text(one, "name")?;
+    if !how.replace && certificates::find(c, scope, name)?.is_some() {
+        return Ok(false);
+    }
+    let der = crate::x509::from_text(text(one, "certificate")?)?;
+    let verified = one.get("isVerified").and_then(Value::as_bool);
+    let verified = verified.unwrap_or(true);
+    certificates::put(c, scope, name, der, verified, &IfMatch::Any, how.now)?;
+    Ok(true)
+}
+
+fn enrollment(
+    c: &Connection,
+    kind: Kind,
+    document: &Map<String, Value>,
+    how: &Intake,
+) -> Result<bool, Refusal> {
+    let id = document.get(kind.id_field()).and_then(Value::as_str);
+    let id = id.ok_or_else(|| invalid(format!("'{}' is missing", kind.id_field())))?;
+    if !how.replace && enrollments::find(c, kind, id)?.is_some() {
+        return Ok(false);
+    }
+    enrollments::put(c, kind, id, document.clone(), &IfMatch::Absent, how.now)?;
+    Ok(true)
+}
+
+fn hub_of<'h>(one: &Value, how: &'h Intake) -> Result<&'h str, Refusal> {
+    let wanted = one.get("hub").and_then(Value::as_str);
+    let mut hubs = how.hubs.iter();
+    let found = match wanted {
+        None => hubs.next(),
+        Some(wanted) => hubs.find(|hub| hub.eq_ignore_ascii_case(wanted)),
+    };
+    found.map(String::as_str).ok_or_else(|| {
+        invalid(format!(
+            "there is no hub '{}' here",
+            wanted.unwrap_or_default()
+        ))
+    })
+}
+
+fn text<'v>(value: &'v Value, name: &str) -> Result<&'v str, Refusal> {
+    let text = value.get(name).and_then(Value::as_str);
+    text.ok_or_else(|| invalid(format!("'{name}' is missing")))
+}
+
+fn invalid(reason: impl Into<String>) -> Refusal {
+    Refusal::new(ErrorCode::ArgumentInvalid, reason)
+}
+
+/// All hubs that a database knows, for an export without a running service.
+pub(crate) fn hubs_of(c: &Connection) -> Result<Vec<String>, Refusal> {
+    let mut select = c.prepare(
+        "SELECT hub FROM devices UNION SELECT scope FROM certificates WHERE scope != ?1 ORDER BY 1",
+    )?;
+    let hubs = select.query_map(params![certificates::PROVISIONING], |row| row.get(0))?;
+    Ok(hubs.collect::<Result<_, _>>()?)
+}
+
+/// The database of a data folder; an error if there is none.
+pub(crate) fn database(folder: &Path) -> Result<(), String> {
+    let path = folder.join("emulator.db");
+    match path.is_file() {
+        true => Ok(()),
+        false => Err(format!("{} is not there", path.display())),
+    }
+}
+
+const FORMAT: &str = "iothub-emulator 1";
+const PARTS: &[&str] = &[
+    "format",
+    "certificates",
+    "devices",
+    "enrollments",
+    "enrollmentGroups",
+    "registrations",
+    "messages",
+];

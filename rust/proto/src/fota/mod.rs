@@ -1,0 +1,153 @@
+//! Firmware over the air, driven by the twin's object `firmware` as Nordic's azure_fota is.
+//!
+//! [`Updater`] stands beside [`Client`](crate::Client) and has the same kinds of methods: facts (`handle_*`), duties
+//! (`poll_event`, `poll_command` with `complete`, `poll_timeout`) and views. What runs after a reboot is never guessed
+//! from the twin: it is what the platform says runs, against one stored [record](Command::Store).
+//!
+//! # Desired
+//! ```json
+//! {"firmware":{"fwVersion":"1.1.0","jobId":"job-7","fwLocation":{"host":"fw.example","path":"app.bin"},
+//!  "fwFragmentSize":1024}}
+//! ```
+//! as Nordic has it; `fwFragmentSize` may be absent. Ours, all optional: `fwLocation.protocol` (`https`, `http`),
+//! `fwLocation.port`, `size`, `sha256`, `secTags`. `null` instead of the object, or a document without it, cancels.
+//!
+//! # Reported
+//! `fwUpdateStatus` (`current`, `downloading`, `applying`, `rebooting`, `error`, `rolledback`), `currentFwVersion`, and where
+//! there is a job `pendingFwVersion` and `jobId`; ours: `progress` in percent while downloading, and `reason`.
+//!
+//! # Invariants
+//! - **A job is tried once**: one that has ended, well or not, is not begun again by a twin that comes again. A wrong
+//!   object is no try, and a cancelled job neither.
+//! - **Stored before done**: the record that a boot needs is written before the boot loader is told.
+//! - **The hub decides**: a new image is confirmed once the hub has granted every subscription, and not before; if it
+//!   is not within [`Config::trial`], the device restarts and the boot loader takes the image back.
+
+mod judge;
+mod reason;
+mod record;
+mod report;
+#[cfg(test)]
+mod tests;
+mod updater;
+mod wish;
+
+use core::ffi::CStr;
+use core::time::Duration;
+
+use heapless::Vec;
+
+pub use reason::{Failure, Reason};
+pub use record::RECORD_MAX;
+pub use updater::{COMMAND_MAX, Updater};
+pub use wish::{Fault, Field, HOST_MAX, JOB_ID_MAX, PATH_MAX, SEC_TAGS_MAX, VERSION_MAX};
+
+/// What is decided before the start.
+#[derive(Clone, Copy, Debug)]
+pub struct Config<'c> {
+    /// The version that runs, as the platform says. Cut at [`VERSION_MAX`].
+    pub version: &'c str,
+    /// The running image is there to stay. If not, the boot loader takes it back at the next boot.
+    pub confirmed: bool,
+    /// What the last [`Command::Store`] stored; empty for nothing.
+    pub record: &'c [u8],
+    /// Restart by itself once a new image is in place. If not, [`Event::Done`] is where the application does.
+    pub reboot: bool,
+    /// How long a new image may take to reach the hub.
+    pub trial: Duration,
+    /// Report the progress every so many percent; 0 never.
+    pub progress_step: u8,
+    /// The first wait after a failed attempt; each next one is twice as long, up to 64 times the first.
+    pub retry: Duration,
+    /// Attempts without a byte of progress, then the job has failed.
+    pub attempts: u8,
+}
+
+impl<'c> Config<'c> {
+    /// Defaults for what runs and is confirmed.
+    pub const fn new(version: &'c str) -> Self {
+        Self {
+            version,
+            confirmed: true,
+            record: &[],
+            reboot: true,
+            trial: Duration::from_secs(900),
+            progress_step: 10,
+            retry: Duration::from_secs(5),
+            attempts: 8,
+        }
+    }
+}
+
+/// What the driver must do now. What it borrows lies in the buffer given to [`Updater::poll_command`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command<'b> {
+    /// Keep this for [`Config::record`] of the next boot; empty: forget it.
+    Store(&'b [u8]),
+    /// Fetch an image into the slot that does not run, without waiting: facts follow.
+    Start(Source<'b>),
+    /// Stop fetching; [`Updater::handle_stopped`] follows.
+    Cancel,
+    /// Mark the image for the boot loader: the next boot runs it, once, unless it is confirmed.
+    Apply,
+    /// The running image is there to stay.
+    Confirm,
+    /// Restart.
+    Reboot,
+    /// Report these properties, and tell the number by [`Updater::accepted`] before the `complete`.
+    Report(&'b [u8]),
+    /// Ask for the whole twin.
+    RequestTwin,
+}
+
+/// Where an image is, and what is known of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source<'b> {
+    /// Its host.
+    pub host: &'b CStr,
+    /// Its path, without the first `/`.
+    pub path: &'b CStr,
+    /// Over TLS.
+    pub tls: bool,
+    /// 0: the protocol's own.
+    pub port: u16,
+    /// Where the roots lie; empty: the platform's choice.
+    pub sec_tags: Vec<u32, SEC_TAGS_MAX>,
+    /// Bytes of a request; 0: the platform's choice.
+    pub fragment: u16,
+    /// The image's size in bytes; 0: not known.
+    pub size: u32,
+    /// Its SHA-256.
+    pub sha256: Option<[u8; 32]>,
+    /// Which image it is: what the slot has of the same one is not fetched again.
+    pub identity: u32,
+}
+
+/// What the application gets to know.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// An image is being fetched.
+    Started,
+    /// So much of it is there.
+    Progress {
+        /// Bytes in the slot.
+        offset: u32,
+        /// Bytes of the image; 0: not known yet.
+        size: u32,
+    },
+    /// The slot is being erased, which on some modems needs LTE to be off.
+    ErasePending,
+    /// The slot is erased.
+    EraseDone,
+    /// The image is in place: a restart runs it.
+    Done,
+    /// The job came to nothing. What runs is untouched.
+    Failed(Reason),
+    /// The job was taken back.
+    Cancelled,
+    /// The new image has reached the hub, and stays.
+    Confirmed,
+    /// The new image was taken back: the old one runs.
+    RolledBack,
+}

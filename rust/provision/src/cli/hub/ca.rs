@@ -1,0 +1,171 @@
+//! `iothub-provision hub ca …`
+
+use serde_json::Value;
+use time::OffsetDateTime;
+
+use super::{Management, Where};
+use crate::cli::output::Report;
+use crate::cli::passphrase::SignerPassphrase;
+use crate::cli::{Common, table};
+use crate::error::Error;
+use crate::hub::{Hub, azure};
+use crate::pki::INTERMEDIATE;
+
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    /// Register a CA of the folder, proved
+    #[command(after_help = ADD_HELP)]
+    Add {
+        #[command(flatten)]
+        hub: Where,
+        #[command(flatten)]
+        management: Management,
+        /// The CA
+        #[arg(default_value = INTERMEDIATE)]
+        name: String,
+        /// Azure: without proof of possession
+        #[arg(long, requires = "resource_id")]
+        verified_on_upload: bool,
+        #[command(flatten)]
+        signer: SignerPassphrase,
+    },
+    /// List the registered CAs
+    List {
+        #[command(flatten)]
+        hub: Where,
+        #[command(flatten)]
+        management: Management,
+    },
+    /// Delete a registered CA
+    Delete {
+        #[command(flatten)]
+        hub: Where,
+        #[command(flatten)]
+        management: Management,
+        /// Its name in the hub
+        name: String,
+    },
+}
+
+pub(crate) fn run(common: &Common, command: Command, now: OffsetDateTime) -> Result<Report, Error> {
+    let mut report = Report::new();
+    match command {
+        Command::Add {
+            hub,
+            management,
+            name,
+            verified_on_upload,
+            signer,
+        } => {
+            let pki = common.pki();
+            let certificate = pki.authority_certificate(&name)?;
+            let path = pki.authority_file(&name, "pem").display().to_string();
+            let azure = |short: &str| azure::add_authority(short, &name, &path);
+            if let Some(resource) = management.named()? {
+                let proof = |code: &str| {
+                    let authority = signer.open(&pki, &name)?;
+                    pki.prove(&authority, code, now)
+                };
+                let proof = (!verified_on_upload).then_some(proof);
+                let (registered, is_new) = resource.add_authority(&name, &certificate, proof)?;
+                let text = format!("{name} is registered and proved");
+                if is_new {
+                    report.done(text)
+                } else {
+                    report.same(text)
+                };
+                report.field("certificate", registered);
+            } else if let Some(hub) = only_emulator(&hub, now, &mut report, azure)? {
+                let added = hub.add_authority(&name, &certificate)?;
+                report
+                    .done(format!("{name} is registered and proved"))
+                    .field("certificate", added);
+            }
+        }
+        Command::List { hub, management } => {
+            let found = match management.named()? {
+                Some(resource) => Some(resource.authorities()?),
+                None => only_emulator(&hub, now, &mut report, azure::list_authorities)?
+                    .map(|hub| hub.authorities())
+                    .transpose()?,
+            };
+            if let Some(found) = found {
+                report
+                    .plain(authority_table(&found))
+                    .field("certificates", found);
+            }
+        }
+        Command::Delete {
+            hub,
+            management,
+            name,
+        } => {
+            let azure = |short: &str| azure::delete_authority(short, &name);
+            let deleted = match management.named()? {
+                Some(resource) => Some(resource.delete_authority(&name)?),
+                None => only_emulator(&hub, now, &mut report, azure)?
+                    .map(|hub| hub.delete_authority(&name))
+                    .transpose()?,
+            };
+            if deleted.is_some() {
+                report
+                    .done(format!("{name} is deleted"))
+                    .field("deleted", name);
+            }
+        }
+    }
+    Ok(report)
+}
+
+/// The emulator; for Azure the commands to be copied go into the report instead.
+fn only_emulator(
+    at: &Where,
+    now: OffsetDateTime,
+    report: &mut Report,
+    commands: impl Fn(&str) -> String,
+) -> Result<Option<Hub>, Error> {
+    if at.emulator.is_none()
+        && let Some(access) = at.access()?
+    {
+        let commands = commands(azure::short_name(&access));
+        report.plain("CA certificates are Azure Resource Manager's; give --resource-id, or run:");
+        report.plain(commands.clone()).field("commands", commands);
+        return Ok(None);
+    }
+    at.hub(now).map(Some)
+}
+
+/// The columns of the article (A10).
+fn authority_table(found: &Value) -> String {
+    let mut rows = vec![
+        ["NAME", "SUBJECT", "VERIFIED", "UNTIL"]
+            .map(str::to_owned)
+            .to_vec(),
+    ];
+    let all = found
+        .as_array()
+        .or(found["value"].as_array())
+        .cloned()
+        .unwrap_or_default();
+    rows.extend(all.iter().map(|found| {
+        let facts = &found["properties"];
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        vec![
+            text(&found["name"]),
+            text(&facts["subject"]),
+            facts["isVerified"].to_string(),
+            text(&facts["expiry"]),
+        ]
+    }));
+    table(&rows)
+}
+
+const ADD_HELP: &str = "\
+Examples:
+  iothub-provision hub ca add --emulator http://127.0.0.1:8080
+  iothub-provision hub ca add --connection-string-file hub.txt
+  iothub-provision hub ca add --resource-id \"$(az iot hub show -n HUB --query id -o tsv)\" \\
+      --bearer-token-file token.txt
+
+The second prints the commands of the Azure CLI, the third does what they do: upload, ask for the
+code, sign it, have it verified.";

@@ -1,0 +1,370 @@
+//! `iothub-provision hub …`
+
+mod ca;
+mod enrollment;
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+use time::OffsetDateTime;
+
+use crate::cli::output::Report;
+use crate::cli::{Common, table, usage};
+use crate::error::{Error, Kind};
+use crate::files;
+use crate::hub::{Authentication, ConnectionString, Hub, Resource, azure};
+use crate::pki::{INTERMEDIATE, Identity};
+use crate::secret::Secret;
+
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    /// Register, list and delete CA certificates
+    #[command(subcommand)]
+    Ca(ca::Command),
+    /// Register, list, disable and delete devices
+    #[command(subcommand)]
+    Device(Devices),
+    /// Make, list and delete enrolments of the Device Provisioning Service
+    #[command(subcommand)]
+    Enrollment(enrollment::Command),
+    /// Show the ID scope of the Device Provisioning Service
+    #[command(after_help = SCOPE_HELP)]
+    Scope(Scope),
+    /// Show telemetry as it comes in
+    Monitor(Monitor),
+    /// Print the Azure CLI commands for what only Azure Resource Manager can do
+    Az(Az),
+}
+
+/// Which hub.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Where {
+    /// The address of the local emulator
+    #[arg(long, value_name = "URL", env = "IOTHUB_EMULATOR")]
+    #[arg(conflicts_with = "connection_string_file")]
+    pub(crate) emulator: Option<String>,
+    /// Azure: the connection string is the first line of FILE. The variable
+    /// IOTHUB_CONNECTION_STRING is read too; on the command line it would be seen by everybody
+    #[arg(long, value_name = "FILE")]
+    connection_string_file: Option<PathBuf>,
+}
+
+/// A resource of Azure Resource Manager, and the right to change it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Management {
+    /// Azure: do it here in place of printing the commands; `az iot hub show --query id` (or
+    /// `az iot dps show --query id`) prints the id
+    #[arg(long, value_name = "ID")]
+    resource_id: Option<String>,
+    /// The token is the first line of FILE, as `az account get-access-token --query accessToken
+    /// -o tsv` prints it. The variable AZURE_BEARER_TOKEN is read too
+    #[arg(long, value_name = "FILE", requires = "resource_id")]
+    bearer_token_file: Option<PathBuf>,
+    /// The address of Azure Resource Manager
+    #[arg(
+        long,
+        value_name = "URL",
+        default_value = "https://management.azure.com"
+    )]
+    management: String,
+}
+
+impl Management {
+    /// The resource that is named, if one is.
+    fn named(&self) -> Result<Option<Resource>, Error> {
+        let Some(id) = &self.resource_id else {
+            return Ok(None);
+        };
+        let token = match &self.bearer_token_file {
+            Some(path) => files::read(path)?,
+            None => std::env::var("AZURE_BEARER_TOKEN").map_err(|_| {
+                Error::new(Kind::Denied, "there is no token").advise(
+                    "give --bearer-token-file FILE or set AZURE_BEARER_TOKEN; \
+                     az account get-access-token makes one",
+                )
+            })?,
+        };
+        Resource::new(&self.management, id, Secret::new(token.trim())).map(Some)
+    }
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Scope {
+    #[command(flatten)]
+    hub: Where,
+    #[command(flatten)]
+    management: Management,
+}
+
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Devices {
+    /// Register a device
+    Create {
+        #[command(flatten)]
+        hub: Where,
+        /// The device id
+        id: String,
+        /// Trust its one certificate in the folder, by thumbprint, and no CA
+        #[arg(long)]
+        thumbprint: bool,
+        /// Register it, but let it not connect
+        #[arg(long)]
+        disabled: bool,
+    },
+    /// List the devices
+    List {
+        #[command(flatten)]
+        hub: Where,
+    },
+    /// Let a device connect again
+    Enable {
+        #[command(flatten)]
+        hub: Where,
+        /// The device id
+        id: String,
+    },
+    /// Let a device not connect: the way to revoke its certificate
+    Disable {
+        #[command(flatten)]
+        hub: Where,
+        /// The device id
+        id: String,
+    },
+    /// Delete a device
+    Delete {
+        #[command(flatten)]
+        hub: Where,
+        /// The device id
+        id: String,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Monitor {
+    #[command(flatten)]
+    hub: Where,
+    /// Only this device
+    #[arg(long, value_name = "ID")]
+    device: Option<String>,
+    /// End after this many messages
+    #[arg(long, value_name = "N")]
+    count: Option<u64>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Az {
+    /// The name of the hub
+    #[arg(long)]
+    hub: String,
+    /// The resource group
+    #[arg(long, default_value = "RESOURCE_GROUP")]
+    group: String,
+    /// The name of the provisioning service
+    #[arg(long, default_value = "DPS")]
+    dps: String,
+    /// The CA
+    #[arg(long, default_value = INTERMEDIATE)]
+    ca: String,
+    /// The device
+    #[arg(long, default_value = "DEVICE_ID")]
+    device: String,
+}
+
+impl Where {
+    /// The hub that is named, if one is.
+    pub(crate) fn named(&self, now: OffsetDateTime) -> Result<Option<Hub>, Error> {
+        if let Some(address) = &self.emulator {
+            return Ok(Some(Hub::emulator(address, now)));
+        }
+        Ok(self.access()?.map(|access| Hub::azure(access, now)))
+    }
+
+    fn hub(&self, now: OffsetDateTime) -> Result<Hub, Error> {
+        self.named(now)?.ok_or_else(|| {
+            usage("no hub is named")
+                .advise("give --emulator http://127.0.0.1:8080 or --connection-string-file FILE")
+        })
+    }
+
+    fn access(&self) -> Result<Option<ConnectionString>, Error> {
+        let text = match &self.connection_string_file {
+            Some(path) => Some(Secret::new(files::read(path)?)),
+            None => std::env::var("IOTHUB_CONNECTION_STRING")
+                .ok()
+                .map(Secret::new),
+        };
+        text.as_ref().map(ConnectionString::parse).transpose()
+    }
+}
+
+pub(crate) fn run(common: &Common, command: Command, now: OffsetDateTime) -> Result<Report, Error> {
+    match command {
+        Command::Ca(command) => ca::run(common, command, now),
+        Command::Device(command) => devices(common, command, now),
+        Command::Enrollment(command) => enrollment::run(common, command, now),
+        Command::Scope(arguments) => scope(&arguments, now),
+        Command::Monitor(arguments) => monitor(&arguments, now),
+        Command::Az(arguments) => Ok(commands(common, &arguments)),
+    }
+}
+
+fn devices(common: &Common, command: Devices, now: OffsetDateTime) -> Result<Report, Error> {
+    let mut report = Report::new();
+    let done = |report: &mut Report, id: &str, what: &str, device: Value| {
+        report
+            .done(format!("{id} is {what}"))
+            .field("device", device);
+    };
+    match command {
+        Devices::Create {
+            hub,
+            id,
+            thumbprint,
+            disabled,
+        } => {
+            let authentication = if thumbprint {
+                let device = Identity::open_device(&common.pki(), &id)?;
+                Authentication::Thumbprint(device.certificate().thumbprint())
+            } else {
+                Authentication::CertificateAuthority
+            };
+            let hub = hub.hub(now)?;
+            match hub.device(&id)? {
+                Some(found) => {
+                    report
+                        .same(format!("{id} is registered already"))
+                        .field("device", found);
+                }
+                None => {
+                    let made = hub.put_device(&id, &authentication, !disabled)?;
+                    done(&mut report, &id, "registered", made);
+                }
+            }
+        }
+        Devices::List { hub } => {
+            let found = hub.hub(now)?.devices()?;
+            report.plain(device_table(&found)).field("devices", found);
+        }
+        Devices::Enable { hub, id } => {
+            let changed = hub.hub(now)?.set_enabled(&id, true)?;
+            done(&mut report, &id, "enabled", changed);
+        }
+        Devices::Disable { hub, id } => {
+            let changed = hub.hub(now)?.set_enabled(&id, false)?;
+            done(&mut report, &id, "disabled", changed);
+        }
+        Devices::Delete { hub, id } => {
+            hub.hub(now)?.delete_device(&id)?;
+            done(&mut report, &id, "deleted", Value::Null);
+        }
+    }
+    Ok(report)
+}
+
+fn scope(arguments: &Scope, now: OffsetDateTime) -> Result<Report, Error> {
+    let mut report = Report::new();
+    if let Some(resource) = arguments.management.named()? {
+        let scope = resource.id_scope()?;
+        report.plain(scope.clone()).field("idScope", scope);
+    } else if arguments.hub.emulator.is_some() {
+        let scope = arguments.hub.hub(now)?.id_scope()?;
+        report.plain(scope.clone()).field("idScope", scope);
+    } else {
+        let command = azure::id_scope("DPS", "RESOURCE_GROUP");
+        report
+            .plain("The ID scope is Azure Resource Manager's; give --resource-id, or run:")
+            .plain(command.clone())
+            .field("commands", command);
+    }
+    Ok(report)
+}
+
+/// The columns of the article (A11).
+fn device_table(devices: &[Value]) -> String {
+    let head = [
+        "DEVICE",
+        "AUTHENTICATION",
+        "STATUS",
+        "CONNECTION",
+        "LAST ACTIVITY",
+    ];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    rows.extend(devices.iter().map(|device| {
+        vec![
+            text(&device["deviceId"]),
+            text(&device["authentication"]["type"]),
+            text(&device["status"]),
+            text(&device["connectionState"]),
+            text(&device["lastActivityTime"]),
+        ]
+    }));
+    table(&rows)
+}
+
+fn monitor(arguments: &Monitor, now: OffsetDateTime) -> Result<Report, Error> {
+    let hub = arguments.hub.hub(now)?;
+    let mut report = Report::new();
+    if let Some(host) = hub.azure_host() {
+        let command = azure::monitor(host.split('.').next().unwrap_or_default());
+        report
+            .plain("Telemetry of Azure comes over AMQP; run:")
+            .plain(command.clone());
+        report.field("commands", command);
+        return Ok(report);
+    }
+    let mut seen = 0;
+    hub.telemetry(arguments.device.as_deref(), |line| {
+        println!("{line}");
+        seen += 1;
+        arguments.count.is_none_or(|count| seen < count)
+    })?;
+    if arguments.count.is_some_and(|count| seen < count) {
+        return Err(Error::new(
+            Kind::Unreachable,
+            format!("the stream ended after {seen} messages"),
+        ));
+    }
+    report.field("messages", seen);
+    Ok(report)
+}
+
+fn commands(common: &Common, arguments: &Az) -> Report {
+    let Az {
+        hub,
+        group,
+        dps,
+        ca,
+        device,
+    } = arguments;
+    let path = common.pki().authority_file(ca, "pem").display().to_string();
+    let all = [
+        (
+            "Register and prove the CA",
+            azure::add_authority(hub, ca, &path),
+        ),
+        ("List the CAs", azure::list_authorities(hub)),
+        ("Delete the CA", azure::delete_authority(hub, ca)),
+        ("Register a device", azure::create_device(hub, device)),
+        ("Show telemetry", azure::monitor(hub)),
+        ("Let only certificates in", azure::enforce_x509(hub, group)),
+        ("Show the ID scope", azure::id_scope(dps, group)),
+        (
+            "Enrol all devices of the CA",
+            azure::enrollment_group(dps, group, ca, &path),
+        ),
+    ];
+    let mut report = Report::new();
+    for (title, command) in all {
+        report
+            .plain(format!("# {title}\n{command}\n"))
+            .field(title, command);
+    }
+    report
+}
+
+const SCOPE_HELP: &str = "\
+Examples:
+  iothub-provision hub scope --emulator http://127.0.0.1:8080
+  iothub-provision hub scope --resource-id \"$(az iot dps show -n DPS --query id -o tsv)\" \\
+      --bearer-token-file token.txt";

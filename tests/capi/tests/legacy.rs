@@ -1,0 +1,103 @@
+//! The older form of the header: each C program against a hub that does what its script says.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "../../../rust/host/tests/support/hub.rs"]
+#[allow(dead_code)]
+mod hub;
+#[path = "../../../rust/host/tests/support/pki.rs"]
+#[allow(dead_code)]
+mod pki;
+#[allow(dead_code)]
+mod support;
+
+use hub::{Hub, Sent, Session};
+use support::{Case, DEADLINE, HOST};
+
+fn ready(hub: &Hub) -> Session {
+    let mut session = hub.accept();
+    let connect = session.recv();
+    // As the example in the library's documentation has it.
+    assert!(
+        matches!(&connect, Sent::Connect { client_id, .. } if client_id == "my-device"),
+        "{connect:?}"
+    );
+    session.connack(0, false);
+    let Sent::Subscribe { message_id, .. } = session.recv() else {
+        panic!("no SUBSCRIBE");
+    };
+    session.suback(message_id, &[0, 0, 0, 1]);
+    answer_twin(&mut session);
+    session
+}
+
+fn answer_twin(session: &mut Session) {
+    let rid = request(session, "$iothub/twin/GET/?$rid=");
+    let document = br#"{"desired":{"$version":1},"reported":{}}"#;
+    session.publish(&format!("$iothub/twin/res/200/?$rid={rid}"), document, None);
+}
+
+fn request(session: &mut Session, prefix: &str) -> String {
+    let sent = session.recv();
+    let Sent::Publish { topic, .. } = &sent else {
+        panic!("{sent:?}");
+    };
+    topic.strip_prefix(prefix).expect(topic).to_owned()
+}
+
+fn end(session: &mut Session) {
+    assert_eq!(session.recv(), Sent::Disconnect);
+    assert_eq!(session.recv(), Sent::End);
+}
+
+#[test]
+fn legacy_session() {
+    let case = Case::new("legacy_session").setting("iothub/hostname", HOST);
+    case.run(iothub_capi_tests::legacy_session, |hub| {
+        let mut session = ready(hub);
+        let sent = session.recv();
+        let Sent::Publish {
+            topic,
+            message_id: Some(message_id),
+            qos: 1,
+            ..
+        } = &sent
+        else {
+            panic!("{sent:?}");
+        };
+        assert_eq!(
+            topic,
+            "devices/my-device/messages/events/a%20b=50%25%26c&empty=&flag"
+        );
+        session.puback(*message_id);
+        for status in [204, 400] {
+            let rid = request(
+                &mut session,
+                "$iothub/twin/PATCH/properties/reported/?$rid=",
+            );
+            session.publish(&format!("$iothub/twin/res/{status}/?$rid={rid}"), b"", None);
+        }
+        answer_twin(&mut session);
+        session.publish(
+            "devices/my-device/messages/devicebound/%24.mid=a%20b&key=&flag",
+            b"hello",
+            None,
+        );
+        session.publish(
+            "$iothub/twin/PATCH/properties/desired/?$version=2",
+            br#"{"telemetryInterval":5,"$version":2}"#,
+            None,
+        );
+        session.publish("$iothub/methods/POST/led/?$rid=4f", b"1", None);
+        let answer = request(&mut session, "$iothub/methods/res/200/?$rid=");
+        assert_eq!(answer, "4f");
+        end(&mut session);
+    });
+}
+
+#[test]
+fn legacy_bad_input() {
+    let case = Case::new("legacy_bad_input").setting("iothub/hostname", HOST);
+    case.run(iothub_capi_tests::legacy_bad_input, |hub| {
+        end(&mut ready(hub))
+    });
+}
