@@ -17,7 +17,7 @@ use crate::{
     buffer,
     engine::{self, Purpose},
     errno,
-    happening::{self, Dps, Happening},
+    happening::{self, Dps, Fota, Happening},
     hub::NAME_MAX,
     outgoing::{self, Outgoing},
     types::mqtt_qos,
@@ -511,6 +511,13 @@ fn event(
             Dps::Registering => AZURE_IOT_HUB_EVT_DPS_REGISTERING,
             Dps::Assigned => AZURE_IOT_HUB_EVT_DPS_DONE,
             Dps::Failed => AZURE_IOT_HUB_EVT_DPS_FAILED,
+        }),
+        Happening::Fota(progress) => set(match progress {
+            Fota::Start => AZURE_IOT_HUB_EVT_FOTA_START,
+            Fota::Done => AZURE_IOT_HUB_EVT_FOTA_DONE,
+            Fota::ErasePending => AZURE_IOT_HUB_EVT_FOTA_ERASE_PENDING,
+            Fota::EraseDone => AZURE_IOT_HUB_EVT_FOTA_ERASE_DONE,
+            Fota::Error => AZURE_IOT_HUB_EVT_FOTA_ERROR,
         }),
     }
     Some(event)

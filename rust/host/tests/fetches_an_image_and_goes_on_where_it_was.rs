@@ -1,6 +1,8 @@
 //! A transfer into the slot that does not run: each start has one end; what is stored is not fetched again; what is not
 //! what it was to be is not kept.
 
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use std::{
