@@ -112,7 +112,7 @@ fn network(event: network::Event) {
         network::Event::Refused(network::RefusedReason::UiccFail) => {
             log::error!(
                 "no SIM, or it does not answer; the modem looks again in {} s",
-                crate::recovery::SIM.as_secs()
+                Decimal::from(crate::recovery::SIM.as_secs() as u32)
             );
         }
         _ => {}

@@ -218,7 +218,7 @@ pub fn keep_events() {
 
 /// For sequential code: takes the events that have come since the last call, oldest first, and waits for further ones,
 /// until `wanted` finds what it looks for; `None` after `timeout`, and inside the handler. What came before is looked at
-/// too, so that nothing is missed between a wish and the wait; the newest 8 are kept. Events that borrow (messages,
+/// too, so that nothing is missed between a wish and the wait; the newest 6 are kept. Events that borrow (messages,
 /// twins, methods) go to the handler only. For one thread, which may not be in [`wait`] at the same time.
 ///
 /// ```no_run

@@ -11,7 +11,7 @@ use ncs::platform::Waiter;
 use crate::{driver::RECORD, now, turn};
 
 /// So many are kept; a further one takes the place of the oldest.
-const ROOM: usize = 8;
+const ROOM: usize = 6;
 
 static KEPT: Mutex<RefCell<Deque<Event<'static>, ROOM>>> = Mutex::new(RefCell::new(Deque::new()));
 

@@ -13,6 +13,7 @@
 
 #include <iothub_platform.h>
 #include <modem/lte_lc.h>
+#include <modem/nrf_modem_lib.h>
 #include <modem/pdn.h>
 #include <net/mqtt_helper.h>
 
@@ -342,6 +343,30 @@ int mqtt_helper_publish(const struct mqtt_publish_param *parameters)
 	published = parameters->message_id;
 	print("publish %.*s %.*s\n", (int)name->size, name->utf8, (int)parameters->message.payload.len,
 	      parameters->message.payload.data);
+	return 0;
+}
+
+int nrf_modem_lib_shutdown(void)
+{
+	return 0;
+}
+
+int lte_lc_power_off(void)
+{
+	return 0;
+}
+
+void iothub_platform_modem_watch(void (*handler)(unsigned int what, int value))
+{
+}
+
+int iothub_platform_at(const char *command, char *answer, size_t len)
+{
+	return -ENOTSUP;
+}
+
+int iothub_platform_apn_set(const char *apn)
+{
 	return 0;
 }
 
