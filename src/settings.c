@@ -116,6 +116,7 @@ int iothub_forget_settings(void)
 		"iothub/dps/id_scope",
 		"iothub/dps/endpoint",
 		"iothub/dps/registration_id",
+		"iothub/attempts",
 	};
 	int settings = forget(keys, ARRAY_SIZE(keys));
 	int assignment = iothub_forget_assignment();

@@ -163,6 +163,9 @@ fn check(options: &Options) {
              which `az iot dps show` prints"
         );
     }
+    if !c_api {
+        check_buffers(options, dps);
+    }
     if let Some(Value::Int(keep_alive)) = options.get("MQTT_KEEPALIVE")
         && *keep_alive > if c_api { 1767 } else { 1177 }
     {
@@ -172,6 +175,58 @@ fn check(options: &Options) {
         );
     }
 }
+
+/// The smallest buffers of mqtt_helper that an identity of these options can work with; the client checks again what
+/// settings make of it.
+fn check_buffers(options: &Options, dps: bool) {
+    let length = |name: &str| match options.get(name) {
+        Some(Value::Text(text)) => text.len(),
+        _ => 0,
+    };
+    let size = |name: &str| match options.get(name) {
+        Some(Value::Int(size)) => usize::try_from(*size).unwrap_or(0),
+        _ => 0,
+    };
+    // What DPS assigns may be as long as any name; an id of the hardware is at least an IMEI.
+    let (hub, device) = if dps {
+        (128, 128)
+    } else {
+        let device = length("IOTHUB_DEVICE_ID");
+        (
+            length("IOTHUB_HOSTNAME"),
+            if device == 0 { 15 } else { device },
+        )
+    };
+    let client_type = format!("iothub%2F{}", variable("CARGO_PKG_VERSION")).len();
+    let model = match length("IOTHUB_MODEL_ID") {
+        0 => 0,
+        length => "&model-id=".len() + length,
+    };
+    let user_name =
+        hub + device + "//?api-version=2021-04-12&DeviceClientType=".len() + client_type + model;
+    // Fixed header, protocol, level, flags, keep-alive, two lengths.
+    let connect = 5 + 10 + 4 + device + user_name;
+    let topic = 5 + 4 + "devices//messages/events/".len() + device;
+    let smallest = connect.max(topic).max(SUBSCRIBE);
+    let packet = size("MQTT_HELPER_RX_TX_BUFFER_SIZE");
+    if packet < smallest {
+        panic!(
+            "CONFIG_MQTT_HELPER_RX_TX_BUFFER_SIZE={packet} is below {smallest}, which CONNECT, SUBSCRIBE and the topic of \
+             telemetry need here"
+        );
+    }
+    let payload = size("MQTT_HELPER_PAYLOAD_BUFFER_LEN");
+    if payload < PAYLOAD {
+        panic!(
+            "CONFIG_MQTT_HELPER_PAYLOAD_BUFFER_LEN={payload} is below {PAYLOAD}: the smallest twin and DPS's answer do not fit"
+        );
+    }
+}
+
+/// A SUBSCRIBE with the four filters of the hub.
+const SUBSCRIBE: usize = 130;
+/// DPS's answer with its fields as long as they are in practice.
+const PAYLOAD: usize = 1024;
 
 fn constants(options: &Options) -> String {
     let mut text = String::new();

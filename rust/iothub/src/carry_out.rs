@@ -2,7 +2,7 @@
 
 use heapless::Vec;
 use iothub_proto::{Command, Errno, Filter, network::Peer};
-use ncs::{keys::SecTag, mqtt, tls};
+use ncs::{Decimal, keys::SecTag, mqtt, tls};
 
 use crate::{callbacks, identity, kconfig};
 
@@ -93,7 +93,9 @@ fn credentials() {
     };
     if let Ok(Some(what)) = tls::missing(SecTag(tag)) {
         log::error!(
-            "there is no {what} under the security tag {tag}: write it with iothub-provision"
+            "there is no {} under the security tag {}: write it with iothub-provision",
+            what,
+            Decimal::from(tag)
         );
     }
 }

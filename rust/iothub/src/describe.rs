@@ -7,6 +7,7 @@ use core::{
 };
 
 use iothub_proto::{Disconnect, Event, dps, network, twin};
+use ncs::{Decimal, Plain};
 
 pub(crate) fn event(event: &Event<'_>) {
     match *event {
@@ -27,29 +28,38 @@ pub(crate) fn event(event: &Event<'_>) {
         Event::Ready => log::info!("ready: every subscription is granted"),
         Event::Disconnected { cause, retry_in } => disconnected(cause, retry_in),
         Event::Sent(id) => log::debug!("message {} acknowledged", id.as_u32()),
-        Event::Dropped(id) => log::warn!("message {} dropped", id.as_u32()),
+        Event::Dropped(id) => log::warn!("message {} dropped", Decimal::from(id.as_u32())),
         Event::C2d(message) => log::debug!("C2D of {} bytes", message.payload.len()),
         Event::Twin(twin) => log::info!("twin, desired version {}", twin.version),
         Event::TwinFailed { request, reason } => {
-            log::warn!("twin request {}: {}", request.as_u32(), Twin(reason));
+            log::warn!(
+                "twin request {}: {}",
+                Decimal::from(request.as_u32()),
+                Twin(reason)
+            );
         }
         Event::Desired(desired) => log::info!("desired properties, version {}", desired.version),
         Event::Reported { request, .. } => log::debug!("report {} accepted", request.as_u32()),
         Event::ReportFailed { request, reason } => {
-            log::warn!("report {}: {}", request.as_u32(), Twin(reason));
+            log::warn!(
+                "report {}: {}",
+                Decimal::from(request.as_u32()),
+                Twin(reason)
+            );
         }
         Event::Method(request) => log::info!("method {}", request.name),
         Event::Firmware(event) => crate::fota::describe(event),
         Event::UnmatchedAnswer { status, .. } => {
+            let status = Decimal::from(u32::from(status));
             log::warn!("an answer with status {status} to nothing that was asked");
         }
         Event::UnknownTopic(topic) => log::warn!(
             "a message on a topic of {} bytes that is none of ours",
-            topic.len()
+            Decimal::from(topic.len() as u32)
         ),
         Event::Oversize { discarded, count } => log::error!(
             "a message larger than the payload buffer of {} bytes {}",
-            crate::kconfig::MQTT_HELPER_PAYLOAD_BUFFER_LEN,
+            Decimal::from(crate::kconfig::MQTT_HELPER_PAYLOAD_BUFFER_LEN as u32),
             if discarded {
                 Oversize::Discarded
             } else {
@@ -79,20 +89,20 @@ fn network(event: network::Event) {
         ),
         network::Event::Lost(reason) => log::warn!(
             "network lost: {}",
-            match reason {
+            Plain(match reason {
                 network::LostReason::Deactivated => "the PDN was deactivated",
                 network::LostReason::Detached => "detached",
                 network::LostReason::Ipv6Down => "IPv6 is gone",
                 network::LostReason::NotRegistered => "no longer registered",
-            }
+            })
         ),
         network::Event::Ipv6NotComing(reason) => log::warn!(
             "no IPv6: {}",
-            match reason {
+            Plain(match reason {
                 network::NoIpv6Reason::Ipv4Only => "the network gives IPv4 only",
                 network::NoIpv6Reason::Failed => "its configuration failed",
                 network::NoIpv6Reason::Timeout => "it did not come in time",
-            }
+            })
         ),
         network::Event::Refused(network::RefusedReason::Denied) => {
             log::error!(
@@ -102,7 +112,7 @@ fn network(event: network::Event) {
         network::Event::Refused(network::RefusedReason::UiccFail) => {
             log::error!(
                 "no SIM, or it does not answer; the modem looks again in {} s",
-                crate::recovery::SIM.as_secs()
+                Decimal::from(crate::recovery::SIM.as_secs() as u32)
             );
         }
         _ => {}
@@ -139,7 +149,8 @@ fn provisioning(event: &dps::Event<'_>) {
 
 fn disconnected(cause: Disconnect, retry_in: Option<Duration>) {
     match retry_in {
-        None if cause == Disconnect::Requested => log::info!("disconnected: {cause}"),
+        None if matches!(cause, Disconnect::Requested) => log::info!("disconnected: {cause}"),
+        Some(_) if matches!(cause, Disconnect::Provisioned) => log::info!("disconnected: {cause}"),
         Some(wait) => log::warn!("disconnected: {cause}; next attempt in {}", Time(wait)),
         None => log::warn!("disconnected: {cause}"),
     }
@@ -153,14 +164,15 @@ impl fmt::Display for Twin {
         match self.0 {
             twin::Failure::Status(status) => write!(
                 f,
-                "refused with {status}, {}",
-                match status {
+                "refused with {}, {}",
+                Decimal::from(u32::from(status)),
+                Plain(match status {
                     400 => "malformed, or over a limit of the twin",
                     412 => "the version is another one",
                     429 => "too many requests",
                     500.. => "trouble at the hub",
                     _ => "which is unusual",
-                }
+                })
             ),
             twin::Failure::Timeout => f.write_str("no answer in time"),
             twin::Failure::Malformed => f.write_str("the answer is not a twin"),
@@ -178,10 +190,14 @@ impl fmt::Display for Dps {
         match self.0 {
             dps::Failure::Refused { status, code } => write!(
                 f,
-                "refused with {status}, error {code}: is there an enrolment for this certificate, with its CN as the \
-                 registration id, and is the ID scope right?"
+                "refused with {}, error {}: is there an enrolment for this certificate, with its CN as the registration \
+                 id, and is the ID scope right?",
+                Decimal::from(u32::from(status)),
+                Decimal::from(code)
             ),
-            dps::Failure::Failed { code } => write!(f, "allocation failed, error {code}"),
+            dps::Failure::Failed { code } => {
+                write!(f, "allocation failed, error {}", Decimal::from(code))
+            }
             dps::Failure::Disabled => f.write_str("the enrolment is disabled"),
             dps::Failure::ConnectionProfile => {
                 f.write_str("the assigned hub does not speak the classic protocol of IoT Hub")
@@ -204,6 +220,7 @@ impl fmt::Display for Oversize {
         match self {
             Self::Discarded => f.write_str("was read away and acknowledged: it is lost"),
             Self::InTheWay(count) => {
+                let count = Decimal::from(*count);
                 write!(f, "is in the way, number {count} in a row: connecting anew")
             }
         }
@@ -215,6 +232,10 @@ struct Time(Duration);
 
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{:03} s", self.0.as_secs(), self.0.subsec_millis())
+        let seconds = u32::try_from(self.0.as_secs()).unwrap_or(u32::MAX);
+        let millis = self.0.subsec_millis();
+        let digit = |place: u32| Decimal::from(millis / place % 10);
+        let seconds = Decimal::from(seconds);
+        write!(f, "{seconds}.{}{}{} s", digit(100), digit(10), digit(1))
     }
 }

@@ -4,18 +4,17 @@
 use core::time::Duration;
 
 use iothub_proto::{
-    Client, Config, ConfigError, Error, Event, Instant, Limits, Phase, Timeouts, dps, network,
-    outbox,
+    Client, Config, ConfigError, Error, Event, Instant, Limits, Phase, Timeouts, network, outbox,
 };
 use ncs::platform::{Mutex, Slot, Waiter};
-use static_cell::StaticCell;
+use static_cell::ConstStaticCell;
 
 use crate::{
     callbacks,
     carry_out::carry_out,
     describe,
     fota::{self, Firmware},
-    identity::{Identity, Who},
+    identity::{Attempts, Identity, Who},
     inbox::{self, Fact},
     kconfig, now,
     patience::Patience,
@@ -108,8 +107,12 @@ impl core::fmt::Display for StartError {
 
 pub(crate) type TheClient = Client<{ kconfig::OUTBOX }, { kconfig::IOTHUB_DPS }>;
 
+/// Where the client lies, and the same once it can work.
+static PLACE: Mutex<TheClient> = Mutex::new(TheClient::unconfigured());
 static CLIENT: Slot<&'static Mutex<TheClient>> = Slot::new();
 static HANDLER: Slot<Call> = Slot::new();
+/// What keeps events for `wait_for`, where that is used.
+pub(crate) static RECORD: Slot<fn(&Event<'_>)> = Slot::new();
 /// Whether the modem and the network are ours to look after.
 static ATTACH: Slot<bool> = Slot::new();
 
@@ -128,30 +131,37 @@ pub(crate) fn reconfigure(who: &Who<'_>) -> Result<(), ConfigError> {
         who: *who,
         ..Options::new(|_| {})
     };
-    with_config(&options, |config| {
+    with_config(&options, &mut |config| {
         client.with(|client| client.reconfigure(config))
     })
 }
 
 fn start_as(options: &Options<'_>, call: Call) -> Result<(), StartError> {
-    static CELL: StaticCell<Mutex<TheClient>> = StaticCell::new();
-
     if CLIENT.get().is_some() {
         return Err(StartError::AlreadyStarted);
     }
-    let client = with_config(options, Client::new).map_err(StartError::Config)?;
-    let cell = CELL
-        .try_init(Mutex::new(client))
-        .ok_or(StartError::AlreadyStarted)?;
+    with_config(options, &mut |config| {
+        PLACE.with(|client| client.configure(config))
+    })
+    .map_err(StartError::Config)?;
+    if kconfig::MQTT_KEEPALIVE > 1177 {
+        log::warn!(
+            "the keep-alive is above 1177 s: the hub, which waits 29.45 minutes at most, may drop the device before a ping"
+        );
+    }
     HANDLER.set(call);
     ATTACH.set(options.attach);
     fota::prepare(options.firmware);
-    CLIENT.set(cell);
+    CLIENT.set(&PLACE);
     ncs::platform::start_driver(entry).map_err(|_| StartError::AlreadyStarted)
 }
 
-fn with_config<R>(options: &Options<'_>, f: impl FnOnce(&Config<'_>) -> R) -> R {
-    let identity = Identity::load(&options.who);
+fn with_config(
+    options: &Options<'_>,
+    f: &mut dyn FnMut(&Config<'_>) -> Result<(), ConfigError>,
+) -> Result<(), ConfigError> {
+    let mut identity = Identity::default();
+    identity.load(&options.who);
     let mut config = Config::new(&identity.hostname, &identity.device_id);
     config.model_id = Some(kconfig::IOTHUB_MODEL_ID).filter(|id| !id.is_empty());
     config.client_type = concat!("iothub/", env!("CARGO_PKG_VERSION"));
@@ -175,13 +185,10 @@ fn with_config<R>(options: &Options<'_>, f: impl FnOnce(&Config<'_>) -> R) -> R 
     } else {
         outbox::Policy::Reject
     };
-    config.dps = identity.dps.as_ref().map(|of| {
-        let mut config = dps::Config::new(&of.id_scope, &of.registration_id);
-        config.hostname = &of.endpoint;
-        config.reprovision_after =
-            u32::try_from(kconfig::IOTHUB_DPS_REPROVISION_AFTER).unwrap_or(10);
-        config
-    });
+    config.dps = identity.dps();
+    if let Some(dps) = &mut config.dps {
+        dps.reprovision_after = u32::try_from(kconfig::IOTHUB_DPS_REPROVISION_AFTER).unwrap_or(10);
+    }
     config.assignment = identity.assignment();
     config.limits = Limits {
         packet: usize::try_from(kconfig::MQTT_HELPER_RX_TX_BUFFER_SIZE).unwrap_or(0),
@@ -190,6 +197,7 @@ fn with_config<R>(options: &Options<'_>, f: impl FnOnce(&Config<'_>) -> R) -> R 
     config.reconnect = options.reconnect;
     config.request_twin = options.request_twin || fota::is_wanted(options.firmware);
     config.keep_alive_limit = options.keep_alive_limit;
+    config.attempts = Attempts::load().count();
     config.seed = ncs::platform::random();
     f(&config)
 }
@@ -205,23 +213,25 @@ pub(crate) fn with_client<R>(
 }
 
 extern "C" fn entry() {
-    static TX: StaticCell<[u8; kconfig::MESSAGE]> = StaticCell::new();
+    static TX: ConstStaticCell<[u8; kconfig::MESSAGE]> =
+        ConstStaticCell::new([0; kconfig::MESSAGE]);
 
-    let (Some(client), Some(tx)) = (CLIENT.get(), TX.try_init([0; kconfig::MESSAGE])) else {
+    let (Some(client), Some(tx)) = (CLIENT.get(), TX.try_take()) else {
         return;
     };
     let mut patience = Patience::default();
+    let mut attempts = Attempts::load();
     callbacks::prepare(ATTACH.get().unwrap_or(true));
     loop {
         take_facts(client);
         client.with(|client| client.handle_timeout(now()));
         deliver(client);
-        drain(client, tx);
+        drain(client, tx, &mut attempts);
         fota::turn(|event| emit(Notice::Event(Event::Firmware(event), None)));
-        let (deadline, phase) =
-            client.with(|client| (client.poll_timeout(), client.status().phase));
-        let look = patience.look(phase, now());
-        let repair = recovery::carry_out(phase != Phase::Idle);
+        let (deadline, status) = client.with(|client| (client.poll_timeout(), client.status()));
+        attempts.keep(status.attempts);
+        let look = patience.look(status.phase, now());
+        let repair = recovery::carry_out(status.phase != Phase::Idle);
         let deadline = [deadline, look, repair, fota::poll_timeout()];
         let deadline = deadline.into_iter().flatten().min();
         Waiter::Driver.wait(deadline.map(Instant::as_millis));
@@ -230,7 +240,7 @@ extern "C" fn entry() {
 
 /// The drain rule: take a command, let go of the lock, carry it out, complete it; until there is none. Facts
 /// that came meanwhile go first.
-fn drain(client: &'static Mutex<TheClient>, tx: &mut [u8]) {
+fn drain(client: &'static Mutex<TheClient>, tx: &mut [u8], attempts: &mut Attempts) {
     while let Some((id, command)) = client.with(|client| client.poll_command(now(), tx)) {
         deliver(client);
         let (result, peer) = carry_out(&command);
@@ -240,6 +250,7 @@ fn drain(client: &'static Mutex<TheClient>, tx: &mut [u8]) {
                 client.handle_peer(now(), peer);
             }
         });
+        attempts.keep(client.with(|client| client.status().attempts));
         deliver(client);
         take_facts(client);
     }
@@ -303,6 +314,9 @@ fn emit(notice: Notice<'_>) {
             return;
         }
         describe::event(event);
+    }
+    if let (Notice::Event(event, _), Some(record)) = (&notice, RECORD.get()) {
+        record(event);
     }
     match (HANDLER.get(), notice) {
         (Some(Call::Event(handler)), Notice::Event(event, _)) => handler(event),

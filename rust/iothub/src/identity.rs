@@ -2,8 +2,8 @@
 
 use core::ffi::CStr;
 
-use iothub_proto::dps::Assignment;
-use ncs::settings;
+use iothub_proto::dps::{self, Assignment};
+use ncs::{Plain, settings};
 
 use crate::kconfig;
 
@@ -19,6 +19,7 @@ pub(crate) mod key {
     pub(crate) const DPS_REGISTRATION_ID: &CStr = c"iothub/dps/registration_id";
     pub(crate) const ASSIGNED_HUB: &CStr = c"iothub/dps/assigned_hub";
     pub(crate) const ASSIGNED_DEVICE_ID: &CStr = c"iothub/dps/assigned_device_id";
+    pub(crate) const ATTEMPTS: &CStr = c"iothub/attempts";
 }
 
 /// Longest host name, device id or id scope in bytes.
@@ -27,17 +28,16 @@ const TEXT: usize = 128;
 type Text = heapless::String<TEXT>;
 
 /// The strings of a configuration, on the stack while the client is made.
+#[derive(Default)]
 pub(crate) struct Identity {
     pub(crate) hostname: Text,
     pub(crate) device_id: Text,
-    pub(crate) dps: Option<Dps>,
-    assigned: Option<(Text, Text)>,
-}
-
-pub(crate) struct Dps {
-    pub(crate) id_scope: Text,
-    pub(crate) endpoint: Text,
-    pub(crate) registration_id: Text,
+    has_dps: bool,
+    id_scope: Text,
+    endpoint: Text,
+    registration_id: Text,
+    assigned_hub: Text,
+    assigned_device_id: Text,
 }
 
 /// Who the device is to be, where the application says so: see [`Options`](crate::Options). An empty text stands for
@@ -73,8 +73,7 @@ pub enum Who<'a> {
 }
 
 impl Identity {
-    pub(crate) fn load(who: &Who<'_>) -> Self {
-        let given = |value: &str| Some(text(value)).filter(|text| !text.is_empty());
+    pub(crate) fn load(&mut self, who: &Who<'_>) {
         let (hostname, device_id, id_scope, registration_id, dps) = match *who {
             Who::Configured => ("", "", "", "", None),
             Who::Device(id) => ("", id, "", id, None),
@@ -91,46 +90,73 @@ impl Identity {
                 registration_id,
             } => ("", "", id_scope, registration_id, Some(true)),
         };
-        let mut device_id = given(device_id)
-            .or_else(|| setting(key::DEVICE_ID))
-            .unwrap_or_else(|| text(kconfig::IOTHUB_DEVICE_ID));
-        if device_id.is_empty() && kconfig::IOTHUB_DEVICE_ID_HARDWARE {
-            device_id = hardware_id();
+        let device = &mut self.device_id;
+        choose(device, device_id, key::DEVICE_ID, kconfig::IOTHUB_DEVICE_ID);
+        if device.is_empty() && kconfig::IOTHUB_DEVICE_ID_HARDWARE {
+            hardware_id(device);
         }
-        let hostname = given(hostname)
-            .or_else(|| setting(key::HOSTNAME))
-            .unwrap_or_else(|| text(kconfig::IOTHUB_HOSTNAME));
-        let id_scope = given(id_scope)
-            .or_else(|| setting(key::DPS_ID_SCOPE))
-            .unwrap_or_else(|| text(kconfig::IOTHUB_DPS_ID_SCOPE));
-        let dps = dps.unwrap_or(kconfig::IOTHUB_DPS && !id_scope.is_empty());
-        let dps = dps.then(|| Dps {
-            id_scope,
-            endpoint: setting(key::DPS_ENDPOINT)
-                .unwrap_or_else(|| text(kconfig::IOTHUB_DPS_HOSTNAME)),
-            registration_id: given(registration_id)
-                .or_else(|| setting(key::DPS_REGISTRATION_ID))
-                .or_else(|| given(kconfig::IOTHUB_DPS_REGISTRATION_ID))
-                .unwrap_or_else(|| device_id.clone()),
-        });
-        let assigned = (dps.is_some() && !matches!(who, Who::Registered { .. }))
-            .then(|| setting(key::ASSIGNED_HUB).zip(setting(key::ASSIGNED_DEVICE_ID)))
-            .flatten();
-        Self {
-            hostname,
-            device_id,
-            dps,
-            assigned,
+        let hub = &mut self.hostname;
+        choose(hub, hostname, key::HOSTNAME, kconfig::IOTHUB_HOSTNAME);
+        if kconfig::IOTHUB_DPS || dps == Some(true) {
+            self.load_dps(id_scope, registration_id, dps);
+        }
+        // Where DPS is to be asked, what it said before does not count.
+        if matches!(who, Who::Registered { .. }) {
+            self.assigned_hub.clear();
         }
     }
 
+    fn load_dps(&mut self, id_scope: &str, registration_id: &str, dps: Option<bool>) {
+        let scope = &mut self.id_scope;
+        choose(
+            scope,
+            id_scope,
+            key::DPS_ID_SCOPE,
+            kconfig::IOTHUB_DPS_ID_SCOPE,
+        );
+        self.has_dps = dps.unwrap_or(!scope.is_empty());
+        if !self.has_dps {
+            return;
+        }
+        let endpoint = &mut self.endpoint;
+        choose(
+            endpoint,
+            "",
+            key::DPS_ENDPOINT,
+            kconfig::IOTHUB_DPS_HOSTNAME,
+        );
+        choose(
+            &mut self.registration_id,
+            registration_id,
+            key::DPS_REGISTRATION_ID,
+            kconfig::IOTHUB_DPS_REGISTRATION_ID,
+        );
+        if self.registration_id.is_empty() {
+            set(&mut self.registration_id, &self.device_id);
+        }
+        choose(&mut self.assigned_hub, "", key::ASSIGNED_HUB, "");
+        choose(
+            &mut self.assigned_device_id,
+            "",
+            key::ASSIGNED_DEVICE_ID,
+            "",
+        );
+    }
+
+    pub(crate) fn dps(&self) -> Option<dps::Config<'_>> {
+        self.has_dps.then(|| {
+            let mut config = dps::Config::new(&self.id_scope, &self.registration_id);
+            config.hostname = &self.endpoint;
+            config
+        })
+    }
+
     pub(crate) fn assignment(&self) -> Option<Assignment<'_>> {
-        self.assigned
-            .as_ref()
-            .map(|(hostname, device_id)| Assignment {
-                hostname,
-                device_id,
-            })
+        let is_there = !(self.assigned_hub.is_empty() || self.assigned_device_id.is_empty());
+        is_there.then_some(Assignment {
+            hostname: &self.assigned_hub,
+            device_id: &self.assigned_device_id,
+        })
     }
 }
 
@@ -139,7 +165,8 @@ const APN: usize = 100;
 
 /// The access point name, with a 0 at its end; `None`: the network chooses.
 pub(crate) fn apn() -> Option<Apn> {
-    let apn = setting(key::APN).unwrap_or_else(|| text(kconfig::IOTHUB_APN));
+    let mut apn = Text::new();
+    choose(&mut apn, "", key::APN, kconfig::IOTHUB_APN);
     if apn.is_empty() {
         return None;
     }
@@ -162,6 +189,44 @@ pub(crate) fn store_assignment(hostname: &str, device_id: &str) -> Result<(), nc
     settings::write(key::ASSIGNED_DEVICE_ID, device_id.as_bytes())
 }
 
+/// Failed connects in a row, as far as they are kept over a reboot.
+pub(crate) struct Attempts(u32);
+
+impl Attempts {
+    /// From where on the back-off is at its longest, and a further one is not worth a write to flash.
+    const MAX: u32 = 9;
+
+    pub(crate) fn load() -> Self {
+        let mut buffer = [0; 1];
+        let kept = match settings::read(key::ATTEMPTS, &mut buffer) {
+            Ok(Some([digit @ b'0'..=b'9'])) => u32::from(digit - b'0'),
+            _ => 0,
+        };
+        Self(kept)
+    }
+
+    pub(crate) const fn count(&self) -> u32 {
+        self.0
+    }
+
+    /// Keeps the count, if it is another than before.
+    pub(crate) fn keep(&mut self, attempts: u32) {
+        let attempts = attempts.min(Self::MAX);
+        if attempts == self.0 {
+            return;
+        }
+        self.0 = attempts;
+        let kept = if attempts == 0 {
+            settings::delete(key::ATTEMPTS)
+        } else {
+            settings::write(key::ATTEMPTS, &[b'0' + attempts as u8])
+        };
+        if let Err(errno) = kept {
+            log::warn!("the number of failed connects cannot be kept: {errno}");
+        }
+    }
+}
+
 /// One of the two names that DPS assigns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Assigned {
@@ -182,7 +247,11 @@ impl Assigned {
     /// What DPS assigned last, as it is remembered over reboots, copied to `buffer`. `None` where there is none, or it
     /// does not fit.
     pub fn load(self, buffer: &mut [u8]) -> Option<&str> {
-        let value = setting(self.key())?;
+        let mut value = Text::new();
+        setting(&mut value, self.key());
+        if value.is_empty() {
+            return None;
+        }
         let place = buffer.get_mut(..value.len())?;
         place.copy_from_slice(value.as_bytes());
         core::str::from_utf8(place).ok()
@@ -203,40 +272,43 @@ pub(crate) fn erase_assignment() -> Result<(), ncs::Errno> {
     settings::delete(key::ASSIGNED_DEVICE_ID)
 }
 
-fn setting(key: &CStr) -> Option<Text> {
-    let mut buffer = [0; TEXT];
-    match settings::read(key, &mut buffer) {
-        Ok(Some(value)) => match core::str::from_utf8(value) {
-            Ok(value) => Some(text(value.trim_end())).filter(|value| !value.is_empty()),
-            Err(_) => {
-                log::error!("the setting {} is not text: it is ignored", name(key));
-                None
-            }
-        },
-        Ok(None) => None,
-        Err(errno) => {
-            log::error!("the setting {} cannot be read: {errno}", name(key));
-            None
-        }
+/// What was given, else the setting, else the default; empty where there is none of them.
+fn choose(target: &mut Text, given: &str, key: &CStr, default: &str) {
+    set(target, given);
+    if target.is_empty() {
+        setting(target, key);
+    }
+    if target.is_empty() {
+        set(target, default);
     }
 }
 
-fn name(key: &CStr) -> &str {
-    key.to_str().unwrap_or_default()
+/// Empty where there is none.
+fn setting(target: &mut Text, key: &CStr) {
+    let mut buffer = [0; TEXT];
+    match settings::read(key, &mut buffer) {
+        Ok(value) => match core::str::from_utf8(value.unwrap_or_default().trim_ascii_end()) {
+            Ok(value) => set(target, value),
+            Err(_) => log::error!("the setting {} is not text: it is ignored", name(key)),
+        },
+        Err(errno) => log::error!("the setting {} cannot be read: {errno}", name(key)),
+    }
 }
 
-fn hardware_id() -> Text {
+fn name(key: &CStr) -> Plain<'_> {
+    Plain(key.to_str().unwrap_or_default())
+}
+
+fn hardware_id(target: &mut Text) {
     let mut buffer = [0; TEXT];
     match ncs::platform::hardware_id(&mut buffer) {
-        Ok(id) => text(id),
-        Err(errno) => {
-            log::error!("the hardware gives no id: {errno}");
-            Text::new()
-        }
+        Ok(id) => set(target, id),
+        Err(errno) => log::error!("the hardware gives no id: {errno}"),
     }
 }
 
 /// Longer texts are left out, so that a cut one is never taken for a name.
-fn text(value: &str) -> Text {
-    Text::try_from(value).unwrap_or_default()
+fn set(target: &mut Text, text: &str) {
+    target.clear();
+    let _ = target.push_str(text);
 }

@@ -47,6 +47,7 @@ mod interval;
 mod kconfig;
 mod patience;
 mod recovery;
+mod sequence;
 mod sync;
 mod turn;
 
@@ -108,6 +109,14 @@ pub fn disconnect() -> Result<(), Error> {
     driver::with_client(|client, now| client.disconnect(now))
 }
 
+/// Forgets what DPS has assigned, here and in the settings, and registers anew.
+///
+/// # Errors
+/// [`Error::NotReady`] before [`start`]; [`InvalidRequest::NoProvisioning`] without an ID scope.
+pub fn reprovision() -> Result<(), Error> {
+    driver::with_client(|client, now| client.reprovision(now))
+}
+
 /// Accepts a telemetry message, connected or not. At QoS 1 it is kept until the hub has acknowledged it, which
 /// [`Event::Sent`] tells.
 ///
@@ -158,7 +167,7 @@ pub fn request_twin_as(accepted: impl FnOnce(RequestId)) -> Result<(), Error> {
 /// Asks for the twin, which arrives as [`Event::Twin`]. Done by itself after each connect.
 ///
 /// # Errors
-/// [`Error::Disconnected`] while not connected; [`Error::Capacity`] while too many requests are under way.
+/// [`Error::NotReady`] while not connected to the hub.
 pub fn request_twin() -> Result<RequestId, Error> {
     driver::with_client(|client, now| client.request_twin(now))
 }
@@ -200,6 +209,39 @@ pub fn status() -> Result<Status, Error> {
 /// Whether the calling thread is inside the handler, and so must not wait for an event.
 pub fn in_handler() -> bool {
     turn::is_mine()
+}
+
+/// Keeps events for [`wait_for`] from now on; call it before what the first of them comes from.
+pub fn keep_events() {
+    sequence::keep();
+}
+
+/// For sequential code: takes the events that have come since the last call, oldest first, and waits for further ones,
+/// until `wanted` finds what it looks for; `None` after `timeout`, and inside the handler. What came before is looked at
+/// too, so that nothing is missed between a wish and the wait; the newest 6 are kept. Events that borrow (messages,
+/// twins, methods) go to the handler only. For one thread, which may not be in [`wait`] at the same time.
+///
+/// ```no_run
+/// use core::time::Duration;
+///
+/// use iothub::{Event, Telemetry};
+///
+/// fn measure_once() -> Option<()> {
+///     iothub::keep_events();
+///     iothub::connect().ok()?;
+///     let ready = |event: &Event| matches!(event, Event::Ready).then_some(());
+///     iothub::wait_for(Duration::from_secs(120), ready)?;
+///     let id = iothub::send(&Telemetry::json(br#"{"temperature":25.1}"#)).ok()?;
+///     let sent = |event: &Event| (*event == Event::Sent(id)).then_some(());
+///     iothub::wait_for(Duration::from_secs(60), sent)?;
+///     iothub::disconnect().ok()
+/// }
+/// ```
+pub fn wait_for<R>(
+    timeout: Duration,
+    wanted: impl FnMut(&Event<'static>) -> Option<R>,
+) -> Option<R> {
+    sequence::wait_for(timeout, wanted)
 }
 
 /// Time since boot.

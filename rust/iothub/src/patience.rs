@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use iothub_proto::{Instant, Phase};
+use ncs::Decimal;
 
 const EVERY: Duration = Duration::from_secs(60);
 
@@ -19,7 +20,7 @@ impl Patience {
         }
         let (since, mut due) = self.0.unwrap_or((now, now + EVERY));
         if now >= due {
-            let waited = now.saturating_duration_since(since).as_secs();
+            let waited = Decimal::from(now.saturating_duration_since(since).as_secs() as u32);
             log::warn!("no network for {waited} s: waiting for registration and an address");
             due = now + EVERY;
         }

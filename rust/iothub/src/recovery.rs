@@ -3,7 +3,7 @@
 use core::{cell::Cell, time::Duration};
 
 use iothub_proto::{Instant, network};
-use ncs::platform::Waiter;
+use ncs::{Decimal, Plain, platform::Waiter};
 
 use crate::{callbacks, inbox::Fact, kconfig, now};
 
@@ -24,8 +24,8 @@ pub(crate) fn look(fact: Fact, now: Instant) -> Fact {
     match fact {
         Fact::ModemStopped { fault } => {
             log::error!(
-                "the modem has stopped with fault {fault:#x} (NRF_MODEM_FAULT_*); it is started again in {} s",
-                AGAIN.as_secs()
+                "the modem has stopped with fault {} (NRF_MODEM_FAULT_*); it is started again in 10 s",
+                Decimal::from(fault)
             );
             plan(Plan::Restart(now + AGAIN));
             Fact::Network(network::Fact::Detached)
@@ -40,8 +40,9 @@ pub(crate) fn look(fact: Fact, now: Instant) -> Fact {
         }
         Fact::Network(network::Fact::Esm(cause)) if !matches!(cause, 50..=52) => {
             log::error!(
-                "the network refused the packet data network: ESM cause {cause}{}; the modem tries again by itself",
-                advice(cause)
+                "the network refused the packet data network: ESM cause {}{}; the modem tries again by itself",
+                Decimal::from(cause),
+                Plain(advice(cause))
             );
             fact
         }
@@ -78,9 +79,9 @@ pub(crate) fn carry_out(attached: bool) -> Option<Instant> {
 }
 
 /// Tries until it works, with a log line for each failure.
-pub(crate) fn until_done(what: &str, mut attempt: impl FnMut() -> Result<(), ncs::Errno>) {
+pub(crate) fn until_done(what: &str, attempt: fn() -> Result<(), ncs::Errno>) {
     while let Err(errno) = attempt() {
-        log::error!("{what}: {errno}; again in {} s", AGAIN.as_secs());
+        log::error!("{}: {errno}; again in 10 s", Plain(what));
         let deadline = now() + AGAIN;
         while now() < deadline {
             Waiter::Driver.wait(Some(deadline.as_millis()));

@@ -2,6 +2,8 @@
 
 use core::{ffi::c_int, fmt, num::NonZeroI32};
 
+use crate::{Decimal, Plain};
+
 /// The result of a C function that failed: a negative errno of the platform, or, from
 /// [`mqtt::connect`](crate::mqtt::connect) alone, the positive number into which mqtt_helper turns an
 /// error of the name resolver.
@@ -66,7 +68,8 @@ impl fmt::Debug for Errno {
 impl fmt::Display for Errno {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (name, text) = self.explain();
-        write!(f, "{name} ({}): {text}", self.get())
+        let number = Decimal::from(self.get());
+        write!(f, "{} ({number}): {}", Plain(name), Plain(text))
     }
 }
 

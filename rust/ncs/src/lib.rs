@@ -42,6 +42,8 @@ pub mod mqtt;
 pub mod pdn;
 pub mod platform;
 pub mod settings;
+mod text;
 pub mod tls;
 
 pub use errno::Errno;
+pub use text::{Decimal, Plain};

@@ -147,8 +147,13 @@ pub fn subscribe(message_id: u16, filters: &[Filter<'_>]) -> Result<(), Errno> {
     }
     let mut topics = [const { topic("", 0) }; FILTERS];
     let count = filters.len().min(FILTERS);
-    for ((slot, filter), text) in topics.iter_mut().zip(filters).zip(terminated.split('\0')) {
+    let mut rest = terminated.as_str();
+    for (slot, filter) in topics.iter_mut().zip(filters) {
+        let (text, next) = rest
+            .split_at_checked(filter.topic.len())
+            .unwrap_or_default();
         *slot = topic(text, filter.qos);
+        rest = next.get(1..).unwrap_or_default();
     }
     let mut list = ncs_sys::mqtt_subscription_list {
         list: topics.as_mut_ptr(),

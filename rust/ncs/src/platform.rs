@@ -89,13 +89,7 @@ impl<T> Mutex<T> {
     /// # Panics
     /// When it is entered again from inside `f`, on platforms whose lock does not rather deadlock.
     pub fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
-        // SAFETY: takes no arguments; the guard below unlocks.
-        unsafe { ncs_sys::iothub_platform_lock() };
-        let _guard = Unlock(&self.busy);
-        assert!(
-            !self.busy.replace(true),
-            "the platform's lock was entered twice"
-        );
+        let _guard = Unlock::new(&self.busy);
         // SAFETY: the lock is held and `busy` was false, so this is the only reference.
         f(unsafe { &mut *self.value.get() })
     }
@@ -103,10 +97,22 @@ impl<T> Mutex<T> {
 
 struct Unlock<'a>(&'a Cell<bool>);
 
+impl<'a> Unlock<'a> {
+    #[inline(never)]
+    fn new(busy: &'a Cell<bool>) -> Self {
+        // SAFETY: takes no arguments; the guard unlocks.
+        unsafe { ncs_sys::iothub_platform_lock() };
+        let guard = Self(busy);
+        assert!(!busy.replace(true), "the platform's lock was entered twice");
+        guard
+    }
+}
+
 impl Drop for Unlock<'_> {
+    #[inline(never)]
     fn drop(&mut self) {
         self.0.set(false);
-        // SAFETY: made only by `with`, after it has locked.
+        // SAFETY: made only by `new`, after it has locked.
         unsafe { ncs_sys::iothub_platform_unlock() }
     }
 }
@@ -195,7 +201,9 @@ impl log::Log for Logger {
         let mut line = Line::default();
         // The only error is that of the line being full, which cuts it.
         let _ = core::fmt::Write::write_fmt(&mut line, *record.args());
-        let target = record.target().split(':').next().unwrap_or_default();
+        let target = record.target();
+        let end = target.bytes().position(|byte| byte == b':');
+        let target = end.and_then(|end| target.get(..end)).unwrap_or(target);
         let level = record.level() as u32;
         let length = line.0.len();
         // `Line` keeps a byte for it.
@@ -221,12 +229,11 @@ struct Line(heapless::String<{ LOG_LINE + 1 }>);
 
 impl core::fmt::Write for Line {
     fn write_str(&mut self, text: &str) -> core::fmt::Result {
-        for character in text.chars() {
-            if self.0.len() + character.len_utf8() > LOG_LINE {
-                return Err(core::fmt::Error);
-            }
-            self.0.push(character).map_err(|_| core::fmt::Error)?;
+        let end = text.floor_char_boundary(LOG_LINE - self.0.len());
+        let fits = text.get(..end).unwrap_or_default();
+        match self.0.push_str(fits) {
+            Ok(()) if end == text.len() => Ok(()),
+            _ => Err(core::fmt::Error),
         }
-        Ok(())
     }
 }

@@ -1,9 +1,9 @@
-//! IPv4 addresses inside IPv6 addresses: NAT64 prefixes (RFC 6052), their discovery (RFC 7050), and which
-//! address family to try next.
+//! IPv4 addresses inside IPv6 addresses: NAT64 prefixes (RFC 6052), their discovery (RFC 7050). Which
+//! family a connection takes is the resolver's business: mqtt_helper offers no choice.
 
 use heapless::Vec;
 
-use crate::network::{Families, Peer, PeerView};
+use crate::network::{Peer, PeerView};
 
 /// An IPv4 address in network order.
 pub type V4 = [u8; 4];
@@ -83,6 +83,10 @@ impl Prefix {
 pub struct Prefixes(Vec<Prefix, PREFIXES>);
 
 impl Prefixes {
+    pub(crate) const fn new() -> Self {
+        Self(Vec::new())
+    }
+
     /// Reads the AAAA records of `ipv4only.arpa` (RFC 7050 section 3). A prefix counts where one of the two
     /// well-known addresses stands at exactly one place of a record, or where both records agree on the place.
     pub fn discover(records: &[V6]) -> Self {
@@ -192,30 +196,4 @@ fn is_public(v4: V4) -> bool {
             | [192, 168, ..]
             | [192, 0, 0, _]
     )
-}
-
-/// An address family.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Family {
-    /// IPv4.
-    V4,
-    /// IPv6, NAT64 included.
-    V6,
-}
-
-/// Which family to try next: IPv6 first (RFC 6724), the one that worked last time again, the other one after
-/// a failure. `None` where there is neither.
-pub fn next_family(available: Families, last: Option<(Family, bool)>) -> Option<Family> {
-    let preferred = match last {
-        Some((family, true)) => family,
-        Some((Family::V6, false)) => Family::V4,
-        Some((Family::V4, false)) | None => Family::V6,
-    };
-    match (preferred, available.v4, available.v6) {
-        (Family::V6, _, true) => Some(Family::V6),
-        (Family::V4, true, _) => Some(Family::V4),
-        (_, true, _) => Some(Family::V4),
-        (_, _, true) => Some(Family::V6),
-        _ => None,
-    }
 }

@@ -89,6 +89,15 @@ pub struct Timeouts {
 }
 
 impl Timeouts {
+    pub(crate) const NONE: Self = Self {
+        connack: Duration::ZERO,
+        suback: Duration::ZERO,
+        puback: Duration::ZERO,
+        response: Duration::ZERO,
+        method: Duration::ZERO,
+        silence: Duration::ZERO,
+    };
+
     /// 30 s for each; 60 s for PUBACK.
     pub const fn new() -> Self {
         Self {

@@ -1,7 +1,5 @@
 //! The Device Provisioning Service.
 
-use core::str::FromStr;
-
 use heapless::{String, Vec};
 
 use crate::error::ConfigError;
@@ -165,43 +163,93 @@ impl Failure {
     }
 }
 
-impl Registration {
-    pub(crate) fn new(config: &Config<'_>, assigned: bool) -> Result<Self, ConfigError> {
-        let is_scope = !config.id_scope.is_empty()
-            && config
+impl Config<'_> {
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        let is_scope = (1..=ID_SCOPE_MAX).contains(&self.id_scope.len())
+            && self
                 .id_scope
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
         if !is_scope {
             return Err(ConfigError::IdScope);
         }
-        if !is_registration_id(config.registration_id) {
+        if !is_registration_id(self.registration_id) {
             return Err(ConfigError::RegistrationId);
         }
-        if !identity::is_hostname(config.hostname) {
+        if !identity::is_hostname(self.hostname) {
             return Err(ConfigError::Hostname);
         }
-        let payload = config.payload.unwrap_or_default();
-        if config.payload.is_some() && !json::is_valid(payload) {
+        let is_payload = self
+            .payload
+            .is_none_or(|payload| payload.len() <= PAYLOAD_MAX && json::is_valid(payload));
+        if !is_payload {
             return Err(ConfigError::ProvisioningPayload);
         }
-        Ok(Self {
-            id_scope: String::from_str(config.id_scope).map_err(|_| ConfigError::IdScope)?,
-            hostname: String::from_str(config.hostname).map_err(|_| ConfigError::Hostname)?,
-            registration_id: String::from_str(config.registration_id)
-                .map_err(|_| ConfigError::RegistrationId)?,
-            payload: Vec::from_slice(payload).map_err(|_| ConfigError::ProvisioningPayload)?,
-            limits: (
-                config.reprovision_after,
-                config.reprovision_after_authorisation,
-            ),
+        Ok(())
+    }
+
+    pub(crate) fn longest_connect(&self, client_type: &str) -> usize {
+        self.id_scope.len()
+            + 2 * self.registration_id.len()
+            + "/registrations//api-version=&ClientVersion=".len()
+            + API_VERSION.len()
+            + percent::encoded_len(client_type)
+    }
+}
+
+impl Config<'_> {
+    pub(crate) fn names(&self) -> [&[u8]; 4] {
+        [
+            self.id_scope.as_bytes(),
+            self.hostname.as_bytes(),
+            self.registration_id.as_bytes(),
+            self.payload.unwrap_or_default(),
+        ]
+    }
+}
+
+impl Registration {
+    /// None that could be made.
+    pub(crate) const fn new() -> Self {
+        Self {
+            id_scope: String::new(),
+            hostname: String::new(),
+            registration_id: String::new(),
+            payload: Vec::new(),
+            limits: (0, 0),
             failures: (0, 0),
-            due: !assigned,
+            due: false,
             operation_id: String::new(),
             step: Step::Request,
             polls: 0,
             throttled: 0,
-        })
+        }
+    }
+
+    /// Copies what was checked.
+    pub(crate) fn set(&mut self, config: Option<&Config<'_>>, assigned: bool) {
+        let Some(config) = config else {
+            self.id_scope.clear();
+            return;
+        };
+        identity::copy(&mut self.id_scope, config.id_scope);
+        identity::copy(&mut self.hostname, config.hostname);
+        identity::copy(&mut self.registration_id, config.registration_id);
+        self.payload.clear();
+        let _ = self
+            .payload
+            .extend_from_slice(config.payload.unwrap_or_default());
+        self.limits = (
+            config.reprovision_after,
+            config.reprovision_after_authorisation,
+        );
+        self.failures = (0, 0);
+        self.due = !assigned;
+    }
+
+    /// Whether there is one: the ID scope is never empty then.
+    pub(crate) fn is_set(&self) -> bool {
+        !self.id_scope.is_empty()
     }
 
     /// What it was made with: ID scope, host name, registration id and payload.
@@ -268,14 +316,6 @@ impl Registration {
 
     pub(crate) fn registration_id(&self) -> &str {
         &self.registration_id
-    }
-
-    pub(crate) fn longest_connect(&self, client_type: &str) -> usize {
-        self.id_scope.len()
-            + 2 * self.registration_id.len()
-            + "/registrations//api-version=&ClientVersion=".len()
-            + API_VERSION.len()
-            + percent::encoded_len(client_type)
     }
 
     pub(crate) fn write_user_name(
@@ -449,9 +489,9 @@ fn error_code(json: &[u8]) -> u32 {
 /// It goes into a topic as it is.
 fn is_operation_id(text: &str) -> bool {
     !text.is_empty()
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-._~:".contains(&byte))
+        && text.bytes().all(|byte| {
+            byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b':')
+        })
 }
 
 /// <https://learn.microsoft.com/azure/iot-dps/concepts-service#registration-id>
@@ -459,7 +499,7 @@ fn is_registration_id(text: &str) -> bool {
     text.len() <= NAME_MAX
         && text
             .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-._:".contains(&byte))
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b':'))
         && text
             .bytes()
             .last()

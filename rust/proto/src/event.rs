@@ -94,13 +94,20 @@ pub enum Event<'a> {
 const EVENTS: usize = 8;
 
 /// The queue behind [`Client::poll_event`](crate::Client::poll_event).
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Events {
     queue: heapless::Deque<Event<'static>, EVENTS>,
     lost: u32,
 }
 
 impl Events {
+    pub(crate) const fn new() -> Self {
+        Self {
+            queue: heapless::Deque::new(),
+            lost: 0,
+        }
+    }
+
     pub(crate) fn push(&mut self, event: Event<'static>) {
         if self.queue.push_back(event).is_err() {
             self.lost = self.lost.wrapping_add(1);

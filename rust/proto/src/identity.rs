@@ -1,7 +1,5 @@
 //! Who we are at the hub, and the texts that say so.
 
-use core::str::FromStr;
-
 use heapless::String;
 
 use crate::config::Config;
@@ -21,11 +19,19 @@ pub(crate) struct Identity {
     pub(crate) device_id: String<NAME_MAX>,
     module_id: String<NAME_MAX>,
     model_id: Option<&'static str>,
-    client_type: &'static str,
+    client_type: Option<&'static str>,
 }
 
-impl Identity {
-    pub(crate) fn new(config: &Config<'_>) -> Result<Self, ConfigError> {
+/// The same, borrowed: of a configuration that was checked, or of an identity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Names<'a> {
+    hostname: &'a str,
+    device_id: &'a str,
+    module_id: &'a str,
+}
+
+impl<'a> Names<'a> {
+    pub(crate) fn new(config: &Config<'a>) -> Result<Self, ConfigError> {
         let (hostname, device_id) = match (&config.dps, &config.assignment) {
             (Some(_), Some(assignment))
                 if is_assignment(assignment.hostname, assignment.device_id) =>
@@ -47,21 +53,86 @@ impl Identity {
         if config.module_id.is_some() && !is_id(module_id) {
             return Err(ConfigError::ModuleId);
         }
-        let copy = |text, error| String::from_str(text).map_err(|_| error);
         Ok(Self {
-            hostname: copy(hostname, ConfigError::Hostname)?,
-            device_id: copy(device_id, ConfigError::DeviceId)?,
-            module_id: copy(module_id, ConfigError::ModuleId)?,
-            model_id: config.model_id,
-            client_type: config.client_type,
+            hostname,
+            device_id,
+            module_id,
         })
     }
 
-    /// Whether host name, device and module are the same.
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
-        self.hostname == other.hostname
-            && self.device_id == other.device_id
-            && self.module_id == other.module_id
+    pub(crate) fn is_assigned(&self) -> bool {
+        !self.hostname.is_empty()
+    }
+
+    /// The longest client id and user name that these can come to, DPS's answer included.
+    pub(crate) fn longest_connect(&self, config: &Config<'_>) -> usize {
+        let dps = config.dps.is_some();
+        let names = if dps {
+            2 * NAME_MAX
+        } else {
+            self.hostname.len() + self.device_id.len()
+        };
+        let module = if self.module_id.is_empty() {
+            0
+        } else {
+            self.module_id.len() + 1
+        };
+        let device = if dps { NAME_MAX } else { self.device_id.len() };
+        let model = config
+            .model_id
+            .map_or(0, |model| "&model-id=".len() + percent::encoded_len(model));
+        let user_name = names
+            + module
+            + "//?api-version=&DeviceClientType=".len()
+            + API_VERSION.len()
+            + percent::encoded_len(config.client_type)
+            + model;
+        user_name + device + module
+    }
+
+    pub(crate) fn telemetry_topic_len(&self) -> usize {
+        let module = if self.module_id.is_empty() {
+            0
+        } else {
+            "/modules/".len() + self.module_id.len()
+        };
+        // A device id that DPS has yet to give may be as long as any.
+        let device = if self.device_id.is_empty() {
+            NAME_MAX
+        } else {
+            self.device_id.len()
+        };
+        "devices//messages/events/".len() + device + module
+    }
+}
+
+impl Identity {
+    /// Nobody.
+    pub(crate) const fn new() -> Self {
+        Self {
+            hostname: String::new(),
+            device_id: String::new(),
+            module_id: String::new(),
+            model_id: None,
+            client_type: None,
+        }
+    }
+
+    pub(crate) fn names(&self) -> Names<'_> {
+        Names {
+            hostname: &self.hostname,
+            device_id: &self.device_id,
+            module_id: &self.module_id,
+        }
+    }
+
+    /// Copies what was checked.
+    pub(crate) fn set(&mut self, names: &Names<'_>, config: &Config<'_>) {
+        copy(&mut self.hostname, names.hostname);
+        copy(&mut self.device_id, names.device_id);
+        copy(&mut self.module_id, names.module_id);
+        self.model_id = config.model_id;
+        self.client_type = Some(config.client_type);
     }
 
     /// What DPS has assigned; `false`, and nothing is changed, where these cannot be names.
@@ -69,13 +140,8 @@ impl Identity {
         if !is_assignment(hostname, device_id) {
             return false;
         }
-        let (Ok(hostname), Ok(device_id)) =
-            (String::from_str(hostname), String::from_str(device_id))
-        else {
-            return false;
-        };
-        self.hostname = hostname;
-        self.device_id = device_id;
+        copy(&mut self.hostname, hostname);
+        copy(&mut self.device_id, device_id);
         true
     }
 
@@ -85,36 +151,11 @@ impl Identity {
     }
 
     pub(crate) fn client_type(&self) -> &'static str {
-        self.client_type
+        self.client_type.unwrap_or_default()
     }
 
     pub(crate) fn is_module(&self) -> bool {
         !self.module_id.is_empty()
-    }
-
-    /// The longest client id and user name that this configuration can come to, DPS's answer included.
-    pub(crate) fn longest_connect(&self, dps: bool) -> usize {
-        let names = if dps {
-            2 * NAME_MAX
-        } else {
-            self.hostname.len() + self.device_id.len()
-        };
-        let module = if self.is_module() {
-            self.module_id.len() + 1
-        } else {
-            0
-        };
-        let device = if dps { NAME_MAX } else { self.device_id.len() };
-        let model = self
-            .model_id
-            .map_or(0, |model| "&model-id=".len() + percent::encoded_len(model));
-        let user_name = names
-            + module
-            + "//?api-version=&DeviceClientType=".len()
-            + API_VERSION.len()
-            + percent::encoded_len(self.client_type)
-            + model;
-        user_name + device + module
     }
 
     pub(crate) fn write_client_id(&self, writer: &mut Writer<'_>) -> Result<(), Full> {
@@ -129,9 +170,9 @@ impl Identity {
         writer.texts(&[&self.hostname, "/"])?;
         self.write_client_id(writer)?;
         writer.texts(&["/?api-version=", API_VERSION])?;
-        if !self.client_type.is_empty() {
+        if !self.client_type().is_empty() {
             writer.text("&DeviceClientType=")?;
-            writer.encoded(self.client_type)?;
+            writer.encoded(self.client_type())?;
         }
         if let Some(model) = self.model_id {
             writer.text("&model-id=")?;
@@ -148,21 +189,12 @@ impl Identity {
         }
         writer.text("/messages/events/")
     }
+}
 
-    pub(crate) fn telemetry_topic_len(&self) -> usize {
-        let module = if self.is_module() {
-            "/modules/".len() + self.module_id.len()
-        } else {
-            0
-        };
-        // A device id that DPS has yet to give may be as long as any.
-        let device = if self.device_id.is_empty() {
-            NAME_MAX
-        } else {
-            self.device_id.len()
-        };
-        "devices//messages/events/".len() + device + module
-    }
+/// For a text that was checked to fit; one that does not is left out, so that a cut one is never taken for a name.
+pub(crate) fn copy<const N: usize>(target: &mut String<N>, text: &str) {
+    target.clear();
+    let _ = target.push_str(text);
 }
 
 /// Whether these can be what DPS assigned.
@@ -181,7 +213,24 @@ pub(crate) fn is_hostname(text: &str) -> bool {
 /// The hub's rule for ids, without `/`, `+` and `#`, which a topic name cannot carry.
 fn is_id(text: &str) -> bool {
     (1..=NAME_MAX).contains(&text.len())
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-.%_*?!(),:=@$'".contains(&byte))
+        && text.bytes().all(|byte| {
+            byte.is_ascii_alphanumeric()
+                || matches!(
+                    byte,
+                    b'-' | b'.'
+                        | b'%'
+                        | b'_'
+                        | b'*'
+                        | b'?'
+                        | b'!'
+                        | b'('
+                        | b')'
+                        | b','
+                        | b':'
+                        | b'='
+                        | b'@'
+                        | b'$'
+                        | b'\''
+                )
+        })
 }

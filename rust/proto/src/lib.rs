@@ -68,6 +68,7 @@ pub mod fota;
 mod id;
 mod identity;
 mod json;
+mod maybe;
 mod methods;
 pub mod network;
 pub mod outbox;

@@ -133,7 +133,8 @@ pub(crate) fn write_answer_topic(
 
 /// A name as it came, split into component and command.
 pub(crate) fn split_name(name: &str) -> (Option<&str>, &str) {
-    match name.split_once('*') {
+    let star = name.bytes().position(|byte| byte == b'*');
+    match star.and_then(|at| Some((name.get(..at)?, name.get(at + 1..)?))) {
         Some((component, command)) if !component.is_empty() => (Some(component), command),
         _ => (None, name),
     }

@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use crate::event::{Event as ClientEvent, Events};
+use crate::maybe::Maybe;
 use crate::time::Instant;
 
 /// What the modem reported.
@@ -180,15 +181,15 @@ pub(crate) enum Change {
 #[derive(Debug)]
 pub(crate) struct Gate {
     config: GateConfig,
-    /// `Some(roaming)` where registered.
-    registered: Option<bool>,
+    /// Whether roaming, where registered.
+    registered: Maybe<bool>,
     active: bool,
     suspended: bool,
     allowed: Allowed,
     v6: V6,
     waiting: Option<Instant>,
     /// As last told to the application.
-    open: Option<Families>,
+    open: Maybe<Families>,
 }
 
 /// What the network allows.
@@ -211,24 +212,33 @@ impl Gate {
     pub(crate) const fn new(config: GateConfig) -> Self {
         Self {
             config,
-            registered: None,
+            registered: Maybe::Nothing,
             active: false,
             suspended: false,
             allowed: Allowed::Both,
             v6: V6::Pending,
             waiting: None,
-            open: None,
+            open: Maybe::Nothing,
         }
+    }
+
+    /// All zeros.
+    pub(crate) const fn unconfigured() -> Self {
+        Self::new(GateConfig {
+            enabled: false,
+            dual_stack: Duration::ZERO,
+            ipv6_only: Duration::ZERO,
+        })
     }
 
     /// Whether there is something to connect over.
     pub(crate) fn is_open(&self) -> bool {
-        !self.config.enabled || (self.open.is_some() && !self.suspended)
+        !self.config.enabled || (self.open.get().is_some() && !self.suspended)
     }
 
     /// Whether the modem is to be switched on by us.
     pub(crate) fn wants_attach(&self) -> bool {
-        self.config.enabled && self.registered.is_none() && !self.active
+        self.config.enabled && self.registered.get().is_none() && !self.active
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
@@ -242,20 +252,20 @@ impl Gate {
         let mut lost = None;
         match fact {
             Fact::Registered { roaming } => {
-                if self.registered != Some(roaming) {
+                if self.registered != Maybe::Some(roaming) {
                     events.push(ClientEvent::Network(Event::Registered { roaming }));
                 }
-                self.registered = Some(roaming);
+                self.registered = Maybe::Some(roaming);
             }
             Fact::NotRegistered | Fact::Searching => {
-                self.registered = None;
+                self.registered = Maybe::Nothing;
             }
             Fact::Denied => {
-                self.registered = None;
+                self.registered = Maybe::Nothing;
                 events.push(ClientEvent::Network(Event::Refused(RefusedReason::Denied)));
             }
             Fact::UiccFail => {
-                self.registered = None;
+                self.registered = Maybe::Nothing;
                 events.push(ClientEvent::Network(Event::Refused(
                     RefusedReason::UiccFail,
                 )));
@@ -274,7 +284,7 @@ impl Gate {
             Fact::Esm(_) => {}
             Fact::Ipv6Up => self.v6 = V6::Up,
             Fact::Ipv6Down => {
-                if self.open.is_some_and(|families| !families.v4) {
+                if self.open.get().is_some_and(|families| !families.v4) {
                     lost = Some(LostReason::Ipv6Down);
                 }
                 if self.v6 != V6::Failed {
@@ -288,7 +298,7 @@ impl Gate {
             Fact::Resumed => self.suspended = false,
             Fact::Deactivated => lost = Some(LostReason::Deactivated),
             Fact::Detached => {
-                self.registered = None;
+                self.registered = Maybe::Nothing;
                 lost = Some(LostReason::Detached);
             }
         }
@@ -319,7 +329,7 @@ impl Gate {
     /// Reads what there is from all that is known, and tells the application what has changed.
     fn read(&mut self, now: Instant, lost: Option<LostReason>, events: &mut Events) {
         let v4 = self.allowed != Allowed::V6;
-        let open = if self.registered.is_none() || !self.active {
+        let open = if self.registered.get().is_none() || !self.active {
             None
         } else {
             match self.v6 {
@@ -330,7 +340,7 @@ impl Gate {
                     // Nothing else will come by itself: after a while it is tried all the same.
                     let again = now + self.config.ipv6_only;
                     self.waiting = self.waiting.or(Some(again));
-                    if self.open.is_none() {
+                    if self.open.get().is_none() {
                         return;
                     }
                     None
@@ -345,12 +355,12 @@ impl Gate {
         if self.v6 != V6::Failed || open.is_some() {
             self.waiting = None;
         }
-        if open == self.open {
+        if open == self.open.get() {
             return;
         }
         let event = match open {
             Some(families) => {
-                if self.open.is_none() && self.allowed == Allowed::V4 && !families.v6 {
+                if self.open.get().is_none() && self.allowed == Allowed::V4 && !families.v6 {
                     events.push(ClientEvent::Network(Event::Ipv6NotComing(
                         NoIpv6Reason::Ipv4Only,
                     )));
@@ -360,7 +370,7 @@ impl Gate {
             None => Event::Lost(lost.unwrap_or(LostReason::NotRegistered)),
         };
         events.push(ClientEvent::Network(event));
-        self.open = open;
+        self.open = open.map_or(Maybe::Nothing, Maybe::Some);
     }
 
     fn wait(&mut self, now: Instant, events: &mut Events) {

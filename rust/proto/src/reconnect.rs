@@ -18,6 +18,14 @@ pub struct Policy {
 }
 
 impl Policy {
+    pub(crate) const NONE: Self = Self {
+        min: Duration::ZERO,
+        max: Duration::ZERO,
+        authorisation_min: Duration::ZERO,
+        authorisation_max: Duration::ZERO,
+        stable_after: Duration::ZERO,
+    };
+
     /// 1 s to 10 min; 30 s to 1 h after an authorisation failure; good after 1 min.
     pub const fn new() -> Self {
         Self {
@@ -67,7 +75,11 @@ impl Policy {
 fn millis(duration: Duration) -> u32 {
     u32::try_from(duration.as_secs())
         .ok()
-        .and_then(|seconds| seconds.checked_mul(1000)?.checked_add(duration.subsec_millis()))
+        .and_then(|seconds| {
+            seconds
+                .checked_mul(1000)?
+                .checked_add(duration.subsec_millis())
+        })
         .unwrap_or(u32::MAX)
 }
 

@@ -69,3 +69,21 @@ pub struct Counters {
     /// Events lost because nobody drained them.
     pub events_lost: u32,
 }
+
+impl Counters {
+    pub(crate) const fn new() -> Self {
+        Self {
+            connects: 0,
+            connected: 0,
+            accepted: 0,
+            published: 0,
+            acknowledged: 0,
+            resent: 0,
+            dropped: 0,
+            bytes_sent: 0,
+            bytes_received: 0,
+            oversize: 0,
+            events_lost: 0,
+        }
+    }
+}

@@ -109,9 +109,10 @@ impl Telemetry<'_> {
         }
         let mut size = self.payload.len();
         let mut bag = 0usize;
-        for (name, value) in self.system.present() {
+        for (name, value) in SYSTEM.iter().zip(self.system.values()) {
+            let Some(value) = value else { continue };
             size = size.saturating_add(value.len());
-            bag += name.len() + 2 + percent::encoded_len(value);
+            bag += name.len() + 1 + percent::encoded_len(value);
         }
         for property in self.properties {
             if property.name.is_empty() {
@@ -132,9 +133,10 @@ impl Telemetry<'_> {
 
     pub(crate) fn write_bag(&self, writer: &mut Writer<'_>) -> Result<(), Full> {
         let start = writer.len();
-        for (name, value) in self.system.present() {
+        for (name, value) in SYSTEM.iter().zip(self.system.values()) {
+            let Some(value) = value else { continue };
             separate(writer, start)?;
-            writer.texts(&[name, "="])?;
+            writer.text(name)?;
             writer.encoded(value)?;
         }
         for property in self.properties {
@@ -150,25 +152,38 @@ impl Telemetry<'_> {
 }
 
 impl<'a> SystemProperties<'a> {
-    /// Those that are set, by their names on the wire.
-    fn present(&self) -> impl Iterator<Item = (&'static str, &'a str)> {
+    /// In the order of [`SYSTEM`].
+    fn values(&self) -> [Option<&'a str>; SYSTEM.len()] {
         [
-            ("%24.mid", self.message_id),
-            ("%24.cid", self.correlation_id),
-            ("%24.uid", self.user_id),
-            ("%24.ct", self.content_type),
-            ("%24.ce", self.content_encoding),
-            ("%24.ctime", self.creation_time),
-            ("%24.exp", self.expiry),
-            ("%24.sub", self.component),
-            ("%24.on", self.output),
-            ("%24.ifid", self.interface_id),
-            ("%24.schema", self.schema),
+            self.message_id,
+            self.correlation_id,
+            self.user_id,
+            self.content_type,
+            self.content_encoding,
+            self.creation_time,
+            self.expiry,
+            self.component,
+            self.output,
+            self.interface_id,
+            self.schema,
         ]
-        .into_iter()
-        .filter_map(|(name, value)| Some((name, value?)))
     }
 }
+
+/// The names of the system properties on the wire.
+const SYSTEM: [&str; 11] = [
+    "%24.mid=",
+    "%24.cid=",
+    "%24.uid=",
+    "%24.ct=",
+    "%24.ce=",
+    "%24.ctime=",
+    "%24.exp=",
+    "%24.sub=",
+    "%24.on=",
+    "%24.ifid=",
+    "%24.schema=",
+];
 
 fn separate(writer: &mut Writer<'_>, start: usize) -> Result<(), Full> {
     if writer.len() == start {
@@ -180,7 +195,27 @@ fn separate(writer: &mut Writer<'_>, start: usize) -> Result<(), Full> {
 
 fn is_message_id(id: &str) -> bool {
     id.len() <= MESSAGE_ID_MAX
-        && id
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-:.+%_#*?!(),=@;$'".contains(&byte))
+        && id.bytes().all(|byte| {
+            byte.is_ascii_alphanumeric()
+                || matches!(
+                    byte,
+                    b'-' | b':'
+                        | b'.'
+                        | b'+'
+                        | b'%'
+                        | b'_'
+                        | b'#'
+                        | b'*'
+                        | b'?'
+                        | b'!'
+                        | b'('
+                        | b')'
+                        | b','
+                        | b'='
+                        | b'@'
+                        | b';'
+                        | b'$'
+                        | b'\''
+                )
+        })
 }

@@ -60,9 +60,23 @@ mod tests {
 
     #[test]
     fn divides_as_the_compiler_does() {
-        for number in [0, 1, 9, 10, 999, 65_535, 65_536, 4_294_967_296, u64::MAX - 1, u64::MAX] {
+        for number in [
+            0,
+            1,
+            9,
+            10,
+            999,
+            65_535,
+            65_536,
+            4_294_967_296,
+            u64::MAX - 1,
+            u64::MAX,
+        ] {
             for divisor in [1, 7, 10, 1000, 65_535] {
-                let expected = (number / u64::from(divisor), (number % u64::from(divisor)) as u32);
+                let expected = (
+                    number / u64::from(divisor),
+                    (number % u64::from(divisor)) as u32,
+                );
                 assert_eq!(divide(number, divisor), expected, "{number} / {divisor}");
             }
         }

@@ -40,8 +40,8 @@ const ALL: [Timer; 11] = [
     Timer::Dps,
 ];
 
-/// A moment that never comes: the timer is off.
-const NEVER: Instant = Instant::from_millis(u64::MAX);
+/// The timer is off: nothing waits for the moment of the boot.
+const OFF: Instant = Instant::from_millis(0);
 
 /// When each is due.
 #[derive(Debug)]
@@ -49,24 +49,25 @@ pub(crate) struct Timers([Instant; ALL.len()]);
 
 impl Timers {
     pub(crate) const fn new() -> Self {
-        Self([NEVER; ALL.len()])
+        Self([OFF; ALL.len()])
     }
 
     pub(crate) fn start(&mut self, timer: Timer, at: Instant) {
+        self.set(timer, at.max(Instant::from_millis(1)));
+    }
+
+    fn set(&mut self, timer: Timer, at: Instant) {
         if let Some(slot) = self.0.get_mut(timer as usize) {
             *slot = at;
         }
     }
 
     pub(crate) fn stop(&mut self, timer: Timer) {
-        self.start(timer, NEVER);
+        self.set(timer, OFF);
     }
 
     pub(crate) fn at(&self, timer: Timer) -> Option<Instant> {
-        self.0
-            .get(timer as usize)
-            .copied()
-            .filter(|at| *at != NEVER)
+        self.0.get(timer as usize).copied().filter(|at| *at != OFF)
     }
 
     /// Whether it runs and has not come.
@@ -84,6 +85,6 @@ impl Timers {
     }
 
     pub(crate) fn next(&self) -> Option<Instant> {
-        self.0.iter().copied().min().filter(|at| *at != NEVER)
+        self.0.iter().copied().filter(|at| *at != OFF).min()
     }
 }

@@ -1,6 +1,8 @@
 //! Uses each function of the library once, with arguments that the compiler does not know: what the library costs an
 //! application, without one. `take` and `give` are C's.
 
+use core::time::Duration;
+
 use iothub::{Event, MethodResponse, Property, Telemetry, network};
 
 unsafe extern "C" {
@@ -11,6 +13,8 @@ unsafe extern "C" {
 pub(crate) fn run() {
     take(usize::from(iothub::start(on_event).is_ok()));
     take(usize::from(iothub::connect().is_ok()));
+    let ready = |event: &Event<'static>| matches!(event, Event::Ready).then_some(());
+    take(usize::from(iothub::wait_for(Duration::from_secs(60), ready).is_some()));
     loop {
         let (text, number) = (text(), give()[0]);
         let property = Property {

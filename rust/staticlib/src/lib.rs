@@ -1,10 +1,13 @@
 //! The device crates as a static library, to see what they need and how large they are.
 #![no_std]
 
-#[cfg(not(feature = "application"))]
+#[cfg(not(any(feature = "application", feature = "qemu")))]
 mod caller;
+#[cfg(feature = "qemu")]
+mod qemu;
 
 /// As the shell in `rust/firmware` does it.
+#[cfg(not(feature = "qemu"))]
 #[unsafe(no_mangle)]
 extern "C" fn rust_main() {
     if log::set_logger(&iothub::Logger).is_ok() {
@@ -19,6 +22,7 @@ extern "C" fn rust_main() {
     caller::run();
 }
 
+#[cfg(not(feature = "qemu"))]
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
     loop {

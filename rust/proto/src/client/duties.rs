@@ -8,6 +8,7 @@ use crate::dps;
 use crate::error::Disconnect;
 use crate::event::Event;
 use crate::id::{CommandId, Errno, MessageId, RequestId};
+use crate::maybe::Maybe;
 use crate::outbox::{Kind, Record};
 use crate::time::Instant;
 use crate::timer::Timer;
@@ -58,13 +59,13 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
         now: Instant,
         buffer: &'b mut [u8],
     ) -> Option<(CommandId, Command<'b>)> {
-        if self.in_hand.is_some() {
+        if self.in_hand.get().is_some() {
             return None;
         }
         let (duty, command) = self.next_duty(now, Writer::new(buffer))?;
         let id = CommandId(self.next_command);
         self.next_command = self.next_command.wrapping_add(1);
-        self.in_hand = Some((id, duty));
+        self.in_hand = Maybe::Some((id, duty));
         Some((id, command))
     }
 
@@ -119,14 +120,8 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
 
     /// When to call `handle_timeout`, unless something else happens before.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        [
-            self.timers.next(),
-            self.gate.poll_timeout(),
-            self.calls.poll_timeout(),
-        ]
-        .into_iter()
-        .flatten()
-        .min()
+        let next = earlier(self.timers.next(), self.gate.poll_timeout());
+        earlier(next, self.calls.poll_timeout())
     }
 
     fn next_duty<'b>(&mut self, now: Instant, writer: Writer<'b>) -> Option<(Duty, Command<'b>)> {
@@ -187,10 +182,10 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
         self.state = State::Opening(target);
         self.timers.stop(Timer::Backoff);
         self.last_connect = Some(now);
-        self.peer = None;
-        self.status.counters.connects = self.status.counters.connects.wrapping_add(1);
+        self.over_v6 = false;
+        self.counters.connects = self.counters.connects.wrapping_add(1);
         self.events.push(Event::Connecting {
-            attempt: self.status.attempts.saturating_add(1),
+            attempt: self.attempts.saturating_add(1),
         });
         let command = Command::Connect {
             hostname: CStr::from_bytes_with_nul(hostname.as_bytes()).unwrap_or_default(),
@@ -288,7 +283,7 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
         cause: Disconnect,
         writer: Writer<'b>,
     ) -> Option<(Duty, Command<'b>)> {
-        let flushes = (target, cause) == (Target::Hub, Disconnect::Requested);
+        let flushes = matches!((target, cause), (Target::Hub, Disconnect::Requested));
         if flushes && self.next_record().is_some() {
             return self.record_duty(writer);
         }
@@ -333,7 +328,7 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
             }
         }
         let mut blocked = false;
-        self.outbox.find(|record| match record.kind {
+        self.outbox.find(&mut |record| match record.kind {
             _ if record.in_flight => false,
             Kind::Report => reports < WINDOW,
             Kind::Kept if messages >= WINDOW => {
@@ -367,7 +362,7 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
             Duty::Record(packet) => {
                 let found = self
                     .outbox
-                    .find(|record| record.packet == packet && !record.in_flight);
+                    .find(&mut |record| record.packet == packet && !record.in_flight);
                 if let Some(record) = found {
                     self.record_written(now, &record);
                 }
@@ -380,7 +375,7 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
         let timeouts = self.settings.timeouts;
         self.count_published(record.head_len() + record.body_len());
         if record.dup {
-            self.status.counters.resent = self.status.counters.resent.wrapping_add(1);
+            self.counters.resent = self.counters.resent.wrapping_add(1);
         }
         match record.kind {
             Kind::Kept => {
@@ -405,7 +400,7 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
     }
 
     fn count_published(&mut self, bytes: usize) {
-        let counters = &mut self.status.counters;
+        let counters = &mut self.counters;
         counters.published = counters.published.wrapping_add(1);
         counters.bytes_sent = counters.bytes_sent.wrapping_add(bytes as u32);
     }
@@ -415,7 +410,11 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
         loop {
             let id = self.next_packet;
             self.next_packet = self.next_packet.checked_add(1).unwrap_or(1);
-            if self.outbox.find(|record| record.packet == id).is_none() {
+            if self
+                .outbox
+                .find(&mut |record| record.packet == id)
+                .is_none()
+            {
                 return id;
             }
         }
@@ -446,6 +445,13 @@ fn fits<T>(written: Result<T, Full>) -> Option<T> {
         log::error!("the buffer of poll_command is smaller than Limits::transmit");
     }
     written.ok()
+}
+
+fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
 }
 
 /// What SUBSCRIBE with all filters takes.

@@ -6,6 +6,7 @@ use crate::dps;
 use crate::error::{ConnackCode, Disconnect};
 use crate::event::Event;
 use crate::id::{Errno, MessageId};
+use crate::maybe::Maybe;
 use crate::network::{Change, Fact, Peer, PeerView};
 use crate::outbox::Kind;
 use crate::time::Instant;
@@ -16,7 +17,7 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
     /// Fact: the modem reported something. May come at any time, before `connect` and before `Attach` too.
     pub fn handle_network(&mut self, now: Instant, fact: Fact) {
         let change = self.gate.handle(now, fact, &mut self.events);
-        let family_lost = fact == Fact::Ipv6Down && matches!(self.peer, Some(Peer::V6(_)));
+        let family_lost = fact == Fact::Ipv6Down && self.over_v6;
         if change == Change::Lost || family_lost {
             self.end(now, Disconnect::NetworkLost);
         }
@@ -25,7 +26,7 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
     /// Fact: the address of the last connect.
     pub fn handle_peer(&mut self, now: Instant, peer: Peer) {
         let _ = now;
-        self.peer = Some(peer);
+        self.over_v6 = matches!(peer, Peer::V6(_));
         self.events
             .push(Event::Peer(PeerView::new(peer, &self.prefixes)));
     }
@@ -47,11 +48,11 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
             self.end(now, Disconnect::Connack(code));
             return;
         }
-        self.in_hand = None;
+        self.in_hand = Maybe::Nothing;
         self.state = State::Open(target, Subscription::Due);
         self.timers.stop(Timer::Connack);
         self.heard_or_wrote(now);
-        self.status.counters.connected = self.status.counters.connected.wrapping_add(1);
+        self.counters.connected = self.counters.connected.wrapping_add(1);
         self.events.push(Event::Connected { session_present });
         self.tracker = Tracker::new();
         self.get_failures = 0;
@@ -69,7 +70,8 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
     /// Fact: SUBACK; `granted` is false if there was a 0x80 in it.
     pub fn handle_suback(&mut self, now: Instant, message_id: u16, granted: bool) {
         self.heard_or_wrote(now);
-        let in_hand = matches!(self.in_hand, Some((_, Duty::Subscribe(id))) if id == message_id);
+        let in_hand =
+            matches!(self.in_hand.get(), Some((_, Duty::Subscribe(id))) if id == message_id);
         let State::Open(target, subscription) = self.state else {
             return;
         };
@@ -82,7 +84,7 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
             return;
         }
         if in_hand {
-            self.in_hand = None;
+            self.in_hand = Maybe::Nothing;
         }
         self.state = State::Open(target, Subscription::Granted);
         self.timers.stop(Timer::Suback);
@@ -102,8 +104,8 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
     /// Fact: PUBACK.
     pub fn handle_puback(&mut self, now: Instant, message_id: u16) {
         self.heard_or_wrote(now);
-        let in_hand = self.in_hand;
-        let acknowledged = self.outbox.find(|record| {
+        let in_hand = self.in_hand.get();
+        let acknowledged = self.outbox.find(&mut |record| {
             record.kind == Kind::Kept
                 && record.packet == message_id
                 && (record.in_flight || super::is_in_hand(in_hand, message_id))
@@ -112,10 +114,10 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
             return;
         };
         if let Some((_, written)) = self.measured.take_if(|(packet, _)| *packet == message_id) {
-            self.status.round_trip = Some(now.saturating_duration_since(written));
+            self.round_trip = Maybe::Some(now.saturating_duration_since(written));
         }
         self.outbox.remove(&record);
-        self.status.counters.acknowledged = self.status.counters.acknowledged.wrapping_add(1);
+        self.counters.acknowledged = self.counters.acknowledged.wrapping_add(1);
         self.events.push(Event::Sent(MessageId(record.id)));
         self.restart(now, Timer::Puback, Kind::Kept);
     }
@@ -130,7 +132,7 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
     /// without C2D.
     pub fn handle_oversize(&mut self, now: Instant, discarded: bool) {
         self.heard_or_wrote(now);
-        self.status.counters.oversize = self.status.counters.oversize.wrapping_add(1);
+        self.counters.oversize = self.counters.oversize.wrapping_add(1);
         if !discarded {
             self.oversize = self.oversize.saturating_add(1);
         }

@@ -7,6 +7,7 @@ use crate::dps;
 use crate::error::Disconnect;
 use crate::event::Event;
 use crate::id::RequestId;
+use crate::maybe::Maybe;
 use crate::outbox::Kind;
 use crate::reconnect::Class;
 use crate::time::Instant;
@@ -58,7 +59,7 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
             Timer::Puback => self.end(now, Disconnect::PubackTimeout),
             Timer::Link => self.end(now, Disconnect::LinkSilent),
             Timer::Stable => {
-                self.status.attempts = 0;
+                self.attempts = 0;
                 self.oversize = 0;
             }
             Timer::Twin => match self.get {
@@ -82,8 +83,8 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
             State::Open(target, subscription) => (target, subscription == Subscription::Granted),
             State::Idle | State::Ending => return,
         };
-        if !matches!(self.in_hand, Some((_, Duty::Assignment))) {
-            self.in_hand = None;
+        if !matches!(self.in_hand.get(), Some((_, Duty::Assignment))) {
+            self.in_hand = Maybe::Nothing;
         }
         for timer in OF_CONNECTION {
             self.timers.stop(timer);
@@ -103,7 +104,7 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
 
         let wait = self.back_off(now, target, was_ready, cause);
         self.state = State::Ending;
-        self.status.last_disconnect = Some(cause);
+        self.last_disconnect = Maybe::Some(cause);
         // A wish for another connection, made since `disconnect`, stays.
         if !self.settings.reconnect
             && !matches!(cause, Disconnect::Provisioned | Disconnect::Requested)
@@ -132,9 +133,9 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
         );
         if is_failure {
             let class = class(cause);
-            self.status.attempts = self.status.attempts.saturating_add(1);
+            self.attempts = self.attempts.saturating_add(1);
             let random = self.random.next();
-            until = until.max(now + policy.delay(self.status.attempts, class, random));
+            until = until.max(now + policy.delay(self.attempts, class, random));
             let assigned = !self.identity.hostname.is_empty();
             if let Some(registration) = self.dps() {
                 match target {
@@ -163,12 +164,12 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
 
     /// Starts the timer of a platform call that failed.
     pub(super) fn pause(&mut self, now: Instant, timer: Timer) {
-        self.status.attempts = self.status.attempts.saturating_add(1);
+        self.attempts = self.attempts.saturating_add(1);
         let random = self.random.next();
         let delay = self
             .settings
             .backoff
-            .delay(self.status.attempts, Class::Transient, random);
+            .delay(self.attempts, Class::Transient, random);
         self.timers.start(timer, now + delay);
     }
 
@@ -208,7 +209,7 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
     fn report_timeout(&mut self, now: Instant) {
         let oldest = self
             .outbox
-            .find(|record| record.kind == Kind::Report && record.in_flight);
+            .find(&mut |record| record.kind == Kind::Report && record.in_flight);
         if let Some(record) = oldest {
             self.outbox.remove(&record);
             self.events.push(Event::ReportFailed {
@@ -228,7 +229,7 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
         };
         let more = self
             .outbox
-            .find(|record| record.kind == kind && record.in_flight);
+            .find(&mut |record| record.kind == kind && record.in_flight);
         match more {
             Some(_) => self.timers.start(timer, now + wait),
             None => self.timers.stop(timer),

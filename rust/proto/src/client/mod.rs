@@ -9,17 +9,18 @@ use core::time::Duration;
 
 use crate::address::Prefixes;
 use crate::config::{Config, Limits, Timeouts};
-use crate::dps::Registration;
+use crate::dps::{self, Registration};
 use crate::error::{Capacity, ConfigError, Disconnect, Error, InvalidRequest};
 use crate::event::{Event, Events};
 use crate::id::{CommandId, MessageId, MethodId, RequestId};
-use crate::identity::Identity;
+use crate::identity::{Identity, Names};
 use crate::json;
+use crate::maybe::Maybe;
 use crate::methods::{self, Calls, MethodResponse};
-use crate::network::{Gate, Peer};
+use crate::network::Gate;
 use crate::outbox::{self, Kind, Outbox};
 use crate::reconnect::{self, Random};
-use crate::status::{Phase, Status};
+use crate::status::{Counters, Phase, Status};
 use crate::telemetry::{Qos, Telemetry};
 use crate::time::Instant;
 use crate::timer::{Timer, Timers};
@@ -30,39 +31,45 @@ use crate::writer::Writer;
 ///
 /// `OUTBOX` is the size of the outbox in bytes; a message takes its body, its property bag and 16 bytes.
 /// Without `DPS` the code for it is not linked, and a configuration with it is refused.
+// What is used most comes first, the large last: instructions with small offsets are short.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Client<const OUTBOX: usize, const DPS: bool = true> {
-    identity: Identity,
-    settings: Settings,
-    registration: Option<Registration>,
-    gate: Gate,
     state: State,
+    in_hand: Maybe<(CommandId, Duty)>,
     /// The application wants to be connected.
     wanted: bool,
     attach: Attach,
     assignment: AssignmentDuty,
-    in_hand: Option<(CommandId, Duty)>,
-    timers: Timers,
-    outbox: Outbox<OUTBOX>,
     get: Get,
     /// Failed requests for the document in a row, on this connection.
     get_failures: u32,
-    tracker: Tracker,
-    calls: Calls,
-    events: Events,
-    random: Random,
-    last_connect: Option<Instant>,
-    peer: Option<Peer>,
-    prefixes: Prefixes,
     /// Messages larger than the payload buffer, in a row.
     oversize: u32,
-    /// The packet whose round trip is measured.
-    measured: Option<(u16, Instant)>,
     next_message: u32,
     next_request: u32,
     next_command: u32,
     next_packet: u16,
-    status: Status,
+    gate: Gate,
+    settings: Settings,
+    timers: Timers,
+    tracker: Tracker,
+    random: Random,
+    last_connect: Option<Instant>,
+    /// The last connect went to an IPv6 address.
+    over_v6: bool,
+    /// The packet whose round trip is measured.
+    measured: Option<(u16, Instant)>,
+    attempts: u32,
+    last_disconnect: Maybe<Disconnect>,
+    round_trip: Maybe<Duration>,
+    counters: Counters,
+    prefixes: Prefixes,
+    calls: Calls,
+    events: Events,
+    identity: Identity,
+    registration: Registration,
+    outbox: Outbox<OUTBOX>,
 }
 
 /// What is copied from [`Config`] as it is.
@@ -79,6 +86,7 @@ struct Settings {
 
 /// Where the connection is. It moves on when the command has succeeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 enum State {
     /// There is none, and mqtt_helper's thread is not in its loop.
     Idle,
@@ -152,6 +160,63 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
     ///
     /// Fails with a [`ConfigError`] that names the field.
     pub fn new(config: &Config<'_>) -> Result<Self, ConfigError> {
+        let mut client = Self::unconfigured();
+        client.configure(config)?;
+        Ok(client)
+    }
+
+    /// A client that cannot do anything before [`Client::configure`], for a place in static memory: a client is too
+    /// large for the stack of a device. It is all zeros, and so takes no flash.
+    pub const fn unconfigured() -> Self {
+        Self {
+            state: State::Idle,
+            in_hand: Maybe::Nothing,
+            wanted: false,
+            attach: Attach::Due,
+            assignment: AssignmentDuty::None,
+            get: Get::Idle,
+            get_failures: 0,
+            oversize: 0,
+            next_message: 0,
+            next_request: 0,
+            next_command: 0,
+            next_packet: 0,
+            gate: Gate::unconfigured(),
+            settings: Settings {
+                keep_alive: Duration::ZERO,
+                backoff: reconnect::Policy::NONE,
+                timeouts: Timeouts::NONE,
+                outbox: outbox::Policy::Reject,
+                reconnect: false,
+                request_twin: false,
+                limits: Limits {
+                    packet: 0,
+                    transmit: 0,
+                },
+            },
+            timers: Timers::new(),
+            tracker: Tracker::new(),
+            random: Random::new(0),
+            last_connect: None,
+            over_v6: false,
+            measured: None,
+            attempts: 0,
+            last_disconnect: Maybe::Nothing,
+            round_trip: Maybe::Nothing,
+            counters: Counters::new(),
+            prefixes: Prefixes::new(),
+            calls: Calls::new(),
+            events: Events::new(),
+            identity: Identity::new(),
+            registration: Registration::new(),
+            outbox: Outbox::new(),
+        }
+    }
+
+    /// What [`Client::new`] does, in place. Before anything else, and once.
+    ///
+    /// Fails as [`Client::new`]; then the client is as it was.
+    pub fn configure(&mut self, config: &Config<'_>) -> Result<(), ConfigError> {
         if config.keep_alive > config.keep_alive_limit {
             return Err(ConfigError::KeepAlive);
         }
@@ -163,56 +228,49 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
         {
             return Err(ConfigError::Backoff);
         }
-        let identity = Identity::new(config)?;
-        let registration = registration::<DPS>(config, &identity)?;
-        check_buffers(
-            &config.limits,
-            config.client_type,
-            &identity,
-            registration.as_ref(),
-        )?;
-        let mut random = Random::new(config.seed);
-        Ok(Self {
-            identity,
-            registration,
-            gate: Gate::new(config.gate),
-            settings: Settings {
-                keep_alive: config.keep_alive,
-                backoff,
-                timeouts: config.timeouts,
-                outbox: config.outbox,
-                reconnect: config.reconnect,
-                request_twin: config.request_twin,
-                limits: config.limits,
-            },
-            state: State::Idle,
-            wanted: false,
-            attach: Attach::Due,
-            assignment: AssignmentDuty::None,
-            in_hand: None,
-            timers: Timers::new(),
-            outbox: Outbox::new(),
-            get: Get::Idle,
-            get_failures: 0,
-            tracker: Tracker::new(),
-            calls: Calls::new(),
-            events: Events::default(),
-            last_connect: None,
-            peer: None,
-            prefixes: Prefixes::default(),
-            oversize: 0,
-            measured: None,
-            next_message: 1,
-            // Small, so that it stays readable in logs; random, so that no answer to an earlier boot fits.
-            next_request: random.next() & 0xF_FFFF,
-            next_command: 1,
-            next_packet: 1,
-            random,
-            status: Status {
-                attempts: config.attempts,
-                ..Status::default()
-            },
-        })
+        let names = self.check(config, &config.limits)?;
+        self.settings = Settings {
+            keep_alive: config.keep_alive,
+            backoff,
+            timeouts: config.timeouts,
+            outbox: config.outbox,
+            reconnect: config.reconnect,
+            request_twin: config.request_twin,
+            limits: config.limits,
+        };
+        self.gate = Gate::new(config.gate);
+        self.random = Random::new(config.seed);
+        self.next_message = 1;
+        self.next_command = 1;
+        self.next_packet = 1;
+        // Small, so that it stays readable in logs; random, so that no answer to an earlier boot fits.
+        self.next_request = self.random.next() & 0xF_FFFF;
+        self.attempts = config.attempts;
+        self.become_device(&names, config);
+        Ok(())
+    }
+
+    /// The names of a configuration that can work with these buffers.
+    fn check<'a>(&self, config: &Config<'a>, limits: &Limits) -> Result<Names<'a>, ConfigError> {
+        let names = Names::new(config)?;
+        let mut words = names.longest_connect(config);
+        if let Some(dps) = &config.dps {
+            if !DPS {
+                return Err(ConfigError::NoProvisioning);
+            }
+            dps.check()?;
+            words = words.max(dps.longest_connect(config.client_type));
+        }
+        check_buffers(limits, words, names.telemetry_topic_len())?;
+        Ok(names)
+    }
+
+    fn become_device(&mut self, names: &Names<'_>, config: &Config<'_>) {
+        self.identity.set(names, config);
+        if DPS {
+            self.registration
+                .set(config.dps.as_ref(), names.is_assigned());
+        }
     }
 
     /// Wish: attach, pass the gate, provision, connect, and stay connected.
@@ -246,7 +304,7 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
                 self.state = State::Leaving(target, Disconnect::Requested);
             }
             State::Idle | State::Ending => {
-                self.status.last_disconnect = Some(Disconnect::Requested);
+                self.last_disconnect = Maybe::Some(Disconnect::Requested);
                 self.events.push(Event::Disconnected {
                     cause: Disconnect::Requested,
                     retry_in: None,
@@ -280,7 +338,7 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
         let _ = now;
         let bag = message.check().map_err(Error::InvalidRequest)?;
         self.check_size(
-            self.identity.telemetry_topic_len() + bag,
+            self.identity.names().telemetry_topic_len() + bag,
             message.payload.len(),
         )?;
         let kind = match message.qos {
@@ -292,7 +350,7 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
         let mut writer = Writer::new(content);
         let _ = message.write_bag(&mut writer);
         let _ = writer.bytes(message.payload);
-        self.status.counters.accepted = self.status.counters.accepted.wrapping_add(1);
+        self.counters.accepted = self.counters.accepted.wrapping_add(1);
         Ok(())
     }
 
@@ -382,31 +440,23 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
         {
             return Err(ConfigError::Started);
         }
-        let identity = Identity::new(config)?;
-        let registration = registration::<DPS>(config, &identity)?;
-        check_buffers(
-            &self.settings.limits,
-            config.client_type,
-            &identity,
-            registration.as_ref(),
-        )?;
-        let is_same = self.identity.is_same(&identity);
-        let names = self.registration.as_ref().map(Registration::names);
-        if is_same && names == registration.as_ref().map(Registration::names) {
+        let names = self.check(config, &self.settings.limits)?;
+        let is_same = self.identity.names() == names;
+        let registered = self.dps().map(|registration| registration.names());
+        if is_same && registered == config.dps.as_ref().map(dps::Config::names) {
             return Ok(());
         }
-        self.registration = registration;
+        self.become_device(&names, config);
         if is_same {
             return Ok(());
         }
-        self.identity = identity;
-        while let Some(record) = self.outbox.find(|_| true) {
+        while let Some(record) = self.outbox.find(&mut |_| true) {
             self.outbox.remove(&record);
             match record.kind {
                 Kind::Once | Kind::Kept if self.events.room() > 1 => self.dropped(record.id),
                 // More than one call may tell: counted all the same.
                 Kind::Once | Kind::Kept => {
-                    self.status.counters.dropped = self.status.counters.dropped.wrapping_add(1);
+                    self.counters.dropped = self.counters.dropped.wrapping_add(1);
                 }
                 Kind::Report if self.events.room() > 1 => self.events.push(Event::ReportFailed {
                     request: RequestId(record.id),
@@ -430,7 +480,7 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
         self.assignment = AssignmentDuty::Erase;
         match self.state {
             State::Open(Target::Hub, _) => {
-                self.in_hand = None;
+                self.in_hand = Maybe::Nothing;
                 self.state = State::Leaving(Target::Hub, Disconnect::Requested);
             }
             State::Opening(Target::Hub) | State::Greeting(Target::Hub) => {
@@ -443,8 +493,7 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
 
     /// A copy of what is worth knowing.
     pub fn status(&self) -> Status {
-        let mut status = self.status;
-        status.phase = match self.state {
+        let phase = match self.state {
             State::Opening(Target::Dps)
             | State::Greeting(Target::Dps)
             | State::Open(Target::Dps, _) => Phase::Provisioning,
@@ -456,9 +505,17 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
             State::Idle if !self.gate.is_open() => Phase::Network,
             State::Idle => Phase::Backoff,
         };
-        status.counters.events_lost = self.events.lost();
-        status.outbox_used = self.outbox.used();
-        status
+        Status {
+            phase,
+            last_disconnect: self.last_disconnect.get(),
+            attempts: self.attempts,
+            counters: Counters {
+                events_lost: self.events.lost(),
+                ..self.counters
+            },
+            round_trip: self.round_trip.get(),
+            outbox_used: self.outbox.used(),
+        }
     }
 
     /// The hub's host name; empty before DPS has assigned one.
@@ -473,11 +530,7 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
 
     /// The registration; never where the client was made without DPS, which the compiler sees.
     fn dps(&mut self) -> Option<&mut Registration> {
-        if DPS {
-            self.registration.as_mut()
-        } else {
-            None
-        }
+        (DPS && self.registration.is_set()).then_some(&mut self.registration)
     }
 
     fn request_id(&mut self) -> RequestId {
@@ -516,8 +569,8 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
             if self.settings.outbox == outbox::Policy::Reject || self.events.room() <= 1 {
                 return Err(full);
             }
-            let in_hand = self.in_hand;
-            let oldest = self.outbox.find(|record| {
+            let in_hand = self.in_hand.get();
+            let oldest = self.outbox.find(&mut |record| {
                 matches!(record.kind, Kind::Once | Kind::Kept)
                     && !record.in_flight
                     && !is_in_hand(in_hand, record.packet)
@@ -531,7 +584,7 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
     }
 
     fn dropped(&mut self, id: u32) {
-        self.status.counters.dropped = self.status.counters.dropped.wrapping_add(1);
+        self.counters.dropped = self.counters.dropped.wrapping_add(1);
         self.events.push(Event::Dropped(MessageId(id)));
     }
 
@@ -547,33 +600,12 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
     }
 }
 
-fn registration<const DPS: bool>(
-    config: &Config<'_>,
-    identity: &Identity,
-) -> Result<Option<Registration>, ConfigError> {
-    match &config.dps {
-        Some(_) if !DPS => Err(ConfigError::NoProvisioning),
-        Some(dps) if DPS => Registration::new(dps, !identity.hostname.is_empty()).map(Some),
-        _ => Ok(None),
-    }
-}
-
 /// Whether everything but a message's own part fits the platform's buffers.
-fn check_buffers(
-    limits: &Limits,
-    client_type: &str,
-    identity: &Identity,
-    registration: Option<&Registration>,
-) -> Result<(), ConfigError> {
-    let words = identity
-        .longest_connect(registration.is_some())
-        .max(registration.map_or(0, |registration| registration.longest_connect(client_type)));
-    let telemetry = identity.telemetry_topic_len() + PUBLISH_OVERHEAD;
-    if limits.packet
-        < telemetry
-            .max(words + CONNECT_OVERHEAD)
-            .max(duties::SUBSCRIBE_LEN)
-    {
+fn check_buffers(limits: &Limits, words: usize, topic: usize) -> Result<(), ConfigError> {
+    let packet = (topic + PUBLISH_OVERHEAD)
+        .max(words + CONNECT_OVERHEAD)
+        .max(duties::SUBSCRIBE_LEN);
+    if limits.packet < packet {
         return Err(ConfigError::PacketBuffer);
     }
     if limits.transmit < words + crate::identity::NAME_MAX + 1 {

@@ -26,7 +26,7 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
         payload: &'a [u8],
     ) -> Option<Event<'a>> {
         self.heard_or_wrote(now);
-        let counters = &mut self.status.counters;
+        let counters = &mut self.counters;
         counters.bytes_received = counters
             .bytes_received
             .wrapping_add((topic.len() + payload.len()) as u32);
@@ -72,8 +72,8 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
         rid: &'a [u8],
         payload: &'a [u8],
     ) -> Option<Event<'a>> {
-        let answerable = core::str::from_utf8(rid)
-            .is_ok_and(|rid| !rid.contains(|char: char| matches!(char, '+' | '#') || char < ' '));
+        let answerable = core::str::from_utf8(rid).is_ok()
+            && !rid.iter().any(|byte| matches!(byte, b'+' | b'#' | 0..b' '));
         if !answerable {
             return Some(Event::UnknownTopic(topic));
         }
@@ -122,8 +122,8 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
         if getting {
             return self.handle_document(now, status, request, payload);
         }
-        let in_hand = self.in_hand;
-        let report = self.outbox.find(|record| {
+        let in_hand = self.in_hand.get();
+        let report = self.outbox.find(&mut |record| {
             record.kind == Kind::Report
                 && record.id == request.0
                 && (record.in_flight || super::is_in_hand(in_hand, record.packet))
@@ -207,8 +207,9 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
         if !on_dps || !awaited {
             return Some(Event::UnmatchedAnswer { status, request });
         }
-        let registration = self.registration.as_mut()?;
-        let outcome = registration.answer(status, retry_after, payload, &mut self.identity);
+        let outcome = self
+            .registration
+            .answer(status, retry_after, payload, &mut self.identity);
         self.provisioned(now, outcome)
     }
 

@@ -3,7 +3,12 @@
 #![allow(dead_code, reason = "each test file uses a part")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "test support")]
 
-use std::time::Duration;
+extern crate alloc;
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
 
 use iothub_proto::{Client, Command, Config, Errno, Event, Instant, network};
 
@@ -150,7 +155,7 @@ impl Device {
 
     /// The transcript since the last look.
     pub(crate) fn take(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.log)
+        core::mem::take(&mut self.log)
     }
 
     /// Drops the transcript until now.
