@@ -41,6 +41,7 @@ function render() {
   $("main").replaceChildren(box);
   $("main").scrollTop = 0;
   panel = here.view === "devices" ? here.id ? deviceView(box, here) : firstSteps(box) : PANELS[here.view](box);
+  $("devices").querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" });
   if (moved && document.activeElement === document.body) $("main").focus({ preventScroll: true });
 }
 
