@@ -9,7 +9,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 
 use super::Fault;
 use crate::journal::Event;
@@ -83,8 +83,13 @@ async fn image(
         None => Body::from(part),
         Some(sent) => {
             tell(&service, format!("{name}: cut at byte {}", from + sent));
-            let gone = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
-            Body::from_stream(stream::iter([Ok(part.slice(..sent)), Err(gone)]))
+            // What comes before the cut goes out before the connection does.
+            let before = stream::iter([Ok(part.slice(..sent))]);
+            let gone = stream::once(async {
+                tokio::time::sleep(FLUSH).await;
+                Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset))
+            });
+            Body::from_stream(before.chain(gone))
         }
     };
     let mut response = (status, headers, body).into_response();
@@ -109,6 +114,8 @@ fn read_range(range: &str, total: usize) -> Option<(usize, usize)> {
     };
     (from < to).then_some((from, to))
 }
+
+const FLUSH: Duration = Duration::from_millis(20);
 
 fn tell(service: &Service, what: String) {
     service.journal.record(Event::info("firmware", what));
