@@ -9,7 +9,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 
 use super::Fault;
 use crate::journal::Event;
@@ -84,7 +84,13 @@ async fn image(
         Some(sent) => {
             tell(&service, format!("{name}: cut at byte {}", from + sent));
             let gone = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
-            Body::from_stream(stream::iter([Ok(part.slice(..sent)), Err(gone)]))
+            let first = stream::iter([Ok(part.slice(..sent))]);
+            // What has been sent goes out before the break: the server writes while it waits.
+            let last = stream::once(async {
+                tokio::task::yield_now().await;
+                Err(gone)
+            });
+            Body::from_stream(first.chain(last))
         }
     };
     let mut response = (status, headers, body).into_response();
