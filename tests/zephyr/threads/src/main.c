@@ -122,7 +122,7 @@ static void *start(void)
 	return NULL;
 }
 
-static void connect(void *unused)
+static void connected(void *unused)
 {
 	struct mqtt_helper_conn_params params = {
 		.hostname = {.ptr = "127.0.0.1", .size = 9},
@@ -196,4 +196,4 @@ ZTEST(threads, test_a_disconnect_that_we_ask_for_is_told_on_our_thread)
 	zassert_not_equal(strcmp(mine, HELPER), 0);
 }
 
-ZTEST_SUITE(threads, NULL, start, connect, after, NULL);
+ZTEST_SUITE(threads, NULL, start, connected, after, NULL);
