@@ -61,6 +61,7 @@ BUILD_ASSERT(!IS_ENABLED(CONFIG_LTE_AUTO_INIT_AND_CONNECT),
 #endif
 
 BUILD_ASSERT(!(IS_ENABLED(CONFIG_IOTHUB_C_API) && IS_ENABLED(CONFIG_AZURE_FOTA)),
-	     "CONFIG_AZURE_FOTA is y: the C API of iothub has no firmware updates so far; take the line out.");
+	     "CONFIG_AZURE_FOTA is y: iothub carries out the same firmware updates itself, see CONFIG_IOTHUB_FOTA; take the "
+	     "line out.");
 
 #endif /* CONFIG_AZURE_IOT_HUB */

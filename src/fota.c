@@ -298,6 +298,10 @@ int iothub_platform_fota_start(const struct iothub_fota_source *source,
 	if (err == 0) {
 		err = open_slot(source->identity);
 	}
+	if (err == -EFBIG) {
+		end(IOTHUB_FOTA_FAILED, IOTHUB_FOTA_CAUSE_TOO_LARGE);
+		return 0;
+	}
 	if (err != 0) {
 		atomic_set(&busy, 0);
 		return err;

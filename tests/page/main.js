@@ -281,10 +281,12 @@ const checks = {
     run("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", "root.key", "-subj", "/CN=Fleet CA", "-days", "30", "-out", "root.pem");
     await open("certificates");
     await page.locator("#upload").click();
+    await seen(dialog());
     await give(path.join(folder, "root.pem"));
     await dialog().getByLabel(/Take it as verified/).uncheck();
     await button("Upload", dialog()).click();
     await button("Prove possession").click();
+    await seen(dialog().getByText("Take this code"));
     await give(path.join(folder, "root.pem"));
     provoke(400);
     await button("Verify", dialog()).click();

@@ -145,7 +145,8 @@ unsafe fn send(msg: &azure_iot_hub_msg) -> Result<(), c_int> {
                 outgoing::PROPERTIES_MAX,
             )
         }?;
-        let mut message = Outgoing::new(payload, qos, msg.message_id);
+        let mut room = [0; outgoing::DECODED];
+        let mut message = Outgoing::new(payload, qos, msg.message_id, &mut room);
         for property in properties {
             // SAFETY: as the caller promises.
             let key = unsafe { buffer::of(&property.key, iothub::MESSAGE_MAX) }?;

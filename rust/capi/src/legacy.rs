@@ -60,15 +60,15 @@ pub enum azure_iot_hub_evt_type {
     AZURE_IOT_HUB_EVT_DPS_FAILED,
     /// The service calls a method: data.method, topic. To be answered with azure_iot_hub_method_respond().
     AZURE_IOT_HUB_EVT_DIRECT_METHOD,
-    /// Reserved for firmware updates.
+    /// An image is being fetched. No data.
     AZURE_IOT_HUB_EVT_FOTA_START,
-    /// Reserved for firmware updates.
+    /// The image is in place: a restart, which is the application's, runs it. No data.
     AZURE_IOT_HUB_EVT_FOTA_DONE,
-    /// Reserved for firmware updates.
+    /// The slot cannot be erased while LTE is active. No data.
     AZURE_IOT_HUB_EVT_FOTA_ERASE_PENDING,
-    /// Reserved for firmware updates.
+    /// The slot is erased. No data.
     AZURE_IOT_HUB_EVT_FOTA_ERASE_DONE,
-    /// Reserved for firmware updates.
+    /// The update came to nothing; the reported property firmware.reason says why. No data.
     AZURE_IOT_HUB_EVT_FOTA_ERROR,
     /// An accepted QoS 1 message had to be given up, or one from the hub was larger than the payload buffer
     /// (-EMSGSIZE). data.err: a negative errno.
@@ -315,7 +315,8 @@ unsafe fn send(data: &azure_iot_hub_data) -> Result<(), c_int> {
                 outgoing::PROPERTIES_MAX,
             )
         }?;
-        let mut message = Outgoing::new(payload, qos, data.message_id);
+        let mut room = [0; outgoing::DECODED];
+        let mut message = Outgoing::new(payload, qos, data.message_id, &mut room);
         for property in properties {
             // SAFETY: as the caller promises.
             let key = unsafe { buffer::terminated(property.key, iothub::MESSAGE_MAX) }?;
@@ -443,6 +444,13 @@ fn event(
             set(AZURE_IOT_HUB_EVT_ERROR);
             event.data.err = errno::EMSGSIZE;
         }
+        Happening::Fota(fota) => set(match fota {
+            Fota::Start => AZURE_IOT_HUB_EVT_FOTA_START,
+            Fota::Done => AZURE_IOT_HUB_EVT_FOTA_DONE,
+            Fota::ErasePending => AZURE_IOT_HUB_EVT_FOTA_ERASE_PENDING,
+            Fota::EraseDone => AZURE_IOT_HUB_EVT_FOTA_ERASE_DONE,
+            Fota::Error => AZURE_IOT_HUB_EVT_FOTA_ERROR,
+        }),
         Happening::Error(err) => {
             set(AZURE_IOT_HUB_EVT_ERROR);
             event.data.err = err;
@@ -511,13 +519,6 @@ fn event(
             Dps::Registering => AZURE_IOT_HUB_EVT_DPS_REGISTERING,
             Dps::Assigned => AZURE_IOT_HUB_EVT_DPS_DONE,
             Dps::Failed => AZURE_IOT_HUB_EVT_DPS_FAILED,
-        }),
-        Happening::Fota(progress) => set(match progress {
-            Fota::Start => AZURE_IOT_HUB_EVT_FOTA_START,
-            Fota::Done => AZURE_IOT_HUB_EVT_FOTA_DONE,
-            Fota::ErasePending => AZURE_IOT_HUB_EVT_FOTA_ERASE_PENDING,
-            Fota::EraseDone => AZURE_IOT_HUB_EVT_FOTA_ERASE_DONE,
-            Fota::Error => AZURE_IOT_HUB_EVT_FOTA_ERROR,
         }),
     }
     Some(event)

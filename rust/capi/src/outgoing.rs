@@ -11,8 +11,8 @@ use crate::{errno, requests::Place};
 /// Most properties of a message to send.
 pub(crate) const PROPERTIES_MAX: usize = 32;
 
-/// Room for the texts of properties that came percent-encoded.
-const DECODED: usize = 256;
+/// Room for the texts of properties that came percent-encoded, in bytes.
+pub(crate) const DECODED: usize = 256;
 
 /// In the number of a message that C wants acknowledged.
 const WANTS_PUBACK: u32 = 0x1_0000;
@@ -22,47 +22,44 @@ pub(crate) struct Outgoing<'a> {
     payload: &'a [u8],
     qos: Qos,
     message_id: u16,
-    properties: Vec<(&'a [u8], Option<&'a [u8]>), { PROPERTIES_MAX + 1 }>,
+    properties: Vec<Property<'a>, { PROPERTIES_MAX + 1 }>,
+    room: &'a mut [u8],
 }
 
 impl<'a> Outgoing<'a> {
-    pub(crate) fn new(payload: &'a [u8], qos: Qos, message_id: u16) -> Self {
+    /// `room`: of [`DECODED`] bytes.
+    pub(crate) fn new(payload: &'a [u8], qos: Qos, message_id: u16, room: &'a mut [u8]) -> Self {
         Self {
             payload,
             qos,
             message_id,
             properties: Vec::new(),
+            room,
         }
     }
 
     /// Adds a property; without a value it has no `=` either.
     ///
     /// # Errors
-    /// EINVAL for an empty name, EMSGSIZE for too many.
+    /// EINVAL for an empty name and what is not UTF-8, EMSGSIZE for too many.
     pub(crate) fn property(&mut self, key: &'a [u8], value: Option<&'a [u8]>) -> Result<(), c_int> {
         if key.is_empty() {
             return Err(errno::EINVAL);
         }
+        let name = plain(key, &mut self.room)?;
+        let value = value
+            .map(|value| plain(value, &mut self.room))
+            .transpose()?;
         self.properties
-            .push((key, value))
+            .push(Property { name, value })
             .map_err(|_| errno::EMSGSIZE)
     }
 
     pub(crate) fn send(&self) -> Result<(), c_int> {
-        let mut room = [0; DECODED];
-        let mut rest = &mut room[..];
-        let mut properties = Vec::<Property<'_>, { PROPERTIES_MAX + 1 }>::new();
-        for (key, value) in &self.properties {
-            let name = plain(key, &mut rest)?;
-            let value = value.map(|value| plain(value, &mut rest)).transpose()?;
-            properties
-                .push(Property { name, value })
-                .map_err(|_| errno::EMSGSIZE)?;
-        }
         let message = Telemetry {
             payload: self.payload,
             qos: self.qos,
-            properties: &properties,
+            properties: &self.properties,
             ..Telemetry::default()
         };
         let id = match self.qos {

@@ -1,11 +1,12 @@
 //! The command line.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use iothub_host::Network;
 
-use crate::DeviceOptions;
+use crate::{DeviceOptions, Error};
 
 /// Shows a Thingy:91 that talks to Azure IoT Hub, with neither a board nor an Azure account: a development PKI is made,
 /// a local IoT Hub starts, a simulated device attaches to LTE, waits for IPv6 and connects over mutual TLS.
@@ -105,6 +106,39 @@ pub(crate) struct DeviceArguments {
 }
 
 impl Arguments {
+    /// Whether the folder and the program that are named can be used, before anything starts.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        if let Some(data) = &self.data {
+            let shown = data.display();
+            if data.exists() && !data.is_dir() {
+                return Err(Error::new(format!(
+                    "--data {shown}: this is a file; name a folder, which is made if it is not there"
+                )));
+            }
+            std::fs::create_dir_all(data).map_err(|source| {
+                Error::new(format!(
+                    "--data {shown}: the folder cannot be made: {source}; name one where you may write"
+                ))
+            })?;
+        }
+        let Some(device) = &self.device else {
+            return Ok(());
+        };
+        let shown = device.display();
+        match std::fs::metadata(device) {
+            Err(source) => Err(Error::new(format!(
+                "--device {shown}: {source}; build the application for native_sim first and name its zephyr.exe"
+            ))),
+            Ok(found) if found.is_dir() => Err(Error::new(format!(
+                "--device {shown}: this is a folder; name the program in it, zephyr.exe"
+            ))),
+            Ok(found) if found.permissions().mode() & 0o111 == 0 => Err(Error::new(format!(
+                "--device {shown}: this file is no program: it may not be executed"
+            ))),
+            Ok(_) => Ok(()),
+        }
+    }
+
     /// The ports of MQTT and of HTTP.
     pub(crate) fn ports(&self) -> (u16, u16) {
         let otherwise = |port: u16| if self.once { 0 } else { port };
@@ -123,7 +157,11 @@ impl Arguments {
 pub(crate) fn device_options(arguments: &Arguments) -> DeviceOptions {
     DeviceOptions {
         network: arguments.network,
-        program: arguments.device.clone(),
+        // The program is started in the device's folder.
+        program: arguments
+            .device
+            .clone()
+            .map(|path| std::path::absolute(&path).unwrap_or(path)),
         ..DeviceOptions::default()
     }
 }

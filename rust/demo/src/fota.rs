@@ -41,6 +41,7 @@ pub(crate) fn run(
         return Ok(report);
     };
     check("device reports what it runs", &mut || {
+        bench.provision()?;
         bench.setup().setting("iothub/fota/trial_s", "20")?;
         start(&mut bench)?;
         says(&bench, "current", FACTORY, "")

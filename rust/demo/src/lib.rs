@@ -39,8 +39,14 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Error> {
     match arguments.role {
         Some(Role::Hub(of)) => hub::run(&of),
         Some(Role::Device(of)) => device::run(&of),
-        None if arguments.once => once(&arguments),
-        None => show(&arguments),
+        None => {
+            arguments.check()?;
+            if arguments.once {
+                once(&arguments)
+            } else {
+                show(&arguments)
+            }
+        }
     }
 }
 

@@ -170,6 +170,8 @@ impl Emulator {
             stopping.clone(),
         ));
         tasks.spawn(sweep(service, stopping));
+        // So that it is not the first device that waits for it.
+        tokio::task::spawn_blocking(tls::warm_up);
         Ok(Self {
             mqtt: mqtt_addr,
             http: http_addr,

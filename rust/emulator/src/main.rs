@@ -127,7 +127,7 @@ Examples:
   iothub-emulator import --data-dir copy state.json
   curl -X PUT localhost:8080/devices/dev1 -d '{\"authentication\":{\"type\":\"certificateAuthority\"}}'
                                                     register a device
-  curl localhost:8080/admin/telemetry.jsonl?follow=true
+  curl 'localhost:8080/admin/telemetry.jsonl?follow=true'
                                                     watch telemetry
 
 The first line that begins with 'ready ' says where it listens.
@@ -245,11 +245,16 @@ fn announce(emulator: &Emulator, data_dir: Option<&Path>) {
         emulator.mqtt_addr(),
         emulator.http_addr()
     );
-    if let (Some(_), Some(folder)) = (emulator.ca_pem(), data_dir) {
-        text.push_str(&format!(
-            "devices must trust {}\n",
-            folder.join("server-ca.pem").display()
-        ));
+    let trust = match (emulator.ca_pem(), data_dir) {
+        (None, _) => None,
+        (Some(_), Some(folder)) => Some(folder.join("server-ca.pem").display().to_string()),
+        (Some(_), None) => Some(format!(
+            "http://{}/admin/server-ca.pem",
+            emulator.http_addr()
+        )),
+    };
+    if let Some(trust) = trust {
+        text.push_str(&format!("devices must trust {trust}\n"));
     }
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());

@@ -147,8 +147,11 @@ pub(crate) fn random_hex<const N: usize>() -> String {
 
 fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
-    // The system's generator fails only before it is seeded, long before this program runs.
-    let _ = rand::fill(&mut bytes);
+    // The system's, since the crypto library's first number takes 40 ms. If there is none, that one
+    // waits until there is.
+    if getrandom::fill(&mut bytes).is_err() {
+        let _ = rand::fill(&mut bytes);
+    }
     bytes
 }
 

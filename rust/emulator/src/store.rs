@@ -123,7 +123,8 @@ fn prepare(connection: Connection) -> rusqlite::Result<Connection> {
          PRAGMA temp_store = MEMORY;",
     )?;
     connection.set_prepared_statement_cache_capacity(128);
-    connection.execute_batch(SCHEMA)?;
+    // One commit, since each of them waits for the disk.
+    connection.execute_batch(&format!("BEGIN; {SCHEMA} COMMIT;"))?;
     Ok(connection)
 }
 

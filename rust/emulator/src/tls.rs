@@ -144,6 +144,11 @@ impl ClientCertVerifier for PossessionOnly {
     }
 }
 
+/// Seeds the crypto library's generator, which takes it some 40 ms.
+pub(crate) fn warm_up() {
+    let _ = ::aws_lc_rs::rand::fill(&mut [0]);
+}
+
 /// A CA and a server certificate for `names`, made for a hub that was given none.
 #[derive(Clone, Debug)]
 pub(crate) struct Generated {

@@ -106,3 +106,10 @@ async fn hostile_paths_ids_and_bodies() {
     }
     assert_eq!(hub.get("/devices").await.0, 200);
 }
+
+#[tokio::test]
+async fn the_ca_that_devices_must_trust_can_be_fetched() {
+    let hub = Hub::start().await;
+    let (status, text) = hub.get("/admin/server-ca.pem").await;
+    assert_eq!((status, text), (200, json!(hub.server_ca)));
+}

@@ -43,8 +43,19 @@ fn check(result: c_int, allowed: &[u32]) {
 use ncs_sys::*;
 
 const CONNECT: &[u32] = &[
-    ENOENT, EALREADY, EINPROGRESS, EINVAL, EMSGSIZE, ETIMEDOUT, ECONNREFUSED, EHOSTUNREACH, ECANCELED, ECONNRESET,
-    ECONNABORTED, EACCES, ENETDOWN,
+    ENOENT,
+    EALREADY,
+    EINPROGRESS,
+    EINVAL,
+    EMSGSIZE,
+    ETIMEDOUT,
+    ECONNREFUSED,
+    EHOSTUNREACH,
+    ECANCELED,
+    ECONNRESET,
+    ECONNABORTED,
+    EACCES,
+    ENETDOWN,
 ];
 
 fn call(which: u8) {
@@ -64,7 +75,11 @@ fn call(which: u8) {
                 device_id: device_id.buf(),
                 use_dps: input.flag(),
             };
-            let config = if input.is_none() { ptr::null() } else { &raw const config };
+            let config = if input.is_none() {
+                ptr::null()
+            } else {
+                &raw const config
+            };
             // SAFETY: NULL or valid.
             check(unsafe { azure_iot_hub_connect(config) }, CONNECT);
         }
@@ -80,7 +95,10 @@ fn call(which: u8) {
                 reg_id: reg_id.buf(),
             };
             // SAFETY: valid.
-            check(unsafe { azure_iot_hub_dps_init(&raw mut config) }, &[EINVAL, EMSGSIZE, EACCES]);
+            check(
+                unsafe { azure_iot_hub_dps_init(&raw mut config) },
+                &[EINVAL, EMSGSIZE, EACCES],
+            );
         }
         6 => check(azure_iot_hub_dps_start(), CONNECT),
         _ => {
@@ -109,7 +127,12 @@ fn call(which: u8) {
 
 fn send() {
     let input = Input::next();
-    let texts = [input.text(b"key"), input.text(b"a b%"), input.text(b"{\"a\":1}"), input.text(b"rid")];
+    let texts = [
+        input.text(b"key"),
+        input.text(b"a b%"),
+        input.text(b"{\"a\":1}"),
+        input.text(b"rid"),
+    ];
     let mut properties = vec![
         azure_iot_hub_property {
             key: texts[0].buf(),
@@ -129,7 +152,10 @@ fn send() {
     msg.retain_flag = input.number() & 1;
     // SAFETY: valid.
     let result = unsafe { azure_iot_hub_send(&raw const msg) };
-    check(result, &[EINVAL, ENOTCONN, ENOMSG, EMSGSIZE, ENOMEM, EFAULT]);
+    check(
+        result,
+        &[EINVAL, ENOTCONN, ENOMSG, EMSGSIZE, ENOMEM, EFAULT],
+    );
 }
 
 fn respond() {
@@ -188,8 +214,9 @@ fn call_legacy() {
                 device_id_len: payload.buf().size,
             };
             // SAFETY: valid; the handler lives for ever.
-            let result =
-                unsafe { legacy::azure_iot_hub_legacy_init(&raw const config, Some(legacy_handler)) };
+            let result = unsafe {
+                legacy::azure_iot_hub_legacy_init(&raw const config, Some(legacy_handler))
+            };
             check(result, &[EINVAL, EMSGSIZE, EALREADY]);
         }
     }
@@ -204,8 +231,9 @@ unsafe extern "C" fn handler(event: *mut azure_iot_hub_evt) {
     platform::read(&event.topic.name);
     if event.topic.property_count > 0 {
         // SAFETY: as many as it says.
-        let properties =
-            unsafe { std::slice::from_raw_parts(event.topic.properties, event.topic.property_count) };
+        let properties = unsafe {
+            std::slice::from_raw_parts(event.topic.properties, event.topic.property_count)
+        };
         for property in properties {
             platform::read(&property.key);
             platform::read(&property.value);
@@ -260,5 +288,9 @@ fn end() {
     check(azure_iot_hub_disconnect(), &[ENOTCONN]);
     platform::quieten();
     // SAFETY: the handler lives for ever.
-    assert_eq!(unsafe { azure_iot_hub_init(Some(handler)) }, 0, "a state was lost");
+    assert_eq!(
+        unsafe { azure_iot_hub_init(Some(handler)) },
+        0,
+        "a state was lost"
+    );
 }

@@ -1,6 +1,6 @@
 //! Error numbers, as C returns them.
 
-use std::io;
+use std::{fmt, io};
 
 /// A positive error number of Linux; [`Errno::code`] is what a C function returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +46,12 @@ impl Errno {
     /// The number as a C function returns it: negative.
     pub(crate) const fn code(self) -> i32 {
         -self.0
+    }
+}
+
+impl fmt::Display for Errno {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        io::Error::from_raw_os_error(self.0).fmt(f)
     }
 }
 

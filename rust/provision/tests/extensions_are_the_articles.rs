@@ -94,5 +94,7 @@ fn a_modules_common_name_is_device_and_module() {
     let path = made["device"]["certificate"].as_str().unwrap();
     let certificate = iothub_provision::pki::Certificate::from_pem(&bench.read(path)).unwrap();
     assert_eq!(certificate.common_name(), Some("d1/m1"));
+    let until = made["device"]["notAfter"].as_str().unwrap();
+    assert!(until.contains("T") && until.ends_with("Z"), "{until}");
     bench.done(&["device", "verify", "d1/m1"]);
 }

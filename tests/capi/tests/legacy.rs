@@ -11,18 +11,18 @@ mod pki;
 mod support;
 
 use hub::{Hub, Sent, Session};
-use support::{Case, DEADLINE, HOST};
+use support::{Case, DEADLINE, HOST, Next as _};
 
 fn ready(hub: &Hub) -> Session {
     let mut session = hub.accept();
-    let connect = session.recv();
+    let connect = session.next();
     // As the example in the library's documentation has it.
     assert!(
         matches!(&connect, Sent::Connect { client_id, .. } if client_id == "my-device"),
         "{connect:?}"
     );
     session.connack(0, false);
-    let Sent::Subscribe { message_id, .. } = session.recv() else {
+    let Sent::Subscribe { message_id, .. } = session.next() else {
         panic!("no SUBSCRIBE");
     };
     session.suback(message_id, &[0, 0, 0, 1]);
@@ -37,7 +37,7 @@ fn answer_twin(session: &mut Session) {
 }
 
 fn request(session: &mut Session, prefix: &str) -> String {
-    let sent = session.recv();
+    let sent = session.next();
     let Sent::Publish { topic, .. } = &sent else {
         panic!("{sent:?}");
     };
@@ -45,8 +45,8 @@ fn request(session: &mut Session, prefix: &str) -> String {
 }
 
 fn end(session: &mut Session) {
-    assert_eq!(session.recv(), Sent::Disconnect);
-    assert_eq!(session.recv(), Sent::End);
+    assert_eq!(session.next(), Sent::Disconnect);
+    assert_eq!(session.next(), Sent::End);
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn legacy_session() {
     let case = Case::new("legacy_session").setting("iothub/hostname", HOST);
     case.run(iothub_capi_tests::legacy_session, |hub| {
         let mut session = ready(hub);
-        let sent = session.recv();
+        let sent = session.next();
         let Sent::Publish {
             topic,
             message_id: Some(message_id),

@@ -12,7 +12,7 @@ mod support;
 use std::time::Duration;
 
 use hub::{Hub, Sent, Session};
-use support::{Case, DEADLINE, HOST};
+use support::{Case, DEADLINE, HOST, Next as _};
 
 /// Connects, grants everything, and answers the first request for the twin.
 fn ready(hub: &Hub) -> Session {
@@ -25,7 +25,7 @@ fn ready(hub: &Hub) -> Session {
 }
 
 fn connect(session: &mut Session) {
-    let connect = session.recv();
+    let connect = session.next();
     let Sent::Connect {
         client_id,
         user_name,
@@ -42,7 +42,7 @@ fn connect(session: &mut Session) {
 }
 
 fn subscribe(session: &mut Session, codes: &[u8]) {
-    let subscribe = session.recv();
+    let subscribe = session.next();
     let Sent::Subscribe {
         message_id,
         filters,
@@ -56,7 +56,7 @@ fn subscribe(session: &mut Session, codes: &[u8]) {
 
 /// The `$rid` of the next message, which is on this topic, and its body.
 fn request(session: &mut Session, prefix: &str) -> (String, String) {
-    let sent = session.recv();
+    let sent = session.next();
     let Sent::Publish { topic, payload, .. } = &sent else {
         panic!("{sent:?}");
     };
@@ -82,8 +82,8 @@ fn report(session: &mut Session) -> (String, String) {
 
 /// The device leaves.
 fn end(session: &mut Session) {
-    assert_eq!(session.recv(), Sent::Disconnect);
-    assert_eq!(session.recv(), Sent::End);
+    assert_eq!(session.next(), Sent::Disconnect);
+    assert_eq!(session.next(), Sent::End);
 }
 
 #[test]
@@ -98,11 +98,11 @@ fn session() {
             dup: false,
         };
         assert_eq!(
-            session.recv(),
+            session.next(),
             telemetry("%24.ct=application%2Fjson&a%20b=50%25%26c&empty=", 0, None)
         );
         for _ in 0..2 {
-            let sent = session.recv();
+            let sent = session.next();
             let Sent::Publish { message_id, .. } = sent else {
                 panic!("{sent:?}");
             };
@@ -128,7 +128,7 @@ fn session() {
             b"hello",
             Some(5),
         );
-        assert_eq!(session.recv(), Sent::Puback(5));
+        assert_eq!(session.next(), Sent::Puback(5));
         session.publish(
             "$iothub/twin/PATCH/properties/desired/?$version=2",
             br#"{"telemetryInterval":5,"$version":2}"#,
@@ -136,7 +136,7 @@ fn session() {
         );
         session.publish("$iothub/methods/POST/led/?$rid=4f", b"1", None);
         assert_eq!(
-            session.recv(),
+            session.next(),
             Sent::Publish {
                 topic: "$iothub/methods/res/200/?$rid=4f".into(),
                 payload: br#"{"it":"worked"}"#.into(),
@@ -154,7 +154,7 @@ fn session() {
 fn names_are_copied() {
     Case::new("names_are_copied").run(iothub_capi_tests::names_are_copied, |hub| {
         let mut session = ready(hub);
-        let sent = session.recv();
+        let sent = session.next();
         assert!(
             matches!(&sent, Sent::Publish { topic, .. } if topic == "devices/device-1/messages/events/"),
             "{sent:?}"
@@ -189,7 +189,7 @@ fn refused_subscription() {
         connect(&mut session);
         session.connack(0, false);
         subscribe(&mut session, &[0, 0, 0, 0x80]);
-        while session.recv() != Sent::End {}
+        while session.next() != Sent::End {}
     });
 }
 
@@ -212,7 +212,7 @@ fn disconnect_while_connecting() {
     case.run(iothub_capi_tests::disconnect_while_connecting, |hub| {
         let mut session = hub.accept();
         connect(&mut session);
-        assert_eq!(session.recv(), Sent::End);
+        assert_eq!(session.next(), Sent::End);
         end(&mut ready(hub));
     });
 }
@@ -225,11 +225,11 @@ fn lost_connection() {
             matches!(sent, Sent::Publish { payload, qos: 1, dup: was, .. } if payload == b"kept" && *was == dup)
         };
         let mut session = ready(hub);
-        let sent = session.recv();
+        let sent = session.next();
         assert!(kept(&sent, false), "{sent:?}");
         drop(session);
         let mut session = ready(hub);
-        let sent = session.recv();
+        let sent = session.next();
         assert!(kept(&sent, true), "{sent:?}");
         let Sent::Publish {
             message_id: Some(message_id),
@@ -286,7 +286,7 @@ fn ping() {
     case.keep_alive = Duration::from_secs(1);
     case.run(iothub_capi_tests::ping, |hub| {
         let mut session = ready(hub);
-        assert_eq!(session.recv(), Sent::Pingreq);
+        assert_eq!(session.next(), Sent::Pingreq);
         session.pingresp();
         session
     });
@@ -308,7 +308,7 @@ fn dps_lost_connection() {
             br#"{"operationId":"4.d0","status":"assigning"}"#,
             None,
         );
-        let sent = session.recv();
+        let sent = session.next();
         let Sent::Publish {
             topic,
             message_id: Some(message_id),
@@ -337,7 +337,7 @@ fn dps_lost_connection() {
 /// A device that has asked to be registered, and the number of its request.
 fn registering(hub: &Hub) -> (Session, String) {
     let mut session = hub.accept();
-    let connect = session.recv();
+    let connect = session.next();
     let Sent::Connect { user_name, .. } = &connect else {
         panic!("{connect:?}");
     };
@@ -346,12 +346,12 @@ fn registering(hub: &Hub) -> (Session, String) {
         "{user_name}"
     );
     session.connack(0, false);
-    let subscribe = session.recv();
+    let subscribe = session.next();
     let Sent::Subscribe { message_id, .. } = subscribe else {
         panic!("{subscribe:?}");
     };
     session.suback(message_id, &[1]);
-    let sent = session.recv();
+    let sent = session.next();
     let Sent::Publish {
         topic,
         message_id: Some(message_id),
@@ -415,7 +415,7 @@ fn answers_from_several_threads() {
             }
             let mut answered = [false; 4];
             for _ in 0..4 {
-                let sent = session.recv();
+                let sent = session.next();
                 let Sent::Publish { topic, payload, .. } = &sent else {
                     panic!("{sent:?}");
                 };
@@ -443,7 +443,7 @@ fn stress() {
             };
             std::thread::spawn(move || {
                 loop {
-                    match session.recv() {
+                    match session.next() {
                         Sent::Connect { .. } => session.connack(0, false),
                         Sent::Subscribe { message_id, .. } => {
                             session.suback(message_id, &[0, 0, 0, 1]);

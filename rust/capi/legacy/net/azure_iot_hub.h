@@ -89,23 +89,23 @@ enum azure_iot_hub_evt_type {
          */
         AZURE_IOT_HUB_EVT_DIRECT_METHOD,
         /*
-         Reserved for firmware updates.
+         An image is being fetched. No data.
          */
         AZURE_IOT_HUB_EVT_FOTA_START,
         /*
-         Reserved for firmware updates.
+         The image is in place: a restart, which is the application's, runs it. No data.
          */
         AZURE_IOT_HUB_EVT_FOTA_DONE,
         /*
-         Reserved for firmware updates.
+         The slot cannot be erased while LTE is active. No data.
          */
         AZURE_IOT_HUB_EVT_FOTA_ERASE_PENDING,
         /*
-         Reserved for firmware updates.
+         The slot is erased. No data.
          */
         AZURE_IOT_HUB_EVT_FOTA_ERASE_DONE,
         /*
-         Reserved for firmware updates.
+         The update came to nothing; the reported property firmware.reason says why. No data.
          */
         AZURE_IOT_HUB_EVT_FOTA_ERROR,
         /*

@@ -6,13 +6,14 @@ import { addDevice, drawList, firstSteps, step } from "./devices.js";
 import { show } from "./dialog.js";
 import { $, el, later } from "./dom.js";
 import { faults } from "./faults.js";
+import { firmware } from "./firmware.js";
 import { log } from "./log.js";
 import { options, table } from "./parts.js";
 import { provisioning } from "./provisioning.js";
 import { TABS, VIEWS, go, hashOf, where } from "./routes.js";
 import { device, hub, listen, loadAbout, loadDevices, start, store, watch } from "./store.js";
 
-const PANELS = { events: (box) => log(box), provisioning, certificates, faults };
+const PANELS = { events: (box) => log(box), provisioning, certificates, faults, firmware };
 let panel = null;
 let shown = null;
 
@@ -40,6 +41,7 @@ function render() {
   $("main").replaceChildren(box);
   $("main").scrollTop = 0;
   panel = here.view === "devices" ? here.id ? deviceView(box, here) : firstSteps(box) : PANELS[here.view](box);
+  $("devices").querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" });
   if (moved && document.activeElement === document.body) $("main").focus({ preventScroll: true });
 }
 

@@ -23,6 +23,7 @@ export function deviceView(box, { id, tab }) {
   box.replaceChildren(head, tabs, body);
   const drawHead = () => head.replaceChildren(...headOf(id));
   drawHead();
+  tabs.querySelector('[aria-selected="true"]').scrollIntoView({ block: "nearest", inline: "nearest" });
   const panel = PANELS[tab](body, id);
   const timer = setInterval(() => { if (!head.contains(document.activeElement)) drawHead(); }, 5000);
   return {

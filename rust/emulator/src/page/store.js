@@ -19,6 +19,7 @@ function tell(topic, item) {
   for (const run of [...listeners]) run(topic, item);
 }
 
+const order = new Intl.Collator("en", { numeric: true });
 export const hub = () => target.hub ?? store.about?.hubs[0] ?? "";
 export const device = (id) => store.devices?.find((it) => it.deviceId === id);
 
@@ -28,7 +29,7 @@ export async function loadAbout() {
 }
 
 export async function loadDevices() {
-  try { store.devices = await call("GET", "/devices"); } catch { return; }
+  try { store.devices = (await call("GET", "/devices")).sort((a, b) => order.compare(a.deviceId, b.deviceId)); } catch { return; }
   tell("devices");
 }
 

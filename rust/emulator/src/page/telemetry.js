@@ -110,7 +110,7 @@ export function telemetry(box, id) {
     body.replaceChildren(...fits.slice(-ROWS).reverse().map((it) => row(it, it.seq > last && last > 0)));
     last = newest;
     messages.hidden = !all.length;
-    if (!all.length) chips.replaceChildren(empty("No telemetry yet", "Messages appear here as the device sends them. To connect one, see how on the tab Connect.",
+    if (!all.length) chips.replaceChildren(empty("No telemetry yet", "Messages appear here as the device sends them. How to connect it stands on the tab Connect.",
       button("How to connect", () => go({ view: "devices", id, tab: "connect" }), "main")));
     else if (!fits.length) body.replaceChildren(el("tr", {}, el("td", { colspan: 4, class: "none" }, "No message fits the filter.")));
   }

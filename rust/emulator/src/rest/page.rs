@@ -51,6 +51,7 @@ const FILES: &[(&str, &str)] = files![
     "dialog.js",
     "dom.js",
     "faults.js",
+    "firmware.js",
     "icon.svg",
     "log.js",
     "messages.js",

@@ -1,6 +1,7 @@
 //! Export and import of the state of a running emulator.
 
 use axum::extract::{Request, State};
+use axum::http::header;
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -15,12 +16,23 @@ pub(super) fn routes() -> Router<Api> {
     Router::new()
         .route("/admin/export", get(export))
         .route("/admin/import", post(import))
+        .route("/admin/server-ca.pem", get(server_ca))
 }
 
 async fn export(State(api): State<Api>) -> Answer {
     let hubs = api.service.hubs.clone();
     let document = api.service.store.run(move |c| state::export(c, &hubs));
     Ok(Json(document.await?).into_response())
+}
+
+/// What devices must trust, if the server's certificate was made here.
+async fn server_ca(State(api): State<Api>) -> Answer {
+    let pem = api.ca_pem.as_deref().ok_or_else(|| {
+        let reason = "the server's certificate was given (--cert); its CA is not known here";
+        Refusal::new(ErrorCode::NotFound, reason)
+    })?;
+    let headers = [(header::CONTENT_TYPE, "application/x-pem-file")];
+    Ok((headers, pem.to_owned()).into_response())
 }
 
 /// Devices that are written lose their connection, so that they look at their twin again.

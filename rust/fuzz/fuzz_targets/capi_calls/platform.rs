@@ -142,7 +142,11 @@ impl Input {
             11 => Text::Null(4),
             12 => Text::Null(0),
             13 => Text::Bytes(vec![b'a'; usize::from(self.number()) * 17]),
-            14 => Text::Bytes((0..self.number() & 31).map(|_| take().unwrap_or(0)).collect()),
+            14 => Text::Bytes(
+                (0..self.number() & 31)
+                    .map(|_| take().unwrap_or(0))
+                    .collect(),
+            ),
             _ => Text::Huge(usual.to_vec()),
         }
     }
@@ -178,7 +182,12 @@ pub fn write_enum<E: Copy>(place: &mut MaybeUninit<E>, number: u8) {
     let number = u32::from(number).to_le_bytes();
     let len = size_of::<E>().min(4);
     // SAFETY: as large as the enum, which is never read as such.
-    unsafe { place.as_mut_ptr().cast::<u8>().copy_from(number.as_ptr(), len) }
+    unsafe {
+        place
+            .as_mut_ptr()
+            .cast::<u8>()
+            .copy_from(number.as_ptr(), len)
+    }
 }
 
 /// Reads every byte.
@@ -194,8 +203,19 @@ pub fn read(buf: &azure_iot_hub_buf) {
 pub fn network(what: u8) {
     let (cb, connected, subscribed, sent) = {
         let mut world = world();
-        let Some(callbacks) = &world.callbacks else { return };
-        (callbacks.cb, world.connected, world.subscribed, if what == 2 { world.sent.pop_front() } else { world.sent.back().cloned() })
+        let Some(callbacks) = &world.callbacks else {
+            return;
+        };
+        (
+            callbacks.cb,
+            world.connected,
+            world.subscribed,
+            if what == 2 {
+                world.sent.pop_front()
+            } else {
+                world.sent.back().cloned()
+            },
+        )
     };
     let byte = take().unwrap_or(0);
     // SAFETY: the functions that were registered, with arguments as mqtt_helper has them.
@@ -252,10 +272,21 @@ unsafe fn suback(cb: &mqtt_helper_cfg__bindgen_ty_1, message_id: u16, byte: u8) 
 
 /// # Safety
 /// The functions that were registered.
-unsafe fn publish(cb: &mqtt_helper_cfg__bindgen_ty_1, what: u8, byte: u8, sent: Option<(String, u16)>) {
+unsafe fn publish(
+    cb: &mqtt_helper_cfg__bindgen_ty_1,
+    what: u8,
+    byte: u8,
+    sent: Option<(String, u16)>,
+) {
     let asked = sent.map(|(topic, _)| topic).unwrap_or_default();
-    let rid = asked.split("$rid=").nth(1).and_then(|rest| rest.split('&').next()).unwrap_or("1");
-    let own: String = (0..byte & 15).map(|_| char::from(take().unwrap_or(b'x'))).collect();
+    let rid = asked
+        .split("$rid=")
+        .nth(1)
+        .and_then(|rest| rest.split('&').next())
+        .unwrap_or("1");
+    let own: String = (0..byte & 15)
+        .map(|_| char::from(take().unwrap_or(b'x')))
+        .collect();
     let (topic, payload) = match what {
         3 => (format!("devices/device/messages/devicebound/{own}"), own),
         4 => (format!("$iothub/methods/POST/led/?$rid={}", byte & 3), own),
@@ -312,7 +343,9 @@ extern "C" fn iothub_platform_wait(waiter: c_uint, deadline: i64) {
             guard = world();
             continue;
         }
-        guard = CHANGED.wait(guard).unwrap_or_else(|_| std::process::abort());
+        guard = CHANGED
+            .wait(guard)
+            .unwrap_or_else(|_| std::process::abort());
     }
 }
 
@@ -351,7 +384,9 @@ extern "C" fn iothub_platform_thread_start(entry: Option<unsafe extern "C" fn()>
     // Until it waits for the first time.
     let mut world = world();
     while world.idle.is_none() || world.callbacks.is_none() {
-        world = CHANGED.wait(world).unwrap_or_else(|_| std::process::abort());
+        world = CHANGED
+            .wait(world)
+            .unwrap_or_else(|_| std::process::abort());
     }
     0
 }
@@ -368,7 +403,11 @@ unsafe extern "C" fn iothub_platform_random(buf: *mut c_void, len: usize) {
 }
 
 #[unsafe(no_mangle)]
-unsafe extern "C" fn iothub_platform_settings_get(key: *const c_char, buf: *mut c_void, len: *mut usize) -> c_int {
+unsafe extern "C" fn iothub_platform_settings_get(
+    key: *const c_char,
+    buf: *mut c_void,
+    len: *mut usize,
+) -> c_int {
     // SAFETY: as the caller promises.
     let key = unsafe { CStr::from_ptr(key) };
     // SAFETY: as the caller promises.
@@ -386,7 +425,11 @@ unsafe extern "C" fn iothub_platform_settings_get(key: *const c_char, buf: *mut 
 }
 
 #[unsafe(no_mangle)]
-unsafe extern "C" fn iothub_platform_settings_set(key: *const c_char, buf: *const c_void, len: usize) -> c_int {
+unsafe extern "C" fn iothub_platform_settings_set(
+    key: *const c_char,
+    buf: *const c_void,
+    len: usize,
+) -> c_int {
     // SAFETY: as the caller promises.
     let key = unsafe { CStr::from_ptr(key) }.to_bytes().to_vec();
     let mut world = world();
@@ -401,7 +444,14 @@ unsafe extern "C" fn iothub_platform_settings_set(key: *const c_char, buf: *cons
 }
 
 #[unsafe(no_mangle)]
-unsafe extern "C" fn iothub_platform_log(_: c_uint, _: *const c_char, _: usize, _: *const c_char, _: usize) {}
+unsafe extern "C" fn iothub_platform_log(
+    _: c_uint,
+    _: *const c_char,
+    _: usize,
+    _: *const c_char,
+    _: usize,
+) {
+}
 
 #[unsafe(no_mangle)]
 extern "C" fn iothub_platform_reboot() {
@@ -476,7 +526,11 @@ extern "C" fn mqtt_helper_disconnect() -> c_int {
 unsafe extern "C" fn mqtt_helper_subscribe(list: *mut mqtt_subscription_list) -> c_int {
     // SAFETY: as the caller promises.
     world().subscribed = unsafe { (*list).message_id };
-    if yes() { 0 } else { ended(-(ECONNRESET as c_int)) }
+    if yes() {
+        0
+    } else {
+        ended(-(ECONNRESET as c_int))
+    }
 }
 
 #[unsafe(no_mangle)]
@@ -488,7 +542,11 @@ unsafe extern "C" fn mqtt_helper_publish(param: *const mqtt_publish_param) -> c_
     let topic = unsafe { slice::from_raw_parts(topic.utf8, topic.size as usize) };
     let topic = String::from_utf8_lossy(topic).into_owned();
     world().sent.push_back((topic, param.message_id));
-    if yes() { 0 } else { ended(-(ECONNRESET as c_int)) }
+    if yes() {
+        0
+    } else {
+        ended(-(ECONNRESET as c_int))
+    }
 }
 
 #[unsafe(no_mangle)]
@@ -502,13 +560,29 @@ fn ended(result: c_int) -> c_int {
         let mut world = world();
         world.sent.clear();
         let was = std::mem::take(&mut world.connected);
-        world.callbacks.filter(|_| was).and_then(|callbacks| callbacks.cb.on_disconnect)
+        world
+            .callbacks
+            .filter(|_| was)
+            .and_then(|callbacks| callbacks.cb.on_disconnect)
     };
     if let Some(callback) = callback {
         // SAFETY: the function that was registered.
         unsafe { callback(result) };
     }
     result
+}
+
+macro_rules! not_here {
+    ($($name:ident)*) => {
+        $(#[unsafe(no_mangle)]
+        extern "C" fn $name() -> c_int {
+            -(ENOTSUP as c_int)
+        })*
+    };
+}
+not_here! {
+    iothub_platform_fota_start iothub_platform_fota_cancel iothub_platform_fota_apply iothub_platform_fota_confirm
+    iothub_platform_fota_image
 }
 
 macro_rules! of_the_modem {

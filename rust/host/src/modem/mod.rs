@@ -175,7 +175,7 @@ impl Simulated {
         let on_pdn = state.on_pdn.clone();
         drop(state);
 
-        log::debug!(TARGET, "{event:?}");
+        log::debug!(TARGET, "{event}");
         for socket in cut {
             socket.cut();
         }

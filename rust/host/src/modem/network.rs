@@ -82,6 +82,41 @@ pub enum Event {
     NetworkDetach,
 }
 
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Registration(registration) => f.write_str(match registration {
+                Registration::NotRegistered => "not registered, and not searching",
+                Registration::Home => "registered with the home network",
+                Registration::Searching => "searching for a network",
+                Registration::Denied => "the network refuses the registration",
+                Registration::Unknown => "it is not known whether the device is registered",
+                Registration::Roaming => "registered with another network: roaming",
+                Registration::UiccFail => "the SIM card does not work",
+            }),
+            Self::EsmCause(50) => f.write_str("the network allows IPv4 only (ESM cause 50)"),
+            Self::EsmCause(51) => f.write_str("the network allows IPv6 only (ESM cause 51)"),
+            Self::EsmCause(cause) => write!(f, "the network says ESM cause {cause}"),
+            Self::Activated { reason: None } => f.write_str("the data connection is active"),
+            Self::Activated { reason: Some(0) } => {
+                f.write_str("the data connection is active, with IPv4 only")
+            }
+            Self::Activated { reason: Some(1) } => {
+                f.write_str("the data connection is active, with IPv6 only")
+            }
+            Self::Activated {
+                reason: Some(reason),
+            } => {
+                write!(f, "the data connection is active, with reason {reason}")
+            }
+            Self::Deactivated => f.write_str("the network took the data connection away"),
+            Self::Ipv6Up => f.write_str("IPv6 is up"),
+            Self::Ipv6Down => f.write_str("IPv6 is down"),
+            Self::NetworkDetach => f.write_str("the network detached the device"),
+        }
+    }
+}
+
 /// An event and how long after the one before it (the first: after now).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Step {
@@ -200,11 +235,8 @@ pub struct NetworkError(String);
 
 impl fmt::Display for NetworkError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} is no network: there is", self.0)?;
-        for network in Network::ALL {
-            write!(f, " {network}")?;
-        }
-        Ok(())
+        let known = Network::ALL.map(|network| network.to_string());
+        write!(f, "'{}' is none of {}", self.0, known.join(", "))
     }
 }
 
@@ -229,10 +261,7 @@ mod tests {
             assert_eq!(network.to_string().parse(), Ok(network));
         }
         let error = "5g".parse::<Network>().unwrap_err().to_string();
-        assert!(
-            error.starts_with("\"5g\" is no network: there is dual-stack "),
-            "{error}"
-        );
+        assert!(error.starts_with("'5g' is none of dual-stack, "), "{error}");
     }
 
     #[test]

@@ -79,14 +79,14 @@ impl Helper {
             .inspect_err(|errno| {
                 log::error!(
                     TARGET,
-                    "there is no CONNECT packet for these arguments: {errno:?}"
+                    "there is no CONNECT packet for these arguments: {errno}"
                 );
                 link.close();
             })?;
         link.set_send_timeout(self.settings.send_timeout)
             .map_err(|error| Errno::from(&error))?;
         link.send(&[&packet]).inspect_err(|errno| {
-            log::error!(TARGET, "the CONNECT packet could not be sent: {errno:?}");
+            log::error!(TARGET, "the CONNECT packet could not be sent: {errno}");
             link.close();
             self.tell_disconnect(errno.code());
         })?;
@@ -122,7 +122,7 @@ impl Helper {
             .inspect_err(|errno| {
                 log::error!(
                     TARGET,
-                    "no TCP connection to {host} at {address}, port {port}: {errno:?}"
+                    "no TCP connection to {host} at {address}, port {port}: {errno}"
                 );
             })?;
         let aborted = {

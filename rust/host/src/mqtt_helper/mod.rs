@@ -50,6 +50,19 @@ enum State {
     Disconnecting,
 }
 
+impl State {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Uninit => "not initialised",
+            Self::Disconnected => "disconnected",
+            Self::TransportConnecting => "connecting over TLS",
+            Self::Connecting => "waiting for CONNACK",
+            Self::Connected => "connected",
+            Self::Disconnecting => "disconnecting",
+        }
+    }
+}
+
 /// An MQTT event, as `on_all_events` sees it.
 #[derive(Debug)]
 pub(crate) enum Event<'a> {
@@ -190,7 +203,7 @@ impl Helper {
             (Ok(()), None) => {}
             // The second call of on_disconnect in a row, after the one from the failed write.
             (Err(errno), _) => {
-                log::error!(TARGET, "DISCONNECT could not be sent: {errno:?}");
+                log::error!(TARGET, "DISCONNECT could not be sent: {errno}");
                 let callbacks = self.set_state(State::Disconnected);
                 if let Some(callbacks) = callbacks {
                     callbacks.disconnect(errno.code());
@@ -276,7 +289,13 @@ impl Helper {
         }
         let state = inner.state;
         drop(inner);
-        log::error!(TARGET, "wrong state {state:?}, {wanted:?} required");
+        let wanted: Vec<_> = wanted.iter().map(|state| state.name()).collect();
+        log::error!(
+            TARGET,
+            "refused while {}: allowed only while {}",
+            state.name(),
+            wanted.join(" or ")
+        );
         Err(Errno::OPNOTSUPP)
     }
 

@@ -134,14 +134,14 @@ impl Session<'_> {
             Err(Errno::NOTCONN)
         };
         if let Err(errno) = sent {
-            log::error!(TARGET, "no ping could be sent: {errno:?}");
+            log::error!(TARGET, "no ping could be sent: {errno}");
         }
         sent.is_ok()
     }
 
     /// The connection fails while reading.
     fn fail(&self, errno: Errno) -> bool {
-        log::debug!(TARGET, "input: {errno:?}");
+        log::debug!(TARGET, "input: {errno}");
         self.helper.close(&self.link, errno.code());
         false
     }
@@ -211,7 +211,7 @@ impl Session<'_> {
         let sent =
             packets::puback(message_id).and_then(|packet| self.helper.send(&self.link, &[&packet]));
         if let Err(errno) = sent {
-            log::warning!(TARGET, "PUBACK {message_id} could not be sent: {errno:?}");
+            log::warning!(TARGET, "PUBACK {message_id} could not be sent: {errno}");
         }
     }
 

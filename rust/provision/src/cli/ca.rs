@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use crate::cli::output::Report;
 use crate::cli::passphrase::{NewPassphrase, SignerPassphrase, opened};
@@ -342,7 +343,7 @@ fn renew(pki: &Pki, arguments: &Renew, now: OffsetDateTime) -> Result<Report, Er
         .plain("What it has signed stays valid. Upload it to the hub, and devices that send the")
         .plain("chain need their chain written again.")
         .field("serial", renewed.serial())
-        .field("notAfter", renewed.not_after().to_string());
+        .field("notAfter", date(renewed.not_after()));
     Ok(report)
 }
 
@@ -437,14 +438,19 @@ pub(crate) fn describe(certificate: &Certificate) -> String {
     )
 }
 
+/// As RFC 3339 has it, which every other tool reads.
+fn date(time: OffsetDateTime) -> String {
+    time.format(&Rfc3339).unwrap_or_default()
+}
+
 pub(crate) fn certificate_facts(certificate: &Certificate) -> Value {
     json!({
         "subject": certificate.subject(),
         "issuer": certificate.issuer(),
         "serial": certificate.serial(),
         "key": certificate.key_kind(),
-        "notBefore": certificate.not_before().to_string(),
-        "notAfter": certificate.not_after().to_string(),
+        "notBefore": date(certificate.not_before()),
+        "notAfter": date(certificate.not_after()),
         "thumbprint": certificate.thumbprint(),
     })
 }

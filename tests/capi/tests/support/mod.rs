@@ -2,6 +2,7 @@
 
 use std::{
     env, fs,
+    io::Write as _,
     process::{Command, Stdio},
     sync::mpsc,
     thread,
@@ -10,7 +11,10 @@ use std::{
 
 use iothub_host::Options;
 
-use crate::{hub::Hub, pki::Pki};
+use crate::{
+    hub::{Hub, Sent, Session},
+    pki::Pki,
+};
 
 /// How long anything may take.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
@@ -20,6 +24,33 @@ pub(crate) const HOST: &str = "my-hub.azure-devices.net";
 
 /// Says in a child process which test it is.
 const CHILD: &str = "CAPI_TEST_CHILD";
+
+/// What the program sends.
+pub(crate) trait Next {
+    /// The next packet, but for the client's own report of its firmware, which can come at any time and is accepted.
+    fn next(&mut self) -> Sent;
+}
+
+impl Next for Session {
+    fn next(&mut self) -> Sent {
+        loop {
+            let sent = self.recv();
+            let Sent::Publish { topic, payload, .. } = &sent else {
+                return sent;
+            };
+            let rid = topic.strip_prefix("$iothub/twin/PATCH/properties/reported/?$rid=");
+            let Some(rid) = rid.filter(|_| payload.starts_with(br#"{"firmware":"#)) else {
+                return sent;
+            };
+            let topic = format!("$iothub/twin/res/204/?$rid={rid}");
+            let len = u8::try_from(topic.len()).unwrap();
+            let packet = [&[0x30, len + 2, 0, len], topic.as_bytes()].concat();
+            // Where the device is gone already it does not matter.
+            let _ = self.stream.write_all(&packet);
+            let _ = self.stream.flush();
+        }
+    }
+}
 
 /// A C program and its hub.
 pub(crate) struct Case {

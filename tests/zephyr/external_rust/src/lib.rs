@@ -77,7 +77,10 @@ fn on_event(event: Event<'_>) {
 
 fn on_desired(desired: &twin::View<'_>) {
     let wish = desired.number("telemetryInterval");
-    let Some(seconds) = wish.and_then(|seconds| u32::try_from(seconds).ok()).filter(|&seconds| seconds > 0) else {
+    let Some(seconds) = wish
+        .and_then(|seconds| u32::try_from(seconds).ok())
+        .filter(|&seconds| seconds > 0)
+    else {
         return;
     };
     INTERVAL_S.store(seconds, Ordering::Relaxed);

@@ -1,0 +1,140 @@
+//! Load on the emulator and on mosquitto, side by side: see `bench/README.md`.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Parser;
+
+mod device;
+mod pki;
+mod report;
+mod rest;
+mod scenario;
+mod server;
+
+use pki::Pki;
+use scenario::{Fleet, Sample, Samples};
+use server::{Kind, Server};
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// The name in the servers' certificate.
+const HOST: &str = "hub.localhost";
+
+#[derive(Parser)]
+struct Arguments {
+    /// The emulator's binary (built with --release)
+    #[arg(long)]
+    emulator: PathBuf,
+    /// How often each scenario runs; the middle one counts
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Seconds of each scenario
+    #[arg(long, default_value_t = 3.0)]
+    seconds: f64,
+    /// Connections of the sweep; none leaves it out
+    #[arg(long, value_delimiter = ',')]
+    sweep: Vec<usize>,
+    /// Only scenarios whose name contains this
+    #[arg(long, default_value = "")]
+    only: String,
+    /// Where the curve goes
+    #[arg(long)]
+    svg: Option<PathBuf>,
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Failure> {
+    let arguments = Arguments::parse();
+    let folder = tempfile::tempdir()?;
+    let pki = Pki::new(folder.path())?;
+    let most = arguments.sweep.iter().copied().max().unwrap_or(0).max(1000);
+    let fleet = Fleet::new(&pki, most)?;
+    let mut samples = Samples::new();
+    for round in 0..arguments.rounds {
+        for kind in Kind::ALL {
+            eprintln!("round {}, {}", round + 1, kind.name());
+            run(&arguments, folder.path(), &pki, &fleet, kind, &mut samples).await?;
+        }
+    }
+    report::table(&samples);
+    if arguments.sweep.is_empty() {
+        return Ok(());
+    }
+    let mut curve = Vec::new();
+    for &size in &arguments.sweep {
+        for kind in Kind::ALL {
+            let mut all = Vec::new();
+            for _ in 0..arguments.rounds {
+                all.push(sweep(&arguments, folder.path(), &pki, &fleet, kind, size).await?);
+            }
+            eprintln!("{size} connections, {}", kind.name());
+            curve.push((size, kind, report::middle(&all)));
+        }
+    }
+    report::sweep(&curve);
+    if let Some(path) = &arguments.svg {
+        std::fs::write(path, report::svg(&curve))?;
+    }
+    Ok(())
+}
+
+async fn run(
+    arguments: &Arguments,
+    folder: &Path,
+    pki: &Pki,
+    fleet: &Fleet,
+    kind: Kind,
+    samples: &mut Samples,
+) -> Result<(), Failure> {
+    let time = Duration::from_secs_f64(arguments.seconds);
+    let mut note = |name: &'static str, sample: Sample| {
+        samples.entry((name, kind.name())).or_default().push(sample);
+    };
+    let wanted = |name: &str| name.contains(&arguments.only);
+    for name in report::SCENARIOS.iter().map(|(name, _)| *name) {
+        if !wanted(name) {
+            continue;
+        }
+        let server = Server::start(kind, folder, &arguments.emulator)?;
+        let size = match name {
+            "storm" | "beat" => 1000,
+            "steady, 1 device" => 1,
+            _ => 100,
+        };
+        fleet.register(&server, pki, size).await?;
+        let (storm, mut devices) = fleet.storm(&server, size).await?;
+        let sample = match name {
+            "ready" => Sample {
+                p50: server.ready_after,
+                ..Sample::default()
+            },
+            "storm" => storm,
+            "steady" => scenario::steady(&server, &mut devices, 8, time).await?,
+            "steady, 1 device" => scenario::steady(&server, &mut devices, 16, time).await?,
+            "beat" => scenario::beat(&server, &mut devices, time * 2).await?,
+            "fan-in" => scenario::fan_in(&server, &mut devices, 8, time).await?,
+            "twins" => scenario::twins(&server, &mut devices, time).await?,
+            _ => scenario::methods(&server, &mut devices, time).await?,
+        };
+        note(name, sample);
+    }
+    Ok(())
+}
+
+async fn sweep(
+    arguments: &Arguments,
+    folder: &Path,
+    pki: &Pki,
+    fleet: &Fleet,
+    kind: Kind,
+    size: usize,
+) -> Result<Sample, Failure> {
+    let time = Duration::from_secs_f64(arguments.seconds);
+    let server = Server::start(kind, folder, &arguments.emulator)?;
+    fleet.register(&server, pki, size).await?;
+    let (storm, mut devices) = fleet.storm(&server, size).await?;
+    let mut sample = scenario::steady(&server, &mut devices, 1, time).await?;
+    sample.memory = storm.memory;
+    Ok(sample)
+}

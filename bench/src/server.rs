@@ -1,0 +1,159 @@
+//! The servers under load, as processes of their own, and what they cost.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::Failure;
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Mosquitto,
+    /// `--ephemeral`
+    Memory,
+    /// `--data-dir`
+    Disk,
+}
+
+impl Kind {
+    pub const ALL: [Self; 3] = [Self::Mosquitto, Self::Memory, Self::Disk];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mosquitto => "mosquitto",
+            Self::Memory => "emulator, in memory",
+            Self::Disk => "emulator, on disk",
+        }
+    }
+}
+
+/// A running server; dropped, it is killed.
+pub struct Server {
+    child: Child,
+    pub kind: Kind,
+    pub mqtt: SocketAddr,
+    /// REST; only the emulator has it.
+    pub http: Option<SocketAddr>,
+    pub ready_after: Duration,
+    data: Option<PathBuf>,
+}
+
+impl Server {
+    /// Starts a server with the certificates in `folder`.
+    pub fn start(kind: Kind, folder: &Path, emulator: &Path) -> Result<Self, Failure> {
+        match kind {
+            Kind::Mosquitto => Self::mosquitto(folder),
+            Kind::Memory | Kind::Disk => Self::emulator(kind, folder, emulator),
+        }
+    }
+
+    fn mosquitto(folder: &Path) -> Result<Self, Failure> {
+        let mqtt = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let shown = folder.display();
+        let config = format!(
+            "user root\nlistener {} 127.0.0.1\ncafile {shown}/ca.pem\ncertfile {shown}/server.pem\n\
+             keyfile {shown}/server-key.pem\nrequire_certificate true\nuse_identity_as_username true\n\
+             tls_version tlsv1.2\nallow_anonymous false\npersistence false\nset_tcp_nodelay true\n\
+             max_queued_messages 0\nmax_inflight_messages 0\nlog_type error\n",
+            mqtt.port()
+        );
+        let path = folder.join("mosquitto.conf");
+        std::fs::write(&path, config)?;
+        let begin = Instant::now();
+        let child = Command::new("mosquitto")
+            .arg("-c")
+            .arg(&path)
+            .stderr(Stdio::null())
+            .spawn()?;
+        let deadline = begin + Duration::from_secs(10);
+        while TcpStream::connect(mqtt).is_err() {
+            if Instant::now() > deadline {
+                return Err("mosquitto does not listen".into());
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(Self {
+            child,
+            kind: Kind::Mosquitto,
+            mqtt,
+            http: None,
+            ready_after: begin.elapsed(),
+            data: None,
+        })
+    }
+
+    fn emulator(kind: Kind, folder: &Path, binary: &Path) -> Result<Self, Failure> {
+        let mut command = Command::new(binary);
+        let listen = ["--mqtt", "127.0.0.1:0", "--http", "127.0.0.1:0", "--quiet"];
+        command
+            .args(listen)
+            .args(["--hostname", crate::HOST])
+            .arg("--cert")
+            .arg(folder.join("server.pem"))
+            .arg("--key")
+            .arg(folder.join("server-key.pem"));
+        let data = (kind == Kind::Disk).then(|| folder.join("data"));
+        match &data {
+            Some(data) => {
+                let _ = std::fs::remove_dir_all(data);
+                command.arg("--data-dir").arg(data);
+            }
+            None => {
+                command.arg("--ephemeral");
+            }
+        }
+        let begin = Instant::now();
+        let mut child = command.stdout(Stdio::piped()).spawn()?;
+        let mut line = String::new();
+        let out = child.stdout.take().ok_or("no stdout")?;
+        BufReader::new(out).read_line(&mut line)?;
+        let ready_after = begin.elapsed();
+        let field = |name: &str| {
+            let found = line.split_whitespace().find_map(|it| it.strip_prefix(name));
+            found.map(|it| it.trim_end_matches('/').to_owned())
+        };
+        let mqtt = field("mqtt=").ok_or("the emulator did not start")?;
+        let http = field("http=http://").ok_or("no http")?;
+        Ok(Self {
+            child,
+            kind,
+            mqtt: mqtt.parse()?,
+            http: Some(http.parse()?),
+            ready_after,
+            data,
+        })
+    }
+
+    /// Processor time since the start: user and system.
+    pub fn cpu(&self) -> Result<Duration, Failure> {
+        let text = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        let (_, fields) = text.rsplit_once(')').ok_or("/proc/…/stat")?;
+        let mut fields = fields.split_whitespace().skip(11);
+        let mut ticks = 0;
+        for _ in 0..2 {
+            ticks += fields.next().ok_or("/proc/…/stat")?.parse::<u64>()?;
+        }
+        Ok(Duration::from_millis(ticks * 10))
+    }
+
+    /// Resident memory in KiB.
+    pub fn memory(&self) -> Result<u64, Failure> {
+        let text = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let number = line.and_then(|line| line.split_whitespace().next());
+        Ok(number.ok_or("VmRSS")?.parse()?)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if let Some(data) = &self.data {
+            let _ = std::fs::remove_dir_all(data);
+        }
+    }
+}
