@@ -441,6 +441,7 @@ fn stress() {
             let Ok(mut session) = hub.try_accept() else {
                 continue;
             };
+            session.may_break = true;
             std::thread::spawn(move || {
                 loop {
                     match session.next() {

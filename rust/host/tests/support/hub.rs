@@ -97,6 +97,7 @@ impl Hub {
         }
         Ok(Session {
             stream: StreamOwned::new(tls, stream),
+            may_break: false,
         })
     }
 
@@ -117,12 +118,17 @@ impl Hub {
 /// A connection after its handshake.
 pub(crate) struct Session {
     pub(crate) stream: StreamOwned<ServerConnection, TcpStream>,
+    /// The client may end the connection while something is sent to it.
+    pub(crate) may_break: bool,
 }
 
 impl Session {
     pub(crate) fn send(&mut self, bytes: &[u8]) {
-        self.stream.write_all(bytes).unwrap();
-        self.stream.flush().unwrap();
+        let sent = self
+            .stream
+            .write_all(bytes)
+            .and_then(|()| self.stream.flush());
+        assert!(sent.is_ok() || self.may_break, "{sent:?}");
     }
 
     pub(crate) fn connack(&mut self, code: u8, session_present: bool) {
