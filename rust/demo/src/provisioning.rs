@@ -66,5 +66,5 @@ fn attempt(
 /// The rate of the AT client's UART.
 const BAUD: u32 = 115_200;
 
-/// Ten years, as in the article that the certificates follow.
+/// Ten years.
 const DAYS: u32 = 3650;

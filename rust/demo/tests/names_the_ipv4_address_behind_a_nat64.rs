@@ -1,4 +1,4 @@
-//! The article's case: an IPv6-only network, an IPv4-only hub, and the operator's own prefix.
+//! An IPv6-only network, an IPv4-only hub, and the operator's own prefix.
 
 mod support;
 

@@ -58,6 +58,14 @@ impl Emulator {
             Some(path) => schedule::read(path).map_err(StartError::File)?,
             None => Vec::new(),
         };
+        if let Some(folder) = &options.firmware {
+            std::fs::read_dir(folder).map_err(|error| {
+                let folder = folder.display();
+                StartError::File(format!(
+                    "--firmware {folder}: {error}; name a folder with images"
+                ))
+            })?;
+        }
         let mqtt = listen("mqtt", options.mqtt).await?;
         let http = listen("http", options.http).await?;
         let https = match options.https {

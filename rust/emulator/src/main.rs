@@ -78,10 +78,20 @@ struct Arguments {
     #[arg(long, value_name = "FOLDER")]
     firmware: Option<PathBuf>,
     /// Where images are served over HTTP
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8081")]
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:8081",
+        requires = "firmware"
+    )]
     firmware_http: SocketAddr,
     /// Where images are served over HTTPS
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8443")]
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:8443",
+        requires = "firmware"
+    )]
     firmware_https: SocketAddr,
     /// Log as JSON, one event a line
     #[arg(long)]

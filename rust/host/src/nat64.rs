@@ -25,8 +25,8 @@ const POSITIONS: [(u8, [usize; 4]); 6] = [
 ];
 
 impl Nat64Prefix {
-    /// Telstra's, as seen by the author of the article that this project grew from.
-    pub const ARTICLE: Self = Self {
+    /// Telstra's, as seen in the field.
+    pub const TELSTRA: Self = Self {
         prefix: Ipv6Addr::new(0x2001, 0x8004, 0x11d0, 0x4e2a, 0, 0, 0, 0).octets(),
         length: 96,
     };
@@ -181,6 +181,6 @@ mod tests {
             Nat64Prefix::WELL_KNOWN.to_string().parse(),
             Ok(Nat64Prefix::WELL_KNOWN)
         );
-        assert_eq!("2001:8004:11d0:4e2a::/96".parse(), Ok(Nat64Prefix::ARTICLE));
+        assert_eq!("2001:8004:11d0:4e2a::/96".parse(), Ok(Nat64Prefix::TELSTRA));
     }
 }

@@ -89,7 +89,7 @@ impl Options {
             hosts: Vec::new(),
             routes: Vec::new(),
             network: Network::DualStack,
-            nat64: Some(Nat64Prefix::ARTICLE),
+            nat64: Some(Nat64Prefix::TELSTRA),
             time_factor: 1.0,
             hardware_id: None,
             log_level: Level::Info,

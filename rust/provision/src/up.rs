@@ -80,6 +80,7 @@ impl<'a> Run<'a> {
     /// # Errors
     /// [`Kind::Exists`] if the run would stop because of what is there.
     pub fn plan(&mut self, modem: &mut Modem) -> Result<Vec<Step>, Error> {
+        self.check_folder()?;
         let Options { tag, id, .. } = self.options;
         let key = self.key_state(modem)?;
         let will = |what: String, changed| Step { what, changed };
@@ -164,8 +165,23 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    /// A certificate for the modem's key would take the place of one for a key in the folder.
+    fn check_folder(&self) -> Result<(), Error> {
+        let own_key = self.pki.device_file(&self.options.id, "key");
+        if !own_key.exists() {
+            return Ok(());
+        }
+        let what = "is a key of this device made here, not by the modem";
+        Err(
+            Error::new(Kind::Exists, format!("{} {what}", own_key.display())).advise(
+                "remove it if the modem's own key is to be used, else use modem creds write",
+            ),
+        )
+    }
+
     /// Before a key is made: is anybody else's credential in the way?
     fn check_room(&self, modem: &mut Modem) -> Result<(), Error> {
+        self.check_folder()?;
         let has_our_key = matches!(self.key_state(modem)?, KeyState::Ours(_));
         for (tag, root) in self.root_tags() {
             let root = Credential::certificates(Slot::Ca, &root.pem())?;
@@ -243,16 +259,6 @@ impl<'a> Run<'a> {
             replace: is_new || self.options.replace,
         };
         let identity = Identity::create(self.pki, self.authority, &options, self.now)?;
-        if let Some(own_key) = Some(identity.key_path()).filter(|path| path.exists()) {
-            return Err(Error::new(
-                Kind::Exists,
-                format!(
-                    "{} is a key of this device made here, not by the modem",
-                    own_key.display()
-                ),
-            )
-            .advise("remove it if the modem's own key is to be used, else use modem creds write"));
-        }
         self.step(
             format!(
                 "{} signed by {}",

@@ -129,6 +129,21 @@ fn a_key_whose_request_was_lost_is_made_again() {
 }
 
 #[test]
+fn a_key_made_here_is_not_overtaken() {
+    let (bench, hub) = (Bench::new(), hub());
+    let modem = bench.modem(|_| {});
+    bench.done(&["ca", "create"]);
+    bench.done(&["device", "create", ID]);
+    let before = bench.snapshot();
+    for more in [&[][..], &["--dry-run"], &["--replace"]] {
+        let said = bench.fails(5, &up(&modem, &hub, more));
+        assert!(said.contains("is a key of this device made here"), "{said}");
+    }
+    assert!(before == bench.snapshot());
+    assert_eq!(bench.stored(10, "key"), None);
+}
+
+#[test]
 fn somebody_elses_key_is_not_touched() {
     let (bench, hub) = (Bench::new(), hub());
     let modem = bench.modem(|_| {});

@@ -217,7 +217,7 @@ mod tests {
     #[test]
     fn on_dual_stack_ipv6_is_first_once_it_is_up() {
         let modem = modem(
-            Some(Nat64Prefix::ARTICLE),
+            Some(Nat64Prefix::TELSTRA),
             &[Event::Activated { reason: None }],
         );
         assert_eq!(modem.resolve("both"), Ok(V4.parse().unwrap()));
@@ -228,7 +228,7 @@ mod tests {
 
     #[test]
     fn without_ipv4_a_name_becomes_a_nat64_address() {
-        let modem = modem(Some(Nat64Prefix::ARTICLE), &[IPV6]);
+        let modem = modem(Some(Nat64Prefix::TELSTRA), &[IPV6]);
         assert_eq!(modem.resolve("v4"), Err(ResolveError::Again));
         modem.happen(Event::Ipv6Up);
         let seen = "2001:8004:11d0:4e2a::d46:4ac3".parse().unwrap();
@@ -245,7 +245,7 @@ mod tests {
 
     #[test]
     fn an_ipv4_network_gives_ipv4_and_an_unknown_name_none() {
-        let modem = modem(Some(Nat64Prefix::ARTICLE), &[IPV4]);
+        let modem = modem(Some(Nat64Prefix::TELSTRA), &[IPV4]);
         assert_eq!(modem.resolve("both"), Ok(V4.parse().unwrap()));
         assert_eq!(modem.resolve("nobody.invalid"), Err(ResolveError::NoName));
     }

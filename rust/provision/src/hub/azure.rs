@@ -1,5 +1,4 @@
-//! The commands of the Azure CLI for what only Azure Resource Manager can do, ready to be copied
-//! (A08 to A11, A31, C07).
+//! The commands of the Azure CLI for what only Azure Resource Manager can do, ready to be copied.
 
 use crate::hub::sas::ConnectionString;
 

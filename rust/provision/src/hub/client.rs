@@ -112,7 +112,7 @@ impl Hub {
         self.call("PUT", &device_path(id), Some(&body))
     }
 
-    /// Enables or disables a device as it is (C05: the way to revoke it).
+    /// Enables or disables a device as it is (the way to revoke it).
     ///
     /// # Errors
     /// As every call; [`Kind::Server`] if there is no such device.

@@ -1,5 +1,5 @@
 //! What is Azure Resource Manager's: the CA certificates of a hub or of a provisioning service, and
-//! the ID scope (A08 to A10). A bearer token says who asks.
+//! the ID scope. A bearer token says who asks.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -71,7 +71,7 @@ impl Authority {
         })
     }
 
-    /// Makes the certificate of a root (A04): self-signed, with a random serial number.
+    /// Makes the certificate of a root: self-signed, with a random serial number.
     ///
     /// # Errors
     /// [`Kind::Internal`] if the library refuses the subject.
@@ -137,7 +137,7 @@ impl Authority {
     }
 
     /// What a device sends after its own certificate: this CA and those above it, without the
-    /// root (C03). Empty for a root.
+    /// root. Empty for a root.
     pub fn chain(&self) -> &[Certificate] {
         &self.chain
     }

@@ -103,7 +103,7 @@ impl Certificate {
         &self.der
     }
 
-    /// The common name, which for a device is its device id (C01).
+    /// The common name, which for a device is its device id.
     pub fn common_name(&self) -> Option<&str> {
         self.common_name.as_deref()
     }

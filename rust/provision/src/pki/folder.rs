@@ -330,7 +330,7 @@ impl Pki {
         Ok(renewed)
     }
 
-    /// Signs a verification code (A07): `<ca>/proof.pem`, with a key of its own that is thrown
+    /// Signs a verification code: `<ca>/proof.pem`, with a key of its own that is thrown
     /// away, since nobody needs it again.
     ///
     /// # Errors
@@ -367,7 +367,7 @@ impl Pki {
         Identity::device(self, &authority, id, KeyAlgorithm::default(), validity, now)
     }
 
-    /// A server's certificate and key for these host names and IP addresses (A32), in
+    /// A server's certificate and key for these host names and IP addresses, in
     /// `servers/<name>.*`; made by the default intermediate, and made anew if the names differ.
     ///
     /// # Errors

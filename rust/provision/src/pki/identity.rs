@@ -30,7 +30,7 @@ pub struct IdentityOptions<'a> {
     pub profile: Profile,
     /// The device id, or the name of the server's files.
     pub name: &'a str,
-    /// The subject; its common name must be the device id (C01).
+    /// The subject; its common name must be the device id.
     pub subject: Subject,
     /// Where the key comes from.
     pub key: KeySource<'a>,
@@ -162,7 +162,7 @@ impl Identity {
         &self.certificate
     }
 
-    /// Its certificate and all intermediates, as it sends them (C03).
+    /// Its certificate and all intermediates, as it sends them.
     pub fn chain(&self) -> &[Certificate] {
         &self.chain
     }
@@ -281,7 +281,7 @@ impl Files {
     }
 }
 
-/// Checks a device id, or `deviceId/moduleId` for a module (C01), against what IoT Hub allows,
+/// Checks a device id, or `deviceId/moduleId` for a module, against what IoT Hub allows,
 /// and against the 64 characters that X.509 leaves for a common name.
 ///
 /// # Errors

@@ -1,4 +1,4 @@
-//! The list of what a CA has issued, in the form that `openssl ca` reads and writes (A03).
+//! The list of what a CA has issued, in the form that `openssl ca` reads and writes.
 
 use std::path::{Path, PathBuf};
 

@@ -15,21 +15,21 @@ use crate::pki::Certificate;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Profile {
-    /// A04: CA, key usage certificate and CRL signing.
+    /// CA, key usage certificate and CRL signing.
     Root,
-    /// A05: as the root, and usable for client and server authentication.
+    /// As the root, and usable for client and server authentication.
     Intermediate {
-        /// How many further CAs may stand below; `None` sets no limit, as the article does.
+        /// How many further CAs may stand below; `None` sets no limit.
         path_length: Option<u8>,
     },
-    /// A06: not a CA, digital signature, client authentication.
+    /// Not a CA, digital signature, client authentication.
     Device,
-    /// A32: not a CA, digital signature (and key encipherment for RSA), server authentication.
+    /// Not a CA, digital signature (and key encipherment for RSA), server authentication.
     Server {
         /// Host names and IP addresses.
         names: Vec<String>,
     },
-    /// A07: not a CA, digital signature, nothing else: it proves who holds the CA's key.
+    /// Not a CA, digital signature, nothing else: it proves who holds the CA's key.
     Proof,
 }
 
@@ -112,7 +112,7 @@ impl Subject {
     }
 
     /// A prefix in OpenSSL's form, `/C=NO/ST=Norway/O=Nordic Semiconductor`, and a unit, both
-    /// before the common name (E01).
+    /// before the common name.
     ///
     /// # Errors
     /// [`Kind::Usage`] if the prefix is not of that form or an attribute is unknown.

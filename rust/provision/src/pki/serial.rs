@@ -1,4 +1,4 @@
-//! Serial numbers: 128 random bits (A03).
+//! Serial numbers: 128 random bits.
 
 use aws_lc_rs::rand::fill;
 

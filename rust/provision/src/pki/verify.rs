@@ -59,7 +59,7 @@ pub fn verify_chain(
 }
 
 /// Checks what IoT Hub checks for a device: its chain, that the leaf is no CA, that it may
-/// authenticate a client, and that its common name is the device id (C01).
+/// authenticate a client, and that its common name is the device id.
 pub fn verify_device(
     id: &str,
     chain: &[Certificate],

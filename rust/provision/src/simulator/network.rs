@@ -70,7 +70,7 @@ impl Network {
         ]
     }
 
-    /// The addresses as `+CGPADDR` shows them: IPv6 in upper case (F15).
+    /// The addresses as `+CGPADDR` shows them: IPv6 in upper case.
     pub(crate) fn addresses(self) -> &'static str {
         match self {
             Network::DualStack => "\"10.1.2.3\",\"2A02:2121:20D:175D:0:63:B639:AB01\"",

@@ -135,7 +135,7 @@ fn only_emulator(
     at.hub(now).map(Some)
 }
 
-/// The columns of the article (A10).
+/// The columns of the table.
 fn authority_table(found: &Value) -> String {
     let mut rows = vec![
         ["NAME", "SUBJECT", "VERIFIED", "UNTIL"]

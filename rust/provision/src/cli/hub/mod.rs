@@ -279,7 +279,7 @@ fn scope(arguments: &Scope, now: OffsetDateTime) -> Result<Report, Error> {
     Ok(report)
 }
 
-/// The columns of the article (A11).
+/// The columns of the table.
 fn device_table(devices: &[Value]) -> String {
     let head = [
         "DEVICE",
