@@ -24,7 +24,7 @@ def test_no_network(start, network, cause, then):
 def test_a_modem_that_stops_is_started_again(start):
     device = start("--network=dual-stack-fault", "--hostname=nowhere.invalid", "--device-id=thingy", "--no-rt", shell=False)
     device.waits_for("network up")
-    device.waits_for("the modem has stopped with fault 0x10 (NRF_MODEM_FAULT_*); it is started again in 10 s")
+    device.waits_for("the modem has stopped with fault 16 (NRF_MODEM_FAULT_*); it is started again in 10 s")
     device.waits_for("network lost: detached")
     device.waits_for("the modem is started again")
     device.waits_for("attaching to the network dual-stack")
