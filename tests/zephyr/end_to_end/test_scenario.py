@@ -12,4 +12,4 @@ def test_scenario(program):
                             timeout=300)
     print(result.stdout)
     assert result.returncode == 0, result.stdout + result.stderr
-    assert "13 passed, 0 failed" in result.stdout
+    assert "14 passed, 0 failed" in result.stdout
