@@ -182,6 +182,9 @@ impl Session {
         for _ in 0..2 {
             match self.exchange("AT", PROBE) {
                 Ok(_) => {
+                    if !self.is_in_step()? {
+                        return Ok(false);
+                    }
                     if self.framing == Framing::AtHost(Ending::CrLf) && self.is_slm() {
                         self.framing = Framing::Slm;
                     }
@@ -195,6 +198,20 @@ impl Session {
         Ok(false)
     }
 
+    /// Asks for something that has an answer of its own and reads up to it: an `OK` on its way to an
+    /// `AT` before would be taken for the answer to the next command.
+    fn is_in_step(&mut self) -> Result<bool, Error> {
+        let mut outcome = self.exchange(MARK, PROBE);
+        loop {
+            match outcome {
+                Ok(lines) if lines.iter().any(|line| line.starts_with(MARKED)) => return Ok(true),
+                Ok(_) | Err(Failure::Code(_)) => outcome = self.receive(MARK, PROBE),
+                Err(Failure::Silence) => return Ok(false),
+                Err(Failure::Line(error)) => return Err(error),
+            }
+        }
+    }
+
     fn is_slm(&mut self) -> bool {
         self.exchange("AT#XSLMVER", PROBE).is_ok()
     }
@@ -203,6 +220,10 @@ impl Session {
         self.drain().map_err(Failure::Line)?;
         self.trace.sent(command);
         self.send(&self.framed(command)).map_err(Failure::Line)?;
+        self.receive(command, patience)
+    }
+
+    fn receive(&mut self, command: &str, patience: Duration) -> Result<Vec<String>, Failure> {
         let deadline = Instant::now() + patience;
         let mut lines = Vec::new();
         let mut buffer = [0; 1024];
@@ -400,6 +421,8 @@ const PROMPT: &str = "uart:~$ ";
 const PIECE: usize = 256;
 /// One byte at 115200 baud, 8N1.
 const BYTE: Duration = Duration::from_nanos(86_806);
+const MARK: &str = "AT+CMEE?";
+const MARKED: &str = "+CMEE:";
 const PROBE: Duration = Duration::from_millis(700);
 /// How long a command may take: writing a key takes 1.5 s, making one and leaving a network longer.
 fn patience(command: &str) -> Duration {
@@ -407,4 +430,37 @@ fn patience(command: &str) -> Duration {
         .iter()
         .any(|slow| command.starts_with(slow));
     Duration::from_secs(if is_slow { 20 } else { 8 })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// A modem that answers one `AT` twice: the second `OK` arrives after the next question.
+    fn modem_with_a_late_ok() -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = format!("tcp:{}", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut late = "OK\r\n";
+            for line in BufReader::new(stream.try_clone().unwrap()).split(b'\r') {
+                let answer = match line.unwrap().as_slice() {
+                    b"AT+CMEE?" => format!("{}+CMEE: 0\r\nOK\r\n", std::mem::take(&mut late)),
+                    b"AT+CGMR" => format!("{}mfw_nrf9160\r\nOK\r\n", std::mem::take(&mut late)),
+                    _ => "OK\r\n".to_owned(),
+                };
+                stream.write_all(answer.as_bytes()).unwrap();
+            }
+        });
+        port
+    }
+
+    #[test]
+    fn an_answer_that_comes_late_is_not_the_next_one() {
+        let mut session = Session::open(&modem_with_a_late_ok(), 115_200, Trace::off()).unwrap();
+        assert_eq!(session.command("AT+CGMR").unwrap(), ["mfw_nrf9160"]);
+    }
 }
