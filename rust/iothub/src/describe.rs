@@ -9,6 +9,8 @@ use core::{
 use iothub_proto::{Disconnect, Event, dps, network, twin};
 use ncs::{Decimal, Plain};
 
+use crate::kconfig;
+
 pub(crate) fn event(event: &Event<'_>) {
     match *event {
         Event::Network(event) => self::network(event),
@@ -48,7 +50,8 @@ pub(crate) fn event(event: &Event<'_>) {
             );
         }
         Event::Method(request) => log::info!("method {}", request.name),
-        Event::Firmware(event) => crate::fota::describe(event),
+        // Without updates its texts are not linked.
+        Event::Firmware(event) if kconfig::IOTHUB_FOTA => crate::fota::describe(event),
         Event::UnmatchedAnswer { status, .. } => {
             let status = Decimal::from(u32::from(status));
             log::warn!("an answer with status {status} to nothing that was asked");
@@ -59,7 +62,7 @@ pub(crate) fn event(event: &Event<'_>) {
         ),
         Event::Oversize { discarded, count } => log::error!(
             "a message larger than the payload buffer of {} bytes {}",
-            Decimal::from(crate::kconfig::MQTT_HELPER_PAYLOAD_BUFFER_LEN as u32),
+            Decimal::from(kconfig::MQTT_HELPER_PAYLOAD_BUFFER_LEN as u32),
             if discarded {
                 Oversize::Discarded
             } else {

@@ -5,7 +5,7 @@ use core::{
     fmt,
 };
 
-use crate::Errno;
+use crate::{Decimal, Errno, Plain};
 
 /// Why a command gave no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,12 +26,17 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused => f.write_str("the modem says ERROR"),
-            Self::Cme(number) => write!(f, "the modem says +CME ERROR: {number}"),
-            Self::Cms(number) => write!(f, "the modem says +CMS ERROR: {number}"),
+            Self::Cme(number) => refused(f, "CME", *number),
+            Self::Cms(number) => refused(f, "CMS", *number),
             Self::Errno(errno) => errno.fmt(f),
             Self::NotText => f.write_str("the modem's answer is not text"),
         }
     }
+}
+
+fn refused(f: &mut fmt::Formatter<'_>, kind: &str, number: u16) -> fmt::Result {
+    let (kind, number) = (Plain(kind), Decimal::from(u32::from(number)));
+    write!(f, "the modem says +{kind} ERROR: {number}")
 }
 
 /// Sends one command, without the CR at its end, and returns the first line of the answer, out of `buffer`, which has to

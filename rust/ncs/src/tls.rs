@@ -5,7 +5,7 @@
 use core::{ffi::CStr, fmt::Write};
 
 use crate::{
-    at,
+    Decimal, at,
     keys::{Credential, SecTag},
 };
 
@@ -16,16 +16,15 @@ use crate::{
 /// What the modem says.
 pub fn missing(tag: SecTag) -> Result<Option<Credential>, at::Error> {
     for (number, credential) in [
-        Credential::CaChain,
-        Credential::Certificate,
-        Credential::PrivateKey,
-    ]
-    .into_iter()
-    .enumerate()
-    {
+        ('0', Credential::CaChain),
+        ('1', Credential::Certificate),
+        ('2', Credential::PrivateKey),
+    ] {
         let mut text = heapless::String::<32>::new();
         // "AT%CMNG=1,2147483647,2" has 22 characters.
-        let _ = write!(text, "AT%CMNG=1,{},{number}\0", tag.0);
+        let _ = write!(text, "AT%CMNG=1,{}", Decimal::from(tag.0));
+        let _ = text.push(',').and_then(|()| text.push(number));
+        let _ = text.push('\0');
         let command = CStr::from_bytes_until_nul(text.as_bytes()).unwrap_or_default();
         // A line with the credential's digest, and OK.
         if !at::command(command, &mut [0; 128])?.starts_with("%CMNG: ") {
