@@ -17,11 +17,12 @@ mod interval;
 mod methods;
 mod telemetry;
 
-use iothub::{Event, StartError};
+use iothub::{Event, Firmware, Options, StartError};
 
 /// Connects and sends telemetry for ever, on the caller's thread. Returns only where it cannot start.
 pub fn run() -> StartError {
-    if let Err(error) = iothub::start(on_event) {
+    let client = Options::new(on_event).firmware(Firmware::Automatic);
+    if let Err(error) = client.start() {
         return error;
     }
     interval::load();

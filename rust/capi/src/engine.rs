@@ -167,17 +167,16 @@ fn start(who: &Who<'_>) -> Result<(), c_int> {
     if STARTED.load(Ordering::Acquire) {
         iothub::reconfigure(who).map_err(errno::of_config)?;
     } else {
-        let options = Options {
-            who: *who,
-            attach: false,
-            reconnect: c_api::RECONNECT,
-            request_twin: c_api::TWIN_REQUEST,
+        Options::with_notices(on_notice)
+            .who(*who)
+            .attach(false)
+            .reconnect(c_api::RECONNECT)
+            .request_twin(c_api::TWIN_REQUEST)
             // As with Nordic's library, the restart is the application's.
-            firmware: iothub::Firmware::Application,
-            keep_alive_limit: core::time::Duration::from_secs(1767),
-            ..Options::new(on_notice)
-        };
-        iothub::start_with(&options).map_err(errno::of_start)?;
+            .firmware(iothub::Firmware::Application)
+            .keep_alive_limit(core::time::Duration::from_secs(1767))
+            .start()
+            .map_err(errno::of_start)?;
         STARTED.store(true, Ordering::Release);
     }
     iothub::connect().map_err(errno::of)

@@ -6,7 +6,6 @@ use ncs::{lte::Registration, modem, mqtt, pdn};
 use crate::{
     driver, identity,
     inbox::{self, Fact},
-    kconfig,
     recovery::until_done,
 };
 
@@ -33,7 +32,7 @@ static CALLBACKS: mqtt::Callbacks = mqtt::Callbacks {
 /// Starts the modem library, unless that is the application's business, and registers what C is to call. PDN events
 /// come first: those of switching LTE on are not repeated.
 pub(crate) fn prepare(attach: bool) {
-    if kconfig::MAY_ATTACH && attach {
+    if attach {
         modem::watch(on_modem);
         until_done("the modem cannot be initialised", modem::init);
         if let Ok(version) = modem::firmware(&mut [0; 64]) {

@@ -4,12 +4,12 @@ use heapless::Vec;
 use iothub_proto::{Command, Errno, Filter, network::Peer};
 use ncs::{Decimal, keys::SecTag, mqtt, tls};
 
-use crate::{callbacks, identity, kconfig};
+use crate::{callbacks, driver, identity, kconfig};
 
 /// Calls C, which may block for tens of seconds; returns its result and, after a connect, where that went.
 pub(crate) fn carry_out(command: &Command<'_>) -> (Result<(), Errno>, Option<Peer>) {
     let result = match *command {
-        Command::Attach if !kconfig::MAY_ATTACH => Ok(()),
+        Command::Attach if !driver::may_attach() => Ok(()),
         Command::Attach => {
             log::info!("attaching to LTE");
             callbacks::attach()
@@ -39,13 +39,14 @@ pub(crate) fn carry_out(command: &Command<'_>) -> (Result<(), Errno>, Option<Pee
         Command::Subscribe {
             message_id,
             filters,
-        } => mqtt::subscribe(
-            message_id,
-            &filters
-                .iter()
-                .map(filter)
-                .collect::<Vec<_, { mqtt::FILTERS }>>(),
-        ),
+        } => {
+            let mut list = Vec::<_, { mqtt::FILTERS }>::new();
+            for filter in filters.iter().map(self::filter) {
+                // The client has fewer.
+                let _ = list.push(filter);
+            }
+            mqtt::subscribe(message_id, &list)
+        }
         Command::Publish {
             message_id,
             topic,

@@ -1,8 +1,6 @@
 //! The driver: one thread that feeds the client with facts and carries out its commands, by the drain rule of
 //! `iothub-proto`.
 
-use core::time::Duration;
-
 use iothub_proto::{
     Client, Config, ConfigError, Error, Event, Instant, Limits, Phase, Timeouts, network, outbox,
 };
@@ -12,11 +10,11 @@ use static_cell::ConstStaticCell;
 use crate::{
     callbacks,
     carry_out::carry_out,
-    describe,
-    fota::{self, Firmware},
+    describe, fota,
     identity::{Attempts, Identity, Who},
     inbox::{self, Fact},
     kconfig, now,
+    options::Options,
     patience::Patience,
     recovery, seconds,
     turn::Turn,
@@ -25,7 +23,7 @@ use crate::{
 /// What is called for each event.
 pub type Handler = fn(Event<'_>);
 
-/// What is called for each event, where the message that it came with is of interest: see [`Options`].
+/// What is called for each event, where the message that it came with is of interest: see [`Options::with_notices`].
 pub type NoticeHandler = fn(Notice<'_>);
 
 /// An event with where it came from.
@@ -46,42 +44,8 @@ pub struct Message<'a> {
     pub payload: &'a [u8],
 }
 
-/// What [`start_with`](crate::start_with) may have otherwise than [`start`](crate::start).
 #[derive(Clone, Copy, Debug)]
-pub struct Options<'a> {
-    /// What is called.
-    pub handler: NoticeHandler,
-    /// Who the device is.
-    pub who: Who<'a>,
-    /// Switch the modem on and wait for the network. Without, both are the application's business.
-    pub attach: bool,
-    /// Connect again by itself.
-    pub reconnect: bool,
-    /// Ask for the twin after each connect.
-    pub request_twin: bool,
-    /// The longest keep-alive that is let pass.
-    pub keep_alive_limit: Duration,
-    /// What is done about firmware updates, which need the twin after each connect.
-    pub firmware: Firmware,
-}
-
-impl Options<'_> {
-    /// As [`start`](crate::start) has it.
-    pub const fn new(handler: NoticeHandler) -> Self {
-        Self {
-            handler,
-            who: Who::Configured,
-            attach: true,
-            reconnect: true,
-            request_twin: true,
-            keep_alive_limit: seconds(1177),
-            firmware: Firmware::Automatic,
-        }
-    }
-}
-
-#[derive(Clone, Copy)]
-enum Call {
+pub(crate) enum Call {
     Event(Handler),
     Notice(NoticeHandler),
 }
@@ -113,30 +77,23 @@ static CLIENT: Slot<&'static Mutex<TheClient>> = Slot::new();
 static HANDLER: Slot<Call> = Slot::new();
 /// What keeps events for `wait_for`, where that is used.
 pub(crate) static RECORD: Slot<fn(&Event<'_>)> = Slot::new();
-/// Whether the modem and the network are ours to look after.
 static ATTACH: Slot<bool> = Slot::new();
 
-pub(crate) fn start(handler: Handler) -> Result<(), StartError> {
-    start_as(&Options::new(|_| {}), Call::Event(handler))
-}
-
-pub(crate) fn start_with(options: &Options<'_>) -> Result<(), StartError> {
-    start_as(options, Call::Notice(options.handler))
+/// Whether the modem and the network are ours to look after.
+pub(crate) fn may_attach() -> bool {
+    kconfig::MAY_ATTACH && ATTACH.get().unwrap_or(true)
 }
 
 /// As another device, or at another hub, from the next connect on.
 pub(crate) fn reconfigure(who: &Who<'_>) -> Result<(), ConfigError> {
     let client = CLIENT.get().ok_or(ConfigError::Started)?;
-    let options = Options {
-        who: *who,
-        ..Options::new(|_| {})
-    };
+    let options = Options::new(|_| {}).who(*who);
     with_config(&options, &mut |config| {
         client.with(|client| client.reconfigure(config))
     })
 }
 
-fn start_as(options: &Options<'_>, call: Call) -> Result<(), StartError> {
+pub(crate) fn start(options: &Options<'_>) -> Result<(), StartError> {
     if CLIENT.get().is_some() {
         return Err(StartError::AlreadyStarted);
     }
@@ -149,7 +106,7 @@ fn start_as(options: &Options<'_>, call: Call) -> Result<(), StartError> {
             "the keep-alive is above 1177 s: the hub, which waits 29.45 minutes at most, may drop the device before a ping"
         );
     }
-    HANDLER.set(call);
+    HANDLER.set(options.call);
     ATTACH.set(options.attach);
     fota::prepare(options.firmware);
     CLIENT.set(&PLACE);
@@ -195,7 +152,7 @@ fn with_config(
         transmit: kconfig::MESSAGE,
     };
     config.reconnect = options.reconnect;
-    config.request_twin = options.request_twin || fota::is_wanted(options.firmware);
+    config.request_twin = options.wants_twin();
     config.keep_alive_limit = options.keep_alive_limit;
     config.attempts = Attempts::load().count();
     config.seed = ncs::platform::random();
@@ -221,7 +178,7 @@ extern "C" fn entry() {
     };
     let mut patience = Patience::default();
     let mut attempts = Attempts::load();
-    callbacks::prepare(ATTACH.get().unwrap_or(true));
+    callbacks::prepare(may_attach());
     loop {
         take_facts(client);
         client.with(|client| client.handle_timeout(now()));

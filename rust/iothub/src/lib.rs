@@ -45,6 +45,7 @@ mod identity;
 mod inbox;
 mod interval;
 mod kconfig;
+mod options;
 mod patience;
 mod recovery;
 mod sequence;
@@ -53,7 +54,7 @@ mod turn;
 
 use core::time::Duration;
 
-pub use driver::{Handler, Message, Notice, NoticeHandler, Options, StartError};
+pub use driver::{Handler, Message, Notice, NoticeHandler, StartError};
 pub use fota::Firmware;
 pub use identity::{Assigned, Who};
 pub use interval::{INTERVAL_MAX, store_telemetry_interval, telemetry_interval};
@@ -66,22 +67,15 @@ pub use iothub_proto::{
 };
 pub use kconfig::{HOLD, LOG_LEVEL, MESSAGE_MAX, TELEMETRY_INTERVAL, c_api};
 pub use ncs::platform::{Logger, set_led};
+pub use options::Options;
 
 /// Starts the driver with the configuration that Kconfig and the settings give, and delivers events to `handler`. The
-/// device does not connect before [`connect`].
+/// device does not connect before [`connect`]. [`Options`] is the same with choices.
 ///
 /// # Errors
 /// The configuration cannot work, or it was started before.
 pub fn start(handler: Handler) -> Result<(), StartError> {
-    driver::start(handler)
-}
-
-/// As [`start`], with choices that a program makes rather than Kconfig.
-///
-/// # Errors
-/// As [`start`].
-pub fn start_with(options: &Options<'_>) -> Result<(), StartError> {
-    driver::start_with(options)
+    Options::new(handler).start()
 }
 
 /// Who the device is from the next [`connect`] on. What the outbox holds for another device is
