@@ -41,6 +41,13 @@ BUILD_ASSERT(CONFIG_MQTT_KEEPALIVE > 0 && CONFIG_MQTT_KEEPALIVE <= KEEP_ALIVE_MA
 	     "CONFIG_MQTT_KEEPALIVE is not 1 to 1177 (1767 with CONFIG_IOTHUB_C_API): IoT Hub drops a device after "
 	     "1.5 times the keep-alive, at most 1767 s.");
 
+#if defined(CONFIG_MQTT_HELPER_STATIC_IP_ADDRESS)
+/* It puts the address where the name was, in TLS too. */
+BUILD_ASSERT(sizeof(CONFIG_MQTT_HELPER_STATIC_IP_ADDRESS) == 1,
+	     "CONFIG_MQTT_HELPER_STATIC_IP_ADDRESS is set: the hub's certificate, which is for its name, would be checked "
+	     "against the address; take the line out.");
+#endif
+
 BUILD_ASSERT(!(IS_ENABLED(CONFIG_PDN) && IS_ENABLED(CONFIG_LTE_LC_PDN_MODULE)),
 	     "CONFIG_PDN and CONFIG_LTE_LC_PDN_MODULE exclude each other: the second has replaced the first since "
 	     "NCS 3.2.");

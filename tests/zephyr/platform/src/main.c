@@ -96,6 +96,29 @@ ZTEST(platform, test_a_key_below_another_is_another_setting)
 	zassert_equal(iothub_platform_settings_get("iothub/dps", value, &length), -ENOENT);
 }
 
+/* NVS hands out the newest first, FCB the oldest: one that has to come before the other is not found in one of them. */
+ZTEST(platform, test_an_assignment_is_read_in_whatever_order_it_was_written)
+{
+	static const char *const keys[] = {"iothub/dps/assigned_hub", "iothub/dps/assigned_device_id"};
+
+	for (size_t newest = 0; newest < ARRAY_SIZE(keys); newest++) {
+		ARRAY_FOR_EACH(keys, i) {
+			zassert_ok(iothub_platform_settings_set(keys[i], NULL, 0));
+		}
+		zassert_ok(iothub_platform_settings_set(keys[1 - newest], keys[1 - newest], 10 + newest));
+		zassert_ok(iothub_platform_settings_set(keys[newest], keys[newest], 20 + newest));
+		for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+			const size_t expected = (i == newest ? 20 : 10) + newest;
+			char value[32];
+			size_t length = sizeof(value);
+
+			zassert_ok(iothub_platform_settings_get(keys[i], value, &length));
+			zassert_equal(length, expected);
+			zassert_mem_equal(value, keys[i], expected);
+		}
+	}
+}
+
 ZTEST(platform, test_too_little_room_says_how_much_is_needed)
 {
 	char value[4];
