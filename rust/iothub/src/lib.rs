@@ -192,6 +192,19 @@ pub fn respond_to(rid: &[u8], status: i32, payload: &[u8]) -> Result<(), Error> 
     })
 }
 
+/// Tells the AAAA records of `ipv4only.arpa`, which an application has asked the network's DNS for: from then on the IPv4
+/// address behind a NAT64 of any prefix is told for certain (RFC 7050) in [`Event::Peer`], until the network is lost. Without,
+/// other prefixes than the well-known one are guessed.
+///
+/// # Errors
+/// [`Error::NotReady`] before [`start`].
+pub fn tell_ipv4only(records: &[[u8; 16]]) -> Result<(), Error> {
+    driver::with_client(|client, now| {
+        client.handle_ipv4only(now, records);
+        Ok(())
+    })
+}
+
 /// A snapshot: state, last error and its cause, counters.
 ///
 /// # Errors

@@ -19,6 +19,9 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
     pub fn handle_network(&mut self, now: Instant, fact: Fact) {
         let change = self.gate.handle(now, fact, &mut self.events);
         let family_lost = fact == Fact::Ipv6Down && self.over_v6;
+        if change == Change::Lost {
+            self.prefixes = Prefixes::new();
+        }
         if change == Change::Lost || family_lost {
             self.end(now, Disconnect::NetworkLost);
         }
@@ -33,7 +36,7 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
     }
 
     /// Fact: the AAAA records of `ipv4only.arpa`, by which NAT64 is recognised (RFC 7050); none where there
-    /// is no NAT64.
+    /// is no NAT64. What they say counts until the network is lost, since the next one may have another prefix.
     pub fn handle_ipv4only(&mut self, now: Instant, records: &[address::V6]) {
         let _ = now;
         self.prefixes = Prefixes::discover(records);
