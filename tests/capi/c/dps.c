@@ -16,8 +16,9 @@ void c_dps_refused_in_connect(void);
 void c_dps_throttled(void);
 void c_dps_reset_while_running(void);
 void c_dps_lost_connection(void);
+void c_dps_silent(void);
 
-#define DEADLINE_S 25
+#define DEADLINE_S 150
 #define STATUSES 16
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -240,4 +241,40 @@ void c_dps_lost_connection(void)
 	expect_no_more();
 	/* The same state again. */
 	registers();
+}
+
+/* Whether a failure was told, and what a start from inside of that gave. */
+static bool failed;
+static int again = -1;
+
+static void on_status_again(enum azure_iot_hub_dps_reg_status status)
+{
+	if (status == AZURE_IOT_HUB_DPS_REG_STATUS_FAILED && !failed) {
+		failed = true;
+		again = azure_iot_hub_dps_start();
+	}
+	on_status(status);
+}
+
+void c_dps_silent(void)
+{
+	struct azure_iot_hub_dps_config config = {
+		.handler = on_status_again,
+		.id_scope = harness_buf("0ne00000001"),
+		.reg_id = harness_buf("device-1"),
+	};
+
+	harness_network();
+	CHECK_INT(azure_iot_hub_dps_init(&config), 0);
+	expect(AZURE_IOT_HUB_DPS_REG_STATUS_NOT_STARTED);
+	CHECK_INT(azure_iot_hub_dps_start(), 0);
+	/* The connection stays, and no answer comes. Whoever tells that does not wait for the end of the connection: a
+	 * registration can begin from inside.
+	 */
+	expect(AZURE_IOT_HUB_DPS_REG_STATUS_FAILED);
+	CHECK_INT(again, 0);
+	expect(AZURE_IOT_HUB_DPS_REG_STATUS_ASSIGNING);
+	expect(AZURE_IOT_HUB_DPS_REG_STATUS_ASSIGNED);
+	expect_no_more();
+	check_assigned();
 }

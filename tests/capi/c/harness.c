@@ -7,7 +7,7 @@
 #include "harness.h"
 #include "network.h"
 
-#define DEADLINE_S 20
+#define DEADLINE_S 150
 #define QUEUE 64
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;

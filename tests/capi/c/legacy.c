@@ -18,7 +18,7 @@ void c_legacy_dps(void);
 #define printk printf
 #define ROOM 256
 #define QUEUE 32
-#define DEADLINE_S 25
+#define DEADLINE_S 150
 
 #define CHECK_INT(actual, expected) check_int((actual), (expected), #actual, __LINE__)
 #define CHECK_TEXT(actual, expected) check_text((actual), (expected), #actual, __LINE__)

@@ -10,7 +10,7 @@
 
 #include "network.h"
 
-#define DEADLINE_S 20
+#define DEADLINE_S 150
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;

@@ -75,6 +75,8 @@ programs! {
     dps_reset_while_running = c_dps_reset_while_running;
     /// The connection to DPS breaks.
     dps_lost_connection = c_dps_lost_connection;
+    /// DPS takes a registration and never answers.
+    dps_silent = c_dps_silent;
     /// Host name and device id out of the configuration.
     configured_names = c_configured_names;
     /// Payloads with the rest of others behind them.

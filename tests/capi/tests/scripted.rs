@@ -302,36 +302,51 @@ fn bad_input() {
 fn dps_lost_connection() {
     Case::new("dps_lost_connection").run(iothub_capi_tests::dps_lost_connection, |hub| {
         drop(registering(hub));
-        let (mut session, rid) = registering(hub);
-        session.publish(
-            &format!("$dps/registrations/res/202/?$rid={rid}&retry-after=1"),
-            br#"{"operationId":"4.d0","status":"assigning"}"#,
-            None,
-        );
-        let sent = session.next();
-        let Sent::Publish {
-            topic,
-            message_id: Some(message_id),
-            ..
-        } = &sent
-        else {
-            panic!("{sent:?}");
-        };
-        session.puback(*message_id);
-        let rid = topic
-            .strip_prefix("$dps/registrations/GET/iotdps-get-operationstatus/?$rid=")
-            .and_then(|rest| rest.strip_suffix("&operationId=4.d0"))
-            .expect(topic);
-        session.publish(
-            &format!("$dps/registrations/res/200/?$rid={rid}"),
-            format!(
-                r#"{{"operationId":"4.d0","status":"assigned","registrationState":{{"assignedHub":"{HOST}","deviceId":"device-1","status":"assigned"}}}}"#
-            )
-            .as_bytes(),
-            None,
-        );
-        end(&mut session);
+        assign(registering(hub));
     });
+}
+
+/// Defect 15: the time-out disconnects, and waits for that, on the thread that all of the system's timers share, and
+/// the handler is called there.
+#[test]
+fn dps_silent() {
+    Case::new("dps_silent").run(iothub_capi_tests::dps_silent, |hub| {
+        let (mut silent, _) = registering(hub);
+        while silent.next() != Sent::End {}
+        assign(registering(hub));
+    });
+}
+
+/// Assigns the device, once asked again, until it leaves.
+fn assign((mut session, rid): (Session, String)) {
+    session.publish(
+        &format!("$dps/registrations/res/202/?$rid={rid}&retry-after=1"),
+        br#"{"operationId":"4.d0","status":"assigning"}"#,
+        None,
+    );
+    let sent = session.next();
+    let Sent::Publish {
+        topic,
+        message_id: Some(message_id),
+        ..
+    } = &sent
+    else {
+        panic!("{sent:?}");
+    };
+    session.puback(*message_id);
+    let rid = topic
+        .strip_prefix("$dps/registrations/GET/iotdps-get-operationstatus/?$rid=")
+        .and_then(|rest| rest.strip_suffix("&operationId=4.d0"))
+        .expect(topic);
+    session.publish(
+        &format!("$dps/registrations/res/200/?$rid={rid}"),
+        format!(
+            r#"{{"operationId":"4.d0","status":"assigned","registrationState":{{"assignedHub":"{HOST}","deviceId":"device-1","status":"assigned"}}}}"#
+        )
+        .as_bytes(),
+        None,
+    );
+    end(&mut session);
 }
 
 /// A device that has asked to be registered, and the number of its request.

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// How long anything may take.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(180);
 
 /// The name of the hub in every program.
 pub(crate) const HOST: &str = "my-hub.azure-devices.net";

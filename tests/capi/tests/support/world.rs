@@ -18,7 +18,7 @@ use tokio::runtime::Runtime;
 use crate::pki::Pki;
 
 /// How long anything may take.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(180);
 
 /// The name of the hub, and of the provisioning service.
 pub(crate) const HOST: &str = "my-hub.azure-devices.net";
