@@ -19,7 +19,8 @@ pub struct Config<'c> {
     pub client_type: &'static str,
     /// Of the MQTT connection, as the platform's stack is configured. Zero: none.
     pub keep_alive: Duration,
-    /// The largest [`Config::keep_alive`] that is accepted: 1177 s, two thirds of the hub's limit.
+    /// The largest [`Config::keep_alive`] that is accepted: 1177 s, two thirds of the hub's limit of
+    /// 1767 s, which nothing raises.
     pub keep_alive_limit: Duration,
     /// The network gate.
     pub gate: network::GateConfig,

@@ -2,6 +2,7 @@
 
 use core::ffi::CStr;
 
+use super::wishes::decimal_len;
 use super::{AssignmentDuty, Attach, Client, Duty, State, Subscription, Target, WINDOW};
 use crate::command::{Command, Filter};
 use crate::dps;
@@ -293,12 +294,8 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
     fn record_duty<'b>(&mut self, mut writer: Writer<'b>) -> Option<(Duty, Command<'b>)> {
         let record = self.next_record()?;
         let (head, body) = self.outbox.content(&record);
-        let (prefix, qos) = match record.kind {
-            Kind::Report => (REPORT_TOPIC, 0),
-            Kind::Answer => (ANSWER_TOPIC, 0),
-            Kind::Kept => ("", 1),
-            _ => ("", 0),
-        };
+        let prefix = prefix(record.kind);
+        let qos = u8::from(record.kind == Kind::Kept);
         if prefix.is_empty() {
             fits(self.identity.write_telemetry_topic(&mut writer))?;
         }
@@ -351,7 +348,7 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
             Duty::Get(request) if self.get == Get::Due(request) => {
                 self.get = Get::Sent(request);
                 self.timers.start(Timer::Twin, now + timeouts.response);
-                self.count_published(GET_TOPIC.len());
+                self.count_published(GET_TOPIC.len() + decimal_len(request.0));
             }
             Duty::Register(request) => {
                 if let Some(registration) = self.dps() {
@@ -373,7 +370,11 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
 
     fn record_written(&mut self, now: Instant, record: &Record) {
         let timeouts = self.settings.timeouts;
-        self.count_published(record.head_len() + record.body_len());
+        let topic = match prefix(record.kind) {
+            "" => self.identity.names().telemetry_topic_len(),
+            prefix => prefix.len(),
+        };
+        self.count_published(topic + record.head_len() + record.body_len());
         if record.dup {
             self.counters.resent = self.counters.resent.wrapping_add(1);
         }
@@ -451,6 +452,15 @@ fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
     match (one, other) {
         (Some(one), Some(other)) => Some(one.min(other)),
         (one, other) => one.or(other),
+    }
+}
+
+/// What the topic of a record begins with; that of telemetry, which has the device's names in it, is written elsewhere.
+fn prefix(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Report => REPORT_TOPIC,
+        Kind::Answer => ANSWER_TOPIC,
+        _ => "",
     }
 }
 

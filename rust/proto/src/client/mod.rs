@@ -145,6 +145,9 @@ enum AssignmentDuty {
 /// QoS 1 messages, and reports, that may be on their way at once.
 const WINDOW: usize = 4;
 
+/// The hub drops a client after 29.45 minutes of silence at the latest.
+const KEEP_ALIVE_MAX: Duration = Duration::from_secs(1767);
+
 /// A PUBLISH's bytes beside topic and payload: type, length, topic length, packet id.
 const PUBLISH_OVERHEAD: usize = 1 + 4 + 2 + 2;
 /// A CONNECT's bytes beside client id and user name: fixed header, protocol, level, flags, keep-alive, two lengths.
@@ -212,7 +215,7 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
     ///
     /// Fails as [`Client::new`]; then the client is as it was.
     pub fn configure(&mut self, config: &Config<'_>) -> Result<(), ConfigError> {
-        if config.keep_alive > config.keep_alive_limit {
+        if config.keep_alive > config.keep_alive_limit.min(KEEP_ALIVE_MAX) {
             return Err(ConfigError::KeepAlive);
         }
         let backoff = config.backoff;

@@ -275,7 +275,7 @@ pub(super) fn push_answer<const N: usize>(
     rid: &[u8],
     payload: &[u8],
 ) -> Result<(), Error> {
-    let digits = decimal_len(status);
+    let digits = usize::from(status < 0) + decimal_len(status.unsigned_abs());
     let head = digits + "/?$rid=".len() + rid.len();
     let topic = duties::ANSWER_TOPIC.len() + head;
     if topic + PUBLISH_OVERHEAD > limits.packet {
@@ -291,9 +291,8 @@ pub(super) fn push_answer<const N: usize>(
     Ok(())
 }
 
-fn decimal_len(number: i32) -> usize {
-    let digits = number.unsigned_abs().checked_ilog10().unwrap_or(0) as usize + 1;
-    digits + usize::from(number < 0)
+pub(super) fn decimal_len(number: u32) -> usize {
+    number.checked_ilog10().unwrap_or(0) as usize + 1
 }
 
 pub(super) fn is_in_hand(in_hand: Option<(CommandId, Duty)>, packet: u16) -> bool {
