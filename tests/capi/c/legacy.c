@@ -14,6 +14,8 @@
 void c_legacy_session(void);
 void c_legacy_bad_input(void);
 void c_legacy_dps(void);
+void c_legacy_dps_refused(void);
+void c_legacy_fota(void);
 
 #define printk printf
 #define ROOM 256
@@ -304,5 +306,27 @@ void c_legacy_dps(void)
 	expect(AZURE_IOT_HUB_EVT_CONNECTED);
 	expect(AZURE_IOT_HUB_EVT_READY);
 	expect(AZURE_IOT_HUB_EVT_TWIN_RECEIVED);
+	leaves();
+}
+
+void c_legacy_dps_refused(void)
+{
+	network_attach();
+	CHECK_INT(azure_iot_hub_init(NULL, event_handler), 0);
+	CHECK_INT(azure_iot_hub_connect(), -ECONNREFUSED);
+	expect(AZURE_IOT_HUB_EVT_CONNECTING);
+	expect(AZURE_IOT_HUB_EVT_DPS_CONNECTING);
+	expect(AZURE_IOT_HUB_EVT_DPS_REGISTERING);
+	expect(AZURE_IOT_HUB_EVT_DPS_FAILED);
+}
+
+void c_legacy_fota(void)
+{
+	network_attach();
+	CHECK_INT(initialise(), 0);
+	connects();
+	expect(AZURE_IOT_HUB_EVT_TWIN_DESIRED_RECEIVED);
+	expect(AZURE_IOT_HUB_EVT_FOTA_START);
+	expect(AZURE_IOT_HUB_EVT_FOTA_ERROR);
 	leaves();
 }

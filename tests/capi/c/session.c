@@ -2,6 +2,7 @@
 /* A session with every function and every event. tests/scripted.rs plays the hub. */
 #include "harness.h"
 
+void c_fota(void);
 void c_session(void);
 void c_names_are_copied(void);
 void c_unique_request_ids(void);
@@ -198,4 +199,15 @@ void c_ping(void)
 	harness_expect(AZURE_IOT_HUB_EVT_TWIN_RECEIVED);
 	harness_expect(AZURE_IOT_HUB_EVT_PINGRESP);
 	CHECK_INT(azure_iot_hub_disconnect(), 0);
+}
+
+void c_fota(void)
+{
+	harness_ready();
+	harness_expect(AZURE_IOT_HUB_EVT_TWIN_RECEIVED);
+	/* The wish is the application's to see as well. */
+	harness_expect(AZURE_IOT_HUB_EVT_TWIN_DESIRED_RECEIVED);
+	harness_expect(AZURE_IOT_HUB_EVT_FOTA_START);
+	harness_expect(AZURE_IOT_HUB_EVT_FOTA_ERROR);
+	harness_leave();
 }

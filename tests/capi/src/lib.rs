@@ -35,6 +35,8 @@ macro_rules! programs {
 }
 
 programs! {
+    /// A firmware update that the server of images refuses.
+    fota = c_fota;
     /// Every function and every event of a session.
     session = c_session;
     /// Nordic's two-line use of names: a config on the stack, not terminated by 0.
@@ -89,6 +91,10 @@ programs! {
     legacy_bad_input = c_legacy_bad_input;
     /// DPS in the older form.
     legacy_dps = c_legacy_dps;
+    /// DPS refuses the device, in the older form.
+    legacy_dps_refused = c_legacy_dps_refused;
+    /// As `fota`, of the older form.
+    legacy_fota = c_legacy_fota;
     /// An application in the manner of Nordic's sample.
     sample = c_sample;
     /// Eight threads that send, connect and disconnect.

@@ -83,6 +83,17 @@ fn legacy_dps() {
 }
 
 #[test]
+fn legacy_dps_refused() {
+    let Some(world) = World::start("legacy_dps_refused") else {
+        return;
+    };
+    world.setting("iothub/dps/id_scope", "0ne00000001");
+    world.setting("iothub/device_id", "device-1");
+    world.enrol("disabled");
+    world.run("legacy_dps_refused");
+}
+
+#[test]
 fn sample() {
     let Some(world) = World::start("sample") else {
         return;

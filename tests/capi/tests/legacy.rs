@@ -95,6 +95,14 @@ fn legacy_session() {
 }
 
 #[test]
+fn legacy_fota() {
+    let case = Case::new("legacy_fota").setting("iothub/hostname", HOST);
+    case.run(iothub_capi_tests::legacy_fota, |hub| {
+        support::refuses_an_update(&mut ready(hub));
+    });
+}
+
+#[test]
 fn legacy_bad_input() {
     let case = Case::new("legacy_bad_input").setting("iothub/hostname", HOST);
     case.run(iothub_capi_tests::legacy_bad_input, |hub| {

@@ -149,6 +149,13 @@ fn session() {
     });
 }
 
+#[test]
+fn fota() {
+    Case::new("fota").run(iothub_capi_tests::fota, |hub| {
+        support::refuses_an_update(&mut ready(hub));
+    });
+}
+
 /// Defects 5 and 19: pointers to the caller's names are kept, and the host name's size is ignored.
 #[test]
 fn names_are_copied() {

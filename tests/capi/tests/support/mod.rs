@@ -2,7 +2,8 @@
 
 use std::{
     env, fs,
-    io::Write as _,
+    io::{BufRead as _, BufReader, Write as _},
+    net::TcpListener,
     process::{Command, Stdio},
     sync::mpsc,
     thread,
@@ -145,4 +146,45 @@ fn in_child(name: &str) {
     );
     assert!(output.status.success(), "{name}: {}\n{text}", output.status);
     assert!(text.contains("1 passed"), "{name} is no test here:\n{text}");
+}
+
+/// Wishes for an update whose server answers 404, and answers what the device asks and reports, until it leaves.
+pub(crate) fn refuses_an_update(session: &mut Session) {
+    let images = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = images.local_addr().unwrap().port();
+    thread::spawn(move || {
+        while let Ok((mut stream, _)) = images.accept() {
+            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            while let Some(Ok(line)) = lines.next() {
+                if line.is_empty() {
+                    let answer = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
+                    stream.write_all(answer).unwrap();
+                }
+            }
+        }
+    });
+    let firmware = format!(
+        r#""firmware":{{"fwVersion":"9.9.9","jobId":"job-1","fwLocation":{{"protocol":"http","host":"{HOST}","port":{port},"path":"app.bin"}}}},"$version":2"#
+    );
+    let desired = "$iothub/twin/PATCH/properties/desired/?$version=2";
+    session.publish(desired, format!("{{{firmware}}}").as_bytes(), None);
+    loop {
+        match session.next() {
+            Sent::End => return,
+            Sent::Publish { topic, .. } => {
+                let (asked, rid) = topic.split_once("?$rid=").expect("a request");
+                let (status, body) = if asked == "$iothub/twin/GET/" {
+                    (
+                        200,
+                        format!(r#"{{"desired":{{{firmware}}},"reported":{{}}}}"#),
+                    )
+                } else {
+                    (204, String::new())
+                };
+                let topic = format!("$iothub/twin/res/{status}/?$rid={rid}&$version=2");
+                session.publish(&topic, body.as_bytes(), None);
+            }
+            _ => {}
+        }
+    }
 }
