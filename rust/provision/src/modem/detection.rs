@@ -89,11 +89,8 @@ impl Session {
     fn mark_until(&mut self, patience: Duration, asked: &str) -> Result<Heard, Error> {
         let deadline = Instant::now() + patience;
         while let Some(line) = self.line_until(deadline, asked)? {
-            let whose = CANDIDATES
-                .iter()
-                .find(|(_, (_, mark))| line.starts_with(mark));
-            if let Some((framing, _)) = whose {
-                return Ok(Heard::Mark(*framing));
+            if let Some(framing) = whose(&line) {
+                return Ok(Heard::Mark(framing));
             }
             if let Some(Err(_)) = ending(&line) {
                 return Ok(Heard::Refusal);
