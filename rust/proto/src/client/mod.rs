@@ -8,7 +8,7 @@ mod publish;
 use core::time::Duration;
 
 use crate::address::Prefixes;
-use crate::config::{Config, Limits, Timeouts};
+use crate::config::{Config, Limits, Subscriptions, Timeouts};
 use crate::dps::{self, Registration};
 use crate::error::{Capacity, ConfigError, Disconnect, Error, InvalidRequest};
 use crate::event::{Event, Events};
@@ -81,6 +81,7 @@ struct Settings {
     outbox: outbox::Policy,
     reconnect: bool,
     request_twin: bool,
+    subscriptions: Subscriptions,
     limits: Limits,
 }
 
@@ -189,6 +190,7 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
                 outbox: outbox::Policy::Reject,
                 reconnect: false,
                 request_twin: false,
+                subscriptions: Subscriptions::ALL,
                 limits: Limits {
                     packet: 0,
                     transmit: 0,
@@ -236,6 +238,7 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
             outbox: config.outbox,
             reconnect: config.reconnect,
             request_twin: config.request_twin,
+            subscriptions: config.subscriptions,
             limits: config.limits,
         };
         self.gate = Gate::new(config.gate);
