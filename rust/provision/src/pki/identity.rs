@@ -357,7 +357,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_articles_device_id_only_warns() {
+    fn a_device_id_with_too_many_digits_only_warns() {
         assert!(check_name("350457791791735879").is_ok());
         assert!(imei_warning("350457791791735879").is_some());
     }
