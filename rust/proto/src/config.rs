@@ -92,6 +92,13 @@ impl Subscriptions {
         methods: true,
         c2d: true,
     };
+
+    /// Zeros, as everything of a client before it is configured: so it needs no place in flash.
+    pub(crate) const NONE: Self = Self {
+        desired: false,
+        methods: false,
+        c2d: false,
+    };
 }
 
 /// How long to wait for what; every wait has an end.

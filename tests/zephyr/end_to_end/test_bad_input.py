@@ -91,12 +91,14 @@ def test_a_server_that_hangs_up(start, hub):
 
 
 def fill_the_settings(device):
-    """Large values until none fits, then small ones. A failure stands in the log when the next command is echoed."""
-    for size in [120, 1]:
+    """Larger values until none fits, then small ones; a command fits the shell's buffer of 64 bytes. Its failure stands in
+    the log when the next one is echoed."""
+    for size in [28, 1]:
         before = len(device.seen)
         for number in range(1000):
-            device.types(f"settings write string fill{size}/{number} {'x' * size}", f"fill{size}/{number} ")
+            device.types(f"settings write string f{size}/{number} {'x' * size}", f"f{size}/{number} ")
             if any("Failed to write setting" in line for line in device.seen[before:]):
+                device.waits_for("Failed to write setting")  # The one just typed.
                 break
         else:
             pytest.fail("the settings have room for everything")

@@ -185,7 +185,7 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
                 outbox: outbox::Policy::Reject,
                 reconnect: false,
                 request_twin: false,
-                subscriptions: Subscriptions::ALL,
+                subscriptions: Subscriptions::NONE,
                 limits: Limits {
                     packet: 0,
                     transmit: 0,

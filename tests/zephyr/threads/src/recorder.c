@@ -93,12 +93,6 @@ static void on_puback(uint16_t message_id, int result)
 	application.cb.on_puback(message_id, result);
 }
 
-static void on_suback(uint16_t message_id, int result)
-{
-	note("on_suback");
-	application.cb.on_suback(message_id, result);
-}
-
 static void on_pingresp(void)
 {
 	note("on_pingresp");
@@ -116,7 +110,6 @@ int __wrap_mqtt_helper_init(struct mqtt_helper_cfg *config)
 	config->cb.on_disconnect = on_disconnect;
 	config->cb.on_publish = on_publish;
 	config->cb.on_puback = on_puback;
-	config->cb.on_suback = on_suback;
 	config->cb.on_pingresp = on_pingresp;
 	return __real_mqtt_helper_init(config);
 }
