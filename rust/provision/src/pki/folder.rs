@@ -79,6 +79,7 @@ impl Pki {
     /// fit together.
     pub fn development(home: impl Into<PathBuf>, now: OffsetDateTime) -> Result<Self, Error> {
         let pki = Self::at(home);
+        files::sweep(&pki.home);
         let (root, _) = pki.create_root(&AuthorityOptions::root(now)?)?;
         pki.create_intermediate(&root, &AuthorityOptions::intermediate(now)?)?;
         Ok(pki)
@@ -438,7 +439,6 @@ impl Pki {
             .collect();
         files::write_public(&self.authority_file(name, "chain.pem"), &chain)?;
         files::write_public(&self.authority_file(name, "pem"), &certificate.pem())?;
-        files::sync_folder(&self.home.join(name));
         Ok(())
     }
 

@@ -101,6 +101,7 @@ impl Modem {
     /// # Errors
     /// [`crate::Kind::File`] if the data folder cannot be used.
     pub fn new(options: Options) -> Result<Self, Error> {
+        files::sweep(&options.data.join("modem"));
         let identity = Identity {
             key: identity_key(&options.data)?,
             device: octets(&options.imei),

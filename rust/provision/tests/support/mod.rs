@@ -2,6 +2,7 @@
 
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
+pub mod python;
 pub mod stub;
 
 use std::io::{Read as _, Write as _};
