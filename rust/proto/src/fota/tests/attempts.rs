@@ -120,3 +120,27 @@ fn erasing_is_told() {
     bench.pass(299);
     bench.says(&["* ErasePending", "* EraseDone"]);
 }
+
+#[test]
+fn an_erase_that_never_ends_is_begun_again_and_the_running_image_goes_on() {
+    let mut bench = Bench::new(|config| config.attempts = 2);
+    bench.desired(JOB);
+    bench.log.clear();
+    for end in [
+        "> start https://fw.example/app.bin",
+        "* Failed(Platform(Transfer))",
+    ] {
+        bench.act(|updater, now| updater.handle_erase(now, false));
+        bench.pass(300);
+        bench.says(&["* ErasePending", "> cancel"]);
+        bench.act(Updater::handle_stopped);
+        bench.pass(5);
+        assert_eq!(bench.log.first().map(String::as_str), Some(end));
+        bench.log.clear();
+    }
+    assert!(
+        bench
+            .last_report
+            .contains(r#""fwUpdateStatus":"error","currentFwVersion":"1.0.0""#)
+    );
+}

@@ -103,7 +103,7 @@ pub struct Updater {
     pub(super) reboot: bool,
     trial: Duration,
     progress_step: u8,
-    retry: Duration,
+    retry_s: u32,
     attempts_max: u8,
     pub(super) state: State,
     /// Of the state's end or of its next step.
@@ -136,7 +136,7 @@ impl Updater {
             reboot: config.reboot,
             trial: config.trial,
             progress_step: config.progress_step,
-            retry: config.retry,
+            retry_s: u32::try_from(config.retry.as_secs()).unwrap_or(u32::MAX),
             attempts_max: config.attempts.max(1),
             state: State::Idle(Last::Nothing),
             timer: None,
@@ -259,14 +259,10 @@ impl Updater {
             return;
         }
         let doublings = u32::from(self.attempts - 1).min(6);
-        let wait = self.retry * (1 << doublings);
-        log::warn!(
-            "firmware: {}; again in {} s",
-            Reason::Platform(failure),
-            wait.as_secs()
-        );
+        let wait = self.retry_s.saturating_mul(1 << doublings);
+        log::warn!("firmware: {}; again in {wait} s", Reason::Platform(failure));
         self.state = State::Waiting;
-        self.timer = Some(now + wait);
+        self.timer = Some(now + Duration::from_secs(wait.into()));
     }
 
     fn fail(&mut self, reason: Reason) {
@@ -307,7 +303,11 @@ impl Updater {
     }
 
     pub(super) fn percent(&self) -> u8 {
-        let percent = u64::from(self.offset) * 100 / u64::from(self.size.max(1));
+        // Nothing of 64 bits is divided: that is 400 bytes.
+        let percent = match self.offset.checked_mul(100) {
+            Some(hundredfold) => hundredfold / self.size.max(1),
+            None => self.offset / (self.size / 100).max(1),
+        };
         percent.min(100) as u8
     }
 }
