@@ -1,5 +1,6 @@
 //! What the world did.
 
+use super::wishes::is_in_hand;
 use super::{Client, Duty, State, Subscription, Target};
 use crate::address::{self, Prefixes};
 use crate::dps;
@@ -108,7 +109,7 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
         let acknowledged = self.outbox.find(&mut |record| {
             record.kind == Kind::Kept
                 && record.packet == message_id
-                && (record.in_flight || super::is_in_hand(in_hand, message_id))
+                && (record.in_flight || is_in_hand(in_hand, message_id))
         });
         let Some(record) = acknowledged else {
             return;

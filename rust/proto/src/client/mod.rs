@@ -1,31 +1,29 @@
-//! The client: its state, and what the application wishes.
+//! The client: its state, and who it is.
 
 mod duties;
 mod facts;
 mod link;
 mod publish;
+mod wishes;
 
 use core::time::Duration;
 
 use crate::address::Prefixes;
-use crate::config::{Config, Limits, Timeouts};
+use crate::config::{Config, Limits, Subscriptions, Timeouts};
 use crate::dps::{self, Registration};
-use crate::error::{Capacity, ConfigError, Disconnect, Error, InvalidRequest};
+use crate::error::{ConfigError, Disconnect};
 use crate::event::{Event, Events};
-use crate::id::{CommandId, MessageId, MethodId, RequestId};
+use crate::id::{CommandId, RequestId};
 use crate::identity::{Identity, Names};
-use crate::json;
 use crate::maybe::Maybe;
-use crate::methods::{self, Calls, MethodResponse};
+use crate::methods::Calls;
 use crate::network::Gate;
 use crate::outbox::{self, Kind, Outbox};
 use crate::reconnect::{self, Random};
 use crate::status::{Counters, Phase, Status};
-use crate::telemetry::{Qos, Telemetry};
 use crate::time::Instant;
-use crate::timer::{Timer, Timers};
+use crate::timer::Timers;
 use crate::twin::{Get, Tracker};
-use crate::writer::Writer;
 
 /// Protocol state for one device: see the [crate docs](crate) for the calling contract.
 ///
@@ -81,6 +79,7 @@ struct Settings {
     outbox: outbox::Policy,
     reconnect: bool,
     request_twin: bool,
+    subscriptions: Subscriptions,
     limits: Limits,
 }
 
@@ -147,9 +146,6 @@ enum AssignmentDuty {
 /// QoS 1 messages, and reports, that may be on their way at once.
 const WINDOW: usize = 4;
 
-/// The twin's limit for a section.
-const PATCH_MAX: usize = 32 * 1024;
-
 /// A PUBLISH's bytes beside topic and payload: type, length, topic length, packet id.
 const PUBLISH_OVERHEAD: usize = 1 + 4 + 2 + 2;
 /// A CONNECT's bytes beside client id and user name: fixed header, protocol, level, flags, keep-alive, two lengths.
@@ -189,6 +185,7 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
                 outbox: outbox::Policy::Reject,
                 reconnect: false,
                 request_twin: false,
+                subscriptions: Subscriptions::NONE,
                 limits: Limits {
                     packet: 0,
                     transmit: 0,
@@ -236,6 +233,7 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
             outbox: config.outbox,
             reconnect: config.reconnect,
             request_twin: config.request_twin,
+            subscriptions: config.subscriptions,
             limits: config.limits,
         };
         self.gate = Gate::new(config.gate);
@@ -271,159 +269,6 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
             self.registration
                 .set(config.dps.as_ref(), names.is_assigned());
         }
-    }
-
-    /// Wish: attach, pass the gate, provision, connect, and stay connected.
-    ///
-    /// Fails with [`InvalidRequest::AlreadyStarted`].
-    pub fn connect(&mut self, now: Instant) -> Result<(), Error> {
-        if self.wanted {
-            return Err(Error::InvalidRequest(InvalidRequest::AlreadyStarted));
-        }
-        self.wanted = true;
-        let minimum = self.settings.backoff.min;
-        self.not_before(now, self.last_connect.map_or(now, |last| last + minimum));
-        Ok(())
-    }
-
-    /// Wish: end the connection and stay so. What was accepted is written before, as far as that needs no answer;
-    /// the outbox is kept.
-    ///
-    /// Fails with [`Error::Disconnected`] if `connect` was not called.
-    pub fn disconnect(&mut self, now: Instant) -> Result<(), Error> {
-        if !self.wanted {
-            return Err(Error::Disconnected);
-        }
-        self.wanted = false;
-        match self.state {
-            State::Open(target, _) => {
-                self.state = State::Leaving(target, Disconnect::Requested);
-            }
-            State::Opening(_) | State::Greeting(_) => self.end(now, Disconnect::Requested),
-            State::Leaving(target, _) => {
-                self.state = State::Leaving(target, Disconnect::Requested);
-            }
-            State::Idle | State::Ending => {
-                self.last_disconnect = Maybe::Some(Disconnect::Requested);
-                self.events.push(Event::Disconnected {
-                    cause: Disconnect::Requested,
-                    retry_in: None,
-                });
-            }
-        }
-        Ok(())
-    }
-
-    /// Wish: keep the message and send it when there is a connection. [`Event::Sent`] or [`Event::Dropped`]
-    /// follows.
-    ///
-    /// Fails with [`Error::InvalidRequest`] for what the hub would refuse, with [`Error::Capacity`] where it
-    /// does not fit: into the outbox now ([`Capacity::Outbox`]) or ever ([`Capacity::Message`],
-    /// [`Capacity::Topic`]).
-    pub fn send(&mut self, now: Instant, message: &Telemetry<'_>) -> Result<MessageId, Error> {
-        let id = MessageId(self.next_message);
-        self.send_as(now, id, message)?;
-        self.next_message = self.next_message.wrapping_add(1);
-        Ok(id)
-    }
-
-    /// As [`Client::send`], under a number of the application's, which need not be unique. An application
-    /// uses either this or `send`.
-    pub fn send_as(
-        &mut self,
-        now: Instant,
-        id: MessageId,
-        message: &Telemetry<'_>,
-    ) -> Result<(), Error> {
-        let _ = now;
-        let bag = message.check().map_err(Error::InvalidRequest)?;
-        self.check_size(
-            self.identity.names().telemetry_topic_len() + bag,
-            message.payload.len(),
-        )?;
-        let kind = match message.qos {
-            Qos::AtMostOnce => Kind::Once,
-            Qos::AtLeastOnce => Kind::Kept,
-        };
-        self.make_room(kind, bag, message.payload.len())?;
-        let content = self.outbox.push(kind, id.0, bag, message.payload.len())?;
-        let mut writer = Writer::new(content);
-        let _ = message.write_bag(&mut writer);
-        let _ = writer.bytes(message.payload);
-        self.counters.accepted = self.counters.accepted.wrapping_add(1);
-        Ok(())
-    }
-
-    /// Wish: patch the reported properties with a JSON object; with `version` the hub refuses (412) where its
-    /// own is another. Kept until [`Event::Reported`] or [`Event::ReportFailed`], over reconnects.
-    ///
-    /// Fails with [`InvalidRequest::Patch`] or [`Error::Capacity`].
-    pub fn report(
-        &mut self,
-        now: Instant,
-        patch: &[u8],
-        version: Option<u64>,
-    ) -> Result<RequestId, Error> {
-        let _ = now;
-        if patch.len() > PATCH_MAX || !json::is_object(patch) {
-            return Err(Error::InvalidRequest(InvalidRequest::Patch));
-        }
-        let id = self.request_id();
-        let mut head = [0; 64];
-        let mut writer = Writer::new(&mut head);
-        let written = writer.number(u64::from(id.0)).and_then(|()| match version {
-            Some(version) => {
-                writer.text("&$version=")?;
-                writer.number(version)
-            }
-            None => Ok(()),
-        });
-        debug_assert!(written.is_ok(), "two numbers fit");
-        let (head, len) = writer.finish();
-        let head = head.get(..len).unwrap_or_default();
-        self.check_size(duties::REPORT_TOPIC.len() + len, patch.len())?;
-        let content = self.outbox.push(Kind::Report, id.0, len, patch.len())?;
-        let mut writer = Writer::new(content);
-        let _ = writer.bytes(head);
-        let _ = writer.bytes(patch);
-        Ok(id)
-    }
-
-    /// Wish: get the whole twin. [`Event::Twin`] or [`Event::TwinFailed`] follows. One request is on its way
-    /// at a time: where there is one already, its number is returned.
-    ///
-    /// Fails with [`Error::NotReady`] without a connection to the hub.
-    pub fn request_twin(&mut self, now: Instant) -> Result<RequestId, Error> {
-        let _ = now;
-        if !matches!(self.state, State::Open(Target::Hub, _)) {
-            return Err(Error::NotReady);
-        }
-        Ok(match self.get {
-            Get::Due(id) | Get::Sent(id) => id,
-            Get::Idle | Get::Again => self.want_twin(),
-        })
-    }
-
-    /// Wish: answer a method.
-    ///
-    /// Fails with [`InvalidRequest::UnknownMethod`] where it does not wait any more, with
-    /// [`InvalidRequest::MethodAnswer`] or [`Error::Capacity`]; after these two it still waits.
-    pub fn respond(&mut self, now: Instant, answer: &MethodResponse<'_>) -> Result<(), Error> {
-        let _ = now;
-        if self.calls.rid(answer.request).is_none() {
-            return Err(Error::InvalidRequest(InvalidRequest::UnknownMethod));
-        }
-        if answer.payload.len() > methods::BODY_MAX
-            || !(answer.payload.is_empty() || json::is_valid(answer.payload))
-        {
-            return Err(Error::InvalidRequest(InvalidRequest::MethodAnswer));
-        }
-        self.answer_call(answer.request, answer.status, answer.payload)
-    }
-
-    /// The method call that waits under this `$rid`.
-    pub fn find_method(&self, rid: &[u8]) -> Option<MethodId> {
-        self.calls.find(rid)
     }
 
     /// Wish: be another device, or at another hub. Of `config` only that counts: names, module, DPS and its
@@ -464,29 +309,6 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
                 }),
                 _ => {}
             }
-        }
-        Ok(())
-    }
-
-    /// Wish: forget DPS's assignment and register anew.
-    ///
-    /// Fails with [`InvalidRequest::NoProvisioning`].
-    pub fn reprovision(&mut self, now: Instant) -> Result<(), Error> {
-        let Some(registration) = self.dps() else {
-            return Err(Error::InvalidRequest(InvalidRequest::NoProvisioning));
-        };
-        registration.require();
-        self.identity.forget_assignment();
-        self.assignment = AssignmentDuty::Erase;
-        match self.state {
-            State::Open(Target::Hub, _) => {
-                self.in_hand = Maybe::Nothing;
-                self.state = State::Leaving(Target::Hub, Disconnect::Requested);
-            }
-            State::Opening(Target::Hub) | State::Greeting(Target::Hub) => {
-                self.end(now, Disconnect::Requested);
-            }
-            _ => {}
         }
         Ok(())
     }
@@ -532,72 +354,6 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
     fn dps(&mut self) -> Option<&mut Registration> {
         (DPS && self.registration.is_set()).then_some(&mut self.registration)
     }
-
-    fn request_id(&mut self) -> RequestId {
-        let id = RequestId(self.next_request);
-        self.next_request = self.next_request.wrapping_add(1);
-        id
-    }
-
-    fn want_twin(&mut self) -> RequestId {
-        let id = self.request_id();
-        self.get = Get::Due(id);
-        self.timers.stop(Timer::Twin);
-        id
-    }
-
-    /// Whether a publish of this size can be handed out and written.
-    fn check_size(&self, topic: usize, payload: usize) -> Result<(), Error> {
-        let limits = &self.settings.limits;
-        if topic + PUBLISH_OVERHEAD > limits.packet {
-            Err(Error::Capacity(Capacity::Topic))
-        } else if topic.saturating_add(payload) > limits.transmit {
-            Err(Error::Capacity(Capacity::Message))
-        } else {
-            Ok(())
-        }
-    }
-
-    /// Checks that there is room, or makes it where the policy is to drop.
-    fn make_room(&mut self, kind: Kind, head: usize, body: usize) -> Result<(), Error> {
-        loop {
-            let full = match self.outbox.check(kind, head, body) {
-                Err(full @ Error::Capacity(Capacity::Outbox)) => full,
-                other => return other,
-            };
-            // One event is left free for what else the call may have to say.
-            if self.settings.outbox == outbox::Policy::Reject || self.events.room() <= 1 {
-                return Err(full);
-            }
-            let in_hand = self.in_hand.get();
-            let oldest = self.outbox.find(&mut |record| {
-                matches!(record.kind, Kind::Once | Kind::Kept)
-                    && !record.in_flight
-                    && !is_in_hand(in_hand, record.packet)
-            });
-            let Some(oldest) = oldest else {
-                return Err(full);
-            };
-            self.outbox.remove(&oldest);
-            self.dropped(oldest.id);
-        }
-    }
-
-    fn dropped(&mut self, id: u32) {
-        self.counters.dropped = self.counters.dropped.wrapping_add(1);
-        self.events.push(Event::Dropped(MessageId(id)));
-    }
-
-    /// Puts the answer to a call into the outbox; the call does not wait any more.
-    fn answer_call(&mut self, id: MethodId, status: i32, payload: &[u8]) -> Result<(), Error> {
-        let Some(rid) = self.calls.rid(id) else {
-            return Ok(());
-        };
-        let limits = &self.settings.limits;
-        push_answer(&mut self.outbox, limits, status, rid, payload)?;
-        self.calls.remove(id);
-        Ok(())
-    }
 }
 
 /// Whether everything but a message's own part fits the platform's buffers.
@@ -612,37 +368,4 @@ fn check_buffers(limits: &Limits, words: usize, topic: usize) -> Result<(), Conf
         return Err(ConfigError::TransmitBuffer);
     }
     Ok(())
-}
-
-/// Puts an answer into the outbox.
-fn push_answer<const N: usize>(
-    outbox: &mut Outbox<N>,
-    limits: &Limits,
-    status: i32,
-    rid: &[u8],
-    payload: &[u8],
-) -> Result<(), Error> {
-    let digits = decimal_len(status);
-    let head = digits + "/?$rid=".len() + rid.len();
-    let topic = duties::ANSWER_TOPIC.len() + head;
-    if topic + PUBLISH_OVERHEAD > limits.packet {
-        return Err(Error::Capacity(Capacity::Topic));
-    }
-    if topic.saturating_add(payload.len()) > limits.transmit {
-        return Err(Error::Capacity(Capacity::Message));
-    }
-    let content = outbox.push(Kind::Answer, 0, head, payload.len())?;
-    let mut writer = Writer::new(content);
-    let _ = methods::write_answer_topic(&mut writer, status, rid);
-    let _ = writer.bytes(payload);
-    Ok(())
-}
-
-fn decimal_len(number: i32) -> usize {
-    let digits = number.unsigned_abs().checked_ilog10().unwrap_or(0) as usize + 1;
-    digits + usize::from(number < 0)
-}
-
-fn is_in_hand(in_hand: Option<(CommandId, Duty)>, packet: u16) -> bool {
-    matches!(in_hand, Some((_, Duty::Record(id))) if id == packet)
 }

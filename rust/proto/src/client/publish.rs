@@ -1,6 +1,7 @@
 //! Incoming messages.
 
-use super::{Client, Duty, State, Target, push_answer};
+use super::wishes::{is_in_hand, push_answer};
+use super::{Client, Duty, State, Target};
 use crate::c2d::C2d;
 use crate::dps;
 use crate::event::Event;
@@ -126,7 +127,7 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
         let report = self.outbox.find(&mut |record| {
             record.kind == Kind::Report
                 && record.id == request.0
-                && (record.in_flight || super::is_in_hand(in_hand, record.packet))
+                && (record.in_flight || is_in_hand(in_hand, record.packet))
         });
         let Some(record) = report else {
             return Some(unmatched);
