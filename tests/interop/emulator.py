@@ -62,7 +62,7 @@ class Emulator:
         return text.strip().partition("=")[2].replace(":", "")
 
     def refusals(self, device):
-        with urllib.request.urlopen(f"{self.http}admin/events.jsonl?device={device}", timeout=10) as answer:
+        with urllib.request.urlopen(f"{self.http}admin/events.jsonl?device={device}", timeout=60) as answer:
             events = [json.loads(line) for line in answer.read().splitlines()]
         return [event["error"] for event in events if event["event"] == "refused"]
 
@@ -75,7 +75,7 @@ class Emulator:
 
     def telemetry(self, device, count=1):
         def enough():
-            with urllib.request.urlopen(f"{self.http}admin/telemetry.jsonl?device={device}", timeout=10) as answer:
+            with urllib.request.urlopen(f"{self.http}admin/telemetry.jsonl?device={device}", timeout=60) as answer:
                 lines = [json.loads(line) for line in answer.read().splitlines()]
             return lines if len(lines) >= count else None
         return wait(enough)

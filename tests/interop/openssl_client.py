@@ -12,7 +12,7 @@ def s_client(*arguments, certificate=None):
     extra = [] if certificate is None else ["-cert", certificate[0], "-key", certificate[1]]
     command = ["openssl", "s_client", "-connect", "127.0.0.1:8883", "-servername", "localhost", "-CAfile", hub.ca,
                "-verify_return_error", *extra, *arguments]
-    done = subprocess.run(command, input=b"", capture_output=True, timeout=20)
+    done = subprocess.run(command, input=b"", capture_output=True, timeout=60)
     return (done.stdout + done.stderr).decode(errors="replace")
 
 

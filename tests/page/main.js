@@ -27,7 +27,7 @@ async function give(file) {
 }
 
 async function until(what, ready) {
-  const end = Date.now() + 15000;
+  const end = Date.now() + 60000;
   for (;;) {
     if (await ready()) return;
     if (Date.now() > end) throw new Error(`it did not happen in time: ${what}`);
@@ -38,7 +38,7 @@ async function until(what, ready) {
 async function newPage(browser, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, colorScheme: "light", ...options });
   const made = await context.newPage();
-  made.setDefaultTimeout(15000);
+  made.setDefaultTimeout(60000);
   made.on("request", (request) => hosts.add(new URL(request.url()).host));
   made.on("pageerror", (error) => troubles.push(error.stack));
   made.on("console", (message) => { if (["error", "warning"].includes(message.type())) troubles.push(message.text()); });
@@ -348,6 +348,46 @@ const checks = {
     await button("Back to real time").click();
     await seen(page.getByText(/It is right/));
   },
+  "faults by a timetable": async () => {
+    await open("faults");
+    const text = page.getByLabel("Timetable", { exact: true });
+    provoke(400);
+    await text.fill("[[fault]]\nkind = \"flood\"\n");
+    await button("Start").click();
+    await toast("flood");
+    await button("An example").click();
+    await text.fill((await text.inputValue()).replace("afterMs = 10000", "afterMs = 3600000"));
+    await button("Start").click();
+    await toast("The timetable begins now.");
+    await seen(page.getByText(/1 of them since/));
+    await page.reload();
+    await until("the timetable is shown", async () => (await text.inputValue()).includes("3600000"));
+    await bench.shot(page, "timetable");
+    await button("End it").click();
+    await seen(page.getByText("None runs."));
+  },
+  "settings, export and import": async () => {
+    await open("hub");
+    await seen(page.getByRole("cell", { name: "0ne", exact: false }).first());
+    await seen(page.getByRole("rowheader", { name: "syncEachCommit" }));
+    await bench.shot(page, "hub");
+    const [download] = await Promise.all([page.waitForEvent("download"), button("Export").click()]);
+    const file = path.join(bench.shots, "state.json");
+    await download.saveAs(file);
+    const state = JSON.parse(fs.readFileSync(file, "utf8"));
+    assert.ok(JSON.stringify(state).includes(demo.device));
+    fs.rmSync(file);
+    await button("Import").click();
+    await toast("Choose a file");
+    const changed = path.join(bench.shots, "changed.json");
+    fs.writeFileSync(changed, JSON.stringify({ devices: [{ deviceId: "imported", authentication: { type: "sas" } }] }));
+    await page.getByLabel("Exported file").setInputFiles(changed);
+    await button("Import").click();
+    await button("Import", dialog()).click();
+    await seen(page.locator("#devices a", { hasText: "imported" }));
+    fs.rmSync(changed);
+    await rest("DELETE", "devices/imported");
+  },
   "links, reload and the back button": async () => {
     await open(`device/${demo.device}/twin`);
     await seen(page.locator("#desired"));
@@ -389,7 +429,7 @@ const checks = {
   },
   "light, dark and narrow": async () => {
     const views = { telemetry: `device/${demo.device}/telemetry`, series: "device/meter/telemetry", twin: `device/${demo.device}/twin`, methods: `device/${demo.device}/methods`, messages: "device/meter/messages",
-      log: `device/${demo.device}/log`, connect: "device/meter/connect", events: "events", provisioning: "provisioning", certificates: "certificates", faults: "faults" };
+      log: `device/${demo.device}/log`, connect: "device/meter/connect", events: "events", provisioning: "provisioning", certificates: "certificates", faults: "faults", firmware: "firmware", hub: "hub" };
     for (const [look, width, scheme] of [["light", 1280, "light"], ["dark", 1280, "dark"], ["narrow", 390, "light"], ["narrow-dark", 390, "dark"]]) {
       await page.setViewportSize({ width, height: 800 });
       await page.emulateMedia({ colorScheme: scheme });

@@ -46,16 +46,18 @@ def self_signed(folder, name):
 class Hub:
     """The hub as a process, and its REST interface."""
 
-    def __init__(self, data, mqtt="127.0.0.1:8883"):
+    def __init__(self, data, mqtt="127.0.0.1:8883", options=()):
         self.data = pathlib.Path(data)
         self.mqtt = mqtt
+        self.options = options
         self.process = None
 
     def start(self):
         program = os.environ.get("IOTHUB_EMULATOR")
         command = [program] if program else ["cargo", "run", "-q", "--locked", "-p", "iothub-emulator", "--"]
         self.process = subprocess.Popen(
-            [*command, "--hostname", "localhost", "--mqtt", self.mqtt, "--http", "127.0.0.1:0", "--data-dir", self.data],
+            [*command, "--hostname", "localhost", "--mqtt", self.mqtt, "--http", "127.0.0.1:0", "--data-dir", self.data,
+             *self.options],
             cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         for line in self.process.stdout:
             if line.startswith("ready "):

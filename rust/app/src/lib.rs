@@ -8,11 +8,12 @@
 //! - **Method** `config` with `{"telemetryInterval":60}`: the interval of this device from now on and after a restart,
 //!   as long as the twin does not wish another. Nothing else can be set from afar: a wrong hub, device id or access
 //!   point name would take the device off the air. Any other method is answered 404.
-//! - **Cloud-to-device messages** go to the log.
+//! - **Cloud-to-device messages** go to the log, and so does every tenth of a firmware update.
 #![no_std]
 #![forbid(unsafe_code)]
 
 mod c2d;
+mod firmware;
 mod interval;
 mod methods;
 mod telemetry;
@@ -47,6 +48,7 @@ fn on_event(event: Event<'_>) {
         Event::Desired(desired) => interval::on_desired(&desired),
         Event::Method(request) => methods::on_method(&request),
         Event::C2d(message) => c2d::on_message(&message),
+        Event::Firmware(event) if iothub::FOTA => firmware::on_event(event),
         _ => {}
     }
     if iothub::HOLD {

@@ -56,8 +56,8 @@ impl Default for DeviceOptions {
     }
 }
 
-const START: Duration = Duration::from_secs(20);
-const STOP: Duration = Duration::from_secs(10);
+const START: Duration = Duration::from_secs(60);
+const STOP: Duration = Duration::from_secs(60);
 
 impl Bench {
     pub(crate) fn start(

@@ -39,12 +39,11 @@ impl Rest {
         self.expect("POST", "/admin/certificates", &body).map(drop)
     }
 
-    /// Creates the device, or changes its status.
+    /// Changes the status of a device that is registered.
     pub fn put_device(&self, id: &str, status: &str) -> Result<(), Error> {
-        let body = json!({
-            "deviceId": id, "status": status, "authentication": { "type": "certificateAuthority" }
-        });
-        self.expect("PUT", &format!("/devices/{id}"), &body)
+        let mut device = self.expect("GET", &format!("/devices/{id}"), &Value::Null)?;
+        device["status"] = json!(status);
+        self.expect("PUT", &format!("/devices/{id}"), &device)
             .map(drop)
     }
 
@@ -181,7 +180,7 @@ impl Rest {
         let url = format!("{}{path}", self.base);
         let answer = match method {
             "GET" => self.agent.get(&url).call(),
-            "PUT" => self.agent.put(&url).send_json(body),
+            "PUT" => self.agent.put(&url).header("if-match", "*").send_json(body),
             "PATCH" => self.agent.patch(&url).send_json(body),
             "DELETE" => self.agent.delete(&url).call(),
             _ => self.agent.post(&url).send_json(body),

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// How long a step may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) fn run(
     arguments: &Arguments,

@@ -67,6 +67,8 @@ codes! {
     EnrollmentNotFound = 404201, 404;
     /// There is no such thing of another kind.
     NotFound = 404003, 404;
+    /// There is a device of that id, and the request does not say that it may be changed.
+    DeviceAlreadyExists = 409001, 409;
     /// The entity tag is not the current one.
     PreconditionFailed = 412001, 412;
     /// The lock of a cloud-to-device message ran out or belongs to another.

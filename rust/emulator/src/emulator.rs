@@ -1,6 +1,5 @@
 //! Starting and stopping.
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -22,9 +21,9 @@ use crate::identity::identity;
 use crate::journal::{Event, Journal};
 use crate::listener;
 use crate::options::{Options, StartError};
-use crate::rest::{self, Access, Api, Peer, TlsListener};
+use crate::rest::{self, Access, Api, Port};
 use crate::sas;
-use crate::schedule;
+use crate::schedule::{self, Timetable};
 use crate::service::{Service, stopped};
 use crate::settings::Settings;
 use crate::state::{self, Intake};
@@ -55,8 +54,8 @@ impl Emulator {
             return Err(StartError::TokenRequired(address));
         }
         let timetable = match &options.faults {
-            Some(path) => schedule::read(path).map_err(StartError::File)?,
-            None => Vec::new(),
+            Some(path) => Some(schedule::read(path).map_err(StartError::File)?),
+            None => None,
         };
         if let Some(folder) = &options.firmware {
             std::fs::read_dir(folder).map_err(|error| {
@@ -82,7 +81,11 @@ impl Emulator {
         let (certificate, ca_pem) = identity(&options)?;
         let config =
             tls::server_config(Arc::clone(&certificate), true).map_err(StartError::Identity)?;
-        let store = Store::open(options.data_dir.as_deref()).map_err(StartError::Storage)?;
+        let store = Store::open(
+            options.data_dir.as_deref(),
+            options.settings.sync_each_commit,
+        )
+        .map_err(StartError::Storage)?;
         let clock = Arc::new(Clock::default());
         let hubs: Vec<String> = std::iter::once(&options.hostname)
             .chain(&options.more_hubs)
@@ -108,6 +111,7 @@ impl Emulator {
             journal,
             connections: Connections::default(),
             faults: Faults::default(),
+            timetable: Timetable::default(),
             registrations: Throttle::new(Duration::from_secs(60)),
             telemetry: broadcast::channel(1024).0,
             certificate: Arc::clone(&certificate),
@@ -139,44 +143,39 @@ impl Emulator {
             TlsAcceptor::from(config),
             stopping.clone(),
         ));
-        if let (Some(https), Some(address)) = (https, https_bound) {
-            let config = tls::server_config(Arc::clone(&certificate), false)
-                .map_err(StartError::Identity)?;
-            let failed = |error| StartError::Listen {
-                what: "https",
-                address,
-                error,
-            };
-            let listener = TlsListener::new(https, TlsAcceptor::from(config)).map_err(failed)?;
-            tasks.spawn(serve_http(listener, router.clone(), stopping.clone()));
+        let plain = |router| Port {
+            router,
+            tls: None,
+            patience: service.settings.connect_timeout,
+        };
+        let server = tls::server_config(certificate, false).map_err(StartError::Identity)?;
+        let encrypted = |router| Port {
+            tls: Some(TlsAcceptor::from(Arc::clone(&server))),
+            ..plain(router)
+        };
+        if let Some(https) = https {
+            let port = encrypted(router.clone());
+            tasks.spawn(rest::serve(https, port, stopping.clone()));
         }
-        tasks.spawn(serve_http(http, router, stopping.clone()));
+        tasks.spawn(rest::serve(http, plain(router), stopping.clone()));
         if let Some((http, https)) = images {
             let router = firmware::router(Arc::clone(&service));
-            let (plain, tls) = (
+            let (plain_at, tls_at) = (
                 address("firmware-http", &http, options.firmware_http)?,
                 address("firmware-https", &https, options.firmware_https)?,
             );
             service.firmware.set_ports(Ports {
-                http: Some(plain.port()),
-                https: Some(tls.port()),
+                http: Some(plain_at.port()),
+                https: Some(tls_at.port()),
             });
-            let config = tls::server_config(certificate, false).map_err(StartError::Identity)?;
-            let listener = TlsListener::new(https, TlsAcceptor::from(config)).map_err(|error| {
-                StartError::Listen {
-                    what: "firmware-https",
-                    address: tls,
-                    error,
-                }
-            })?;
-            tasks.spawn(serve_http(listener, router.clone(), stopping.clone()));
-            tasks.spawn(serve_http(http, router, stopping.clone()));
+            let port = encrypted(router.clone());
+            tasks.spawn(rest::serve(https, port, stopping.clone()));
+            tasks.spawn(rest::serve(http, plain(router), stopping.clone()));
         }
-        tasks.spawn(schedule::run(
-            Arc::clone(&service),
-            timetable,
-            stopping.clone(),
-        ));
+        if let Some(text) = timetable {
+            let started = service.timetable.start(&service, &text);
+            started.map_err(StartError::File)?;
+        }
         tasks.spawn(sweep(service, stopping));
         // So that it is not the first device that waits for it.
         tokio::task::spawn_blocking(tls::warm_up);
@@ -288,20 +287,6 @@ async fn service_key(store: &Store, policy: c2d::Policy) -> Result<String, Start
     });
     key.await
         .map_err(|refusal| StartError::Storage(refusal.to_string()))
-}
-
-async fn serve_http<L>(listener: L, router: axum::Router, mut stop: watch::Receiver<bool>)
-where
-    L: axum::serve::Listener,
-    L::Addr: fmt::Debug,
-    Peer: for<'a> axum::extract::connect_info::Connected<axum::serve::IncomingStream<'a, L>>,
-{
-    let service = router.into_make_service_with_connect_info::<Peer>();
-    // Streams never end by themselves, so that open connections are cut instead of waited for.
-    tokio::select! {
-        _ = axum::serve(listener, service) => {}
-        () = stopped(&mut stop) => {}
-    }
 }
 
 /// Lets locks and messages of the cloud-to-device queues run out.

@@ -13,7 +13,7 @@ use crate::store::Store;
 /// Fails if the folder holds no database.
 pub async fn export(data_dir: &Path) -> Result<String, StartError> {
     state::database(data_dir).map_err(StartError::Storage)?;
-    let store = Store::open(Some(data_dir)).map_err(StartError::Storage)?;
+    let store = Store::open(Some(data_dir), true).map_err(StartError::Storage)?;
     let document = store.run(|c| state::export(c, &state::hubs_of(c)?)).await;
     let document = document.map_err(|refusal| StartError::Storage(refusal.to_string()))?;
     Ok(format!("{document:#}\n"))
@@ -28,7 +28,7 @@ pub async fn import(
 ) -> Result<String, StartError> {
     let document = serde_json::from_str(document)
         .map_err(|error| StartError::File(format!("the document is not JSON: {error}")))?;
-    let store = Store::open(Some(data_dir)).map_err(StartError::Storage)?;
+    let store = Store::open(Some(data_dir), true).map_err(StartError::Storage)?;
     let how = Intake {
         hubs: hubs.to_vec(),
         replace: true,

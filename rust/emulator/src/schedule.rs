@@ -1,22 +1,23 @@
 //! Faults by a timetable: a TOML file of what is to go wrong, when, for how long, and how often.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use serde_json::Value;
-use tokio::sync::watch;
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use crate::clock::{UnixMs, rfc3339};
 use crate::code::{ErrorCode, Refusal};
 use crate::faults;
 use crate::journal::Event;
-use crate::service::{Service, stopped};
+use crate::service::Service;
 use crate::state::parse_toml;
 
 /// One entry of a timetable.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Entry {
+struct Entry {
     /// From the start.
     after: Duration,
     /// After which it is taken back; absent if it stays until it has struck.
@@ -36,11 +37,14 @@ enum Action {
     Move(String, String),
 }
 
-/// Reads a file with a list `fault`.
-pub(crate) fn read(path: &Path) -> Result<Vec<Entry>, String> {
+/// Reads a file with a list `fault` that makes sense.
+pub(crate) fn read(path: &Path) -> Result<String, String> {
     let text =
         std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    parse(&text).map_err(|error| format!("{}: {error}", path.display()))
+    match parse(&text) {
+        Ok(_) => Ok(text),
+        Err(error) => Err(format!("{}: {error}", path.display())),
+    }
 }
 
 fn parse(text: &str) -> Result<Vec<Entry>, String> {
@@ -98,28 +102,73 @@ fn entry(document: &Value) -> Result<Entry, Refusal> {
     }
 }
 
-/// Lets the entries happen until the service stops.
-pub(crate) async fn run(
-    service: Arc<Service>,
-    entries: Vec<Entry>,
-    mut stop: watch::Receiver<bool>,
-) {
-    let begin = Instant::now();
-    let mut tasks = tokio::task::JoinSet::new();
-    for entry in entries {
-        tasks.spawn(follow(Arc::clone(&service), entry, begin));
-    }
-    stopped(&mut stop).await;
+/// The timetable that runs, one at a time.
+#[derive(Debug, Default)]
+pub(crate) struct Timetable(Mutex<Option<Running>>);
+
+#[derive(Debug)]
+struct Running {
+    text: String,
+    begun: UnixMs,
+    entries: usize,
+    /// Ends the entries with it.
+    _tasks: JoinSet<()>,
 }
 
-async fn follow(service: Arc<Service>, entry: Entry, begin: Instant) {
+impl Timetable {
+    /// Ends the one before and begins this one now. What was set already stays until it is cleared.
+    ///
+    /// # Errors
+    /// What makes no sense in it; then the one before goes on.
+    pub(crate) fn start(&self, service: &Arc<Service>, text: &str) -> Result<usize, String> {
+        let entries = parse(text)?;
+        let begin = Instant::now();
+        let mut tasks = JoinSet::new();
+        let count = entries.len();
+        for entry in entries {
+            tasks.spawn(follow(Arc::downgrade(service), entry, begin));
+        }
+        *self.lock() = Some(Running {
+            text: text.to_owned(),
+            begun: service.clock.now(),
+            entries: count,
+            _tasks: tasks,
+        });
+        Ok(count)
+    }
+
+    /// Ends it; says whether there was one.
+    pub(crate) fn end(&self) -> bool {
+        self.lock().take().is_some()
+    }
+
+    /// `{"timetable", "begun", "entries"}`, each null if there is none.
+    pub(crate) fn to_json(&self) -> Value {
+        let running = self.lock();
+        let running = running.as_ref();
+        json!({
+            "timetable": running.map(|it| &it.text),
+            "begun": running.map(|it| rfc3339(it.begun)),
+            "entries": running.map(|it| it.entries),
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Running>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn follow(service: Weak<Service>, entry: Entry, begin: Instant) {
     let mut at = begin + entry.after;
     loop {
         tokio::time::sleep_until(at).await;
-        let id = happen(&service, &entry.action).await;
+        let Some(now) = service.upgrade() else { return };
+        let id = happen(&now, &entry.action).await;
+        drop(now);
         if let Some(lasts) = entry.lasts {
             tokio::time::sleep_until(at + lasts).await;
-            take_back(&service, &entry.action, id);
+            let Some(now) = service.upgrade() else { return };
+            take_back(&now, &entry.action, id);
         }
         match entry.every {
             Some(every) => at += every,

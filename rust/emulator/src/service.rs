@@ -16,6 +16,7 @@ use crate::faults::{Faults, Point};
 use crate::journal::{Event, Journal};
 use crate::provisioning;
 use crate::registry::{self, Device, IfMatch, TwinWrite};
+use crate::schedule::Timetable;
 use crate::settings::Settings;
 use crate::store::Store;
 use crate::telemetry;
@@ -44,6 +45,8 @@ pub(crate) struct Service {
     pub telemetry: broadcast::Sender<Arc<telemetry::Message>>,
     /// What is to go wrong.
     pub faults: Faults,
+    /// When it is to go wrong.
+    pub timetable: Timetable,
     /// Registrations at the provisioning service.
     pub registrations: Throttle,
     /// The certificate of the MQTT listener.

@@ -22,9 +22,11 @@ pub struct Settings {
     pub(crate) feedback_ttl_ms: i64,
     /// How many telemetry messages are kept.
     pub(crate) keep_telemetry: i64,
+    /// Whether each commit waits for the disk itself, so that a power cut loses nothing either.
+    pub(crate) sync_each_commit: bool,
     /// Connections that have not sent CONNECT yet.
     pub(crate) max_unproved: usize,
-    /// For the TLS handshake, and then for CONNECT.
+    /// For the TLS handshake, and then for CONNECT; for the head of an HTTP request.
     pub(crate) connect_timeout: Duration,
     /// How long a peer may leave what it is sent unread.
     pub(crate) write_timeout: Duration,
@@ -47,6 +49,7 @@ impl Default for Settings {
             c2d: c2d::Policy::AZURE,
             feedback_ttl_ms: 3_600_000,
             keep_telemetry: 100_000,
+            sync_each_commit: false,
             max_unproved: 2048,
             connect_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(30),
@@ -72,6 +75,7 @@ impl Settings {
         "c2dQueueDepth",
         "feedbackTtlSeconds",
         "keepTelemetry",
+        "syncEachCommit",
         "maxUnproved",
         "connectTimeoutMs",
         "writeTimeoutMs",
@@ -98,6 +102,7 @@ impl Settings {
                 self.feedback_ttl_ms = number::<i64>(name, value, 1, 172_800)? * 1000;
             }
             "keepTelemetry" => self.keep_telemetry = number(name, value, 1, 100_000_000)?,
+            "syncEachCommit" => self.sync_each_commit = parse(name, value)?,
             "maxUnproved" => self.max_unproved = number(name, value, 1, 1_000_000)?,
             "connectTimeoutMs" => self.connect_timeout = millis(1, 3_600_000)?,
             "writeTimeoutMs" => self.write_timeout = millis(1, 3_600_000)?,
@@ -134,6 +139,7 @@ impl Settings {
             "c2dQueueDepth" => json!(self.c2d.depth),
             "feedbackTtlSeconds" => json!(self.feedback_ttl_ms / 1000),
             "keepTelemetry" => json!(self.keep_telemetry),
+            "syncEachCommit" => json!(self.sync_each_commit),
             "maxUnproved" => json!(self.max_unproved),
             "connectTimeoutMs" => millis(self.connect_timeout),
             "writeTimeoutMs" => millis(self.write_timeout),

@@ -1,5 +1,6 @@
 //! SQLite behind one thread. What is submitted while a transaction is being written shares the
-//! next one (group commit), and is answered only when it is on the disk.
+//! next one (group commit), and is answered only when the system has it: a killed emulator has lost
+//! nothing that it answered. With `sync` the disk has it, and a power cut loses nothing either.
 
 use std::any::Any;
 use std::path::Path;
@@ -24,7 +25,7 @@ type Done = Box<dyn FnOnce(&Result<(), Refusal>) + Send>;
 
 impl Store {
     /// Opens `emulator.db` in a folder, or a database in memory.
-    pub(crate) fn open(folder: Option<&Path>) -> Result<Self, String> {
+    pub(crate) fn open(folder: Option<&Path>, sync: bool) -> Result<Self, String> {
         let connection = match folder {
             Some(folder) => {
                 std::fs::create_dir_all(folder).map_err(|error| {
@@ -32,11 +33,11 @@ impl Store {
                 })?;
                 let path = folder.join("emulator.db");
                 private(&path)?;
-                let opened = Connection::open(&path).and_then(prepare);
+                let opened = Connection::open(&path).and_then(|it| prepare(it, sync));
                 opened.map_err(|error| format!("{} cannot be used: {error}", path.display()))?
             }
             None => Connection::open_in_memory()
-                .and_then(prepare)
+                .and_then(|it| prepare(it, sync))
                 .map_err(|error| format!("a database in memory cannot be made: {error}"))?,
         };
         let (jobs, queue) = mpsc::channel::<Job>();
@@ -116,12 +117,13 @@ fn serve(connection: &Connection, queue: &mpsc::Receiver<Job>) {
     let _ = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
 }
 
-fn prepare(connection: Connection) -> rusqlite::Result<Connection> {
+fn prepare(connection: Connection, sync: bool) -> rusqlite::Result<Connection> {
     connection.busy_timeout(Duration::from_secs(5))?;
-    connection.execute_batch(
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
-         PRAGMA temp_store = MEMORY;",
-    )?;
+    let synchronous = if sync { "FULL" } else { "NORMAL" };
+    connection.execute_batch(&format!(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; PRAGMA foreign_keys = ON; \
+         PRAGMA temp_store = MEMORY;"
+    ))?;
     connection.set_prepared_statement_cache_capacity(128);
     // One commit, since each of them waits for the disk.
     connection.execute_batch(&format!("BEGIN; {SCHEMA} COMMIT;"))?;
@@ -171,7 +173,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_job_that_fails_leaves_no_trace_and_harms_no_other() {
-        let store = Store::open(None).unwrap();
+        let store = Store::open(None, true).unwrap();
         let set = |value: &'static str, then: Result<(), Refusal>| {
             store.run(move |c| {
                 c.execute("INSERT INTO settings (key, value) VALUES (?1, ?1)", [value])?;
@@ -191,7 +193,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_in_a_job_is_an_answer() {
-        let store = Store::open(None).unwrap();
+        let store = Store::open(None, true).unwrap();
         let answer: Result<(), _> = store.run(|_| panic!("boom")).await;
         assert!(answer.unwrap_err().reason.contains("boom"));
         assert_eq!(store.run(|_| Ok(1)).await, Ok(1));

@@ -158,11 +158,9 @@ async fn by_thumbprint_without_any_ca() {
 async fn a_disabled_device_is_dropped_at_once_and_refused_next_time() {
     let hub = Hub::start().await;
     let mut device = hub.device("dev").await;
+    let body = json!({"status": "disabled", "statusReason": "lost"}).to_string();
     let (status, _) = hub
-        .put(
-            "/devices/dev",
-            &json!({"status": "disabled", "statusReason": "lost"}),
-        )
+        .request("PUT", "/devices/dev", &[("if-match", "*")], body.as_bytes())
         .await;
     assert_eq!(status, 200);
     device.expect_close().await;

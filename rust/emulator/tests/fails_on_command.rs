@@ -139,3 +139,39 @@ async fn faults_are_listed_and_taken_back() {
     assert_eq!(hub.delete("/admin/faults").await.0, 204);
     hub.device("dev").await.ping().await;
 }
+
+#[tokio::test]
+async fn a_timetable_begins_and_ends_while_the_hub_runs() {
+    let hub = Hub::start().await;
+    let table = "[[fault]]\nkind = 'connack'\ncode = 3\ntimes = 1\n\
+                 [[fault]]\nkind = 'stall'\ndelayMs = 1\nafterMs = 3600000\n";
+    let put = async |text: &str| {
+        hub.request("PUT", "/admin/timetable", &[], text.as_bytes())
+            .await
+    };
+    let (status, running) = put(table).await;
+    assert_eq!((status, &running["entries"]), (200, &json!(2)), "{running}");
+    let (status, refusal) = put("[[fault]]\nkind = 'puback'\nafterMs = -1").await;
+    assert_eq!(status, 400, "{refusal}");
+    assert_eq!(hub.get("/admin/timetable").await.1["timetable"], table);
+    let begun = |events: &[Value]| {
+        events
+            .iter()
+            .any(|it| it.to_string().contains("set by the timetable"))
+    };
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(60);
+    while !begun(&hub.lines("/admin/events.jsonl").await) {
+        assert!(
+            tokio::time::Instant::now() < deadline,
+            "the first entry did not happen"
+        );
+        tokio::task::yield_now().await;
+    }
+    hub.register("dev").await;
+    let mut device = hub.dial(Some(&hub.ca.device("dev"))).await;
+    device.connect("dev", true).await;
+    assert_eq!(device.connack().await, (false, 3));
+    assert_eq!(hub.delete("/admin/timetable").await.0, 204);
+    assert_eq!(hub.delete("/admin/timetable").await.0, 404);
+    assert_eq!(hub.get("/admin/timetable").await.1["entries"], Value::Null);
+}

@@ -113,3 +113,43 @@ async fn the_ca_that_devices_must_trust_can_be_fetched() {
     let (status, text) = hub.get("/admin/server-ca.pem").await;
     assert_eq!((status, text), (200, json!(hub.server_ca)));
 }
+
+#[tokio::test]
+async fn a_device_that_is_there_is_changed_only_by_who_says_so() {
+    let hub = Hub::start().await;
+    let put = async |headers: &[(&str, &str)], status: &str| {
+        let body = json!({"authentication": {"type": "sas"}, "status": status}).to_string();
+        hub.request("PUT", "/devices/dev", headers, body.as_bytes())
+            .await
+    };
+    let (status, made) = put(&[], "enabled").await;
+    assert_eq!(status, 200, "{made}");
+    let (status, refusal) = put(&[], "disabled").await;
+    assert_eq!((status, &refusal["errorCode"]), (409, &json!(409_001)));
+    assert_eq!(hub.get("/devices/dev").await.1["status"], "enabled");
+    let tag = format!("\"{}\"", made["etag"].as_str().unwrap());
+    assert_eq!(put(&[("if-match", &tag)], "disabled").await.0, 200);
+    assert_eq!(put(&[("if-match", &tag)], "enabled").await.0, 412);
+    assert_eq!(put(&[("if-match", "*")], "enabled").await.0, 200);
+}
+
+#[tokio::test]
+async fn who_does_not_finish_the_head_of_a_request_is_cut_off() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let mut settings = iothub_emulator::Settings::default();
+    settings.set("connectTimeoutMs", "300").unwrap();
+    let hub = Hub::start_with(|options| options.settings = settings).await;
+    let mut slow = tokio::net::TcpStream::connect(hub.emulator.http_addr())
+        .await
+        .unwrap();
+    slow.write_all(b"GET /admin HTTP/1.1\r\nhost: x\r\n")
+        .await
+        .unwrap();
+    let mut rest = Vec::new();
+    let ended = tokio::time::timeout(PATIENCE, slow.read_to_end(&mut rest)).await;
+    assert!(ended.is_ok(), "it is still open: {rest:?}");
+    assert!(!rest.starts_with(b"HTTP/1.1 200"));
+    assert_eq!(hub.get("/admin").await.0, 200);
+}
+
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);

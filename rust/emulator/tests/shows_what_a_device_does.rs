@@ -72,3 +72,25 @@ async fn one_subscription_too_many_closes_the_connection() {
         "{closed}"
     );
 }
+
+#[tokio::test]
+async fn what_a_device_reports_and_acknowledges_is_in_the_log() {
+    let hub = Hub::start().await;
+    let mut device = hub.device("dev").await;
+    let filters = ["$iothub/twin/res/#", "devices/dev/messages/devicebound/#"];
+    device.subscribe(&filters).await;
+    let patch = "$iothub/twin/PATCH/properties/reported/?$rid=1";
+    device.publish(patch, r#"{"led":1}"#, 0).await;
+    let topic = device.message().await.topic;
+    assert!(topic.contains("/res/204/"), "{topic}");
+    let reported = hub.event("twin").await;
+    assert_eq!(reported["reason"], "reported properties, now version 2");
+
+    let path = "/devices/dev/messages/deviceBound";
+    let named = [("iothub-messageid", "m1")];
+    assert_eq!(hub.request("POST", path, &named, b"x").await.0, 201);
+    let message = device.message().await;
+    device.puback(message.packet_id).await;
+    let acknowledged = |event: &serde_json::Value| event["reason"] == "message 'm1' acknowledged";
+    hub.event_where("c2d", acknowledged).await;
+}

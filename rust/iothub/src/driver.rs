@@ -153,6 +153,7 @@ fn with_config(
     };
     config.reconnect = options.reconnect;
     config.request_twin = options.wants_twin();
+    config.subscriptions = kconfig::SUBSCRIPTIONS;
     config.keep_alive_limit = options.keep_alive_limit;
     config.attempts = Attempts::load().count();
     config.seed = ncs::platform::random();

@@ -16,6 +16,9 @@ use static_cell::StaticCell;
 
 use crate::{driver::with_client, kconfig, now, seconds};
 
+/// Whether the build has firmware updates: `CONFIG_IOTHUB_FOTA`.
+pub const FOTA: bool = kconfig::IOTHUB_FOTA;
+
 /// What is done about firmware updates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Firmware {
@@ -55,7 +58,7 @@ struct Facts {
 
 /// Whether updates are carried out.
 pub(crate) const fn is_wanted(firmware: Firmware) -> bool {
-    kconfig::IOTHUB_FOTA && !matches!(firmware, Firmware::Off)
+    FOTA && !matches!(firmware, Firmware::Off)
 }
 
 /// Reads what runs and what the last boot left. Before the driver starts.
@@ -186,11 +189,7 @@ pub(crate) fn poll_timeout() -> Option<Instant> {
 }
 
 fn updater() -> Option<&'static Mutex<Updater>> {
-    if kconfig::IOTHUB_FOTA {
-        UPDATER.get()
-    } else {
-        None
-    }
+    if FOTA { UPDATER.get() } else { None }
 }
 
 fn carry_out(updater: &'static Mutex<Updater>, command: &Command<'_>) -> Result<(), Errno> {
@@ -228,6 +227,7 @@ fn carry_out(updater: &'static Mutex<Updater>, command: &Command<'_>) -> Result<
             Ok(())
         }
         Command::Report(json) => {
+            log::debug!("the firmware's state is reported: {} bytes", json.len());
             return with_client(|client, now| client.report(now, json, None))
                 .map(|request| updater.with(|updater| updater.accepted(request)))
                 .map_err(|error| {
@@ -264,6 +264,10 @@ fn on_fact(fact: Fact) {
 /// A line of the log for each event.
 pub(crate) fn describe(event: iothub_proto::fota::Event) {
     use iothub_proto::fota::Event;
+    // The linker cannot know that there are none.
+    if !FOTA {
+        return;
+    }
     match event {
         Event::Started => log::info!("a firmware update begins"),
         Event::Progress { offset, size } => log::debug!("firmware: {offset} of {size} bytes"),

@@ -52,6 +52,13 @@ pub(crate) const MAY_ATTACH: bool = !IOTHUB_C_API;
 pub(crate) const OUTBOX: usize = IOTHUB_OUTBOX_SIZE as usize;
 pub(crate) const MESSAGE: usize = IOTHUB_MESSAGE_SIZE as usize;
 
+/// `CONFIG_IOTHUB_SUBSCRIBE_*`.
+pub(crate) const SUBSCRIPTIONS: iothub_proto::Subscriptions = iothub_proto::Subscriptions {
+    desired: IOTHUB_SUBSCRIBE_DESIRED,
+    methods: IOTHUB_SUBSCRIBE_METHODS,
+    c2d: IOTHUB_SUBSCRIBE_C2D,
+};
+
 pub(crate) const fn back_off() -> iothub_proto::reconnect::Policy {
     iothub_proto::reconnect::Policy {
         min: milliseconds(IOTHUB_RECONNECT_MIN_MS),

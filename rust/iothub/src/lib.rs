@@ -55,7 +55,7 @@ mod turn;
 use core::time::Duration;
 
 pub use driver::{Handler, Message, Notice, NoticeHandler, StartError};
-pub use fota::Firmware;
+pub use fota::{FOTA, Firmware};
 pub use identity::{Assigned, Who};
 pub use interval::{INTERVAL_MAX, store_telemetry_interval, telemetry_interval};
 /// What an update tells, and its limits.

@@ -34,6 +34,8 @@ pub struct Config<'c> {
     pub reconnect: bool,
     /// GET the twin after each connect and after a gap in the versions.
     pub request_twin: bool,
+    /// What the hub may send by itself.
+    pub subscriptions: Subscriptions,
     /// The platform's buffers.
     pub limits: Limits,
     /// Provisioning by DPS; the hub's host name and the device id come from there.
@@ -63,6 +65,7 @@ impl<'c> Config<'c> {
             outbox: outbox::Policy::Reject,
             reconnect: true,
             request_twin: true,
+            subscriptions: Subscriptions::ALL,
             limits: Limits::new(),
             dps: None,
             assignment: None,
@@ -70,6 +73,33 @@ impl<'c> Config<'c> {
             seed: 0,
         }
     }
+}
+
+/// What the hub may send by itself. The answers to what the device asks of its twin are always subscribed to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Subscriptions {
+    /// Changes of the desired properties. Without, they are seen only when the twin is read.
+    pub desired: bool,
+    /// Direct methods. Without, the hub tells the callers that the device is not there.
+    pub methods: bool,
+    /// Cloud-to-device messages. Without, the hub keeps them until they expire. A module never has them.
+    pub c2d: bool,
+}
+
+impl Subscriptions {
+    /// Everything.
+    pub const ALL: Self = Self {
+        desired: true,
+        methods: true,
+        c2d: true,
+    };
+
+    /// Zeros, as everything of a client before it is configured: so it needs no place in flash.
+    pub(crate) const NONE: Self = Self {
+        desired: false,
+        methods: false,
+        c2d: false,
+    };
 }
 
 /// How long to wait for what; every wait has an end.

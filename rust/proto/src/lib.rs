@@ -87,7 +87,7 @@ mod writer;
 pub use c2d::C2d;
 pub use client::Client;
 pub use command::{Command, Filter};
-pub use config::{Config, Limits, Timeouts};
+pub use config::{Config, Limits, Subscriptions, Timeouts};
 pub use error::{Capacity, ConfigError, ConnackCode, Disconnect, Error, InvalidRequest, PeerError};
 pub use event::Event;
 pub use id::{CommandId, Errno, MessageId, MethodId, RequestId};

@@ -5,7 +5,7 @@
 
 mod support;
 
-use iothub_proto::Telemetry;
+use iothub_proto::{Subscriptions, Telemetry};
 use support::{Device, SUBSCRIBE, USER};
 
 #[test]
@@ -89,4 +89,41 @@ fn a_module_has_no_cloud_to_device_messages() {
          > subscribe 1 twin/res/# 0, twin/PATCH/properties/desired/# 0, methods/POST/# 0
          > publish1 2 devices/dev1/modules/mod1/messages/events/ a",
     );
+}
+
+#[test]
+fn subscribes_to_what_was_chosen_and_to_the_answers() {
+    let [answers, desired, methods, c2d]: [&str; 4] = SUBSCRIBE
+        .split(", ")
+        .collect::<Vec<_>>()
+        .try_into()
+        .unwrap();
+    for (chosen, filters) in [
+        ([false, false, false], vec![answers]),
+        ([true, false, false], vec![answers, desired]),
+        ([false, true, false], vec![answers, methods]),
+        ([true, true, false], vec![answers, desired, methods]),
+        ([false, false, true], vec![c2d, answers]),
+        ([true, false, true], vec![desired, c2d, answers]),
+        ([false, true, true], vec![c2d, answers, methods]),
+        ([true, true, true], vec![answers, desired, methods, c2d]),
+    ] {
+        let [desired, methods, c2d] = chosen;
+        let mut device = Device::new(|config| {
+            config.subscriptions = Subscriptions {
+                desired,
+                methods,
+                c2d,
+            };
+        });
+        device.act(|client, now| client.connect(now).unwrap());
+        device.connack(0);
+        device.expect(&format!(
+            "* Connecting {{ attempt: 1 }}
+             > connect hub.example dev1 {USER}
+             * Connected {{ session_present: false }}
+             > subscribe 1 {}",
+            filters.join(", ")
+        ));
+    }
 }

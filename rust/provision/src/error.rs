@@ -131,6 +131,13 @@ impl Error {
         self
     }
 
+    /// Adds what else the user must know.
+    #[must_use]
+    pub(crate) fn and(mut self, more: &str) -> Self {
+        self.message = format!("{}; {more}", self.message);
+        self
+    }
+
     /// Whose fault it is.
     pub fn kind(&self) -> Kind {
         self.kind

@@ -1,8 +1,8 @@
 //! Files that are whole or absent: written beside their place, then renamed into it.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::Write;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -45,26 +45,59 @@ pub(crate) fn read(path: &Path) -> Result<String, Error> {
         .map_err(|error| Error::file(path, "read", &error))
 }
 
-/// Makes what was renamed into these folders survive a power cut.
-pub(crate) fn sync_folder(path: &Path) {
-    if let Ok(folder) = File::open(path) {
-        let _ = folder.sync_all();
+/// Makes everything that was written to this folder's disk so far survive a power cut: once for a
+/// whole batch, since waiting for the disk after each file is most of the time that a file takes.
+pub(crate) fn settle(folder: &Path) {
+    if let Ok(folder) = File::open(folder) {
+        let _ = rustix::fs::syncfs(folder);
+    }
+}
+
+/// Deletes what a process that was killed has left half written, in this folder and below. Whoever
+/// still writes holds a lock on his file.
+pub(crate) fn sweep(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() => sweep(&path),
+            Ok(kind) if kind.is_file() && is_beside(&path) => remove_unless_locked(&path),
+            _ => {}
+        }
+    }
+}
+
+fn remove_unless_locked(path: &Path) {
+    if let Ok(file) = File::open(path)
+        && file.try_lock().is_ok()
+    {
+        let _ = fs::remove_file(path);
     }
 }
 
 fn write(path: &Path, content: &[u8], mode: u32) -> Result<(), Error> {
     let beside = beside(path);
-    let written = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(mode)
-        .open(&beside)
-        .and_then(|mut file| file.write_all(content))
-        .and_then(|()| fs::rename(&beside, path));
+    let written = create_locked(&beside, mode)
+        .and_then(|mut file| file.write_all(content).map(|()| file))
+        .and_then(|_locked| fs::rename(&beside, path));
     written.map_err(|error| {
         let _ = fs::remove_file(&beside);
         Error::file(path, "write", &error)
     })
+}
+
+/// A sweep may come between the making and the locking: then it is made again.
+fn create_locked(path: &Path, mode: u32) -> io::Result<File> {
+    loop {
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(mode)
+            .open(path)?;
+        file.lock()?;
+        if file.metadata()?.nlink() > 0 {
+            return Ok(file);
+        }
+    }
 }
 
 fn beside(path: &Path) -> PathBuf {
@@ -73,4 +106,62 @@ fn beside(path: &Path) -> PathBuf {
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     name.push(format!(".{}-{count}.new", std::process::id()));
     path.with_file_name(name)
+}
+
+/// Whether [`beside`] makes such names.
+fn is_beside(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let parts = name
+        .strip_suffix(".new")
+        .and_then(|name| name.rsplit_once('.'))
+        .and_then(|(_, mark)| mark.split_once('-'));
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    parts.is_some_and(|(process, count)| is_number(process) && is_number(count))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_its_own_leftovers_are_swept() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let below = folder.path().join("devices");
+        fs::create_dir(&below).unwrap();
+        let left = below.join("d1.key.4711-3.new");
+        let locked = below.join("d2.key.4711-4.new");
+        let names = ["d1.pem", "notes.new", "d1.key.new", "d-1.new", "x.a-1.new"];
+        let others: Vec<PathBuf> = names.iter().map(|name| below.join(name)).collect();
+        for path in others.iter().chain([&left]) {
+            fs::write(path, "x").unwrap();
+        }
+        let writer = create_locked(&locked, 0o600).unwrap();
+        sweep(folder.path());
+        assert!(!left.exists());
+        assert!(locked.exists() && others.iter().all(|path| path.exists()));
+        drop(writer);
+        sweep(folder.path());
+        assert!(!locked.exists());
+    }
+
+    #[test]
+    fn writers_and_sweepers_do_not_disturb_each_other() {
+        let folder = tempfile::TempDir::new().unwrap();
+        std::thread::scope(|scope| {
+            let writing: Vec<_> = (0..2)
+                .map(|writer| {
+                    let path = folder.path().join(format!("{writer}.pem"));
+                    scope.spawn(move || (0..500).try_for_each(|_| write_public(&path, "whole")))
+                })
+                .collect();
+            let is_done = || writing.iter().all(|thread| thread.is_finished());
+            while !is_done() {
+                sweep(folder.path());
+            }
+            for thread in writing {
+                thread.join().unwrap().unwrap();
+            }
+        });
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
 }

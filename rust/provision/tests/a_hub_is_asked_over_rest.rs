@@ -131,8 +131,9 @@ fn an_enrolment_group_carries_the_ca() {
     assert!(run(&["list"]).contains("g          group  enabled"));
     run(&["delete", "g"]);
     let asked = hub.asked();
-    assert_eq!(asked[0].path, "/enrollmentGroups/g?api-version=2021-10-01");
-    let sent: serde_json::Value = serde_json::from_str(&asked[0].body).unwrap();
+    let put = asked.iter().find(|asked| asked.method == "PUT").unwrap();
+    assert_eq!(put.path, "/enrollmentGroups/g?api-version=2021-10-01");
+    let sent: serde_json::Value = serde_json::from_str(&put.body).unwrap();
     let certificate = &sent["attestation"]["x509"]["signingCertificates"]["primary"]["certificate"];
     assert_eq!(
         certificate.as_str().unwrap(),
@@ -166,8 +167,9 @@ fn an_individual_enrolment_carries_the_devices_certificate() {
     run(&["enrollment", "delete", "d1", "--device"]);
     assert_eq!(run(&["scope"]), "0ne0000\n");
     let asked = hub.asked();
-    assert_eq!(asked[0].path, "/enrollments/d1?api-version=2021-10-01");
-    let sent: serde_json::Value = serde_json::from_str(&asked[0].body).unwrap();
+    let put = asked.iter().find(|asked| asked.method == "PUT").unwrap();
+    assert_eq!(put.path, "/enrollments/d1?api-version=2021-10-01");
+    let sent: serde_json::Value = serde_json::from_str(&put.body).unwrap();
     assert_eq!(sent["deviceId"], "thermometer");
     let certificate = &sent["attestation"]["x509"]["clientCertificates"]["primary"]["certificate"];
     assert_eq!(
@@ -190,11 +192,27 @@ fn a_device_is_trusted_by_its_thumbprint() {
     let create = ["hub", "device", "create", "d1", "--thumbprint"];
     bench.done(&[&create[..], &["--emulator", &hub.url]].concat());
     let asked = hub.asked();
-    let sent: serde_json::Value = serde_json::from_str(&asked[1].body).unwrap();
+    let put = asked.iter().find(|asked| asked.method == "PUT").unwrap();
+    let sent: serde_json::Value = serde_json::from_str(&put.body).unwrap();
     let certificate = bench.read("dev-certs/devices/d1.pem");
     let certificate = iothub_provision::pki::Certificate::from_pem(&certificate).unwrap();
     let authentication = &sent["authentication"];
     assert_eq!(authentication["type"], "selfSigned");
     let primary = &authentication["x509Thumbprint"]["primaryThumbprint"];
     assert_eq!(primary, &certificate.thumbprint());
+}
+
+#[test]
+fn what_is_there_is_changed_by_its_entity_tag() {
+    let bench = Bench::new();
+    bench.done(&["ca", "create"]);
+    let hub = Stub::start(|_| (200, r#"{"etag":"AAA="}"#.to_owned()));
+    bench.done(&["hub", "enrollment", "add", "g", "--emulator", &hub.url]);
+    let asked = hub.asked();
+    let put = asked.iter().find(|asked| asked.method == "PUT").unwrap();
+    assert!(
+        put.headers.contains("if-match: \"aaa=\""),
+        "{}",
+        put.headers
+    );
 }

@@ -1,5 +1,5 @@
 //! What OpenSSL's commands leave behind is read as it is: text before BEGIN, EC PARAMETERS
-//! before the key, PKCS#1 keys, CRLF, and the article's own folders.
+//! before the key, PKCS#1 keys, CRLF, and folders of `openssl ca`.
 
 mod support;
 use support::{Bench, has_openssl};
@@ -80,7 +80,7 @@ fn openssl_ca_goes_on_in_our_folder() {
     }
     let bench = Bench::new();
     bench.done(&["ca", "create"]);
-    bench.write("subca.cnf", ARTICLE_CNF);
+    bench.write("subca.cnf", OPENSSL_CNF);
     let request = [
         "req", "-new", "-newkey", "rsa:2048", "-nodes", "-keyout", "d2.key",
     ];
@@ -103,7 +103,7 @@ fn openssl_ca_goes_on_in_our_folder() {
     assert_eq!(listed["authorities"][1]["issued"], 1);
 }
 
-const ARTICLE_CNF: &str = "\
+const OPENSSL_CNF: &str = "\
 [ ca ]
 default_ca = ca_default
 [ ca_default ]

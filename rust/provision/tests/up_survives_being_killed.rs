@@ -48,10 +48,9 @@ fn start(bench: &Bench, port: &str) -> Child {
         .unwrap()
 }
 
-/// Whether it was still running.
-fn kill(mut child: Child) -> bool {
+fn kill(mut child: Child) {
     child.kill().unwrap();
-    !child.wait().unwrap().success()
+    child.wait().unwrap();
 }
 
 fn finished(bench: &Bench, modem: &Simulated) {
@@ -68,16 +67,15 @@ fn after_each_command() {
         let bench = Bench::new();
         let modem = bench.modem(|options| options.functional_mode = 1);
         let (port, told) = telling_after(commands, modem.port());
-        let child = start(&bench, &port);
-        // The sender is gone once the tool has ended by itself.
-        let was_told = told.recv().is_ok();
-        let was_killed = kill(child);
-        finished(&bench, &modem);
-        if !was_told {
+        let mut child = start(&bench, &port);
+        // The sender is gone once the tool has closed the line by itself.
+        if told.recv().is_err() {
+            assert!(child.wait().unwrap().success());
             assert!(commands > 12, "only {commands} commands");
-            assert!(!was_killed);
             return;
         }
+        kill(child);
+        finished(&bench, &modem);
     }
 }
 

@@ -88,3 +88,39 @@ def test_a_server_that_hangs_up(start, hub):
             server.accept()[0].close()
     finally:
         hub.start()
+
+
+def fill_the_settings(device):
+    """Larger values until none fits, then small ones; a command fits the shell's buffer of 64 bytes. Its failure stands in
+    the log when the next one is echoed."""
+    for size in [28, 1]:
+        before = len(device.seen)
+        for number in range(1000):
+            device.types(f"settings write string f{size}/{number} {'x' * size}", f"f{size}/{number} ")
+            if any("Failed to write setting" in line for line in device.seen[before:]):
+                device.waits_for("Failed to write setting")  # The one just typed.
+                break
+        else:
+            pytest.fail("the settings have room for everything")
+
+
+def test_settings_that_are_full(start, hub):
+    full = "ENOSPC (-28): there is no room left: the settings are full"
+    credentials = hub.register("full")
+    device = start(f"--credentials={credentials}", "--hostname=localhost", "--device-id=full")
+    device.waits_for("ready: every subscription is granted")
+    fill_the_settings(device)
+
+    device.types("iothub config set apn iot.example", "(the settings are full)")
+    answer = hub.rest("POST", "/twins/full/methods?api-version=2021-04-12",
+                      {"methodName": "config", "responseTimeoutInSeconds": 60, "payload": {"telemetryInterval": 7}})
+    assert answer["status"] == 507
+    device.waits_for(f"the setting iothub/telemetry_interval cannot be stored: {full}")
+
+    hub.stop()
+    try:
+        device.waits_for(f"the number of failed connects cannot be kept: {full}")
+        device.waits_for(NEXT)
+    finally:
+        hub.start()
+    device.waits_for("ready: every subscription is granted")

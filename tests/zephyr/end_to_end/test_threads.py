@@ -1,6 +1,7 @@
 """Which thread the handler and the application run on, as docs/zephyr.md says: the log's prefix names it."""
 import re
 
+import native
 import pytest
 
 
@@ -20,10 +21,8 @@ def test_thread(log, text, thread):
 
 @pytest.fixture(scope="module")
 def log(program, hub, tmp_path_factory):
-    import conftest
-
     credentials = hub.register("threads")
-    device = conftest.Device(program, tmp_path_factory.mktemp("threads"),
+    device = native.Device(program, tmp_path_factory.mktemp("threads"),
                              [f"--credentials={credentials}", "--hostname=localhost", "--device-id=threads"])
     try:
         device.waits_for("twin, desired version")

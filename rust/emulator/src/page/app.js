@@ -7,13 +7,14 @@ import { show } from "./dialog.js";
 import { $, el, later } from "./dom.js";
 import { faults } from "./faults.js";
 import { firmware } from "./firmware.js";
+import { hubView } from "./hub.js";
 import { log } from "./log.js";
 import { options, table } from "./parts.js";
 import { provisioning } from "./provisioning.js";
 import { TABS, VIEWS, go, hashOf, where } from "./routes.js";
 import { device, hub, listen, loadAbout, loadDevices, start, store, watch } from "./store.js";
 
-const PANELS = { events: (box) => log(box), provisioning, certificates, faults, firmware };
+const PANELS = { events: (box) => log(box), provisioning, certificates, faults, firmware, hub: hubView };
 let panel = null;
 let shown = null;
 
@@ -83,6 +84,7 @@ function theme(name) {
 const KEYS = [["/", "find a device", () => $("find").focus()], ["n", "register a device", addDevice], ["↑ ↓", "the device before, the next one"],
   ["1 – 6", `tabs of a device: ${Object.values(TABS).join(", ")}`], ["d", "devices", () => go({ view: "devices", id: store.watched, tab: "telemetry" })], ["e", "event log", () => go({ view: "events" })],
   ["p", "provisioning", () => go({ view: "provisioning" })], ["c", "CA certificates", () => go({ view: "certificates" })], ["f", "faults", () => go({ view: "faults" })],
+  ["w", "firmware", () => go({ view: "firmware" })], ["h", "the hub: settings, export, import", () => go({ view: "hub" })],
   ["t", "light, dark, or as the system has it", () => $("theme").click()], ["?", "these keys", help], ["+ − ← → Esc", "in a chart: zoom, move, back to live"], ["Ctrl+Enter", "save, call, send"]];
 
 function help() {

@@ -44,7 +44,7 @@ function headOf(id) {
   }
   const on = known.connectionState === "Connected", off = known.status === "disabled";
   const [came, went] = [store.connected.get(id), store.ended.get(id)];
-  const toggle = () => act(() => call("PUT", `/devices/${path(id)}`, { ...known, status: off ? "enabled" : "disabled" }), off ? "Enabled." : "Disabled. A connection that it had is closed.").then(loadDevices);
+  const toggle = () => act(() => call("PUT", `/devices/${path(id)}`, { ...known, status: off ? "enabled" : "disabled" }, { "if-match": "*" }), off ? "Enabled." : "Disabled. A connection that it had is closed.").then(loadDevices);
   const remove = () => ask(`Delete ${id}?`, "Its twin, the messages that wait for it and its session go with it. Its telemetry stays.", "Delete", async () => {
     await call("DELETE", `/devices/${path(id)}`);
     await loadDevices();

@@ -47,7 +47,7 @@ export function faults(box) {
     el("h3", {}, "The hub's clock"), field("Shift against the real time, s", shift), shown,
     el("div", { class: "row" }, el("button", { class: "main" }, "Shift"), button("+ 1 h", () => { shift.value = +shift.value + 3600; }), button("+ 1 day", () => { shift.value = +shift.value + 86400; }), button("Back to real time", () => { shift.value = 0; clockForm.requestSubmit(); })));
   box.replaceChildren(el("h2", {}, "Faults on command"), el("p", { class: "lead" }, "See how your device copes: choose what goes wrong, for whom and how often."), active,
-    el("div", { class: "two" }, form, el("div", {}, clockForm, certificateForm())));
+    el("div", { class: "two" }, el("div", {}, form, timetableForm()), el("div", {}, clockForm, certificateForm())));
 
   async function load() {
     const answers = await act(() => Promise.all([call("GET", "/admin/faults"), call("GET", "/admin/clock")]));
@@ -65,6 +65,35 @@ export function faults(box) {
   const timer = setInterval(() => { if (!document.hidden) load(); }, 5000);
   return { seen: (topic, item) => { if (topic === "event" && ["fault", "refused"].includes(item?.event)) load(); }, close: () => { closed = true; clearInterval(timer); } };
 }
+
+/** Faults by a timetable; its times count from the moment at which it is started. */
+function timetableForm() {
+  const text = el("textarea", { rows: 7, spellcheck: "false", required: true, "aria-label": "Timetable", placeholder: EXAMPLE });
+  const state = el("p", { class: "hint" });
+  const end = button("End it", () => act(() => call("DELETE", "/admin/timetable"), "It has ended. What it has set is in the list above.").then(load));
+  async function load() {
+    const it = await act(() => call("GET", "/admin/timetable"));
+    if (!it) return;
+    end.hidden = it.entries === null;
+    state.textContent = it.entries === null ? "None runs." : `${it.entries} of them since ${it.begun}.`;
+    if (it.timetable && !text.value) text.value = it.timetable;
+  }
+  load();
+  return el("form", { class: "card", onsubmit: async (event) => {
+    event.preventDefault();
+    await act(() => call("PUT", "/admin/timetable", text.value), "The timetable begins now.");
+    load();
+  } }, el("h3", {}, "By a timetable"), field("TOML, as --faults takes it", text), state,
+    el("div", { class: "row" }, el("button", { class: "main" }, "Start"), button("An example", () => { text.value = EXAMPLE; }), end));
+}
+
+const EXAMPLE = `[[fault]]
+kind = "connack"
+code = 3
+afterMs = 10000
+forMs = 5000
+everyMs = 60000
+`;
 
 function certificateForm() {
   const file = (label) => el("input", { type: "file", accept: ".pem,.crt,.cer,.key", required: true, "aria-label": label });

@@ -1,6 +1,6 @@
 // Where one is stands in the address, so that links, reload and the back button work:
-// #device/ID/tab, #events, #provisioning, #certificates, #faults, #firmware.
-export const VIEWS = { devices: "Devices", events: "Event log", provisioning: "Provisioning", certificates: "CA certificates", faults: "Faults", firmware: "Firmware" };
+// #device/ID/tab, #events, #provisioning, #certificates, #faults, #firmware, #hub.
+export const VIEWS = { devices: "Devices", events: "Event log", provisioning: "Provisioning", certificates: "CA certificates", faults: "Faults", firmware: "Firmware", hub: "Hub" };
 export const TABS = { telemetry: "Telemetry", twin: "Twin", methods: "Methods", messages: "Cloud to device", log: "Log", connect: "Connect" };
 
 export function where() {

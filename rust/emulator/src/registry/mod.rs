@@ -48,6 +48,17 @@ pub(crate) fn require(connection: &Connection, hub: &str, id: &str) -> Result<De
     })
 }
 
+/// Refuses with `DeviceAlreadyExists` if there is a device of that id.
+pub(crate) fn require_new(connection: &Connection, hub: &str, id: &str) -> Result<(), Refusal> {
+    match find(connection, hub, id)? {
+        None => Ok(()),
+        Some(_) => Err(Refusal::new(
+            ErrorCode::DeviceAlreadyExists,
+            format!("device '{id}' is registered with hub '{hub}' already; If-Match changes it"),
+        )),
+    }
+}
+
 /// All devices of a hub, by id.
 pub(crate) fn list(connection: &Connection, hub: &str) -> Result<Vec<Device>, Refusal> {
     let mut select =

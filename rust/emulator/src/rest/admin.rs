@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
 use axum::routing::get;
@@ -10,7 +10,7 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 
 use super::stream::{self, Form, Selection};
-use super::{Answer, Api, Document, Hub, if_match, invalid};
+use super::{Answer, Api, Document, Hub, body, if_match, invalid};
 use crate::certificates;
 use crate::clock::rfc3339;
 use crate::code::{ErrorCode, Refusal};
@@ -25,6 +25,10 @@ pub(super) fn routes() -> Router<Api> {
             get(list_faults).post(set_fault).delete(clear_faults),
         )
         .route("/admin/faults/{id}", axum::routing::delete(clear_fault))
+        .route(
+            "/admin/timetable",
+            get(timetable).put(start_timetable).delete(end_timetable),
+        )
         .route("/admin/connection-string", get(connection_string))
         .route("/admin/clock", get(about).put(set_clock))
         .route("/admin/move", axum::routing::post(move_device))
@@ -168,6 +172,36 @@ async fn clear_fault(State(api): State<Api>, Path(id): Path<u64>) -> Answer {
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
+async fn timetable(State(api): State<Api>) -> Answer {
+    Ok(Json(api.service.timetable.to_json()).into_response())
+}
+
+/// Takes the TOML of `--faults`; its times count from now.
+async fn start_timetable(State(api): State<Api>, request: Request) -> Answer {
+    let bytes = body(request, MAX_TIMETABLE).await?;
+    let text = String::from_utf8(bytes).map_err(|_| invalid("the timetable is not UTF-8"))?;
+    let count = api
+        .service
+        .timetable
+        .start(&api.service, &text)
+        .map_err(invalid)?;
+    api.service.journal.record(Event::info(
+        "fault",
+        format!("a timetable of {count} begins"),
+    ));
+    timetable(State(api)).await
+}
+
+async fn end_timetable(State(api): State<Api>) -> Answer {
+    if !api.service.timetable.end() {
+        return Err(Refusal::new(ErrorCode::NotFound, "there is no timetable").into());
+    }
+    api.service
+        .journal
+        .record(Event::info("fault", "the timetable was ended"));
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
 async fn set_clock(State(api): State<Api>, Document(document): Document) -> Answer {
     let shift = document.get("shiftMs").and_then(Value::as_i64);
     let shift = shift.filter(|shift| shift.abs() < MAX_SHIFT_MS);
@@ -273,4 +307,5 @@ async fn delete_certificate(
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
+const MAX_TIMETABLE: usize = 1024 * 1024;
 const MAX_SHIFT_MS: i64 = 100 * 365 * 86_400_000;

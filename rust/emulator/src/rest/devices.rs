@@ -14,7 +14,7 @@ use crate::c2d;
 use crate::code::{ErrorCode, Refusal};
 use crate::journal::Event;
 use crate::query;
-use crate::registry::{self, Device, etag};
+use crate::registry::{self, Device, IfMatch, etag};
 
 pub(super) fn routes() -> Router<Api> {
     Router::new()
@@ -107,6 +107,9 @@ async fn put_device(
         .service
         .store
         .run(move |c| {
+            if condition == IfMatch::Absent {
+                registry::require_new(c, &owned_hub, &owned_id)?;
+            }
             registry::put(
                 c,
                 &owned_hub,

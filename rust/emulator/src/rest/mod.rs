@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
@@ -22,16 +23,16 @@ mod admin;
 mod arm;
 mod devices;
 mod firmware;
-mod https;
 mod messages;
 mod page;
 mod provisioning;
+mod serve;
 mod stream;
 mod transfer;
 mod twins;
 
 pub(crate) use access::Access;
-pub(crate) use https::{Peer, TlsListener};
+pub(crate) use serve::{Peer, Port, serve};
 
 /// What the handlers share.
 #[derive(Clone, Debug)]
@@ -177,8 +178,15 @@ impl axum::extract::FromRequest<Api> for Document {
 
 /// A body of any kind, `limit` bytes at most.
 pub(crate) async fn body(request: Request<Body>, limit: usize) -> Result<Vec<u8>, Failure> {
-    let bytes = axum::body::to_bytes(request.into_body(), limit)
+    let read = axum::body::to_bytes(request.into_body(), limit);
+    let bytes = tokio::time::timeout(BODY_PATIENCE, read)
         .await
+        .map_err(|_| {
+            Failure(invalid(format!(
+                "the body did not arrive within {} s",
+                BODY_PATIENCE.as_secs()
+            )))
+        })?
         .map_err(|_| {
             Failure(Refusal::new(
                 ErrorCode::MessageTooLarge,
@@ -204,4 +212,5 @@ fn invalid(reason: impl Into<String>) -> Refusal {
     Refusal::new(ErrorCode::ArgumentInvalid, reason)
 }
 
+const BODY_PATIENCE: Duration = Duration::from_secs(60);
 const MAX_JSON: usize = 1024 * 1024;

@@ -52,6 +52,7 @@ const FILES: &[(&str, &str)] = files![
     "dom.js",
     "faults.js",
     "firmware.js",
+    "hub.js",
     "icon.svg",
     "log.js",
     "messages.js",

@@ -13,8 +13,15 @@ use crate::wire::write;
 #[derive(Default)]
 pub(super) struct Mailbox {
     next_packet_id: u16,
-    flying: VecDeque<(u16, i64)>,
+    flying: VecDeque<Flying>,
 }
+
+struct Flying {
+    packet_id: u16,
+    seq: i64,
+    message_id: String,
+}
+
 impl Session {
     /// Hands out waiting cloud-to-device messages, as many as may fly at once.
     pub(super) async fn deliver(&mut self) -> Result<(), Refusal> {
@@ -38,7 +45,7 @@ impl Session {
             let packet = if qos == 0 {
                 write::publish(&topic, &message.body, None, false)
             } else {
-                let (packet_id, again) = self.mailbox.packet_id(message.seq);
+                let (packet_id, again) = self.mailbox.packet_id(message.seq, &message.message_id);
                 write::publish(
                     &topic,
                     &message.body,
@@ -57,13 +64,14 @@ impl Session {
     }
 
     pub(super) async fn settle(&mut self, packet_id: u16) -> Result<(), Refusal> {
-        let seq = match self.mailbox.flying.front() {
-            Some(&(expected, seq)) if expected == packet_id => seq,
-            Some((expected, _)) => {
+        let first = match self.mailbox.flying.pop_front() {
+            Some(first) if first.packet_id == packet_id => first,
+            Some(first) => {
                 return Err(Refusal::new(
                     ErrorCode::InvalidOperation,
                     format!(
-                        "PUBACK {packet_id} out of order: {expected} comes first [MQTT-4.6.0-2]"
+                        "PUBACK {packet_id} out of order: {} comes first [MQTT-4.6.0-2]",
+                        first.packet_id
                     ),
                 ));
             }
@@ -74,7 +82,6 @@ impl Session {
                 ));
             }
         };
-        self.mailbox.flying.pop_front();
         let (hub, id, now) = (
             self.hub.clone(),
             self.device_id.clone(),
@@ -83,8 +90,11 @@ impl Session {
         let settle = self
             .service
             .store
-            .run(move |c| c2d::settle(c, &hub, &id, seq, c2d::Outcome::Success, now));
-        if !settle.await? {
+            .run(move |c| c2d::settle(c, &hub, &id, first.seq, c2d::Outcome::Success, now));
+        if settle.await? {
+            let done = format!("message '{}' acknowledged", first.message_id);
+            self.record(Event::info("c2d", done));
+        } else {
             let refusal = Refusal::new(
                 ErrorCode::DeviceMessageLockLost,
                 format!("PUBACK {packet_id} came after the message had gone"),
@@ -97,13 +107,17 @@ impl Session {
 
 impl Mailbox {
     /// The packet id of a message; `true` if it is flying already.
-    fn packet_id(&mut self, seq: i64) -> (u16, bool) {
-        if let Some(&(packet_id, _)) = self.flying.iter().find(|(_, flying)| *flying == seq) {
-            return (packet_id, true);
+    fn packet_id(&mut self, seq: i64, message_id: &str) -> (u16, bool) {
+        if let Some(known) = self.flying.iter().find(|flying| flying.seq == seq) {
+            return (known.packet_id, true);
         }
         // At most MAX_FLYING are taken, so that a free one comes soon.
         self.next_packet_id = self.next_packet_id.checked_add(1).unwrap_or(1);
-        self.flying.push_back((self.next_packet_id, seq));
+        self.flying.push_back(Flying {
+            packet_id: self.next_packet_id,
+            seq,
+            message_id: message_id.to_owned(),
+        });
         (self.next_packet_id, false)
     }
 }

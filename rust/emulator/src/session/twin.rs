@@ -23,10 +23,11 @@ impl Session {
                 "desired": device.desired.for_device(),
                 "reported": device.reported.for_device(),
             });
-            Ok((
-                format!("$iothub/twin/res/200/?$rid={rid}"),
-                body.to_string(),
-            ))
+            Ok(Reply {
+                topic: format!("$iothub/twin/res/200/?$rid={rid}"),
+                body: body.to_string(),
+                event: None,
+            })
         });
     }
 
@@ -34,26 +35,25 @@ impl Session {
         let (hub, id, given) = (self.hub.clone(), self.device_id.clone(), rid);
         let rid = rid.to_owned();
         let (body, now) = (publish.payload.clone(), self.service.clock.now());
-        let service = Arc::clone(&self.service);
         let held = body.len();
         self.ask(
             given,
             publish.packet_id,
             held,
             move |c| match registry::report(c, &hub, &id, &body, base, now) {
-                Ok(version) => Ok((
-                    format!("$iothub/twin/res/204/?$rid={rid}&$version={version}"),
-                    String::new(),
-                )),
-                Err(refusal) => {
-                    service
-                        .journal
-                        .record(Event::refusal("twin", &refusal).of(&hub, &id));
-                    Ok((
-                        format!("$iothub/twin/res/{}/?$rid={rid}", refusal.code.status()),
-                        error_body(&refusal),
-                    ))
-                }
+                Ok(version) => Ok(Reply {
+                    topic: format!("$iothub/twin/res/204/?$rid={rid}&$version={version}"),
+                    body: String::new(),
+                    event: Some(Event::info(
+                        "twin",
+                        format!("reported properties, now version {version}"),
+                    )),
+                }),
+                Err(refusal) => Ok(Reply {
+                    topic: format!("$iothub/twin/res/{}/?$rid={rid}", refusal.code.status()),
+                    body: error_body(&refusal),
+                    event: Some(Event::refusal("twin", &refusal)),
+                }),
             },
         );
     }
@@ -64,7 +64,7 @@ impl Session {
         rid: &str,
         packet_id: u16,
         bytes: usize,
-        job: impl FnOnce(&rusqlite::Connection) -> Result<(String, String), Refusal> + Send + 'static,
+        job: impl FnOnce(&rusqlite::Connection) -> Result<Reply, Refusal> + Send + 'static,
     ) {
         let held = self.hold(bytes);
         let handle = Arc::clone(&self.handle);
@@ -75,14 +75,23 @@ impl Session {
             None => job(c),
             Some(fault) => {
                 let refusal = throttled(fault.number, "the twin request");
-                Ok((
-                    format!("$iothub/twin/res/{}/?$rid={rid}", fault.number),
-                    error_body(&refusal),
-                ))
+                Ok(Reply {
+                    topic: format!("$iothub/twin/res/{}/?$rid={rid}", fault.number),
+                    body: error_body(&refusal),
+                    event: Some(Event::refusal("twin", &refusal)),
+                })
             }
         };
+        let (service, hub, id) = (
+            Arc::clone(&self.service),
+            self.hub.clone(),
+            self.device_id.clone(),
+        );
         self.service.store.submit(job, move |result| match result {
-            Ok((topic, body)) => {
+            Ok(Reply { topic, body, event }) => {
+                if let Some(event) = event {
+                    service.journal.record(event.of(&hub, &id));
+                }
                 let mut answer = if packet_id == 0 {
                     Vec::new()
                 } else {
@@ -96,6 +105,13 @@ impl Session {
             Err(refusal) => handle.command(Command::Close(refusal)),
         });
     }
+}
+
+/// What a twin request is answered with, and what the event log says of it.
+struct Reply {
+    topic: String,
+    body: String,
+    event: Option<Event>,
 }
 
 /// The body of an answer with an error status.

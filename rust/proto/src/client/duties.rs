@@ -5,6 +5,7 @@ use core::ffi::CStr;
 use super::wishes::decimal_len;
 use super::{AssignmentDuty, Attach, Client, Duty, State, Subscription, Target, WINDOW};
 use crate::command::{Command, Filter};
+use crate::config::Subscriptions;
 use crate::dps;
 use crate::error::Disconnect;
 use crate::event::Event;
@@ -20,27 +21,25 @@ pub(super) const REPORT_TOPIC: &str = "$iothub/twin/PATCH/properties/reported/?$
 pub(super) const ANSWER_TOPIC: &str = "$iothub/methods/res/";
 const GET_TOPIC: &str = "$iothub/twin/GET/?$rid=";
 
-/// With C2D last, so that a session without it is a prefix.
-const HUB_FILTERS: [Filter; 4] = [
-    Filter {
-        topic: "$iothub/twin/res/#",
-        qos: 0,
-    },
-    Filter {
-        topic: "$iothub/twin/PATCH/properties/desired/#",
-        qos: 0,
-    },
-    Filter {
-        topic: "$iothub/methods/POST/#",
-        qos: 0,
-    },
-    Filter {
-        topic: "devices/+/messages/devicebound/#",
-        qos: 1,
-    },
-];
-const HUB: &[Filter] = &HUB_FILTERS;
-const HUB_WITHOUT_C2D: &[Filter] = HUB_FILTERS.split_at(3).0;
+const ANSWERS: Filter = Filter {
+    topic: "$iothub/twin/res/#",
+    qos: 0,
+};
+const DESIRED: Filter = Filter {
+    topic: "$iothub/twin/PATCH/properties/desired/#",
+    qos: 0,
+};
+const METHODS: Filter = Filter {
+    topic: "$iothub/methods/POST/#",
+    qos: 0,
+};
+const C2D: Filter = Filter {
+    topic: "devices/+/messages/devicebound/#",
+    qos: 1,
+};
+const HUB_FILTERS: [Filter; 4] = [ANSWERS, DESIRED, METHODS, C2D];
+/// Each choice with the answers in it is a run of this list or of the one above.
+const OTHER_FILTERS: [Filter; 4] = [DESIRED, C2D, ANSWERS, METHODS];
 const DPS_FILTERS: &[Filter] = &[Filter {
     topic: "$dps/registrations/res/#",
     qos: 1,
@@ -233,8 +232,12 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
             let message_id = self.packet_id();
             let filters = match target {
                 Target::Dps => DPS_FILTERS,
-                Target::Hub if self.identity.is_module() || self.avoids_c2d() => HUB_WITHOUT_C2D,
-                Target::Hub => HUB,
+                Target::Hub => hub_filters(Subscriptions {
+                    c2d: self.settings.subscriptions.c2d
+                        && !self.identity.is_module()
+                        && !self.avoids_c2d(),
+                    ..self.settings.subscriptions
+                }),
             };
             let command = Command::Subscribe {
                 message_id,
@@ -461,6 +464,22 @@ fn prefix(kind: Kind) -> &'static str {
         Kind::Report => REPORT_TOPIC,
         Kind::Answer => ANSWER_TOPIC,
         _ => "",
+    }
+}
+
+const fn hub_filters(chosen: Subscriptions) -> &'static [Filter] {
+    const fn run(list: &'static [Filter], from: usize, to: usize) -> &'static [Filter] {
+        list.split_at(to).0.split_at(from).1
+    }
+    match (chosen.desired, chosen.methods, chosen.c2d) {
+        (false, false, false) => const { run(&HUB_FILTERS, 0, 1) },
+        (true, false, false) => const { run(&HUB_FILTERS, 0, 2) },
+        (true, true, false) => const { run(&HUB_FILTERS, 0, 3) },
+        (true, true, true) => const { run(&HUB_FILTERS, 0, 4) },
+        (false, true, false) => const { run(&OTHER_FILTERS, 2, 4) },
+        (false, false, true) => const { run(&OTHER_FILTERS, 1, 3) },
+        (false, true, true) => const { run(&OTHER_FILTERS, 1, 4) },
+        (true, false, true) => const { run(&OTHER_FILTERS, 0, 3) },
     }
 }
 

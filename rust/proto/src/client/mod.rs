@@ -9,7 +9,7 @@ mod wishes;
 use core::time::Duration;
 
 use crate::address::Prefixes;
-use crate::config::{Config, Limits, Timeouts};
+use crate::config::{Config, Limits, Subscriptions, Timeouts};
 use crate::dps::{self, Registration};
 use crate::error::{ConfigError, Disconnect};
 use crate::event::{Event, Events};
@@ -79,6 +79,7 @@ struct Settings {
     outbox: outbox::Policy,
     reconnect: bool,
     request_twin: bool,
+    subscriptions: Subscriptions,
     limits: Limits,
 }
 
@@ -187,6 +188,7 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
                 outbox: outbox::Policy::Reject,
                 reconnect: false,
                 request_twin: false,
+                subscriptions: Subscriptions::NONE,
                 limits: Limits {
                     packet: 0,
                     transmit: 0,
@@ -234,6 +236,7 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
             outbox: config.outbox,
             reconnect: config.reconnect,
             request_twin: config.request_twin,
+            subscriptions: config.subscriptions,
             limits: config.limits,
         };
         self.gate = Gate::new(config.gate);

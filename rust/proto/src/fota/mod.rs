@@ -57,7 +57,7 @@ pub struct Config<'c> {
     pub trial: Duration,
     /// Report the progress every so many percent; 0 never.
     pub progress_step: u8,
-    /// The first wait after a failed attempt; each next one is twice as long, up to 64 times the first.
+    /// The first wait after a failed attempt, in whole seconds; each next one is twice as long, up to 64 times the first.
     pub retry: Duration,
     /// Attempts without a byte of progress, then the job has failed.
     pub attempts: u8,

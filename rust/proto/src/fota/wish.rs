@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use heapless::string::StringView;
 use heapless::{String, Vec};
 
 use crate::error::{Capacity, Error};
@@ -159,36 +160,57 @@ impl Job {
             return Err(no_object);
         }
         if let Some(id) = json::member(raw, Field::JobId.name()) {
-            self.id = text(id, Field::JobId)?;
+            text(id, Field::JobId, &mut self.id)?;
         }
-        self.version = version(json::member(raw, Field::Version.name()))?;
+        self.read_version(required(raw, Field::Version)?)?;
         let location = required(raw, Field::Location)?;
         if !location.starts_with(b"{") {
             return Err((Field::Location, Fault::Type));
         }
-        self.host = text(required(location, Field::Host)?, Field::Host)?;
+        text(
+            required(location, Field::Host)?,
+            Field::Host,
+            &mut self.host,
+        )?;
         if !self.host.bytes().all(is_of_host) {
             return Err((Field::Host, Fault::Value));
         }
-        let path: String<PATH_MAX> = text(required(location, Field::Path)?, Field::Path)?;
+        text(
+            required(location, Field::Path)?,
+            Field::Path,
+            &mut self.path,
+        )?;
         // It becomes a line of a request.
-        if !path.bytes().all(|byte| byte.is_ascii_graphic()) {
+        if !self.path.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err((Field::Path, Fault::Value));
         }
-        let relative = path.trim_start_matches('/');
-        if relative.is_empty() {
+        while self.path.starts_with('/') {
+            self.path.remove(0);
+        }
+        if self.path.is_empty() {
             return Err((Field::Path, Fault::Empty));
         }
-        self.path = String::try_from(relative).unwrap_or_default();
         self.read_optional(raw, location)
+    }
+
+    /// A text, or a number as it is written.
+    fn read_version(&mut self, raw: &[u8]) -> Result<(), Wrong> {
+        if !matches!(raw.first(), Some(b'0'..=b'9' | b'-')) {
+            return text(raw, Field::Version, &mut self.version);
+        }
+        let digits = core::str::from_utf8(raw).map_err(|_| (Field::Version, Fault::Type))?;
+        self.version
+            .push_str(digits)
+            .map_err(|_| (Field::Version, Fault::TooLong))
     }
 
     fn read_optional(&mut self, raw: &[u8], location: &[u8]) -> Result<(), Wrong> {
         if let Some(protocol) = optional(location, Field::Protocol) {
-            let protocol: String<8> = text(protocol, Field::Protocol)?;
-            self.plain = match protocol.as_str() {
-                "https" => false,
-                "http" => true,
+            let mut name = String::<8>::new();
+            text(protocol, Field::Protocol, &mut name)?;
+            self.plain = match name.as_bytes() {
+                b"https" => false,
+                b"http" => true,
                 _ => return Err((Field::Protocol, Fault::Value)),
             };
         }
@@ -205,8 +227,9 @@ impl Job {
                 .ok_or((Field::Fragment, Fault::Value))?;
         }
         if let Some(digits) = optional(raw, Field::Sha256) {
-            let digits: String<64> = text(digits, Field::Sha256)?;
-            self.sha256 = Some(sha256(&digits).ok_or((Field::Sha256, Fault::Value))?);
+            let mut text = String::<64>::new();
+            self::text(digits, Field::Sha256, &mut text)?;
+            self.sha256 = Some(sha256(&text).ok_or((Field::Sha256, Fault::Value))?);
         }
         if let Some(size) = number(raw, Field::Size)? {
             self.size = u32::try_from(size)
@@ -250,9 +273,11 @@ fn optional(raw: &[u8], field: Field) -> Option<&[u8]> {
     json::member(raw, field.name()).filter(|raw| *raw != b"null")
 }
 
-fn text<const N: usize>(raw: &[u8], field: Field) -> Result<String<N>, Wrong> {
-    let mut buffer = [0; N];
-    let text = json::text(raw, &mut buffer).map_err(|error| {
+/// Once for all lengths, and into its place.
+fn text(raw: &[u8], field: Field, to: &mut StringView) -> Result<(), Wrong> {
+    let mut buffer = [0; PATH_MAX];
+    let room = buffer.get_mut(..to.capacity()).unwrap_or_default();
+    let text = json::text(raw, room).map_err(|error| {
         (
             field,
             match error {
@@ -268,16 +293,8 @@ fn text<const N: usize>(raw: &[u8], field: Field) -> Result<String<N>, Wrong> {
     if text.is_empty() {
         return Err((field, Fault::Empty));
     }
-    String::try_from(text).map_err(|_| (field, Fault::TooLong))
-}
-
-fn version(raw: Option<&[u8]>) -> Result<String<VERSION_MAX>, Wrong> {
-    let raw = raw.ok_or((Field::Version, Fault::Missing))?;
-    if !matches!(raw.first(), Some(b'0'..=b'9' | b'-')) {
-        return text(raw, Field::Version);
-    }
-    let digits = core::str::from_utf8(raw).map_err(|_| (Field::Version, Fault::Type))?;
-    String::try_from(digits).map_err(|_| (Field::Version, Fault::TooLong))
+    to.clear();
+    to.push_str(text).map_err(|_| (field, Fault::TooLong))
 }
 
 fn number(raw: &[u8], field: Field) -> Result<Option<u64>, Wrong> {

@@ -23,6 +23,7 @@ use time::OffsetDateTime;
 
 use crate::cli::output::{Colour, Report};
 use crate::error::{Error, Kind};
+use crate::files;
 use crate::pki::{DAYS, KeyAlgorithm, Pki, Subject};
 
 /// Certificates for Azure IoT Hub devices, and getting them into an nRF91 modem
@@ -93,7 +94,9 @@ pub fn main() -> ExitCode {
     let cli = Cli::from_arg_matches(&definition().get_matches());
     let cli = cli.unwrap_or_else(|error| error.exit());
     let common = cli.common.clone();
+    files::sweep(&common.home);
     let outcome = run(cli, OffsetDateTime::now_utc());
+    files::settle(&common.home);
     ExitCode::from(output::show(outcome, common.json, common.color))
 }
 

@@ -142,6 +142,25 @@ fn info(line: &Line) -> Result<Report, Error> {
     Ok(report)
 }
 
+/// Tells what has happened on the line, whatever came of the command.
+pub(crate) fn told<T>(
+    modem: &mut Modem,
+    report: &mut Report,
+    outcome: Result<T, Error>,
+) -> Result<T, Error> {
+    let notices = modem.take_notices();
+    let outcome = outcome.map_err(|error| {
+        notices
+            .iter()
+            .fold(error, |error, notice| error.and(notice))
+    });
+    for notice in &notices {
+        report.warning(notice.clone());
+    }
+    report.field("line", notices);
+    outcome
+}
+
 fn keygen(arguments: &Keygen) -> Result<Report, Error> {
     crate::modem::check_tag(arguments.tag, false)?;
     let mut modem = arguments.line.open()?;
@@ -154,9 +173,10 @@ fn keygen(arguments: &Keygen) -> Result<Report, Error> {
             modem.delete(arguments.tag, 2)?;
         }
         modem.generate_key(arguments.tag, &id)
-    })?;
-    crate::files::write_public(&arguments.out, &made.pem())?;
+    });
     let mut report = Report::new();
+    let made = told(&mut modem, &mut report, made)?;
+    crate::files::write_public(&arguments.out, &made.pem())?;
     report
         .done(format!(
             "{}  the key stays in the modem, tag {}",

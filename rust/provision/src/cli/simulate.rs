@@ -4,8 +4,11 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
 use crate::cli::output::Report;
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::simulator::{Modem, Network, Options, Style, Termination, Timing, serve_pty, serve_tcp};
 
 #[derive(Debug, clap::Args)]
@@ -63,6 +66,8 @@ pub(crate) fn run(arguments: Arguments) -> Result<Report, Error> {
         lost_bytes: arguments.lose_byte,
         ..Options::new(arguments.data)
     };
+    let mut ends = Signals::new([SIGINT, SIGTERM])
+        .map_err(|error| Error::new(Kind::Internal, format!("no signal can be caught: {error}")))?;
     let modem = Modem::new(options)?;
     let timing = arguments.real_time.map_or(Timing::Instant, Timing::Real);
     let (style, termination) = (arguments.style, arguments.termination);
@@ -79,9 +84,12 @@ pub(crate) fn run(arguments: Arguments) -> Result<Report, Error> {
     }
     let mut out = std::io::stdout();
     let _ = writeln!(out, "ready port={}", running.port()).and_then(|()| out.flush());
-    loop {
-        std::thread::park();
+    ends.forever().next();
+    drop(running);
+    if let Some(link) = &arguments.link {
+        let _ = std::fs::remove_file(link);
     }
+    Ok(Report::new())
 }
 
 const HELP: &str = "\

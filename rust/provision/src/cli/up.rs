@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 use crate::cli::Common;
 use crate::cli::device::{read_certificates, roots};
 use crate::cli::hub::Where;
-use crate::cli::modem::Line;
+use crate::cli::modem::{Line, told};
 use crate::cli::output::Report;
 use crate::cli::passphrase::SignerPassphrase;
 use crate::error::Error;
@@ -102,7 +102,8 @@ pub(crate) fn run(
         report.field("dryRun", true);
         return Ok(report);
     }
-    let identity = run.load(&mut modem)?;
+    let loaded = run.load(&mut modem);
+    let identity = told(&mut modem, &mut report, loaded)?;
     if let Some(hub) = &hub {
         let top = roots(&pki)?;
         let root = top.iter().find(|root| issued_under(root, &authority));

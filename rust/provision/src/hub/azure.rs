@@ -20,7 +20,7 @@ pub fn add_authority(hub: &str, name: &str, path: &str) -> String {
     )
 }
 
-/// Lists CAs with what the article leaves out: `properties.isVerified`.
+/// Lists CAs, with whether each is proved: `properties.isVerified`.
 pub fn list_authorities(hub: &str) -> String {
     format!(
         "az iot hub certificate list --hub-name {hub} \

@@ -109,7 +109,7 @@ impl Hub {
         };
         let status = if enabled { "enabled" } else { "disabled" };
         let body = json!({"deviceId": id, "status": status, "authentication": authentication});
-        self.call("PUT", &device_path(id), Some(&body))
+        self.put(&device_path(id), body)
     }
 
     /// Enables or disables a device as it is (the way to revoke it).
@@ -156,7 +156,7 @@ impl Hub {
         let certificates = json!({"primary": {"certificate": ca.pem()}});
         let body = json!({"enrollmentGroupId": id, "provisioningStatus": "enabled",
             "attestation": {"type": "x509", "x509": {"signingCertificates": certificates}}});
-        self.call("PUT", &enrollment_path(id), Some(&body))
+        self.put(&enrollment_path(id), body)
     }
 
     /// All enrolment groups.
@@ -196,7 +196,7 @@ impl Hub {
         if let Some(device_id) = device_id {
             body["deviceId"] = json!(device_id);
         }
-        self.call("PUT", &format!("/enrollments/{}", escaped(id)), Some(&body))
+        self.put(&format!("/enrollments/{}", escaped(id)), body)
     }
 
     /// All enrolments of single devices.
@@ -265,6 +265,16 @@ impl Hub {
         Ok(())
     }
 
+    /// Creates, or changes what is there: that takes its entity tag.
+    fn put(&self, path: &str, mut body: Value) -> Result<Value, Error> {
+        match self.call("GET", path, None) {
+            Ok(known) => body["etag"] = known["etag"].clone(),
+            Err(error) if error.message().contains(NOT_FOUND) => {}
+            Err(error) => return Err(error),
+        }
+        self.call("PUT", path, Some(&body))
+    }
+
     fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value, Error> {
         let is_dps = path.starts_with("/enrollment");
         let version = if is_dps { DPS_API_VERSION } else { API_VERSION };
@@ -277,7 +287,7 @@ impl Hub {
                 .map(|a| ("authorization", a.authorization(self.now))),
         );
         if method == "PUT" || method == "DELETE" {
-            headers.extend(self.condition(body).map(|etag| ("if-match", etag)));
+            headers.extend(Self::condition(body).map(|etag| ("if-match", etag)));
         }
         let request = Request {
             method,
@@ -289,8 +299,7 @@ impl Hub {
     }
 
     /// Azure wants `If-Match` when something that exists is changed or deleted.
-    fn condition(&self, body: Option<&Value>) -> Option<String> {
-        self.access.as_ref()?;
+    fn condition(body: Option<&Value>) -> Option<String> {
         match body {
             None => Some("*".to_owned()),
             Some(body) => Some(format!("\"{}\"", body.get("etag")?.as_str()?)),

@@ -31,7 +31,7 @@ pub struct Credential {
 }
 
 impl Credential {
-    /// Certificates out of a file as people have it: text in front is left out (F1).
+    /// Certificates out of a file as people have it: text in front is left out.
     ///
     /// # Errors
     /// [`Kind::Content`] if there is none, or a key stands where a certificate should.
@@ -54,7 +54,7 @@ impl Credential {
         })
     }
 
-    /// A private key: read in any form, written as PKCS#8 without `EC PARAMETERS` (F8).
+    /// A private key: read in any form, written as PKCS#8 without `EC PARAMETERS`.
     ///
     /// # Errors
     /// As [`Key::from_pem`].
@@ -93,7 +93,7 @@ impl Credential {
         self.content.expose().len()
     }
 
-    /// SHA-256 of exactly what is written, upper-case hex: what `%CMNG=1` lists (F6).
+    /// SHA-256 of exactly what is written, upper-case hex: what `%CMNG=1` lists.
     pub fn sha256(&self) -> String {
         sha256(self.content.expose())
     }
@@ -104,7 +104,7 @@ impl Credential {
         listed == self.sha256() || listed == sha256(&self.content.expose().replace('\n', "\r\n"))
     }
 
-    /// Refuses what is longer than the AT client's buffer takes: it would wedge the board (F2).
+    /// Refuses what is longer than the AT client's buffer takes: it would wedge the board.
     ///
     /// # Errors
     /// [`Kind::Content`].
@@ -138,7 +138,7 @@ fn sha256(content: &str) -> String {
 }
 
 /// How many bytes of content fit into one command under this tag: at_host takes 4095 characters,
-/// and one less is left if its terminator is CR LF (F2).
+/// and one less is left if its terminator is CR LF.
 pub fn limit(tag: u32) -> usize {
     4095 - "AT%CMNG=0,,0,\"\"\r".len() - tag.to_string().len()
 }

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::error::{Error, Kind};
 use crate::modem::credentials::{Credential, Slot, name_of, request_pem};
-use crate::modem::session::Session;
+use crate::modem::session::{Session, refused};
 use crate::pki::SigningRequest;
 
 /// A credential that the modem lists.
@@ -20,7 +20,7 @@ pub struct Stored {
 }
 
 impl Stored {
-    /// Whether the SHA is the placeholder of old firmware: the type, repeated (F5).
+    /// Whether the SHA is the placeholder of old firmware: the type, repeated.
     pub fn is_placeholder(&self) -> bool {
         self.sha256 == format!("{:02}", self.kind).repeat(32)
     }
@@ -46,6 +46,7 @@ impl GeneratedRequest {
 pub struct Modem {
     session: Session,
     found_mode: Option<u8>,
+    pub(super) notices: Vec<String>,
 }
 
 impl Modem {
@@ -54,7 +55,13 @@ impl Modem {
         Self {
             session,
             found_mode: None,
+            notices: Vec::new(),
         }
+    }
+
+    /// What the user should know about what has happened on the line so far; each is given once.
+    pub fn take_notices(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notices)
     }
 
     /// The line.
@@ -81,7 +88,7 @@ impl Modem {
     /// As every command.
     pub fn ask(&mut self, command: &str) -> Result<String, Error> {
         let lines = self.session.command(command)?;
-        lines.into_iter().next().ok_or_else(|| {
+        lines.into_iter().next_back().ok_or_else(|| {
             Error::new(
                 Kind::NoAnswer,
                 format!("{command} was answered with nothing"),
@@ -151,16 +158,25 @@ impl Modem {
     /// # Errors
     /// As every command.
     pub fn list(&mut self, tag: Option<u32>) -> Result<Vec<Stored>, Error> {
-        let command = tag.map_or("AT%CMNG=1".to_owned(), |tag| format!("AT%CMNG=1,{tag}"));
-        Ok(self
-            .session
-            .command(&command)?
-            .iter()
-            .filter_map(|line| stored(line))
-            .collect())
+        let Some(tag) = tag else {
+            return self.listed("AT%CMNG=1");
+        };
+        let command = format!("AT%CMNG=1,{tag}");
+        let mut found = self.listed(&command)?;
+        // With a digit lost, it was another tag that was asked for.
+        if found.iter().all(|found| found.tag != tag) {
+            found = self.listed(&command)?;
+        }
+        found.retain(|found| found.tag == tag);
+        Ok(found)
     }
 
-    /// Writes one credential over whatever is there.
+    fn listed(&mut self, command: &str) -> Result<Vec<Stored>, Error> {
+        let lines = self.session.command(command)?;
+        Ok(lines.iter().filter_map(|line| stored(line)).collect())
+    }
+
+    /// Writes one credential over whatever is there, twice if the line has garbled the first.
     ///
     /// # Errors
     /// [`Kind::Content`] if it is too long; [`Kind::Refused`] with what the number means.
@@ -168,58 +184,75 @@ impl Modem {
         credential.check_size(tag)?;
         let (kind, content) = (credential.slot() as u8, credential.expose());
         let command = format!("AT%CMNG=0,{tag},{kind},\"{content}\"");
-        match self.session.command(&command) {
+        match self.session.try_command(&command) {
+            Ok(Ok(_)) => return Ok(()),
+            Ok(Err(code)) if is_garbled(code) => {}
+            Ok(Err(code)) => return Err(refused(&command, code)),
             // The session has freed the line. What arrived there is nobody's.
-            Err(error) if error.kind() == Kind::NoAnswer && self.session.was_wedged() => {
+            Err(_) if self.session.is_in_step() => {
                 self.delete(tag, kind)?;
-                self.session.command(&command).map(drop)
             }
-            outcome => outcome.map(drop),
+            Err(error) => return Err(error),
         }
+        self.session.command(&command).map(drop)
     }
 
-    /// Deletes one credential. That it was not there is no error: then it is as it should be.
+    /// Deletes one credential. That it is not there is no error: then it is as it should be.
     ///
     /// # Errors
-    /// As every command.
-    pub fn delete(&mut self, tag: u32, kind: u8) -> Result<bool, Error> {
+    /// As every command; [`Kind::Mismatch`] if it is still there afterwards.
+    pub fn delete(&mut self, tag: u32, kind: u8) -> Result<(), Error> {
+        let beside = self.beside(tag)?;
         let command = format!("AT%CMNG=3,{tag},{kind}");
-        match self.session.try_command(&command)? {
-            Ok(_) => Ok(true),
-            Err(NOT_FOUND) => Ok(false),
-            Err(_) => self.session.command(&command).map(|_| true),
+        for _ in 0..2 {
+            match self.session.try_command(&command)? {
+                Ok(_) => self.tell_what_is_gone(&beside, tag)?,
+                Err(Some(NOT_FOUND)) => {}
+                Err(code) => return Err(refused(&command, code)),
+            }
+            if !self.slots(tag)?.contains(&kind) {
+                return Ok(());
+            }
         }
+        let what = name_of(kind);
+        Err(Error::new(
+            Kind::Mismatch,
+            format!("the {what} under tag {tag} is still there"),
+        )
+        .advise("bytes are lost on the line; check the cable and run the same command again"))
     }
 
-    /// Has the modem make a key that never leaves it, and returns its request.
+    /// Has the modem make a key that never leaves it, and returns its request. What the line has
+    /// garbled is deleted and made again, once.
     ///
     /// # Errors
     /// [`Kind::Refused`] if there is a key already (519) or the firmware is older than 1.3.0.
     pub fn generate_key(&mut self, tag: u32, id: &str) -> Result<GeneratedRequest, Error> {
-        let answer = self
-            .session
-            .command(&format!("AT%KEYGEN={tag},2,0,\"CN={id}\""))?;
-        let quoted = answer
-            .iter()
-            .find_map(|line| line.trim().strip_prefix("%KEYGEN:"));
-        let decoded = quoted.and_then(|text| {
-            let (body, cose) = text.trim().trim_matches('"').split_once('.')?;
-            Some((
-                URL_SAFE_NO_PAD.decode(body).ok()?,
-                URL_SAFE_NO_PAD.decode(cose).ok()?,
-            ))
-        });
-        let (body, attestation) = decoded.ok_or_else(|| {
-            Error::new(
-                Kind::Mismatch,
-                "the answer to AT%KEYGEN is not a signed request",
-            )
-            .advise("bytes were lost on the line; run the same command again with --replace")
-        })?;
-        Ok(GeneratedRequest {
-            request: SigningRequest::from_der(body)?,
-            attestation,
-        })
+        let had_key = self.has_key(tag)?;
+        let beside = self.beside(tag)?;
+        let command = format!("AT%KEYGEN={tag},2,0,\"CN={id}\"");
+        for is_last in [false, true] {
+            match self.session.try_command(&command) {
+                Ok(Ok(answer)) => {
+                    let made = generated(&answer);
+                    if made.is_ok() && !had_key && self.has_key(tag)? {
+                        return made;
+                    }
+                }
+                Ok(Err(code)) if is_last || had_key || !is_garbled(code) => {
+                    return Err(refused(&command, code));
+                }
+                Err(error) if !self.session.is_in_step() => return Err(error),
+                Ok(Err(_)) | Err(_) => {}
+            }
+            self.delete_strays(&beside, tag, |found| found.kind == Slot::Key as u8)?;
+            if !had_key {
+                self.delete(tag, Slot::Key as u8)?;
+            }
+        }
+        let what = "the answer to AT%KEYGEN is not a signed request";
+        Err(Error::new(Kind::Mismatch, what)
+            .advise("bytes are lost on the line; check the cable and run the same command again"))
     }
 
     /// Checks by SHA-256 that the modem holds this credential.
@@ -282,6 +315,32 @@ fn stored(line: &str) -> Option<Stored> {
         kind: fields.next()?.parse().ok()?,
         sha256: fields.next()?.trim_matches('"').to_owned(),
     })
+}
+
+/// `%KEYGEN: "<request>.<attestation>"`, both in base64url.
+fn generated(answer: &[String]) -> Result<GeneratedRequest, Error> {
+    let quoted = answer
+        .iter()
+        .find_map(|line| line.trim().strip_prefix("%KEYGEN:"));
+    let decoded = quoted.and_then(|text| {
+        let (body, cose) = text.trim().trim_matches('"').split_once('.')?;
+        Some((
+            URL_SAFE_NO_PAD.decode(body).ok()?,
+            URL_SAFE_NO_PAD.decode(cose).ok()?,
+        ))
+    });
+    let (body, attestation) =
+        decoded.ok_or_else(|| Error::new(Kind::Mismatch, "the answer is not a signed request"))?;
+    Ok(GeneratedRequest {
+        request: SigningRequest::from_der(body)?,
+        attestation,
+    })
+}
+
+/// Whether a refusal may come of a byte that was lost: the modem did not understand, or saw another
+/// tag or another content than was meant.
+fn is_garbled(code: Option<u16>) -> bool {
+    matches!(code, None | Some(50 | 519 | 527))
 }
 
 const NOT_FOUND: u16 = 513;

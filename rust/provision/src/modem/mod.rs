@@ -6,9 +6,11 @@
 
 mod codes;
 mod credentials;
+mod detection;
 mod device;
 mod port;
 mod session;
+mod slips;
 mod trace;
 mod writing;
 

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Kind};
 use crate::modem::codes::explain;
+use crate::modem::detection::ALIVE;
 use crate::modem::port::Port;
 use crate::modem::trace::Trace;
 
@@ -48,9 +49,14 @@ impl std::fmt::Display for Framing {
 /// An open line whose framing is known.
 pub struct Session {
     port: Port,
-    name: String,
-    framing: Framing,
-    was_wedged: bool,
+    pub(super) name: String,
+    pub(super) framing: Framing,
+    pub(super) was_wedged: bool,
+    pub(super) is_in_step: bool,
+    pub(super) questions_asked: usize,
+    pub(super) marks_heard: usize,
+    pub(super) refusals: usize,
+    late_reads: usize,
     trace: Trace,
     pending: Vec<u8>,
 }
@@ -68,6 +74,11 @@ impl Session {
             name: name.to_owned(),
             framing: Framing::AtHost(Ending::Cr),
             was_wedged: false,
+            is_in_step: false,
+            questions_asked: 0,
+            marks_heard: 0,
+            refusals: 0,
+            late_reads: 0,
             trace,
             pending: Vec::new(),
         };
@@ -86,33 +97,47 @@ impl Session {
         self.framing
     }
 
-    /// Whether the line had to be freed first (F2).
+    /// Whether the line had to be freed of an unfinished command.
     pub fn was_wedged(&self) -> bool {
         self.was_wedged
     }
 
-    /// Sends one command and returns the lines before `OK`.
+    /// Whether the next answer will be that of the next command.
+    pub(crate) fn is_in_step(&self) -> bool {
+        self.is_in_step
+    }
+
+    /// Sends one command and returns the lines before `OK`. What can be asked twice without harm is
+    /// asked again, once, when a byte seems to have been lost on the way: nothing has come back, or
+    /// the modem did not understand.
     ///
     /// # Errors
     /// [`Kind::Refused`] for `ERROR` and `+CME ERROR`, [`Kind::NoAnswer`] after 20 s where a key is made
     /// or the mode is changed, and after 8 s else.
     pub fn command(&mut self, command: &str) -> Result<Vec<String>, Error> {
-        self.exchange(command, patience(command))
-            .map_err(|failure| match failure {
-                Failure::Line(error) => error,
-                Failure::Silence => self.silent(command),
-                Failure::Code(code) => refused(command, code),
-            })
+        self.try_command(command)?
+            .map_err(|code| refused(command, code))
     }
 
-    /// As [`Session::command`], but gives the number of a `+CME ERROR` instead of an error.
-    pub(crate) fn try_command(&mut self, command: &str) -> Result<Result<Vec<String>, u16>, Error> {
-        match self.exchange(command, patience(command)) {
-            Ok(lines) => Ok(Ok(lines)),
-            Err(Failure::Code(Some(code))) => Ok(Err(code)),
-            Err(Failure::Code(None)) => Err(refused(command, None)),
-            Err(Failure::Line(error)) => Err(error),
-            Err(Failure::Silence) => Err(self.silent(command)),
+    /// As [`Session::command`], but gives the number of a `+CME ERROR` instead of an error; `None` is
+    /// a plain `ERROR`.
+    pub(crate) fn try_command(
+        &mut self,
+        command: &str,
+    ) -> Result<Result<Vec<String>, Option<u16>>, Error> {
+        let mut may_repeat = is_repeatable(command);
+        loop {
+            let silence = match self.exchange(command, patience(command)) {
+                Ok(lines) => return Ok(Ok(lines)),
+                Err(Failure::Code(None | Some(WRONG_PARAMETER))) if may_repeat => None,
+                Err(Failure::Code(code)) => return Ok(Err(code)),
+                Err(Failure::Line(error)) => return Err(error),
+                Err(Failure::Silence) => Some(self.silent(command)),
+            };
+            match silence {
+                Some(error) if !may_repeat || !self.is_in_step => return Err(error),
+                _ => may_repeat = false,
+            }
         }
     }
 
@@ -124,7 +149,7 @@ impl Session {
             patience(command).as_secs()
         );
         let what = Error::new(Kind::NoAnswer, what);
-        match self.free() {
+        match self.free(&ALIVE) {
             Err(error) => error,
             Ok(true) => {
                 self.was_wedged = true;
@@ -138,121 +163,62 @@ impl Session {
         }
     }
 
-    /// Empties the command buffer of a board that hangs in an unfinished quote, or has overrun, and
-    /// closes the quote, so that nothing of what stood there is carried out (F2). Whether the quote
-    /// is open cannot be seen from here: so the second attempt.
-    fn free(&mut self) -> Result<bool, Error> {
-        self.send(&[BACKSPACE; BUFFER])?;
-        for _ in 0..2 {
-            self.send(CLOSE_QUOTE)?;
-            if self.answers()? {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    fn detect(&mut self) -> Result<(), Error> {
-        for round in 0..2 {
-            for framing in CANDIDATES {
-                self.framing = framing;
-                if self.answers()? {
-                    self.was_wedged = round > 0;
-                    return Ok(());
-                }
-            }
-            self.framing = CANDIDATES[0];
-            if round == 0 && self.free()? {
-                self.was_wedged = true;
-                return Ok(());
-            }
-        }
-        Err(Error::new(
-            Kind::NoAnswer,
-            format!("nothing on {} answers AT commands", self.name),
-        )
-        .advise(
-            "is the board on, is it the right port, and does its firmware have the AT client? \
-                 see modem ports and docs/provisioning.md",
-        ))
-    }
-
-    /// Sends `AT`, twice if the first is lost in what stood on the line before.
-    fn answers(&mut self) -> Result<bool, Error> {
-        for _ in 0..2 {
-            match self.exchange("AT", PROBE) {
-                Ok(_) => {
-                    if !self.is_in_step()? {
-                        return Ok(false);
-                    }
-                    if self.framing == Framing::AtHost(Ending::CrLf) && self.is_slm() {
-                        self.framing = Framing::Slm;
-                    }
-                    return Ok(true);
-                }
-                Err(Failure::Line(error)) => return Err(error),
-                Err(Failure::Code(_)) => {}
-                Err(Failure::Silence) => return Ok(false),
-            }
-        }
-        Ok(false)
-    }
-
-    /// Asks for something that has an answer of its own and reads up to it: an `OK` on its way to an
-    /// `AT` before would be taken for the answer to the next command.
-    fn is_in_step(&mut self) -> Result<bool, Error> {
-        let mut outcome = self.exchange(MARK, PROBE);
-        loop {
-            match outcome {
-                Ok(lines) if lines.iter().any(|line| line.starts_with(MARKED)) => return Ok(true),
-                Ok(_) | Err(Failure::Code(_)) => outcome = self.receive(MARK, PROBE),
-                Err(Failure::Silence) => return Ok(false),
-                Err(Failure::Line(error)) => return Err(error),
-            }
-        }
-    }
-
-    fn is_slm(&mut self) -> bool {
-        self.exchange("AT#XSLMVER", PROBE).is_ok()
-    }
-
     fn exchange(&mut self, command: &str, patience: Duration) -> Result<Vec<String>, Failure> {
+        if !self.is_in_step && !self.get_in_step(&ALIVE[..2]).map_err(Failure::Line)? {
+            return Err(Failure::Silence);
+        }
         self.drain().map_err(Failure::Line)?;
-        self.trace.sent(command);
-        self.send(&self.framed(command)).map_err(Failure::Line)?;
-        self.receive(command, patience)
+        self.say(command).map_err(Failure::Line)?;
+        let answer = self.receive(command, patience);
+        self.is_in_step = !matches!(answer, Err(Failure::Silence | Failure::Line(_)));
+        answer
     }
 
     fn receive(&mut self, command: &str, patience: Duration) -> Result<Vec<String>, Failure> {
         let deadline = Instant::now() + patience;
         let mut lines = Vec::new();
+        while let Some(line) = self.line_until(deadline, command).map_err(Failure::Line)? {
+            match ending(&line) {
+                Some(Ok(())) => return Ok(lines),
+                Some(Err(code)) => return Err(Failure::Code(code)),
+                None if is_noise(&line, command) => {}
+                None => lines.push(line),
+            }
+        }
+        Err(Failure::Silence)
+    }
+
+    pub(super) fn say(&mut self, command: &str) -> Result<(), Error> {
+        self.late_reads = 0;
+        self.trace.sent(command);
+        self.send(&self.framed(command))
+    }
+
+    /// The next line that is not empty, without the echo of this command; what has come before the
+    /// deadline is read even if it has passed.
+    pub(super) fn line_until(
+        &mut self,
+        deadline: Instant,
+        command: &str,
+    ) -> Result<Option<String>, Error> {
         let mut buffer = [0; 1024];
         loop {
             while let Some(line) = self.next_line() {
                 let line = self.cleaned(&line, command);
-                match ending(&line) {
-                    _ if line.is_empty() => {}
-                    Some(Ok(())) => {
-                        self.trace.received(&line);
-                        return Ok(lines);
-                    }
-                    Some(Err(code)) => {
-                        self.trace.received(&line);
-                        return Err(Failure::Code(code));
-                    }
-                    None => {
-                        self.trace.received(&line);
-                        if !is_noise(&line, command) {
-                            lines.push(line);
-                        }
-                    }
+                if !line.is_empty() {
+                    self.trace.received(&line);
+                    return Ok(Some(line));
                 }
             }
-            if Instant::now() >= deadline {
-                return Err(Failure::Silence);
-            }
-            let length = self.port.read(&mut buffer).map_err(Failure::Line)?;
+            let is_late = Instant::now() >= deadline;
+            let length = self.port.read(&mut buffer)?;
             self.pending.extend_from_slice(&buffer[..length]);
+            if is_late {
+                self.late_reads += 1;
+                if length == 0 || self.late_reads > LATE_READS {
+                    return Ok(None);
+                }
+            }
         }
     }
 
@@ -272,7 +238,7 @@ impl Session {
 
     /// In pieces, no faster than the UART behind a USB bridge takes them: an old bridge loses
     /// bytes otherwise.
-    fn send(&mut self, bytes: &[u8]) -> Result<(), Error> {
+    pub(super) fn send(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let paced = self.port.is_paced() && bytes.len() > PIECE;
         for piece in bytes.chunks(PIECE) {
             let started = Instant::now();
@@ -324,7 +290,7 @@ enum Failure {
 }
 
 /// `OK`, `ERROR` or `+CME ERROR: n`.
-fn ending(line: &str) -> Option<Result<(), Option<u16>>> {
+pub(super) fn ending(line: &str) -> Option<Result<(), Option<u16>>> {
     match line.trim() {
         "OK" => Some(Ok(())),
         "ERROR" => Some(Err(None)),
@@ -337,19 +303,30 @@ fn ending(line: &str) -> Option<Result<(), Option<u16>>> {
     }
 }
 
-/// Log lines and unsolicited results, unless they are what the command asks for.
+/// Log lines, and results that belong to another command: nobody has asked for them.
 fn is_noise(line: &str, command: &str) -> bool {
     let is_log = line.starts_with('[') && line.contains("] <");
-    let name = command
-        .get(2..)
-        .unwrap_or("")
-        .split(['=', '?'])
-        .next()
-        .unwrap_or("");
-    let unsolicited = UNSOLICITED.iter().any(|prefix| {
-        line.starts_with(&format!("{prefix}:")) && !name.eq_ignore_ascii_case(prefix)
-    });
+    let asked = command.get(2..).unwrap_or("");
+    let asked = asked.split(['=', '?']).next().unwrap_or("");
+    let unsolicited = name_in(line).is_some_and(|name| !name.eq_ignore_ascii_case(asked));
     is_log || unsolicited || line.starts_with("*** ")
+}
+
+/// `+CGEV` of `+CGEV: ME DETACH`.
+fn name_in(line: &str) -> Option<&str> {
+    let (name, _) = line.split_once(':')?;
+    let letters = name.strip_prefix(['+', '%', '#'])?;
+    let is_name = !letters.is_empty()
+        && letters
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    is_name.then_some(name)
+}
+
+/// Whether asking twice does no more than asking once.
+fn is_repeatable(command: &str) -> bool {
+    let once = ["AT%CMNG=0", "AT%KEYGEN"];
+    !once.iter().any(|once| command.starts_with(once))
 }
 
 pub(crate) fn without_colours(text: &str) -> String {
@@ -365,7 +342,7 @@ pub(crate) fn without_colours(text: &str) -> String {
     clean
 }
 
-fn refused(command: &str, code: Option<u16>) -> Error {
+pub(super) fn refused(command: &str, code: Option<u16>) -> Error {
     match code.map(explain) {
         Some(text) => Error::new(
             Kind::Refused,
@@ -392,38 +369,14 @@ fn short(command: &str) -> String {
     head.join(",").lines().next().unwrap_or_default().to_owned()
 }
 
-/// In an order in which none answers to what is meant for another: LF before CR LF, since a
-/// firmware that ends commands with LF takes the CR for part of the command.
-const CANDIDATES: [Framing; 5] = [
-    Framing::AtHost(Ending::Cr),
-    Framing::AtHost(Ending::Lf),
-    Framing::AtHost(Ending::CrLf),
-    Framing::AtShell,
-    Framing::AtHost(Ending::Null),
-];
-const UNSOLICITED: &[&str] = &[
-    "+CGEV",
-    "+CEREG",
-    "+CSCON",
-    "%XTIME",
-    "+CNEC_ESM",
-    "+CNEC_EMM",
-    "%MDMEV",
-    "%XSIM",
-];
-const BACKSPACE: u8 = 0x08;
-/// at_host's CONFIG_AT_HOST_CMD_MAX_LEN.
-const BUFFER: usize = 4096;
-/// A quote that is taken back at once, and every terminator: a command without a character is
-/// dropped.
-const CLOSE_QUOTE: &[u8] = b"\"\x08\r\n\0";
 const PROMPT: &str = "uart:~$ ";
 const PIECE: usize = 256;
 /// One byte at 115200 baud, 8N1.
 const BYTE: Duration = Duration::from_nanos(86_806);
-const MARK: &str = "AT+CMEE?";
-const MARKED: &str = "+CMEE:";
-const PROBE: Duration = Duration::from_millis(700);
+/// Also what the modem says to a command with a byte missing.
+const WRONG_PARAMETER: u16 = 50;
+/// How often a line is read after the deadline: a board that never stops talking has an end too.
+const LATE_READS: usize = 64;
 /// How long a command may take: writing a key takes 1.5 s, making one and leaving a network longer.
 fn patience(command: &str) -> Duration {
     let is_slow = ["AT%KEYGEN", "AT+CFUN="]
@@ -434,33 +387,19 @@ fn patience(command: &str) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{BufRead as _, BufReader, Write as _};
-    use std::net::TcpListener;
-
     use super::*;
 
-    /// A modem that answers one `AT` twice: the second `OK` arrives after the next question.
-    fn modem_with_a_late_ok() -> String {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = format!("tcp:{}", listener.local_addr().unwrap());
-        std::thread::spawn(move || {
-            let (mut stream, _) = listener.accept().unwrap();
-            let mut late = "OK\r\n";
-            for line in BufReader::new(stream.try_clone().unwrap()).split(b'\r') {
-                let answer = match line.unwrap().as_slice() {
-                    b"AT+CMEE?" => format!("{}+CMEE: 0\r\nOK\r\n", std::mem::take(&mut late)),
-                    b"AT+CGMR" => format!("{}mfw_nrf9160\r\nOK\r\n", std::mem::take(&mut late)),
-                    _ => "OK\r\n".to_owned(),
-                };
-                stream.write_all(answer.as_bytes()).unwrap();
-            }
-        });
-        port
-    }
-
     #[test]
-    fn an_answer_that_comes_late_is_not_the_next_one() {
-        let mut session = Session::open(&modem_with_a_late_ok(), 115_200, Trace::off()).unwrap();
-        assert_eq!(session.command("AT+CGMR").unwrap(), ["mfw_nrf9160"]);
+    fn results_of_other_commands_are_noise() {
+        assert!(is_noise("+CGEV: ME DETACH", "AT+CFUN=4"));
+        assert!(is_noise("%NCELLMEAS: 1", "AT+CGMR"));
+        assert!(is_noise(
+            "[00:00:01.000,000] <inf> app: +CFUN: 1",
+            "AT+CFUN?"
+        ));
+        assert!(!is_noise("+CFUN: 4", "AT+CFUN?"));
+        assert!(!is_noise("%CMNG: 10,0,\"AB\"", "AT%CMNG=1,10"));
+        assert!(!is_noise("mfw_nrf9160_1.3.5", "AT+CGMR"));
+        assert!(!is_noise("+abc/def=", "AT%CMNG=2,10,0"));
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Kind};
 use crate::modem::credentials::{Credential, check_tag, name_of};
-use crate::modem::device::Modem;
+use crate::modem::device::{Modem, Stored};
 
 /// What became of one credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -14,7 +14,7 @@ pub enum Outcome {
     Written,
     /// It was written in place of another one.
     Replaced,
-    /// It was written, and could not be verified: modem firmware before 1.3.2 lists no hashes (F5).
+    /// It was written, and could not be verified: modem firmware before 1.3.2 lists no hashes.
     Unverified,
 }
 
@@ -36,6 +36,7 @@ pub fn write_all(
 ) -> Result<Vec<Outcome>, Error> {
     check_tag(tag, true)?;
     let found = modem.list(Some(tag))?;
+    let beside = modem.beside(tag)?;
     let mut plan = Vec::new();
     for credential in credentials {
         credential.check_size(tag)?;
@@ -60,7 +61,7 @@ pub fn write_all(
             continue;
         }
         step(credential);
-        match write_one(modem, tag, credential, *outcome, &mut touched) {
+        match write_one(modem, tag, credential, *outcome, &beside, &mut touched) {
             Ok(written) => *outcome = written,
             Err(error) => return Err(undone(modem, tag, &touched, error)),
         }
@@ -73,6 +74,7 @@ fn write_one(
     tag: u32,
     credential: &Credential,
     outcome: Outcome,
+    beside: &[Stored],
     touched: &mut Vec<(u8, Outcome)>,
 ) -> Result<Outcome, Error> {
     let kind = credential.slot() as u8;
@@ -88,6 +90,10 @@ fn write_one(
         Err(error) if error.message().contains("cannot be verified") => Ok(Outcome::Unverified),
         // A byte was lost on the way.
         Err(error) if error.kind() == Kind::Mismatch => {
+            modem.delete_strays(beside, tag, |found| {
+                let is_same = credential.has_sha256(&found.sha256) || found.is_placeholder();
+                found.kind == kind && is_same
+            })?;
             modem.delete(tag, kind)?;
             modem.write(tag, credential)?;
             modem.verify(tag, credential).map(|()| outcome)

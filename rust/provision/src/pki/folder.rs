@@ -37,7 +37,7 @@ pub struct AuthorityOptions {
 }
 
 impl AuthorityOptions {
-    /// The article's root: `rootca`, "Development Root CA", 3650 days.
+    /// The default root: `rootca`, "Development Root CA", 3650 days.
     ///
     /// # Errors
     /// [`Kind::Usage`] if `now` is so late that 3650 days do not fit.
@@ -45,7 +45,7 @@ impl AuthorityOptions {
         Self::named(ROOT, "Development Root CA", now)
     }
 
-    /// The article's intermediate: `subca`, "Development Intermediate CA", 3650 days.
+    /// The default intermediate: `subca`, "Development Intermediate CA", 3650 days.
     ///
     /// # Errors
     /// As [`AuthorityOptions::root`].
@@ -71,7 +71,7 @@ impl Pki {
         Self { home: home.into() }
     }
 
-    /// Opens a folder with the article's root and intermediate, and makes what is missing of it.
+    /// Opens a folder with the default root and intermediate, and makes what is missing of it.
     /// Calling it again changes nothing.
     ///
     /// # Errors
@@ -79,6 +79,7 @@ impl Pki {
     /// fit together.
     pub fn development(home: impl Into<PathBuf>, now: OffsetDateTime) -> Result<Self, Error> {
         let pki = Self::at(home);
+        files::sweep(&pki.home);
         let (root, _) = pki.create_root(&AuthorityOptions::root(now)?)?;
         pki.create_intermediate(&root, &AuthorityOptions::intermediate(now)?)?;
         Ok(pki)
@@ -411,6 +412,10 @@ impl Pki {
     fn authority_key(&self, options: &AuthorityOptions) -> Result<Key, Error> {
         check_authority_name(&options.name)?;
         files::create_private_folder(&self.home)?;
+        let ignore = self.home.join(".gitignore");
+        if !ignore.exists() {
+            files::write_public(&ignore, IGNORE_ALL)?;
+        }
         self.index(&options.name).prepare()?;
         let path = self.authority_file(&options.name, "key");
         if path.exists() {
@@ -438,7 +443,6 @@ impl Pki {
             .collect();
         files::write_public(&self.authority_file(name, "chain.pem"), &chain)?;
         files::write_public(&self.authority_file(name, "pem"), &certificate.pem())?;
-        files::sync_folder(&self.home.join(name));
         Ok(())
     }
 
@@ -479,7 +483,9 @@ fn check_authority_name(name: &str) -> Result<(), Error> {
 pub(crate) const ROOT: &str = "rootca";
 /// The folder name of the default intermediate.
 pub(crate) const INTERMEDIATE: &str = "subca";
-/// The article's validity.
+/// Ten years.
 pub(crate) const DAYS: u32 = 3650;
+/// Keys do not belong into version control.
+const IGNORE_ALL: &str = "*\n";
 const PROOF_DAYS: u32 = 30;
 const RESERVED: &[&str] = &["devices", "servers"];

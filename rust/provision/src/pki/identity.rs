@@ -177,6 +177,7 @@ impl Identity {
     /// # Errors
     /// [`Kind::File`] if it is not here.
     pub fn key_pem(&self) -> Result<Secret, Error> {
+        self.files.check_key(&self.name)?;
         Ok(read_key(&self.files.key, None)?.to_pem())
     }
 
@@ -238,7 +239,10 @@ impl Identity {
         }
         let key = match options.key {
             KeySource::Request(request) => request.public_key().to_vec(),
-            KeySource::Generate(_) => read_key(&files.key, None)?.public_key(),
+            KeySource::Generate(_) => {
+                files.check_key(options.name)?;
+                read_key(&files.key, None)?.public_key()
+            }
         };
         if key != certificate.public_key() {
             return wrong("was made for another key".to_owned());
@@ -268,6 +272,28 @@ impl Files {
             certificate: file("pem"),
             chain: file("chain.pem"),
         }
+    }
+
+    /// Says who has the key if it is not here.
+    fn check_key(&self, name: &str) -> Result<(), Error> {
+        if self.key.exists() || !self.certificate.exists() {
+            return Ok(());
+        }
+        let by_modem = self
+            .certificate
+            .with_file_name(format!("{}.up.json", file_name(name)));
+        let whose = match by_modem.exists() {
+            true => "the modem has made the key of this device, and keeps it",
+            false => "the key of this device was made elsewhere, with a signing request",
+        };
+        Err(Error::new(
+            Kind::Exists,
+            format!("{} has no key in this folder: {whose}", self.certificate.display()),
+        )
+        .advise(
+            "nothing is missing if that is meant: see device verify. For a key made here use another \
+             id, or --replace, and then modem creds write --replace",
+        ))
     }
 
     /// Makes the key, or takes the one that an interrupted run has left; returns the public half.
@@ -357,7 +383,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_articles_device_id_only_warns() {
+    fn a_device_id_with_too_many_digits_only_warns() {
         assert!(check_name("350457791791735879").is_ok());
         assert!(imei_warning("350457791791735879").is_some());
     }

@@ -28,7 +28,7 @@ pub enum KeyAlgorithm {
     /// EC P-384 (secp384r1).
     #[value(name = "p384")]
     P384,
-    /// RSA with 2048 bits, as in the article.
+    /// RSA with 2048 bits.
     #[value(name = "rsa2048")]
     Rsa2048,
 }

@@ -1,5 +1,4 @@
-//! The certificates: root → intermediate → device, in the folder layout of the article that the
-//! project began with, with the same extensions.
+//! The certificates: root → intermediate → device, in the folder layout of `openssl ca`.
 //!
 //! [`Pki`] is the way in. It owns a folder:
 //!

@@ -73,7 +73,7 @@ impl Face {
     ///
     /// The defect of at_host is kept: a byte that no longer fits is dropped *before* it is seen
     /// whether it is a quote, so after an overflow inside quotes no terminator is recognised any
-    /// more until the line is cleared with BS and a quote is sent (F2). BS takes a quote away and
+    /// more until the line is cleared with BS and a quote is sent. BS takes a quote away and
     /// leaves the quoted state as it is.
     pub fn feed(&mut self, byte: u8) -> Option<String> {
         if matches!(byte, BACKSPACE | DELETE) {

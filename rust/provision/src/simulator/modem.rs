@@ -101,6 +101,7 @@ impl Modem {
     /// # Errors
     /// [`crate::Kind::File`] if the data folder cannot be used.
     pub fn new(options: Options) -> Result<Self, Error> {
+        files::sweep(&options.data.join("modem"));
         let identity = Identity {
             key: identity_key(&options.data)?,
             device: octets(&options.imei),
@@ -164,6 +165,13 @@ impl Modem {
             ("+CGEREP", Form::Read) => {
                 Answer::line(format!("+CGEREP: {},0", u8::from(self.reports("+CGEREP"))))
             }
+            ("+CGATT", Form::Read) => {
+                Answer::line(format!("+CGATT: {}", u8::from(self.is_active())))
+            }
+            ("+COPS", Form::Read) => Answer::line("+COPS: 0"),
+            ("+CPSMS", Form::Read) => Answer::line("+CPSMS: 0"),
+            ("+CESQ", Form::Execute) => Answer::line("+CESQ: 99,99,255,255,255,255"),
+            ("%XSYSTEMMODE", Form::Read) => Answer::line("%XSYSTEMMODE: 1,0,1,0"),
             ("+CEREG" | "+CGEREP" | "+CNEC" | "+CSCON" | "%XTIME", _) => self.subscribe(&command),
             ("%XPDNCFG" | "%XEPCO" | "%XSYSTEMMODE" | "+CGAUTH" | "%XMODEMTRACE", Form::Set) => {
                 Answer::of(Final::Ok)
@@ -478,7 +486,7 @@ impl Modem {
         matches!(self.functional_mode, 1 | 2 | 21)
     }
 
-    /// Firmware from 2.0.2 checks that types 0 and 1 are PEM with real line breaks (F7).
+    /// Firmware from 2.0.2 checks that types 0 and 1 are PEM with real line breaks.
     fn checks_content(&self) -> bool {
         self.is_at_least((2, 0, 2))
     }

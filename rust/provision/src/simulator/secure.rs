@@ -111,7 +111,7 @@ pub(crate) fn expiry(certificate: &Certificate) -> String {
     format!("{},{},{}", certificate.serial(), at(before), at(after))
 }
 
-/// A PKCS#10 request whose signature algorithm has NULL parameters, as the modem writes it (F9).
+/// A PKCS#10 request whose signature algorithm has NULL parameters, as the modem writes it.
 fn request(key: &Key, subject: &Subject, usage: &str) -> Result<Vec<u8>, Error> {
     let failed = |_| Error::new(Kind::Internal, "the simulated modem cannot make a request");
     let mut params = CertificateParams::default();

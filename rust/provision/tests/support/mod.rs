@@ -2,10 +2,15 @@
 
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
+pub mod python;
 pub mod stub;
 
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tempfile::TempDir;
 
@@ -168,12 +173,27 @@ impl Bench {
         termination: iothub_provision::simulator::Termination,
         change: impl FnOnce(&mut iothub_provision::simulator::Options),
     ) -> Simulated {
-        use iothub_provision::simulator::{Modem, Options, Timing, serve_tcp};
+        self.modem_in(
+            iothub_provision::simulator::Timing::Instant,
+            style,
+            termination,
+            change,
+        )
+    }
+
+    pub fn modem_in(
+        &self,
+        timing: iothub_provision::simulator::Timing,
+        style: iothub_provision::simulator::Style,
+        termination: iothub_provision::simulator::Termination,
+        change: impl FnOnce(&mut iothub_provision::simulator::Options),
+    ) -> Simulated {
+        use iothub_provision::simulator::{Modem, Options, serve_tcp};
         let mut options = Options::new(self.path("modem-data"));
         change(&mut options);
         let modem = Modem::new(options).unwrap();
         let address = "127.0.0.1:0".parse().unwrap();
-        let running = serve_tcp(modem, style, termination, Timing::Instant, address).unwrap();
+        let running = serve_tcp(modem, style, termination, timing, address).unwrap();
         Simulated { running }
     }
 
@@ -189,5 +209,44 @@ impl Bench {
 impl Simulated {
     pub fn port(&self) -> &str {
         self.running.port()
+    }
+
+    /// A port that leads to this modem and loses one byte: the first that follows on `text`.
+    pub fn losing_after(&self, text: &str) -> Losing {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = format!("tcp:{}", listener.local_addr().unwrap());
+        let target = self.port().trim_start_matches("tcp:").to_owned();
+        let text = text.as_bytes().to_vec();
+        let lost = Arc::new(AtomicBool::new(false));
+        let has_lost = Arc::clone(&lost);
+        std::thread::spawn(move || {
+            let (mut tool, _) = listener.accept().unwrap();
+            let mut modem = TcpStream::connect(target).unwrap();
+            let (mut back, mut to_tool) = (modem.try_clone().unwrap(), tool.try_clone().unwrap());
+            std::thread::spawn(move || std::io::copy(&mut back, &mut to_tool));
+            let (mut seen, mut byte) = (Vec::new(), [0]);
+            while let Ok(1) = tool.read(&mut byte) {
+                if seen.ends_with(&text) && !has_lost.swap(true, Ordering::SeqCst) {
+                    continue;
+                }
+                seen.push(byte[0]);
+                modem.write_all(&byte).unwrap();
+            }
+            let _ = modem.shutdown(std::net::Shutdown::Both);
+        });
+        Losing { port, lost }
+    }
+}
+
+/// A line that must have lost a byte when it is dropped.
+pub struct Losing {
+    pub port: String,
+    lost: Arc<AtomicBool>,
+}
+
+impl Drop for Losing {
+    fn drop(&mut self) {
+        let is_as_meant = self.lost.load(Ordering::SeqCst) || std::thread::panicking();
+        assert!(is_as_meant, "no byte was lost");
     }
 }

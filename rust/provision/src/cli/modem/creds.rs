@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 use time::OffsetDateTime;
 
-use crate::cli::modem::Line;
+use crate::cli::modem::{Line, told};
 use crate::cli::output::Report;
 use crate::cli::passphrase::{from_file, opened};
 use crate::cli::table;
@@ -181,7 +181,8 @@ fn write(arguments: &Write, now: OffsetDateTime) -> Result<Report, Error> {
         work(&mut modem)
     } else {
         modem.offline(work)
-    }?;
+    };
+    let outcomes = told(&mut modem, &mut report, outcomes)?;
     let mut results = Vec::new();
     for (credential, outcome) in credentials.iter().zip(outcomes) {
         let kind = credential.slot() as u8;
@@ -246,7 +247,7 @@ fn delete(arguments: &Delete) -> Result<Report, Error> {
         return Ok(report);
     }
     confirm(arguments, &wanted)?;
-    modem.offline(|modem| {
+    let deleted = modem.offline(|modem| {
         for found in &wanted {
             modem.delete(found.tag, found.kind)?;
             report.done(format!(
@@ -256,7 +257,8 @@ fn delete(arguments: &Delete) -> Result<Report, Error> {
             ));
         }
         Ok(())
-    })?;
+    });
+    told(&mut modem, &mut report, deleted)?;
     report.field("deleted", wanted.len());
     Ok(report)
 }

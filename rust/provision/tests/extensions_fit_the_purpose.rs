@@ -1,11 +1,11 @@
-//! Subject, extensions, serial number and validity are those of the article, as OpenSSL shows
-//! them.
+//! Subject, extensions, serial number and validity are what root, intermediate, device and server
+//! need and no more, as OpenSSL shows them.
 
 mod support;
 use support::{Bench, has_openssl};
 
 #[test]
-fn extensions_are_the_articles() {
+fn of_root_intermediate_device_and_proof() {
     if !has_openssl() {
         return;
     }

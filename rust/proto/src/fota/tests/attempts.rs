@@ -1,0 +1,146 @@
+//! Transfers that fail, stop, or stand still.
+
+use super::*;
+
+#[test]
+fn an_attempt_that_fails_is_made_again_later_and_not_for_ever() {
+    let mut bench = Bench::new(|config| config.attempts = 3);
+    bench.desired(JOB);
+    bench.log.clear();
+    bench.act(|updater, now| updater.handle_failed(now, Failure::Connect));
+    bench.pass(4);
+    bench.says(&[]);
+    bench.pass(1);
+    bench.says(&["> start https://fw.example/app.bin"]);
+    // Progress proves the way: the count starts anew.
+    bench.act(|updater, now| updater.handle_progress(now, 100, 2000));
+    bench.log.clear();
+    bench.act(|updater, now| updater.handle_failed(now, Failure::Http(503)));
+    bench.pass(5);
+    bench.fails = vec!["start"];
+    bench.act(|updater, now| updater.handle_failed(now, Failure::Tls));
+    bench.pass(10);
+    bench.says(&[
+        "> start https://fw.example/app.bin",
+        "> start https://fw.example/app.bin, fails",
+        "* Failed(Platform(Connect))",
+        "> store Ended(Failed(Platform(Connect)))",
+        "> report error",
+    ]);
+    assert!(
+        bench
+            .last_report
+            .contains(r#""reason":"no connection to the host""#)
+    );
+    // The same job is not begun again, the next one is; after a boot as well.
+    bench.desired(JOB);
+    let mut bench = bench.reboot("1.0.0", true);
+    bench.twin(&format!(r#""firmware":{JOB},"#), r#""firmware":{"fwUpdateStatus":"error","currentFwVersion":"1.0.0","pendingFwVersion":"2.0.0","jobId":"j1"},"#);
+    bench.says(&[]);
+    bench.desired(&JOB.replace("j1", "j2"));
+    assert_eq!(bench.log[0], "* Started");
+}
+
+#[test]
+fn what_cannot_get_better_is_not_tried_again() {
+    let failures = [
+        (Failure::Http(404), "the server answers 404"),
+        (Failure::Size, "the image has another size than size says"),
+        (Failure::Hash, "the image has another hash than sha256 says"),
+        (Failure::Image, "not an image for this device"),
+        (Failure::TooLarge, "the image does not fit the slot"),
+        (Failure::Storage, "the image could not be stored"),
+    ];
+    for (failure, reason) in failures {
+        let mut bench = Bench::new(|_| {});
+        bench.desired(JOB);
+        bench.log.clear();
+        bench.act(|updater, now| updater.handle_failed(now, failure));
+        assert_eq!(bench.log[0], format!("* Failed(Platform({failure:?}))"));
+        assert!(
+            bench
+                .last_report
+                .contains(&format!(r#""reason":"{reason}""#))
+        );
+        assert!(bench.last_report.contains(r#""fwUpdateStatus":"error""#));
+        // What the record keeps is the same after a boot.
+        let mut bench = bench.reboot("1.0.0", true);
+        bench.twin(&format!(r#""firmware":{JOB},"#), "");
+        assert!(
+            bench
+                .last_report
+                .contains(&format!(r#""reason":"{reason}""#))
+        );
+    }
+}
+
+#[test]
+fn an_image_that_is_not_what_the_job_calls_it() {
+    let mut bench = Bench::new(|_| {});
+    bench.desired(JOB);
+    bench.log.clear();
+    bench.act(|updater, now| updater.handle_done(now, Some("1.0.0")));
+    bench.says(&[
+        "* Failed(SameVersion)",
+        "> store Ended(Failed(SameVersion))",
+        "> report error",
+    ]);
+    // The version that runs is not fetched at all.
+    bench.desired(&JOB.replace("j1", "j2").replace("2.0.0", "1.0.0"));
+    bench.says(&["> store Ended(Current)", "> report current"]);
+}
+
+#[test]
+fn a_transfer_that_stops_unasked_or_stands_still_is_begun_again() {
+    let mut bench = Bench::new(|_| {});
+    bench.desired(JOB);
+    bench.log.clear();
+    bench.act(Updater::handle_stopped);
+    bench.pass(5);
+    bench.says(&["> start https://fw.example/app.bin"]);
+    bench.pass(300);
+    bench.says(&["> cancel"]);
+    // Even the cancel goes unanswered: it is asked again.
+    bench.pass(300);
+    bench.says(&["> cancel"]);
+    bench.act(Updater::handle_stopped);
+    bench.pass(10);
+    bench.says(&["> start https://fw.example/app.bin"]);
+}
+
+#[test]
+fn erasing_is_told() {
+    let mut bench = Bench::new(|_| {});
+    bench.desired(JOB);
+    bench.log.clear();
+    bench.act(|updater, now| updater.handle_erase(now, false));
+    bench.pass(200);
+    bench.act(|updater, now| updater.handle_erase(now, true));
+    // It keeps the watch on the transfer quiet.
+    bench.pass(299);
+    bench.says(&["* ErasePending", "* EraseDone"]);
+}
+
+#[test]
+fn an_erase_that_never_ends_is_begun_again_and_the_running_image_goes_on() {
+    let mut bench = Bench::new(|config| config.attempts = 2);
+    bench.desired(JOB);
+    bench.log.clear();
+    for end in [
+        "> start https://fw.example/app.bin",
+        "* Failed(Platform(Transfer))",
+    ] {
+        bench.act(|updater, now| updater.handle_erase(now, false));
+        bench.pass(300);
+        bench.says(&["* ErasePending", "> cancel"]);
+        bench.act(Updater::handle_stopped);
+        bench.pass(5);
+        assert_eq!(bench.log.first().map(String::as_str), Some(end));
+        bench.log.clear();
+    }
+    assert!(
+        bench
+            .last_report
+            .contains(r#""fwUpdateStatus":"error","currentFwVersion":"1.0.0""#)
+    );
+}

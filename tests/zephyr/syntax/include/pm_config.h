@@ -1,0 +1,2 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#define PM_MCUBOOT_SECONDARY_ID 1

@@ -1,0 +1,5 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdint.h>
+#include <sys/types.h>
+
+ssize_t hwinfo_get_device_id(uint8_t *buffer, size_t length);

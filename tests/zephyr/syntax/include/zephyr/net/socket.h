@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SYNTAX_ZEPHYR_NET_SOCKET_H
+#define SYNTAX_ZEPHYR_NET_SOCKET_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define AF_INET 1
+#define AF_INET6 2
+#define IPPROTO_TCP 6
+#define SOCK_STREAM 1
+#define TCP_NODELAY 1
+#define ZSOCK_SHUT_RDWR 2
+
+typedef size_t socklen_t;
+typedef uint16_t sa_family_t;
+
+struct in_addr {
+	uint8_t bytes[4];
+};
+
+struct in6_addr {
+	uint8_t bytes[16];
+};
+
+struct sockaddr {
+	sa_family_t sa_family;
+};
+
+struct sockaddr_in {
+	sa_family_t sin_family;
+	struct in_addr sin_addr;
+};
+
+struct sockaddr_in6 {
+	sa_family_t sin6_family;
+	struct in6_addr sin6_addr;
+};
+
+struct zsock_addrinfo {
+	struct zsock_addrinfo *ai_next;
+	int ai_family;
+	int ai_socktype;
+};
+
+int zsock_shutdown(int socket, int how);
+int zsock_setsockopt(int socket, int level, int name, const void *value, socklen_t length);
+
+#endif
