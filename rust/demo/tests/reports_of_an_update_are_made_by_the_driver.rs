@@ -56,11 +56,10 @@ fn reports_of_an_update_are_made_by_the_driver() {
     options.hosts = vec![(HOSTNAME.to_owned(), hub)];
     options.routes = vec![(hub, IpAddr::V4(Ipv4Addr::LOCALHOST))];
     iothub_host::start(options).expect("the modem starts");
-    iothub::start_with(&iothub::Options {
-        firmware: iothub::Firmware::Application,
-        ..iothub::Options::new(|_| {})
-    })
-    .expect("the driver starts");
+    iothub::Options::new(|_| {})
+        .firmware(iothub::Firmware::Application)
+        .start()
+        .expect("the driver starts");
     iothub::connect().expect("connecting");
 
     let until = |text: &str| {
