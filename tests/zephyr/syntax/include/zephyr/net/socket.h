@@ -8,6 +8,7 @@
 #define AF_INET 1
 #define AF_INET6 2
 #define IPPROTO_TCP 6
+#define SOCK_STREAM 1
 #define TCP_NODELAY 1
 #define ZSOCK_SHUT_RDWR 2
 
@@ -34,6 +35,12 @@ struct sockaddr_in {
 struct sockaddr_in6 {
 	sa_family_t sin6_family;
 	struct in6_addr sin6_addr;
+};
+
+struct zsock_addrinfo {
+	struct zsock_addrinfo *ai_next;
+	int ai_family;
+	int ai_socktype;
 };
 
 int zsock_shutdown(int socket, int how);
