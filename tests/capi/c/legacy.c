@@ -15,7 +15,7 @@ void c_legacy_session(void);
 void c_legacy_bad_input(void);
 void c_legacy_dps(void);
 void c_legacy_dps_refused(void);
-void c_legacy_fota(void);
+void c_legacy_fota_refused(void);
 
 #define printk printf
 #define ROOM 256
@@ -320,7 +320,7 @@ void c_legacy_dps_refused(void)
 	expect(AZURE_IOT_HUB_EVT_DPS_FAILED);
 }
 
-void c_legacy_fota(void)
+void c_legacy_fota_refused(void)
 {
 	network_attach();
 	CHECK_INT(initialise(), 0);

@@ -2,7 +2,7 @@
 /* A session with every function and every event. tests/scripted.rs plays the hub. */
 #include "harness.h"
 
-void c_fota(void);
+void c_fota_refused(void);
 void c_session(void);
 void c_names_are_copied(void);
 void c_unique_request_ids(void);
@@ -201,7 +201,7 @@ void c_ping(void)
 	CHECK_INT(azure_iot_hub_disconnect(), 0);
 }
 
-void c_fota(void)
+void c_fota_refused(void)
 {
 	harness_ready();
 	harness_expect(AZURE_IOT_HUB_EVT_TWIN_RECEIVED);

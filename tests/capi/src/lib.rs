@@ -36,7 +36,7 @@ macro_rules! programs {
 
 programs! {
     /// A firmware update that the server of images refuses.
-    fota = c_fota;
+    fota_refused = c_fota_refused;
     /// Every function and every event of a session.
     session = c_session;
     /// Nordic's two-line use of names: a config on the stack, not terminated by 0.
@@ -93,10 +93,12 @@ programs! {
     legacy_dps = c_legacy_dps;
     /// DPS refuses the device, in the older form.
     legacy_dps_refused = c_legacy_dps_refused;
-    /// As `fota`, of the older form.
-    legacy_fota = c_legacy_fota;
+    /// As `fota_refused`, of the older form.
+    legacy_fota_refused = c_legacy_fota_refused;
     /// An application in the manner of Nordic's sample.
     sample = c_sample;
+    /// The events of firmware updates.
+    fota = c_fota;
     /// Eight threads that send, connect and disconnect.
     stress = c_stress;
 }

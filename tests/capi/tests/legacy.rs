@@ -95,9 +95,9 @@ fn legacy_session() {
 }
 
 #[test]
-fn legacy_fota() {
-    let case = Case::new("legacy_fota").setting("iothub/hostname", HOST);
-    case.run(iothub_capi_tests::legacy_fota, |hub| {
+fn legacy_fota_refused() {
+    let case = Case::new("legacy_fota_refused").setting("iothub/hostname", HOST);
+    case.run(iothub_capi_tests::legacy_fota_refused, |hub| {
         support::refuses_an_update(&mut ready(hub));
     });
 }

@@ -150,8 +150,8 @@ fn session() {
 }
 
 #[test]
-fn fota() {
-    Case::new("fota").run(iothub_capi_tests::fota, |hub| {
+fn fota_refused() {
+    Case::new("fota_refused").run(iothub_capi_tests::fota_refused, |hub| {
         support::refuses_an_update(&mut ready(hub));
     });
 }
