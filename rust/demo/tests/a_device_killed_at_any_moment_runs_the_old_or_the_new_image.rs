@@ -93,7 +93,10 @@ fn a_device_killed_at_any_moment_runs_the_old_or_the_new_image() {
 }
 
 fn number(name: &str, default: u64) -> u64 {
-    env::var(name).map_or(default, |text| text.parse().expect("a number"))
+    env::var(name).map_or(default, |text| {
+        text.parse()
+            .unwrap_or_else(|_| panic!("{name}={text} is no number"))
+    })
 }
 
 /// What was killed: the last that it has said since the wish.

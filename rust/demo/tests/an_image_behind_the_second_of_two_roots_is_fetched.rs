@@ -10,14 +10,9 @@ use iothub_host::Network;
 use serde_json::{Value, json};
 use support::{PATIENCE, World, waits_for};
 
-/// A device that is registered and never there: its wish is read, and changed.
-const OTHER: &str = "other";
-
 #[test]
 fn an_image_behind_the_second_of_two_roots_is_fetched() {
     let mut world = World::new();
-    let lines = world.start(Network::Ipv4Only);
-    world.connected(&lines);
     let credentials = world.bench.setup().credentials();
     let right = fs::read_to_string(credentials.join("ca.pem")).expect("a root");
     let other = world.other_pki();
@@ -31,11 +26,15 @@ fn an_image_behind_the_second_of_two_roots_is_fetched() {
         fs::write(folder.join("ca.pem"), root).expect("written");
     }
 
+    // The wish is read, and taken back before the device is there.
     let rest = world.bench.rest();
-    rest.put_device(OTHER, "enabled").expect("registered");
     let setup = world.bench.setup();
     setup.image("1.0.0", &[7; 8000]).expect("an image");
-    let mut wish = rest.deploy(OTHER, "1.0.0", "https").expect("a wish");
+    let mut wish = rest.deploy(DEVICE_ID, "1.0.0", "https").expect("a wish");
+    rest.patch_desired(DEVICE_ID, &json!({ "firmware": null }))
+        .expect("patched");
+    let lines = world.start(Network::Ipv4Only);
+    world.connected(&lines);
     let mut wants = |job: &str, tags: &[u32], sha256: &Value| {
         wish["jobId"] = job.into();
         wish["secTags"] = tags.into();

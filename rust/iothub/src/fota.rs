@@ -227,6 +227,7 @@ fn carry_out(updater: &'static Mutex<Updater>, command: &Command<'_>) -> Result<
             Ok(())
         }
         Command::Report(json) => {
+            log::debug!("the firmware's state is reported: {} bytes", json.len());
             return with_client(|client, now| client.report(now, json, None))
                 .map(|request| updater.with(|updater| updater.accepted(request)))
                 .map_err(|error| {

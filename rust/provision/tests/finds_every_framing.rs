@@ -1,7 +1,8 @@
-//! Whatever firmware stands before the modem, its framing is found and the same command works.
+//! Whatever firmware stands before the modem, its framing is found and the same command works, also
+//! if each answer takes longer than the tool waits for the first.
 
 mod support;
-use iothub_provision::simulator::{Style, Termination};
+use iothub_provision::simulator::{Style, Termination, Timing};
 use support::Bench;
 
 #[track_caller]
@@ -16,6 +17,50 @@ fn finds(style: Style, termination: Termination, framing: &str) {
     bench.done(&[
         "modem", "creds", "write", "--port", port, "--tag", "10", "--ca", ca,
     ]);
+}
+
+/// The same modem sixty times slower than a real one.
+#[track_caller]
+fn finds_slow(style: Style, termination: Termination, framing: &str) {
+    let bench = Bench::new();
+    let modem = bench.modem_in(Timing::Real(60.0), style, termination, |_| {});
+    let info = bench.json(&["modem", "info", "--port", modem.port()]);
+    assert_eq!(info["framing"], framing);
+    assert_eq!(info["imei"], "352656100367872");
+}
+
+#[test]
+fn a_slow_at_host_with_cr() {
+    let framing = "AT client (at_host), commands end with CR";
+    finds_slow(Style::AtHost, Termination::Cr, framing);
+}
+
+#[test]
+fn a_slow_at_host_with_lf() {
+    let framing = "AT client (at_host), commands end with LF";
+    finds_slow(Style::AtHost, Termination::Lf, framing);
+}
+
+#[test]
+fn a_slow_at_host_with_cr_lf() {
+    let framing = "AT client (at_host), commands end with CR LF";
+    finds_slow(Style::AtHost, Termination::CrLf, framing);
+}
+
+#[test]
+fn a_slow_at_host_with_nul() {
+    let framing = "AT client (at_host), commands end with NUL";
+    finds_slow(Style::AtHost, Termination::Null, framing);
+}
+
+#[test]
+fn a_slow_shell() {
+    finds_slow(Style::AtShell, Termination::Cr, "Zephyr shell (at_shell)");
+}
+
+#[test]
+fn a_slow_serial_modem() {
+    finds_slow(Style::Slm, Termination::CrLf, "serial modem application");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Keys are readable by their owner only, and no command prints one.
+//! Keys are readable by their owner only, stay out of version control, and no command prints one.
 
 mod support;
 use std::os::unix::fs::PermissionsExt as _;
@@ -50,5 +50,6 @@ fn keys_stay_private() {
         assert!(!beside, "{} was left behind", path.display());
     }
     assert_eq!(keys, 5);
+    assert_eq!(bench.read("dev-certs/.gitignore"), "*\n");
     assert!(!said.contains("PRIVATE KEY"));
 }

@@ -188,8 +188,6 @@ pub(crate) fn request_pem(der: &[u8]) -> String {
     pem::encode("CERTIFICATE REQUEST", der)
 }
 
-/// The types that `%CMNG=0` writes.
-pub(super) const WRITABLE: std::ops::RangeInclusive<u8> = 0..=4;
 /// Security tag of nRF Cloud.
 const NRF_CLOUD: u32 = 16_842_753;
 

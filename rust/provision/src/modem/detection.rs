@@ -15,22 +15,22 @@ type Question = (&'static str, &'static str);
 
 impl Session {
     pub(super) fn detect(&mut self) -> Result<(), Error> {
-        for round in 0..2 {
-            for (framing, question) in CANDIDATES {
-                self.framing = framing;
-                let found = self.answering(question)?;
-                if self.is_settled(found, found != Some(framing))? {
+        let mut patience = PROBE;
+        loop {
+            self.refusals = 0;
+            if self.has_found_framing(patience)? {
+                return Ok(());
+            }
+            if self.refusals > 0 && patience == PROBE {
+                patience = SLOW;
+            } else if self.was_wedged {
+                break;
+            } else {
+                self.framing = CANDIDATES[0].0;
+                self.was_wedged = true;
+                if self.free(&DOUBTFUL)? {
                     return Ok(());
                 }
-            }
-            let found = self.mark_until(LAST_CALL, "")?.framing();
-            if self.is_settled(found, true)? {
-                return Ok(());
-            }
-            self.framing = CANDIDATES[0].0;
-            self.was_wedged = true;
-            if round == 0 && self.free(&DOUBTFUL)? {
-                return Ok(());
             }
         }
         let what = format!("nothing on {} answers AT commands", self.name);
@@ -38,6 +38,18 @@ impl Session {
             "is the board on, is it the right port, and does its firmware have the AT client? \
              see modem ports and docs/provisioning.md",
         ))
+    }
+
+    fn has_found_framing(&mut self, patience: Duration) -> Result<bool, Error> {
+        for (framing, question) in CANDIDATES {
+            self.framing = framing;
+            let found = self.answering(question, patience)?;
+            if self.is_settled(found, found != Some(framing))? {
+                return Ok(true);
+            }
+        }
+        let found = self.mark_until(LAST_CALL, "")?.framing();
+        self.is_settled(found, true)
     }
 
     /// Takes the framing that was found, and gets the line in step.
@@ -74,10 +86,14 @@ impl Session {
 
     /// Asks, twice if the first is lost in what stood on the line before, and returns the framing
     /// whose question was answered: it may be an earlier one.
-    fn answering(&mut self, question: Question) -> Result<Option<Framing>, Error> {
+    fn answering(
+        &mut self,
+        question: Question,
+        patience: Duration,
+    ) -> Result<Option<Framing>, Error> {
         for _ in 0..2 {
             self.say(question.0)?;
-            match self.mark_until(PROBE, question.0)? {
+            match self.mark_until(patience, question.0)? {
                 Heard::Mark(framing) => return Ok(Some(framing)),
                 Heard::Refusal => {}
                 Heard::Nothing => return Ok(None),
@@ -89,13 +105,11 @@ impl Session {
     fn mark_until(&mut self, patience: Duration, asked: &str) -> Result<Heard, Error> {
         let deadline = Instant::now() + patience;
         while let Some(line) = self.line_until(deadline, asked)? {
-            let whose = CANDIDATES
-                .iter()
-                .find(|(_, (_, mark))| line.starts_with(mark));
-            if let Some((framing, _)) = whose {
-                return Ok(Heard::Mark(*framing));
+            if let Some(framing) = whose(&line) {
+                return Ok(Heard::Mark(framing));
             }
             if let Some(Err(_)) = ending(&line) {
+                self.refusals += 1;
                 return Ok(Heard::Refusal);
             }
         }
@@ -197,6 +211,8 @@ const BUFFER: usize = 4096;
 /// dropped.
 const CLOSE_QUOTE: &[u8] = b"\"\x08\r\n\0";
 const PROBE: Duration = Duration::from_millis(700);
+/// For a line on which something refuses, but too late to be asked again in time.
+const SLOW: Duration = Duration::from_secs(5);
 /// How long answers that may still be on their way are waited for.
 const LAST_CALL: Duration = Duration::from_secs(1);
 /// For a line on which nothing has answered so far.

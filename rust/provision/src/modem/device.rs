@@ -171,7 +171,7 @@ impl Modem {
         Ok(found)
     }
 
-    pub(super) fn listed(&mut self, command: &str) -> Result<Vec<Stored>, Error> {
+    fn listed(&mut self, command: &str) -> Result<Vec<Stored>, Error> {
         let lines = self.session.command(command)?;
         Ok(lines.iter().filter_map(|line| stored(line)).collect())
     }
@@ -245,7 +245,7 @@ impl Modem {
                 Err(error) if !self.session.is_in_step() => return Err(error),
                 Ok(Err(_)) | Err(_) => {}
             }
-            self.delete_strays(&beside, tag)?;
+            self.delete_strays(&beside, tag, |found| found.kind == Slot::Key as u8)?;
             if !had_key {
                 self.delete(tag, Slot::Key as u8)?;
             }

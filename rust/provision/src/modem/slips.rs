@@ -2,7 +2,7 @@
 //! deleted again, and what was deleted there is named.
 
 use crate::error::Error;
-use crate::modem::credentials::{WRITABLE, name_of};
+use crate::modem::credentials::name_of;
 use crate::modem::device::{Modem, Stored};
 
 impl Modem {
@@ -10,16 +10,20 @@ impl Modem {
     pub(super) fn beside(&mut self, tag: u32) -> Result<Vec<Stored>, Error> {
         let mut found = Vec::new();
         for tag in with_a_digit_lost(tag) {
-            let listed = self.listed(&format!("AT%CMNG=1,{tag}"))?;
-            found.extend(listed.into_iter().filter(|found| found.tag == tag));
+            found.extend(self.list(Some(tag))?);
         }
         Ok(found)
     }
 
-    /// Deletes what has come to stand beside `meant` since then.
-    pub(super) fn delete_strays(&mut self, before: &[Stored], meant: u32) -> Result<(), Error> {
+    /// Deletes what has come to stand beside `meant` since then, if it is ours.
+    pub(super) fn delete_strays(
+        &mut self,
+        before: &[Stored],
+        meant: u32,
+        is_ours: impl Fn(&Stored) -> bool,
+    ) -> Result<(), Error> {
         for stray in self.beside(meant)? {
-            if before.contains(&stray) || !WRITABLE.contains(&stray.kind) {
+            if before.contains(&stray) || !is_ours(&stray) {
                 continue;
             }
             let (tag, what) = (stray.tag, name_of(stray.kind));

@@ -90,7 +90,10 @@ fn write_one(
         Err(error) if error.message().contains("cannot be verified") => Ok(Outcome::Unverified),
         // A byte was lost on the way.
         Err(error) if error.kind() == Kind::Mismatch => {
-            modem.delete_strays(beside, tag)?;
+            modem.delete_strays(beside, tag, |found| {
+                let is_same = credential.has_sha256(&found.sha256) || found.is_placeholder();
+                found.kind == kind && is_same
+            })?;
             modem.delete(tag, kind)?;
             modem.write(tag, credential)?;
             modem.verify(tag, credential).map(|()| outcome)

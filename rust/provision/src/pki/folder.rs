@@ -412,6 +412,10 @@ impl Pki {
     fn authority_key(&self, options: &AuthorityOptions) -> Result<Key, Error> {
         check_authority_name(&options.name)?;
         files::create_private_folder(&self.home)?;
+        let ignore = self.home.join(".gitignore");
+        if !ignore.exists() {
+            files::write_public(&ignore, IGNORE_ALL)?;
+        }
         self.index(&options.name).prepare()?;
         let path = self.authority_file(&options.name, "key");
         if path.exists() {
@@ -481,5 +485,7 @@ pub(crate) const ROOT: &str = "rootca";
 pub(crate) const INTERMEDIATE: &str = "subca";
 /// Ten years.
 pub(crate) const DAYS: u32 = 3650;
+/// Keys do not belong into version control.
+const IGNORE_ALL: &str = "*\n";
 const PROOF_DAYS: u32 = 30;
 const RESERVED: &[&str] = &["devices", "servers"];

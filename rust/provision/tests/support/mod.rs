@@ -173,12 +173,27 @@ impl Bench {
         termination: iothub_provision::simulator::Termination,
         change: impl FnOnce(&mut iothub_provision::simulator::Options),
     ) -> Simulated {
-        use iothub_provision::simulator::{Modem, Options, Timing, serve_tcp};
+        self.modem_in(
+            iothub_provision::simulator::Timing::Instant,
+            style,
+            termination,
+            change,
+        )
+    }
+
+    pub fn modem_in(
+        &self,
+        timing: iothub_provision::simulator::Timing,
+        style: iothub_provision::simulator::Style,
+        termination: iothub_provision::simulator::Termination,
+        change: impl FnOnce(&mut iothub_provision::simulator::Options),
+    ) -> Simulated {
+        use iothub_provision::simulator::{Modem, Options, serve_tcp};
         let mut options = Options::new(self.path("modem-data"));
         change(&mut options);
         let modem = Modem::new(options).unwrap();
         let address = "127.0.0.1:0".parse().unwrap();
-        let running = serve_tcp(modem, style, termination, Timing::Instant, address).unwrap();
+        let running = serve_tcp(modem, style, termination, timing, address).unwrap();
         Simulated { running }
     }
 

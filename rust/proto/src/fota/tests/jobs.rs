@@ -133,3 +133,49 @@ fn a_record_that_is_none_of_ours_is_no_record() {
         assert_eq!(bench.updater.status(), "current");
     }
 }
+
+#[test]
+fn a_twin_that_comes_again_changes_nothing_at_any_stage() {
+    let twin = format!(r#""firmware":{JOB},"#);
+    let again = |bench: &mut Bench| {
+        bench.log.clear();
+        let reported = bench.last_report.clone();
+        let reported = reported.trim_start_matches('{').strip_suffix('}');
+        // Null takes a property away.
+        let reported = reported
+            .unwrap_or_default()
+            .split(',')
+            .filter(|member| !member.contains(":null"))
+            .collect::<Vec<_>>()
+            .join(",");
+        let close = if reported.ends_with('}') { "," } else { "}," };
+        for _ in 0..3 {
+            bench.twin(&twin, &format!("{reported}{close}"));
+            bench.desired(JOB);
+        }
+        bench.says(&[]);
+    };
+    let mut bench = Bench::new(|config| config.reboot = false);
+    bench.desired(JOB);
+    again(&mut bench);
+    bench.act(|updater, now| updater.handle_progress(now, 1000, 2000));
+    again(&mut bench);
+    bench.act(|updater, now| updater.handle_failed(now, Failure::Connect));
+    again(&mut bench);
+    bench.pass(5);
+    bench.act(|updater, now| updater.handle_done(now, Some("2.0.0")));
+    again(&mut bench);
+
+    let record = bench.stored.clone();
+    let mut bench = bench.reboot("2.0.0", false);
+    bench.act(Updater::handle_ready);
+    again(&mut bench);
+    let mut bench = bench.reboot("2.0.0", true);
+    bench.twin(&twin, "");
+    again(&mut bench);
+
+    let mut bench = Bench::boot("1.0.0", true, &record, |_| {});
+    bench.twin(&twin, "");
+    assert_eq!(bench.updater.status(), "rolledback");
+    again(&mut bench);
+}
