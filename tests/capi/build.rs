@@ -39,7 +39,7 @@ fn main() {
         "include",
         &[
             "harness", "network", "session", "failures", "input", "defects", "dps", "sample",
-            "layout", "stress",
+            "layout", "stress", "fota",
         ],
         sanitizes,
     );

@@ -89,6 +89,8 @@ programs! {
     legacy_dps = c_legacy_dps;
     /// An application in the manner of Nordic's sample.
     sample = c_sample;
+    /// The events of firmware updates.
+    fota = c_fota;
     /// Eight threads that send, connect and disconnect.
     stress = c_stress;
 }

@@ -82,6 +82,46 @@ fn legacy_dps() {
     world.run("legacy_dps");
 }
 
+/// Nordic's five, in its order; the application restarts the device.
+#[test]
+fn fota() {
+    let Some(world) = World::start("fota") else {
+        return;
+    };
+    let device =
+        json!({"deviceId": "device-1", "authentication": {"type": "certificateAuthority"}});
+    world.send("PUT", "/devices/device-1", &device);
+    world.image("1.0.0", &[7; 5000]);
+    let deploy =
+        json!({"deviceId": "device-1", "image": "1.0.0.bin", "jobId": "1", "protocol": "http"});
+    let mut wish = world.send("POST", "/admin/firmware/deployments", &deploy);
+    let wants = |wish: &serde_json::Value| {
+        let patch = json!({"properties": {"desired": {"firmware": wish}}});
+        world.send("PATCH", "/twins/device-1", &patch);
+    };
+    let says = |status: &str, job: &str| {
+        world.until("/twins/device-1", |twin| {
+            let found = &twin["properties"]["reported"]["firmware"];
+            found["fwUpdateStatus"] == status && found["jobId"] == job
+        });
+    };
+    let host = wish["fwLocation"]["host"].take();
+    wish["fwLocation"]["host"] = "".into();
+    wants(&wish);
+    let device = world.spawn("fota");
+    says("error", "1");
+    wish["fwLocation"]["host"] = host;
+    let hash = wish["sha256"].take();
+    wish["sha256"] = "0".repeat(64).into();
+    wish["jobId"] = "2".into();
+    wants(&wish);
+    says("error", "2");
+    wish["sha256"] = hash;
+    wish["jobId"] = "3".into();
+    wants(&wish);
+    device.ends();
+}
+
 #[test]
 fn sample() {
     let Some(world) = World::start("sample") else {

@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use time::OffsetDateTime;
 
 /// How long anything may take on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(40);
+pub const PATIENCE: Duration = Duration::from_secs(90);
 
 pub struct World {
     pub bench: Bench,

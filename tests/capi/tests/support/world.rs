@@ -60,6 +60,11 @@ impl World {
         let mut options = iothub_emulator::Options::new(HOST);
         options.mqtt = ([127, 0, 0, 1], 0).into();
         options.http = ([127, 0, 0, 1], 0).into();
+        let images = data.path().join("images");
+        std::fs::create_dir(&images).unwrap();
+        options.firmware = Some(images);
+        options.firmware_http = ([127, 0, 0, 1], 0).into();
+        options.firmware_https = ([127, 0, 0, 1], 0).into();
         options.identity = Identity::Pem {
             chain: server.certificate.pem(),
             key: server.key.serialize_pem(),
@@ -94,6 +99,30 @@ impl World {
         let path = self.data.path().join("settings").join(key);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, value).unwrap();
+    }
+
+    /// Serves a firmware image, as `{version}.bin`.
+    pub(crate) fn image(&self, version: &str, body: &[u8]) {
+        let image = iothub_host::firmware_image(version, body).unwrap();
+        let path = self
+            .data
+            .path()
+            .join("images")
+            .join(format!("{version}.bin"));
+        std::fs::write(path, image).unwrap();
+    }
+
+    /// Asks until it is so.
+    pub(crate) fn until(&self, path: &str, wanted: impl Fn(&Value) -> bool) {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let found = self.get(path);
+            if wanted(&found) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{path} is still {found}");
+            thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Runs a program to its end.
