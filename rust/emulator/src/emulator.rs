@@ -1,5 +1,6 @@
 //! Starting and stopping.
 
+use std::fs::File;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -41,6 +42,7 @@ pub struct Emulator {
     service_key: String,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
+    _lock: Option<File>,
 }
 
 impl Emulator {
@@ -76,6 +78,10 @@ impl Emulator {
                 listen("firmware-http", options.firmware_http).await?,
                 listen("firmware-https", options.firmware_https).await?,
             )),
+            None => None,
+        };
+        let lock = match options.data_dir.as_deref() {
+            Some(folder) => Some(lock(folder).await?),
             None => None,
         };
         let (certificate, ca_pem) = identity(&options)?;
@@ -187,6 +193,7 @@ impl Emulator {
             service_key,
             stop,
             tasks,
+            _lock: lock,
         })
     }
 
@@ -223,6 +230,32 @@ impl Emulator {
         let _ = tokio::time::timeout(Duration::from_secs(5), all).await;
     }
 }
+
+/// One emulator a folder: two would not know of each other's connections. One that is just ending
+/// is waited for.
+async fn lock(folder: &Path) -> Result<File, StartError> {
+    let path = folder.join("lock");
+    let opened = std::fs::create_dir_all(folder).and_then(|()| File::create(&path));
+    let file = opened.map_err(|error| {
+        StartError::Storage(format!(
+            "--data-dir {}: {error}; name a folder that can be written",
+            folder.display()
+        ))
+    })?;
+    let deadline = tokio::time::Instant::now() + LOCK_PATIENCE;
+    while file.try_lock().is_err() {
+        if tokio::time::Instant::now() >= deadline {
+            return Err(StartError::Storage(format!(
+                "--data-dir {}: another emulator runs on it; end it, or name another folder",
+                folder.display()
+            )));
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    Ok(file)
+}
+
+const LOCK_PATIENCE: Duration = Duration::from_secs(3);
 
 async fn listen(what: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(address)

@@ -184,6 +184,7 @@ fn parse(document: &Value) -> Result<Fault, Refusal> {
             let names: Vec<_> = POINTS.iter().map(|(name, _)| *name).collect();
             invalid(format!("kind '{kind}' is none of {}", names.join(", ")))
         })?;
+    known_fields(document, FIELDS)?;
     let number = |name: &str| match document.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(value) => value
@@ -221,6 +222,34 @@ fn parse(document: &Value) -> Result<Fault, Refusal> {
     })
 }
 
+/// Refuses a field that is misspelt: without it, a fault would strike more than was meant.
+pub(crate) fn known_fields(document: &Value, known: &[&str]) -> Result<(), Refusal> {
+    let fields = document.as_object().into_iter().flatten();
+    match fields
+        .map(|(name, _)| name.as_str())
+        .find(|name| !known.contains(name))
+    {
+        None => Ok(()),
+        Some(name) => Err(invalid(format!(
+            "field '{name}' is none of {}",
+            known.join(", ")
+        ))),
+    }
+}
+
+const FIELDS: &[&str] = &[
+    "kind",
+    "device",
+    "times",
+    "code",
+    "bytes",
+    "messages",
+    "seed",
+    "delayMs",
+    "status",
+    "retryAfter",
+];
+
 fn invalid(reason: String) -> Refusal {
     Refusal::new(ErrorCode::ArgumentInvalid, reason)
 }
@@ -228,6 +257,17 @@ fn invalid(reason: String) -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_field_that_is_misspelt_is_refused() {
+        let refusal = Faults::default()
+            .set(&json!({"kind": "puback", "devcie": "dev"}))
+            .unwrap_err();
+        assert!(
+            refusal.reason.contains("'devcie' is none of kind, device"),
+            "{refusal}"
+        );
+    }
 
     #[test]
     fn strikes_whom_and_as_often_as_it_was_told() {

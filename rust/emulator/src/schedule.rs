@@ -74,15 +74,24 @@ fn entry(document: &Value) -> Result<Entry, Refusal> {
         text.map(str::to_owned)
             .ok_or_else(|| invalid(format!("{name} is missing")))
     };
+    let mut fault = document.clone();
+    if let Some(fields) = fault.as_object_mut() {
+        fields.retain(|name, _| !TIMES.contains(&name.as_str()));
+    }
+    let only = |own: &[&str]| faults::known_fields(&fault, own);
     let action = match document.get("kind").and_then(Value::as_str) {
         Some("clock") => {
+            only(&["kind", "shiftMs"])?;
             let shift = document.get("shiftMs").and_then(Value::as_i64);
             Action::Clock(shift.ok_or_else(|| invalid("clock needs shiftMs".to_owned()))?)
         }
-        Some("move") => Action::Move(text("device")?, text("hub")?),
+        Some("move") => {
+            only(&["kind", "device", "hub"])?;
+            Action::Move(text("device")?, text("hub")?)
+        }
         _ => {
-            faults::check(document)?;
-            Action::Fault(document.clone())
+            faults::check(&fault)?;
+            Action::Fault(fault)
         }
     };
     let entry = Entry {
@@ -220,6 +229,7 @@ fn invalid(reason: String) -> Refusal {
     Refusal::new(ErrorCode::ArgumentInvalid, reason)
 }
 
+const TIMES: &[&str] = &["afterMs", "forMs", "everyMs"];
 /// A year.
 const MAX_MS: u64 = 365 * 86_400_000;
 
@@ -232,6 +242,10 @@ mod tests {
         for (text, why) in [
             ("", "there is no [[fault]]"),
             ("[[faults]]\nkind = 'stall'", "'faults' is not known"),
+            (
+                "[[fault]]\nkind = 'puback'\naftrMs = 60000",
+                "fault 1: field 'aftrMs' is none of",
+            ),
             ("[[fault]]\nkind = 'stall'", "fault 1: stall needs delayMs"),
             ("[[fault]]\nkind = 'clock'", "fault 1: clock needs shiftMs"),
             (

@@ -31,6 +31,7 @@ impl Store {
                 std::fs::create_dir_all(folder).map_err(|error| {
                     format!("data folder {} cannot be made: {error}", folder.display())
                 })?;
+                ignore(folder)?;
                 let path = folder.join("emulator.db");
                 private(&path)?;
                 let opened = Connection::open(&path).and_then(|it| prepare(it, sync));
@@ -154,6 +155,16 @@ fn panicked(panic: &(dyn Any + Send)) -> Refusal {
 const MAX_BATCH: usize = 512;
 
 const SCHEMA: &str = include_str!("store.sql");
+
+/// Keeps the keys of a folder that was made here out of a repository that it may lie in.
+fn ignore(folder: &Path) -> Result<(), String> {
+    let path = folder.join(".gitignore");
+    if path.exists() {
+        return Ok(());
+    }
+    std::fs::write(&path, "*\n")
+        .map_err(|error| format!("{} cannot be written: {error}", path.display()))
+}
 
 /// Makes the file, if it is missing, so that only its owner can read it: it holds the registry's keys.
 fn private(path: &std::path::Path) -> Result<(), String> {

@@ -251,3 +251,22 @@ async fn faults_happen_by_the_timetable() {
     assert_eq!(hub.get("/devices/dev").await.0, 404);
     assert_eq!(hub.get("/devices/dev?hub=second.localhost").await.0, 200);
 }
+
+#[tokio::test]
+async fn one_emulator_runs_on_a_folder() {
+    let (folder, _) = folder(SEED);
+    let hub = start(folder.path()).await;
+    let mut options = iothub_emulator::Options::new("hub.localhost");
+    options.mqtt = "127.0.0.1:0".parse().unwrap();
+    options.http = "127.0.0.1:0".parse().unwrap();
+    options.data_dir = Some(folder.path().join("data"));
+    let refused = iothub_emulator::Emulator::start(options).await;
+    let error = refused.err().map(|error| error.to_string());
+    assert!(
+        error
+            .as_deref()
+            .is_some_and(|error| error.contains("another emulator runs on it")),
+        "{error:?}"
+    );
+    hub.emulator.shutdown().await;
+}

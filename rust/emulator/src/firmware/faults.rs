@@ -37,6 +37,12 @@ impl Faults {
     /// Sets one from `{"kind":"cut","at":N}`, `{"kind":"status","status":404}`, `{"kind":"corrupt"}` or
     /// `{"kind":"slow","delayMs":N}`, with `times` and `image`.
     pub(crate) fn set(&self, document: &Map<String, Value>) -> Result<Value, String> {
+        if let Some(name) = document
+            .keys()
+            .find(|name| !FIELDS.contains(&name.as_str()))
+        {
+            return Err(format!("field '{name}' is none of {}", FIELDS.join(", ")));
+        }
         let number = |name: &str| {
             document
                 .get(name)
@@ -84,8 +90,18 @@ impl Faults {
         let faults = lock(&self.0);
         let all = faults.1.iter();
         all.map(|entry| {
-            let what = format!("{:?}", entry.fault);
-            json!({"id": entry.id, "fault": what, "image": entry.image, "left": entry.left})
+            let (kind, name, number) = match entry.fault {
+                Fault::Cut(at) => ("cut", "at", json!(at)),
+                Fault::Status(status) => ("status", "status", json!(status)),
+                Fault::Corrupt => ("corrupt", "at", Value::Null),
+                Fault::Slow(delay) => ("slow", "delayMs", json!(delay)),
+            };
+            let mut shown =
+                json!({"id": entry.id, "kind": kind, "image": entry.image, "times": entry.left});
+            if !number.is_null() {
+                shown[name] = number;
+            }
+            shown
         })
         .collect()
     }
@@ -110,6 +126,8 @@ impl Faults {
         taken
     }
 }
+
+const FIELDS: &[&str] = &["kind", "image", "times", "at", "status", "delayMs"];
 
 #[cfg(test)]
 mod tests {
@@ -142,6 +160,7 @@ mod tests {
             (r#"{"kind":"cut"}"#, "at"),
             (r#"{"kind":"status","status":200}"#, "400 to 599"),
             (r#"{"kind":"corrupt","times":"x"}"#, "times"),
+            (r#"{"kind":"cut","at":1,"imgae":"a"}"#, "'imgae' is none of"),
         ] {
             assert!(set(&faults, json).unwrap_err().contains(reason), "{json}");
         }

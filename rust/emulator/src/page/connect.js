@@ -53,7 +53,7 @@ ca = open("server-ca.pem").read()
 ${sas ? `client = IoTHubDeviceClient.create_from_connection_string(
     "HostName=${address};DeviceId=${id};SharedAccessKey=…", server_verification_cert=ca)`
     : `client = IoTHubDeviceClient.create_from_x509_certificate(
-    X509(cert_file="${id}.pem", key_file="${id}.key"),
+    X509(cert_file="${id}.chain.pem", key_file="${id}.key"),
     hostname="${address}", device_id="${id}", server_verification_cert=ca)`}
 client.connect()
 client.send_message('{"temperature": 21.5}')
@@ -68,14 +68,14 @@ const client = Client.fromConnectionString(
   "HostName=${address}:${port};DeviceId=${id};${sas ? "SharedAccessKey=…" : "x509=true"}", Mqtt);
 (async () => {
   await client.setOptions({ ca: fs.readFileSync("server-ca.pem", "utf8")${sas ? "" : `,
-    cert: fs.readFileSync("${id}.pem", "utf8"), key: fs.readFileSync("${id}.key", "utf8")`} });
+    cert: fs.readFileSync("${id}.chain.pem", "utf8"), key: fs.readFileSync("${id}.key", "utf8")`} });
   await client.open();
   await client.sendEvent(new Message('{"temperature":21.5}'));
   await client.close();
 })();
 `,
   mosquitto: ({ id, address, port, sas }) => `mosquitto_pub -h ${address} -p ${port} --tls-version tlsv1.2 -V mqttv311 \\
-  --cafile server-ca.pem ${sas ? "-P 'SharedAccessSignature sr=…'" : `--cert ${id}.pem --key ${id}.key`} \\
+  --cafile server-ca.pem ${sas ? "-P 'SharedAccessSignature sr=…'" : `--cert ${id}.chain.pem --key ${id}.key`} \\
   -i '${id}' -u '${hub()}/${id}/?api-version=2021-04-12' -q 1 \\
   -t 'devices/${id}/messages/events/%24.ct=application%2Fjson&%24.ce=utf-8' \\
   -m '{"temperature":21.5}'

@@ -220,7 +220,7 @@ fn csr(pki: &Pki, arguments: &Csr, now: OffsetDateTime) -> Result<Report, Error>
     report
         .done(format!("{}  give it to whoever signs; the key stays here", path.display()))
         .plain(format!(
-            "Upstream:   iothub-provision ca sign-ca --issuer CA --csr {}.csr --path-length 0 --out {0}.pem",
+            "Upstream:   iothub-provision ca sign-ca --issuer CA --csr {}.csr --path-length 1 --out {0}.pem   (1 signs one more CA, 0 devices only)",
             arguments.name
         ))
         .plain(format!(
