@@ -23,7 +23,7 @@ pub struct Property<'a> {
     pub value: Option<&'a str>,
 }
 
-/// System properties (`$.mid` and so on); `None` is left out.
+/// System properties (`$.mid` and so on); `None` is left out. What the hub stamps itself is here too, for gateways.
 /// <https://learn.microsoft.com/azure/iot-hub/iot-hub-devguide-messages-construct>
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SystemProperties<'a> {
@@ -49,6 +49,16 @@ pub struct SystemProperties<'a> {
     pub interface_id: Option<&'a str>,
     /// `$.schema`
     pub schema: Option<&'a str>,
+    /// `$.to`
+    pub to: Option<&'a str>,
+    /// `$.cdid`, the device that a gateway speaks for.
+    pub connection_device: Option<&'a str>,
+    /// `$.cmid`, its module.
+    pub connection_module: Option<&'a str>,
+    /// `$.diagid`, of distributed tracing.
+    pub diagnostic_id: Option<&'a str>,
+    /// `$.diagctx`, of distributed tracing.
+    pub diagnostic_context: Option<&'a str>,
 }
 
 /// A device-to-cloud message.
@@ -82,6 +92,11 @@ impl<'a> Telemetry<'a> {
                 output: None,
                 interface_id: None,
                 schema: None,
+                to: None,
+                connection_device: None,
+                connection_module: None,
+                diagnostic_id: None,
+                diagnostic_context: None,
             },
             properties: &[],
         }
@@ -166,12 +181,17 @@ impl<'a> SystemProperties<'a> {
             self.output,
             self.interface_id,
             self.schema,
+            self.to,
+            self.connection_device,
+            self.connection_module,
+            self.diagnostic_id,
+            self.diagnostic_context,
         ]
     }
 }
 
 /// The names of the system properties on the wire.
-const SYSTEM: [&str; 11] = [
+const SYSTEM: [&str; 16] = [
     "%24.mid=",
     "%24.cid=",
     "%24.uid=",
@@ -183,6 +203,11 @@ const SYSTEM: [&str; 11] = [
     "%24.on=",
     "%24.ifid=",
     "%24.schema=",
+    "%24.to=",
+    "%24.cdid=",
+    "%24.cmid=",
+    "%24.diagid=",
+    "%24.diagctx=",
 ];
 
 fn separate(writer: &mut Writer<'_>, start: usize) -> Result<(), Full> {
