@@ -247,6 +247,11 @@ impl Registration {
         self.due = !assigned;
     }
 
+    /// Connects had failed in a row before this boot.
+    pub(crate) fn resume(&mut self, failures: u32) {
+        self.failures.0 = failures;
+    }
+
     /// Whether there is one: the ID scope is never empty then.
     pub(crate) fn is_set(&self) -> bool {
         !self.id_scope.is_empty()

@@ -248,6 +248,9 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
         self.next_request = self.random.next() & 0xF_FFFF;
         self.attempts = config.attempts;
         self.become_device(&names, config);
+        if DPS {
+            self.registration.resume(config.attempts);
+        }
         Ok(())
     }
 
