@@ -131,22 +131,16 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
         self.heard_or_wrote(now);
     }
 
-    /// Fact: a message was larger than the payload buffer. Where the platform has `discarded` it, it is lost and all
-    /// goes on. Else it was not acknowledged and comes back, so after two in a row one connection is made
-    /// without C2D.
-    pub fn handle_oversize(&mut self, now: Instant, discarded: bool) {
-        self.heard_or_wrote(now);
+    /// Fact: a message was larger than the payload buffer, and could not be [read away](Client::handle_message). It was
+    /// not acknowledged and comes back, so after two in a row one connection is made without C2D.
+    pub fn handle_oversize(&mut self, now: Instant) {
         self.counters.oversize = self.counters.oversize.wrapping_add(1);
-        if !discarded {
-            self.oversize = self.oversize.saturating_add(1);
-        }
+        self.oversize = self.oversize.saturating_add(1);
         self.events.push(Event::Oversize {
-            discarded,
+            discarded: false,
             count: self.oversize,
         });
-        if !discarded {
-            self.end(now, Disconnect::Oversize);
-        }
+        self.end(now, Disconnect::Oversize);
     }
 
     /// Fact: the connection has ended. Ignored where that is known already.
