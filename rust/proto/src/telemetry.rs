@@ -2,7 +2,7 @@
 
 use crate::error::InvalidRequest;
 use crate::percent;
-use crate::writer::{Full, Writer};
+use crate::writer::Writer;
 
 /// Quality of service of a message; the hub has no QoS 2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -146,23 +146,22 @@ impl Telemetry<'_> {
         Ok(bag.saturating_sub(1))
     }
 
-    pub(crate) fn write_bag(&self, writer: &mut Writer<'_>) -> Result<(), Full> {
+    pub(crate) fn write_bag(&self, writer: &mut Writer<'_>) {
         let start = writer.len();
         for (name, value) in SYSTEM.iter().zip(self.system.values()) {
             let Some(value) = value else { continue };
-            separate(writer, start)?;
-            writer.text(name)?;
-            writer.encoded(value)?;
+            separate(writer, start);
+            writer.text(name);
+            writer.encoded(value);
         }
         for property in self.properties {
-            separate(writer, start)?;
-            writer.encoded(property.name)?;
+            separate(writer, start);
+            writer.encoded(property.name);
             if let Some(value) = property.value {
-                writer.text("=")?;
-                writer.encoded(value)?;
+                writer.text("=");
+                writer.encoded(value);
             }
         }
-        Ok(())
     }
 }
 
@@ -210,11 +209,9 @@ const SYSTEM: [&str; 16] = [
     "%24.diagctx=",
 ];
 
-fn separate(writer: &mut Writer<'_>, start: usize) -> Result<(), Full> {
-    if writer.len() == start {
-        Ok(())
-    } else {
-        writer.text("&")
+fn separate(writer: &mut Writer<'_>, start: usize) {
+    if writer.len() != start {
+        writer.text("&");
     }
 }
 

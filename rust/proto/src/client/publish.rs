@@ -1,6 +1,6 @@
 //! Incoming messages.
 
-use super::wishes::{is_in_hand, push_answer};
+use super::wishes::push_answer;
 use super::{Client, Duty, State, Target};
 use crate::c2d::C2d;
 use crate::dps;
@@ -149,11 +149,11 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
         if getting {
             return self.handle_document(now, status, request, payload);
         }
-        let in_hand = self.in_hand.get();
+        let in_hand = self.in_hand;
         let report = self.outbox.find(&mut |record| {
             record.kind == Kind::Report
                 && record.id == request.0
-                && (record.in_flight || is_in_hand(in_hand, record.packet))
+                && (record.in_flight || in_hand == Duty::Record(record.packet))
         });
         let Some(record) = report else {
             return Some(unmatched);
@@ -242,8 +242,10 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
 
     /// Whether this duty is in hand: its answer has overtaken its completion, which then does nothing.
     fn takes_in_hand(&mut self, duty: Duty) -> bool {
-        self.in_hand
-            .take_if(|(_, in_hand)| *in_hand == duty)
-            .is_some()
+        let taken = self.in_hand == duty;
+        if taken {
+            self.in_hand = Duty::Nothing;
+        }
+        taken
     }
 }
