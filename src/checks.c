@@ -68,6 +68,10 @@ BUILD_ASSERT(!IS_ENABLED(CONFIG_LTE_AUTO_INIT_AND_CONNECT),
 #endif
 
 /* Older names of mqtt_helper's options. They are its defaults only where zephyr/Kconfig is read before the SDK's. -1: not said. */
+#if defined(CONFIG_AZURE_IOT_HUB_SEC_TAG) && CONFIG_AZURE_IOT_HUB_SEC_TAG != -1
+BUILD_ASSERT(CONFIG_AZURE_IOT_HUB_SEC_TAG == CONFIG_MQTT_HELPER_SEC_TAG,
+	     "CONFIG_AZURE_IOT_HUB_SEC_TAG is not CONFIG_MQTT_HELPER_SEC_TAG: only the second counts, give it the number.");
+#endif
 #if defined(CONFIG_AZURE_IOT_HUB_PORT) && CONFIG_AZURE_IOT_HUB_PORT != -1
 BUILD_ASSERT(CONFIG_AZURE_IOT_HUB_PORT == CONFIG_MQTT_HELPER_PORT,
 	     "CONFIG_AZURE_IOT_HUB_PORT is not CONFIG_MQTT_HELPER_PORT: only the second counts, give it the number.");
