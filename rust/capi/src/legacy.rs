@@ -14,7 +14,7 @@ use heapless::String;
 use iothub::{Who, c_api};
 
 use crate::{
-    buffer,
+    buffer, dps,
     engine::{self, Purpose},
     errno,
     happening::{self, Happening, Kind},
@@ -393,6 +393,14 @@ pub extern "C" fn azure_iot_hub_legacy_keepalive_time_left() -> c_int {
         0 => -1,
         seconds => c_int::try_from(seconds.saturating_mul(1000)).unwrap_or(c_int::MAX),
     }
+}
+
+/// Forgets the hub and the device id that the provisioning service has assigned: the next connect asks it again.
+///
+/// Returns 0; -EFAULT where the settings fail.
+#[unsafe(no_mangle)]
+pub extern "C" fn azure_iot_hub_legacy_dps_reset() -> c_int {
+    dps::azure_iot_hub_dps_reset()
 }
 
 /// Hands an event to the application's handler.

@@ -297,10 +297,8 @@ void c_legacy_bad_input(void)
 	leaves();
 }
 
-void c_legacy_dps(void)
+static void connects_by_dps(void)
 {
-	network_attach();
-	CHECK_INT(azure_iot_hub_init(NULL, event_handler), 0);
 	CHECK_INT(azure_iot_hub_connect(), 0);
 	expect(AZURE_IOT_HUB_EVT_CONNECTING);
 	expect(AZURE_IOT_HUB_EVT_DPS_CONNECTING);
@@ -310,6 +308,20 @@ void c_legacy_dps(void)
 	expect(AZURE_IOT_HUB_EVT_READY);
 	expect(AZURE_IOT_HUB_EVT_TWIN_RECEIVED);
 	leaves();
+}
+
+void c_legacy_dps(void)
+{
+	network_attach();
+	CHECK_INT(azure_iot_hub_dps_reset(), 0);
+	CHECK_INT(azure_iot_hub_init(NULL, event_handler), 0);
+	connects_by_dps();
+	/* The assignment is remembered, */
+	connects();
+	leaves();
+	/* until it is forgotten. */
+	CHECK_INT(azure_iot_hub_dps_reset(), 0);
+	connects_by_dps();
 }
 
 void c_legacy_dps_refused(void)
