@@ -128,6 +128,7 @@ pub(crate) fn handle(event: &Event<'_>) -> bool {
 }
 
 /// Facts, timers, events and commands, until there is nothing to do.
+#[inline(never)]
 pub(crate) fn turn(tell: impl Fn(iothub_proto::fota::Event)) {
     let Some(updater) = updater() else {
         return;
@@ -180,6 +181,7 @@ fn updater() -> Option<&'static Mutex<Updater>> {
     (FOTA && IS_WANTED.load(Ordering::Acquire)).then_some(&UPDATER)
 }
 
+#[inline(never)]
 fn carry_out(updater: &'static Mutex<Updater>, command: &Command<'_>) -> Result<(), Errno> {
     let result = match command {
         Command::Store([]) => settings::delete(RECORD),

@@ -250,8 +250,8 @@ impl Updater {
         self.timers[timer as usize].is_some()
     }
 
-    #[inline(never)]
     /// Into another state, which has no timer yet.
+    #[inline(never)]
     pub(super) fn enter(&mut self, state: State) {
         self.state = state;
         self.timers[Timer::State as usize] = None;
