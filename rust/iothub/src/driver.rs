@@ -272,10 +272,10 @@ pub(crate) fn on_publish(topic: &[u8], payload: Option<&[u8]>) {
 fn emit(notice: Notice<'_>) {
     let _turn = Turn::take();
     if let Notice::Event(event, _) = &notice {
+        describe::event(event);
         if fota::handle(event) {
             return;
         }
-        describe::event(event);
     }
     if let (Notice::Event(event, _), Some(record)) = (&notice, RECORD.get()) {
         record(event);

@@ -10,6 +10,7 @@ use iothub_proto::{
     fota::{COMMAND_MAX, Command, Config, Policy, RECORD_MAX, Reason, Updater},
 };
 use ncs::{
+    Plain,
     fota::{self, End, Slot},
     platform::Mutex,
     settings,
@@ -55,14 +56,14 @@ pub(crate) fn prepare(firmware: Firmware) {
         return;
     }
     let running = fota::image(Slot::Running)
-        .inspect_err(|errno| log::warn!("the running image cannot be read: {errno}"))
+        .inspect_err(|errno| refused("what runs cannot be read", *errno))
         .ok();
     let signed = running.as_ref().map(|image| image.version());
     let version = own_version().or(signed).unwrap_or(UNKNOWN);
     let confirmed = running.as_ref().is_none_or(|image| image.confirmed());
     let mut record = [0; RECORD_MAX];
     let record = settings::read(RECORD, &mut record).unwrap_or_else(|errno| {
-        log::error!("the record of the last update cannot be read: {errno}");
+        refused("the record of the last update cannot be read", errno);
         None
     });
     let config = Config {
@@ -127,6 +128,7 @@ pub(crate) fn handle(event: &Event<'_>) -> bool {
 }
 
 /// Facts, timers, events and commands, until there is nothing to do.
+#[inline(never)]
 pub(crate) fn turn(tell: impl Fn(iothub_proto::fota::Event)) {
     let Some(updater) = updater() else {
         return;
@@ -179,6 +181,7 @@ fn updater() -> Option<&'static Mutex<Updater>> {
     (FOTA && IS_WANTED.load(Ordering::Acquire)).then_some(&UPDATER)
 }
 
+#[inline(never)]
 fn carry_out(updater: &'static Mutex<Updater>, command: &Command<'_>) -> Result<(), Errno> {
     let result = match command {
         Command::Store([]) => settings::delete(RECORD),
@@ -198,7 +201,7 @@ fn carry_out(updater: &'static Mutex<Updater>, command: &Command<'_>) -> Result<
                 sec_tags: source.sec_tags(),
                 fragment: source.fragment,
                 size: source.size,
-                sha256: source.sha256.as_ref(),
+                sha256: source.sha256,
                 identity: source.identity,
             })
         }
@@ -215,7 +218,7 @@ fn carry_out(updater: &'static Mutex<Updater>, command: &Command<'_>) -> Result<
             return with_client(|client, now| client.report(now, json, None))
                 .map(|request| updater.with(|updater| updater.accepted(request)))
                 .map_err(|error| {
-                    log::warn!("the firmware's state cannot be reported: {error}");
+                    log::debug!("it is not: {error}");
                     Errno(-1)
                 });
         }
@@ -225,9 +228,14 @@ fn carry_out(updater: &'static Mutex<Updater>, command: &Command<'_>) -> Result<
         }
     };
     result.map_err(|errno| {
-        log::warn!("firmware: {errno}");
+        refused("it cannot be carried out", errno);
         Errno(errno.get())
     })
+}
+
+#[inline(never)]
+fn refused(what: &'static str, errno: ncs::Errno) {
+    log::warn!("firmware: {}: {errno}", Plain(what));
 }
 
 /// A line of the log for each event.
@@ -247,12 +255,7 @@ pub(crate) fn describe(event: iothub_proto::fota::Event) {
         Event::Done => log::info!("the new firmware is in place: a restart runs it"),
         Event::Cancelled => log::info!("the firmware update was taken back"),
         Event::Confirmed => log::info!("the new firmware has reached the hub, and stays"),
-        Event::Failed(reason) => failed(reason),
-        Event::RolledBack => failed(Reason::ROLLED_BACK),
+        // The updater itself says why.
         _ => {}
     }
-}
-
-fn failed(reason: Reason) {
-    log::error!("firmware update failed, what ran before runs: {reason}");
 }

@@ -178,6 +178,15 @@ fn unescape(bytes: &mut impl Iterator<Item = u8>) -> Option<Unit> {
     }))
 }
 
+/// Bytes in hexadecimal digits, all of them.
+pub(crate) fn hex(digits: &[u8], bytes: &mut [u8]) -> Option<()> {
+    let mut digits = digits.iter().copied();
+    for pair in bytes.chunks_exact_mut(2) {
+        pair.copy_from_slice(&(hex4(&mut digits)? as u16).to_be_bytes());
+    }
+    digits.next().is_none().then_some(())
+}
+
 fn hex4(bytes: &mut impl Iterator<Item = u8>) -> Option<u32> {
     (0..4).try_fold(0, |value, _| {
         Some(value * 16 + char::from(bytes.next()?).to_digit(16)?)

@@ -3,7 +3,7 @@
 use super::reason::Last;
 use super::updater::{Duty, State, Then, Updater};
 use super::wish::{Fault, Job};
-use super::{Event, NAME, Reason, report, text};
+use super::{Event, NAME, Reason, report};
 use crate::twin::View;
 
 impl Updater {
@@ -16,7 +16,7 @@ impl Updater {
             self.withdrawn();
             return;
         }
-        let mut job = Job::NONE;
+        let mut job = Job::new();
         match job.read(desired.as_bytes()) {
             Ok(()) => self.wanted(job, reported),
             // It may stand in the whole.
@@ -86,14 +86,15 @@ impl Updater {
         if !self.forgetful || job.id().is_empty() || self.runs(job) || !is("jobId", job.id()) {
             return Last::NOTHING;
         }
-        let is = |status| is("fwUpdateStatus", status);
-        if is("applying") || is("rebooting") || is("rolledback") {
-            Last::ROLLED_BACK
-        } else if is("error") {
-            Last::failed(Reason::TRANSFER)
-        } else {
-            Last::NOTHING
+        for status in ["applying", "rebooting", "rolledback"] {
+            if is("fwUpdateStatus", status) {
+                return Last::ROLLED_BACK;
+            }
         }
+        if is("fwUpdateStatus", "error") {
+            return Last::failed(Reason::TRANSFER);
+        }
+        Last::NOTHING
     }
 
     fn refused(&mut self, job: Job, reason: Reason) {
@@ -103,12 +104,12 @@ impl Updater {
                 return;
             }
         } else if !self.state.is_transfer() {
-            log::warn!("firmware: {reason}; the update under way goes on");
+            reason.log("the update under way goes on");
             return;
         }
         self.replace(job);
         self.leave(last);
-        self.tell(Event::Failed(reason));
+        self.tell_failed(reason);
     }
 
     /// The cloud does not want it any more.
@@ -118,7 +119,7 @@ impl Updater {
             return;
         }
         let is_told = is_wrong || self.state.is_leaving() && self.then == Then::Idle;
-        self.replace(Job::NONE);
+        self.replace(Job::new());
         self.leave(Last::NOTHING);
         if !is_told {
             self.tell(Event::Cancelled);
@@ -144,7 +145,7 @@ impl Updater {
             || self.state == State::Starting && self.in_hand == Some(Duty::Start)
     }
 
-    fn runs(&self, job: &Job) -> bool {
-        job.version() == text(&self.version)
+    pub(super) fn runs(&self, job: &Job) -> bool {
+        job.version() == self.version
     }
 }

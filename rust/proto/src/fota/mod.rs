@@ -126,7 +126,7 @@ pub struct Source<'b> {
     /// The image's size in bytes; 0: not known.
     pub size: u32,
     /// Its SHA-256.
-    pub sha256: Option<[u8; 32]>,
+    pub sha256: Option<&'b [u8; 32]>,
     /// Which image it is: what the slot has of the same one is not fetched again.
     pub identity: u32,
 }

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use super::wish::{Fault, Field};
+use crate::writer::Writer;
 
 /// Why an update came to nothing; what `reason` in the reported properties says. One number, as it is stored: an HTTP
 /// status, one of these constants, or a field of the desired object with what is wrong with it.
@@ -73,22 +74,23 @@ impl Reason {
         matches!(self.0, 1..=3 | 408 | 429 | 500..=999)
     }
 
-    /// What it says, in pieces. A status is written to `digits`.
-    pub(super) fn texts(self, digits: &mut [u8; 3]) -> [&str; 3] {
+    /// Says it in the log, with what follows from it.
+    #[inline(never)]
+    pub(super) fn log(self, then: &'static str) {
+        log::warn!("firmware: {self}; {}", Then(then));
+    }
+
+    pub(super) fn write(self, writer: &mut Writer<'_>) {
         let number = usize::from(self.0);
         if self.is_wish() {
             let name = super::wish::name(number >> 4 & 15);
-            return [name, " ", text(&FAULTS, number & 15)];
+            writer.texts(&[name, " ", text(&FAULTS, number & 15)]);
+        } else if self.0 < 100 {
+            writer.text(text(&TEXTS, number));
+        } else {
+            writer.text("the server answers ");
+            writer.number(self.0.into());
         }
-        if self.0 < 100 {
-            return [text(&TEXTS, number), "", ""];
-        }
-        let mut rest = self.0;
-        for digit in digits.iter_mut().rev() {
-            *digit = b'0' + (rest % 10) as u8;
-            rest /= 10;
-        }
-        ["the server answers ", crate::writer::str_of(digits), ""]
     }
 }
 
@@ -125,10 +127,20 @@ fn text(table: &[&'static str], number: usize) -> &'static str {
 
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut digits = [0; 3];
-        self.texts(&mut digits)
-            .into_iter()
-            .try_for_each(|text| f.write_str(text))
+        let mut buffer = [0; 64];
+        let mut writer = Writer::new(&mut buffer);
+        // None is longer.
+        self.write(&mut writer);
+        f.write_str(writer.into_str().unwrap_or_default())
+    }
+}
+
+/// Without core's padding.
+struct Then(&'static str);
+
+impl fmt::Display for Then {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
     }
 }
 

@@ -30,7 +30,7 @@ impl Updater {
         [
             ("fwUpdateStatus", self.status()),
             ("currentFwVersion", super::text(&self.version)),
-            ("pendingFwVersion", self.job.version()),
+            ("pendingFwVersion", super::text(self.job.version())),
             ("jobId", self.job.id()),
         ]
     }
@@ -62,9 +62,9 @@ impl Updater {
         writer.text(r#","reason":"#);
         match self.last.reason() {
             Some(reason) if self.state == State::Idle => {
-                let mut digits = [0; 3];
-                let [first, second, third] = reason.texts(&mut digits);
-                writer.texts(&["\"", first, second, third, "\"}}"]);
+                writer.text("\"");
+                reason.write(writer);
+                writer.text("\"}}");
             }
             _ => writer.text("null}}"),
         }

@@ -2,8 +2,9 @@
 
 use core::ffi::CStr;
 use core::ops::Range;
+use core::slice::SliceIndex;
 
-use super::Reason;
+use super::{Reason, Source};
 use crate::error::{Capacity, Error};
 use crate::json;
 
@@ -68,12 +69,12 @@ pub enum Fault {
 enum Kind {
     /// The fields after it are its members.
     Object,
-    /// To its [place](Job::text).
-    Text(Range<usize>),
+    /// To its place.
+    Text(Place),
     /// `http` or `https`.
     Protocol,
-    /// To its number, if it is one of these.
-    Number(Number, core::ops::RangeInclusive<u32>),
+    /// To its number, if it is one from the first to the last of these.
+    Number(Number, u8, u32),
     Sha256,
     SecTags,
 }
@@ -104,9 +105,9 @@ const RULES: [Rule; 12] = {
             kind,
         }
     }
-    let fragment = Kind::Number(Number::Fragment, FRAGMENT_MIN..=65_535);
-    let size = Kind::Number(Number::Size, 1..=u32::MAX);
-    let port = Kind::Number(Number::Port, 1..=65_535);
+    let fragment = Kind::Number(Number::Fragment, FRAGMENT_MIN, 65_535);
+    let size = Kind::Number(Number::Size, 1, u32::MAX);
+    let port = Kind::Number(Number::Port, 1, 65_535);
     [
         rule(Field::Firmware, "firmware", Required, Kind::Object),
         rule(Field::JobId, "jobId", Given, Kind::Text(ID)),
@@ -128,11 +129,36 @@ pub(super) fn name(field: usize) -> &'static str {
     RULES.get(field).map_or("", |rule| rule.name)
 }
 
-/// The places of a job's texts, each with room for a 0 after the longest.
-const ID: Range<usize> = 0..JOB_ID_MAX + 1;
-const VERSION: Range<usize> = ID.end..ID.end + VERSION_MAX + 1;
-const HOST: Range<usize> = VERSION.end..VERSION.end + HOST_MAX + 1;
-const PATH: Range<usize> = HOST.end..HOST.end + PATH_MAX + 1;
+/// Where something lies in a job's row.
+#[derive(Clone, Copy)]
+struct Place {
+    at: u16,
+    len: u16,
+}
+
+impl Place {
+    /// Behind the one before; a text has room for a 0 after the longest.
+    const fn after(before: Self, len: usize) -> Self {
+        Self {
+            at: before.end() as u16,
+            len: len as u16,
+        }
+    }
+
+    const fn end(self) -> usize {
+        self.at as usize + self.len as usize
+    }
+
+    const fn range(self) -> Range<usize> {
+        self.at as usize..self.end()
+    }
+}
+
+const ID: Place = Place::after(Place { at: 0, len: 0 }, JOB_ID_MAX + 1);
+const VERSION: Place = Place::after(ID, VERSION_MAX + 1);
+const HOST: Place = Place::after(VERSION, HOST_MAX + 1);
+const PATH: Place = Place::after(HOST, PATH_MAX + 1);
+const SHA256: Place = Place::after(PATH, 32);
 
 #[derive(Clone, Copy)]
 pub(super) enum Number {
@@ -141,30 +167,32 @@ pub(super) enum Number {
     Size,
 }
 
-/// What the cloud wants to run. Its texts lie in one row, each with zeros up to the next.
+/// What the cloud wants to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Job {
-    texts: [u8; PATH.end],
-    /// By [`Number`]; 0 where it is not said.
-    numbers: [u32; 3],
-    pub(super) sec_tags: [u32; SEC_TAGS_MAX],
-    pub(super) sec_tag_count: u8,
+pub(super) struct Job {
+    /// Texts, each with zeros up to the next, and the hash.
+    row: [u8; SHA256.end()],
+    has_sha256: bool,
     /// Without TLS.
     pub(super) plain: bool,
-    has_sha256: bool,
-    sha256: [u8; 32],
+    pub(super) sec_tag_count: u8,
+    pub(super) sec_tags: [u32; SEC_TAGS_MAX],
+    /// By [`Number`]; 0 where it is not said.
+    numbers: [u32; 3],
 }
 
 impl Job {
-    pub(super) const NONE: Self = Self {
-        texts: [0; PATH.end],
-        numbers: [0; 3],
-        sec_tags: [0; SEC_TAGS_MAX],
-        sec_tag_count: 0,
-        plain: false,
-        has_sha256: false,
-        sha256: [0; 32],
-    };
+    /// A function: a constant would be copied from flash.
+    pub(super) const fn new() -> Self {
+        Self {
+            row: [0; SHA256.end()],
+            has_sha256: false,
+            plain: false,
+            sec_tag_count: 0,
+            sec_tags: [0; SEC_TAGS_MAX],
+            numbers: [0; 3],
+        }
+    }
 
     /// Reads the object into `self`, which is new. Where it is wrong, `self` has what was read before.
     pub(super) fn read(&mut self, desired: &[u8]) -> Result<(), Reason> {
@@ -189,23 +217,23 @@ impl Job {
             Kind::Object if raw.starts_with(b"{") => {}
             Kind::Object => return Err(Fault::Type),
             Kind::Text(place) => {
-                let room = self.texts.get_mut(place.clone()).unwrap_or_default();
+                let room = self.row.get_mut(place.range()).unwrap_or_default();
                 return text(raw, rule.field, room)
                     .map(drop)
                     .inspect_err(|_| room.fill(0));
             }
             Kind::Protocol => {
-                self.plain = match text(raw, rule.field, &mut [0; 9])? {
-                    b"http" => true,
-                    b"https" => false,
-                    _ => return Err(Fault::Value),
-                };
+                let mut room = [0; 9];
+                let protocol = text(raw, rule.field, &mut room)?;
+                let known = [b"https".as_slice(), b"http"];
+                let known = known.iter().position(|known| *known == protocol);
+                self.plain = known.ok_or(Fault::Value)? == 1;
             }
-            Kind::Number(number, allowed) => {
+            Kind::Number(number, least, most) => {
                 let value = self::number(raw)?;
                 // As if it were absent.
                 let is_default = value == 0 && rule.field == Field::Fragment;
-                if !is_default && !allowed.contains(&value) {
+                if !is_default && !(u32::from(*least)..=*most).contains(&value) {
                     return Err(Fault::Value);
                 }
                 if let Some(place) = self.numbers.get_mut(*number as usize) {
@@ -214,7 +242,9 @@ impl Job {
             }
             Kind::Sha256 => {
                 let mut room = [0; 65];
-                self.sha256 = sha256(text(raw, rule.field, &mut room)?).ok_or(Fault::Value)?;
+                let digits = text(raw, rule.field, &mut room)?;
+                let hash = self.row.get_mut(SHA256.range()).unwrap_or_default();
+                json::hex(digits, hash).ok_or(Fault::Value)?;
                 self.has_sha256 = true;
             }
             Kind::SecTags => {
@@ -236,66 +266,75 @@ impl Job {
     }
 
     pub(super) fn id(&self) -> &str {
-        self.text(ID)
+        super::text(self.part(ID.range()))
     }
 
-    pub(super) fn version(&self) -> &str {
-        self.text(VERSION)
+    /// With zeros after it.
+    pub(super) fn version(&self) -> &[u8] {
+        self.part(VERSION.range())
     }
 
-    fn text(&self, place: Range<usize>) -> &str {
-        super::text(self.texts.get(place).unwrap_or_default())
-    }
-
-    /// What survives a reboot of it.
+    /// Id and version.
     pub(super) fn name(&self) -> &[u8] {
-        self.texts.get(..NAME_MAX).unwrap_or_default()
+        self.part(..NAME_MAX)
     }
 
     pub(super) fn name_mut(&mut self) -> &mut [u8] {
-        self.texts.get_mut(..NAME_MAX).unwrap_or_default()
+        self.row.get_mut(..NAME_MAX).unwrap_or_default()
     }
 
-    /// Host and path, with a 0 after each. A path's first `/` belongs to the request.
-    pub(super) fn location<'b>(&self, buffer: &'b mut [u8]) -> Option<(&'b CStr, &'b CStr)> {
-        let texts = super::put(buffer, self.texts.get(HOST.start..)?)?;
-        let (host, path) = texts.split_at_checked(HOST.len())?;
-        let slashes = path.iter().take_while(|byte| **byte == b'/').count();
-        Some((
-            CStr::from_bytes_until_nul(host).ok()?,
-            CStr::from_bytes_until_nul(path.get(slashes..)?).ok()?,
-        ))
+    fn part(&self, range: impl SliceIndex<[u8], Output = [u8]>) -> &[u8] {
+        self.row.get(range).unwrap_or_default()
+    }
+
+    /// Where it is, and what is known of it. Host, path and hash are copied to the buffer.
+    pub(super) fn source<'b>(&self, buffer: &'b mut [u8]) -> Option<Source<'b>> {
+        let row = super::put(buffer, self.part(HOST.range().start..))?;
+        let (host, row) = row.split_at_checked(HOST.range().len())?;
+        let (mut path, hash) = row.split_at_checked(PATH.range().len())?;
+        // The first `/` belongs to the request.
+        while let Some(rest) = path.strip_prefix(b"/") {
+            path = rest;
+        }
+        Some(Source {
+            host: CStr::from_bytes_until_nul(host).ok()?,
+            path: CStr::from_bytes_until_nul(path).ok()?,
+            tls: !self.plain,
+            port: self.number(Number::Port) as u16,
+            sec_tags: self.sec_tags,
+            sec_tag_count: self.sec_tag_count,
+            fragment: self.number(Number::Fragment) as u16,
+            size: self.number(Number::Size),
+            sha256: hash.try_into().ok().filter(|_| self.has_sha256),
+            identity: self.identity(),
+        })
     }
 
     pub(super) fn number(&self, number: Number) -> u32 {
         self.numbers.get(number as usize).copied().unwrap_or(0)
     }
 
-    pub(super) fn sha256(&self) -> Option<[u8; 32]> {
-        self.has_sha256.then_some(self.sha256)
-    }
-
     /// Tells images apart, so that none is continued with another's bytes: FNV-1a over where it lies and what it is.
     pub(super) fn identity(&self) -> u32 {
         let mut hash = 0x811C_9DC5u32;
-        let mut take = |bytes: &[u8]| {
-            for byte in bytes {
-                hash = (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
-            }
-        };
-        take(self.texts.get(VERSION.start..).unwrap_or_default());
-        take(&self.sha256);
-        take(&[u8::from(self.plain)]);
-        take(&self.number(Number::Port).to_le_bytes());
-        take(&self.number(Number::Size).to_le_bytes());
+        let mut take = |word: u32| hash = (hash ^ word).wrapping_mul(0x0100_0193);
+        for byte in self.part(VERSION.range().start..) {
+            take(u32::from(*byte));
+        }
+        take(self.number(Number::Port));
+        take(self.number(Number::Size));
+        take(u32::from(self.plain));
         hash
     }
 }
 
-/// Bytes of [`Job::name`].
-pub(super) const NAME_MAX: usize = VERSION.end;
+/// Bytes that a source needs.
+pub(super) const SOURCE_MAX: usize = SHA256.end() - HOST.range().start;
 
-const FRAGMENT_MIN: u32 = 128;
+/// Bytes of [`Job::name`].
+pub(super) const NAME_MAX: usize = VERSION.end();
+
+const FRAGMENT_MIN: u8 = 128;
 
 /// Into its place, of which the last byte stays 0.
 fn text<'b>(raw: &[u8], field: Field, room: &'b mut [u8]) -> Result<&'b [u8], Fault> {
@@ -341,16 +380,6 @@ fn number(raw: &[u8]) -> Result<u32, Fault> {
     }
     let number = json::number(raw).ok_or(Fault::Value)?;
     u32::try_from(number).map_err(|_| Fault::Value)
-}
-
-fn sha256(digits: &[u8]) -> Option<[u8; 32]> {
-    let mut hash = [0; 32];
-    let mut digits = digits.iter().map(|digit| char::from(*digit).to_digit(16));
-    for byte in &mut hash {
-        let (high, low) = (digits.next()??, digits.next()??);
-        *byte = (high * 16 + low) as u8;
-    }
-    digits.next().is_none().then_some(hash)
 }
 
 /// The modem's own above.

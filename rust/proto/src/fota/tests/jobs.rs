@@ -122,12 +122,16 @@ fn without_a_record_the_twin_is_the_memory() {
 
 #[test]
 fn a_record_that_is_none_of_ours_is_no_record() {
+    let mut unknown_progress = [0; RECORD_MAX];
+    unknown_progress[0] = 2;
+    unknown_progress[1] = 9;
     for record in [
         &b"x"[..],
         &[2, 9, 0, 0, 0],
         &[2, 4, 0, 0, 0, 200],
         &[0; 180],
-        &[2; RECORD_MAX],
+        &[9; RECORD_MAX],
+        &unknown_progress,
         &[0xFF; RECORD_MAX],
     ] {
         let mut bench = Bench::boot("1.0.0", true, record, |_| {});

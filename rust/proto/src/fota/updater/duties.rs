@@ -1,15 +1,17 @@
 //! What the driver must do now, and what becomes of it.
 
-use super::{AGAIN, Duty, GRACE, Last, Report, STALL, State, Then, Timer, Updater};
+use super::{AGAIN, Duty, GRACE, Last, STALL, State, Then, Timer, Updater};
 use crate::fota::record::{Progress, Record};
-use crate::fota::wish::{HOST_MAX, Number, PATH_MAX};
-use crate::fota::{Command, Event, Reason, Source};
+use crate::fota::wish::SOURCE_MAX;
+use crate::fota::{Command, Event, Reason};
 use crate::id::Errno;
 use crate::time::Instant;
 
 impl Updater {
     /// What is to be done now; to be followed by [`complete`](Self::complete), one at a time. `buffer` needs
     /// [`COMMAND_MAX`] bytes.
+    // In the frame of the driver's loop it would take 400 bytes more.
+    #[inline(never)]
     pub fn poll_command<'b>(&mut self, buffer: &'b mut [u8]) -> Option<Command<'b>> {
         if self.in_hand.is_some() {
             return None;
@@ -17,7 +19,7 @@ impl Updater {
         let duty = self.duty()?;
         let command = match duty {
             Duty::Store => Command::Store(self.record().write(buffer)?),
-            Duty::Start => Command::Start(self.source(buffer)?),
+            Duty::Start => Command::Start(self.job.source(buffer)?),
             Duty::Cancel => Command::Cancel,
             Duty::Apply => Command::Apply,
             Duty::Confirm => Command::Confirm,
@@ -27,7 +29,7 @@ impl Updater {
                 let report = self.write_report(buffer)?;
                 self.reported_percent = self.percent();
                 // What changes from now on is due again.
-                self.report = Report::Told;
+                self.is_due = false;
                 Command::Report(report)
             }
         };
@@ -40,14 +42,14 @@ impl Updater {
         // What is being stopped says soon what it is then.
         let is_leaving = self.state.is_leaving() && self.then == Then::Idle;
         let may_report =
-            self.report == Report::Due && !self.is_waiting(Timer::Report) && !is_leaving;
+            self.is_due && !self.is_sent && !self.is_waiting(Timer::Report) && !is_leaving;
         let is_applying = matches!(self.state, State::Applying | State::Stored);
         // A back end waits for the word `applying`; then the record is stored, and then it is done.
         if is_applying && may_report {
             return Some(Duty::Report);
         }
         // An older report is on its way, and its answer lets the next one go.
-        if is_applying && self.is_waiting(Timer::State) && self.report == Report::Behind {
+        if is_applying && self.is_waiting(Timer::State) && self.is_due && self.is_sent {
             return None;
         }
         match self.state {
@@ -148,23 +150,7 @@ impl Updater {
             from: &self.from,
         }
     }
-
-    fn source<'b>(&self, buffer: &'b mut [u8]) -> Option<Source<'b>> {
-        let (host, path) = self.job.location(buffer)?;
-        Some(Source {
-            host,
-            path,
-            tls: !self.job.plain,
-            port: self.job.number(Number::Port) as u16,
-            sec_tags: self.job.sec_tags,
-            sec_tag_count: self.job.sec_tag_count,
-            fragment: self.job.number(Number::Fragment) as u16,
-            size: self.job.number(Number::Size),
-            sha256: self.job.sha256(),
-            identity: self.job.identity(),
-        })
-    }
 }
 
 /// Bytes that [`Updater::poll_command`] needs.
-pub const COMMAND_MAX: usize = HOST_MAX + PATH_MAX + 2;
+pub const COMMAND_MAX: usize = SOURCE_MAX;

@@ -1,6 +1,6 @@
 //! What the world did.
 
-use super::{AGAIN, Duty, GRACE, Report, STALL, State, Then, Timer, Updater};
+use super::{AGAIN, Duty, GRACE, STALL, State, Then, Timer, Updater};
 use crate::fota::{Event, NAME, Reason};
 use crate::id::RequestId;
 use crate::time::Instant;
@@ -99,50 +99,34 @@ impl Updater {
         request: RequestId,
         result: Result<(), twin::Failure>,
     ) -> bool {
-        if !matches!(self.report, Report::Sent | Report::Behind) || self.request != request {
+        if !self.is_sent || self.request != request {
             return false;
         }
         self.now = now;
-        let retry = match result {
-            Ok(()) => false,
-            // What the hub refuses for what it is will not get better.
-            Err(twin::Failure::Status(400..=499)) => {
-                log::warn!("the hub refuses the report of the firmware's state");
-                false
-            }
-            Err(_) => {
-                self.wait(Timer::Report, AGAIN);
-                true
-            }
-        };
-        self.report = if retry || self.report == Report::Behind {
-            Report::Due
-        } else {
-            if self.state == State::Applied && self.policy.reboot {
-                self.state = State::Rebooting;
-            }
-            Report::Told
-        };
+        self.is_sent = false;
+        // What the hub refuses for what it is will not get better.
+        if result.is_err() && !matches!(result, Err(twin::Failure::Status(400..=499))) {
+            self.is_due = true;
+            self.wait(Timer::Report, AGAIN);
+        }
+        if !self.is_due && self.state == State::Applied && self.policy.reboot {
+            self.state = State::Rebooting;
+        }
         true
     }
 
     /// The number under which the last [`Command::Report`](crate::fota::Command::Report) was accepted.
     pub fn accepted(&mut self, request: RequestId) {
-        self.report = if self.report == Report::Due {
-            Report::Behind
-        } else {
-            Report::Sent
-        };
+        self.is_sent = true;
         self.request = request;
     }
 
     /// Fact: it is now so late.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.now = now;
-        let [state, call, report] = &mut self.timers;
-        call.take_if(|at| now >= *at);
-        report.take_if(|at| now >= *at);
-        if state.take_if(|at| now >= *at).is_none() {
+        self.take_timer(Timer::Call);
+        self.take_timer(Timer::Report);
+        if !self.take_timer(Timer::State) {
             return;
         }
         match self.state {
@@ -151,7 +135,7 @@ impl Updater {
             State::Stopped => self.state = State::Stopping,
             State::Applied => self.state = State::Rebooting,
             State::Trial | State::Reached => {
-                log::error!("the new image has not reached the hub: restarting into the old one");
+                Reason::ROLLED_BACK.log("restarting into the old one");
                 self.state = State::Rebooting;
             }
             _ => {}

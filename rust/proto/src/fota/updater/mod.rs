@@ -84,17 +84,6 @@ pub(super) enum Duty {
     RequestTwin,
 }
 
-/// The progress of a report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Report {
-    Told,
-    Due,
-    /// Accepted; its answer is awaited.
-    Sent,
-    /// And something has changed since.
-    Behind,
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Timer {
     /// Of the state's end or of its next step.
@@ -114,36 +103,41 @@ const AGAIN: u32 = 10;
 /// So often an image is marked for the boot loader and does not run.
 const APPLY_MAX: u8 = 3;
 
-/// The state of firmware updates: see the [module docs](crate::fota).
+/// The state of firmware updates: see the [module docs](crate::fota). In C's order: what each step looks at comes first,
+/// where the instructions that reach it are short.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Updater {
+    pub(super) state: State,
+    pub(super) then: Then,
+    pub(super) in_hand: Option<Duty>,
+    /// Something is to be reported.
+    is_due: bool,
+    /// A report is on its way: its answer is awaited.
+    is_sent: bool,
+    unsaved: bool,
+    pub(super) look_again: bool,
+    /// Nothing was stored: what the twin reports is the memory.
+    pub(super) forgetful: bool,
+    attempts: u8,
+    /// Times that this image was marked for the boot loader.
+    pub(super) applied: u8,
+    reported_percent: u8,
+    /// How the last job has ended, or how this one is to end once it is stopped.
+    pub(super) last: Last,
     pub(super) policy: Policy,
+    pub(super) offset: u32,
+    pub(super) size: u32,
+    request: RequestId,
+    /// As the call says that is under way.
+    now: Instant,
+    timers: [Option<Instant>; 3],
+    events: Deque<Event, 8>,
     /// What runs.
     pub(super) version: Version,
     /// What ran before the image on trial.
     from: Version,
-    pub(super) state: State,
-    pub(super) then: Then,
-    /// How the last job has ended, or how this one is to end once it is stopped.
-    pub(super) last: Last,
     pub(super) job: Job,
-    pub(super) offset: u32,
-    pub(super) size: u32,
-    attempts: u8,
-    /// Times that this image was marked for the boot loader.
-    pub(super) applied: u8,
-    unsaved: bool,
-    /// As the call says that is under way.
-    now: Instant,
-    timers: [Option<Instant>; 3],
-    report: Report,
-    request: RequestId,
-    reported_percent: u8,
-    pub(super) look_again: bool,
-    /// Nothing was stored: what the twin reports is the memory.
-    pub(super) forgetful: bool,
-    pub(super) in_hand: Option<Duty>,
-    events: Deque<Event, 8>,
 }
 
 impl Updater {
@@ -161,7 +155,7 @@ impl Updater {
         state: State::Idle,
         then: Then::Idle,
         last: Last::NOTHING,
-        job: Job::NONE,
+        job: Job::new(),
         offset: 0,
         size: 0,
         attempts: 0,
@@ -169,7 +163,8 @@ impl Updater {
         unsaved: false,
         now: Instant::from_millis(0),
         timers: [None; 3],
-        report: Report::Told,
+        is_due: false,
+        is_sent: false,
         request: RequestId::new(0),
         reported_percent: 0,
         look_again: false,
@@ -207,6 +202,7 @@ impl Updater {
             Progress::Applying | Progress::Applied if is_old => {
                 self.last = Last::ROLLED_BACK;
                 self.unsaved = true;
+                Reason::ROLLED_BACK.log("the old one runs");
                 self.tell(Event::RolledBack);
             }
             Progress::Applying | Progress::Applied if config.confirmed => self.end(Last::CURRENT),
@@ -222,7 +218,20 @@ impl Updater {
 
     /// When [`handle_timeout`](Self::handle_timeout) is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.timers.into_iter().flatten().min()
+        let mut first = None;
+        for at in self.timers.into_iter().flatten() {
+            if first.is_none_or(|first| at < first) {
+                first = Some(at);
+            }
+        }
+        first
+    }
+
+    /// Whether it was due, and is over.
+    pub(super) fn take_timer(&mut self, timer: Timer) -> bool {
+        let now = self.now;
+        let place = &mut self.timers[timer as usize];
+        place.take_if(|at| now >= *at).is_some()
     }
 
     /// What the application is to be told.
@@ -242,11 +251,13 @@ impl Updater {
     }
 
     /// Into another state, which has no timer yet.
+    #[inline(never)]
     pub(super) fn enter(&mut self, state: State) {
         self.state = state;
         self.timers[Timer::State as usize] = None;
     }
 
+    #[inline(never)]
     pub(super) fn replace(&mut self, job: Job) {
         self.job = job;
         self.offset = 0;
@@ -258,7 +269,7 @@ impl Updater {
 
     /// Begins the job, unless it runs already.
     pub(super) fn start(&mut self) {
-        if self.job.version() == super::text(&self.version) {
+        if self.runs(&self.job) {
             self.end(Last::CURRENT);
             return;
         }
@@ -300,13 +311,19 @@ impl Updater {
         }
         let doublings = (self.attempts - 1).min(6);
         let seconds = self.policy.retry_s.saturating_mul(1 << doublings);
-        log::warn!("firmware: {reason}; tried again");
+        reason.log("tried again");
         self.enter(State::Waiting);
         self.wait(Timer::State, seconds);
     }
 
     fn fail(&mut self, reason: Reason) {
         self.end(Last::failed(reason));
+        self.tell_failed(reason);
+    }
+
+    #[inline(never)]
+    pub(super) fn tell_failed(&mut self, reason: Reason) {
+        reason.log("what runs is untouched");
         self.tell(Event::Failed(reason));
     }
 
@@ -318,22 +335,16 @@ impl Updater {
     }
 
     pub(super) fn report_due(&mut self) {
-        self.report = match self.report {
-            Report::Told | Report::Due => Report::Due,
-            Report::Sent | Report::Behind => Report::Behind,
-        };
+        self.is_due = true;
     }
 
     pub(super) fn tell(&mut self, event: Event) {
-        if let (Event::Progress { .. }, Some(last @ Event::Progress { .. })) =
-            (event, self.events.back_mut())
-        {
-            *last = event;
-        } else if self.events.push_back(event).is_err() {
-            log::error!("an event is lost: events are to be drained after every call");
+        if self.events.push_back(event).is_err() {
+            crate::event::lost();
         }
     }
 
+    #[inline(never)]
     pub(super) fn percent(&self) -> u8 {
         (self.offset / (self.size / 100).max(1)).min(100) as u8
     }
