@@ -14,39 +14,18 @@
 LOG_MODULE_REGISTER(iothub_button, LOG_LEVEL_INF);
 
 #define HOLD K_SECONDS(5)
+#define STACK_SIZE 2048
 
 static const struct gpio_dt_spec button = GPIO_DT_SPEC_GET(DT_ALIAS(sw0), gpios);
 static struct gpio_callback callback;
-
-static void held(struct k_work *work)
-{
-	int err;
-
-	ARG_UNUSED(work);
-	if (gpio_pin_get_dt(&button) != 1) {
-		return;
-	}
-	err = iothub_forget_settings();
-	if (err != 0) {
-		LOG_ERR("the settings cannot be deleted: %d", err);
-		return;
-	}
-	LOG_WRN("the button was held: the settings are deleted, restarting");
-	iothub_platform_reboot();
-}
-
-static K_WORK_DELAYABLE_DEFINE(hold, held);
+static K_SEM_DEFINE(changes, 0, 1);
 
 static void changed(const struct device *port, struct gpio_callback *of, gpio_port_pins_t pins)
 {
 	ARG_UNUSED(port);
 	ARG_UNUSED(of);
 	ARG_UNUSED(pins);
-	if (gpio_pin_get_dt(&button) == 1) {
-		(void)k_work_reschedule(&hold, HOLD);
-	} else {
-		(void)k_work_cancel_delayable(&hold);
-	}
+	k_sem_give(&changes);
 }
 
 static int watch(void)
@@ -70,3 +49,35 @@ static int watch(void)
 }
 
 SYS_INIT(watch, APPLICATION, CONFIG_APPLICATION_INIT_PRIORITY);
+
+static void wait_until_held(void)
+{
+	k_timeout_t timeout = K_FOREVER;
+
+	while (k_sem_take(&changes, timeout) == 0) {
+		timeout = gpio_pin_get_dt(&button) == 1 ? HOLD : K_FOREVER;
+	}
+}
+
+/* Deleting writes to flash and may wait for others who do: a thread of its own, which needs neither client nor hub. */
+static void run(void *unused1, void *unused2, void *unused3)
+{
+	ARG_UNUSED(unused1);
+	ARG_UNUSED(unused2);
+	ARG_UNUSED(unused3);
+	for (;;) {
+		wait_until_held();
+
+		int err = iothub_forget_settings();
+
+		if (err != 0) {
+			LOG_ERR("the settings cannot be deleted: %d", err);
+			continue;
+		}
+		LOG_WRN("the button was held: the settings are deleted, restarting");
+		iothub_platform_reboot();
+	}
+}
+
+K_THREAD_DEFINE(iothub_button, STACK_SIZE, run, NULL, NULL, NULL,
+		K_PRIO_PREEMPT(CONFIG_IOTHUB_THREAD_PRIORITY), 0, 0);

@@ -14,6 +14,8 @@
 
 #include <iothub_platform.h>
 
+#include "nat64.h"
+
 #define LEAVE_MS 2000
 #define LOOK_AGAIN K_MSEC(10)
 
@@ -97,6 +99,12 @@ int __wrap_mqtt_connect(struct mqtt_client *of)
 	(void)is_idle();
 	client = of;
 	remember_peer(of->broker);
+#if defined(CONFIG_IOTHUB_NAT64_DISCOVERY)
+	/* The answer comes while the handshake goes on, before the log says where the connection went. */
+	if (peer_length == 16) {
+		iothub_nat64_ask();
+	}
+#endif
 	k_sem_reset(&loop_left);
 
 	int err = __real_mqtt_connect(of);

@@ -198,9 +198,11 @@ fn check_buffers(options: &Options, dps: bool) {
         )
     };
     let client_type = format!("iothub%2F{}", variable("CARGO_PKG_VERSION")).len();
-    let model = match length("IOTHUB_MODEL_ID") {
-        0 => 0,
-        length => "&model-id=".len() + length,
+    let model = match options.get("IOTHUB_MODEL_ID") {
+        Some(Value::Text(model)) if !model.is_empty() => {
+            "&model-id=".len() + percent_encoded(model)
+        }
+        _ => 0,
     };
     let user_name =
         hub + device + "//?api-version=2021-04-12&DeviceClientType=".len() + client_type + model;
@@ -215,12 +217,26 @@ fn check_buffers(options: &Options, dps: bool) {
              telemetry need here"
         );
     }
+    // The words of a CONNECT lie there one behind the other, the host name with its 0, for which any room is kept.
+    let words = device + user_name + 128 + 1;
+    let transmit = size("IOTHUB_MESSAGE_SIZE");
+    if transmit < words {
+        panic!("CONFIG_IOTHUB_MESSAGE_SIZE={transmit} is below {words}, which CONNECT needs here");
+    }
     let payload = size("MQTT_HELPER_PAYLOAD_BUFFER_LEN");
     if payload < PAYLOAD {
         panic!(
             "CONFIG_MQTT_HELPER_PAYLOAD_BUFFER_LEN={payload} is below {PAYLOAD}: the smallest twin and DPS's answer do not fit"
         );
     }
+}
+
+/// Bytes of a text as the user name has it: all but RFC 3986's unreserved characters become three.
+fn percent_encoded(text: &str) -> usize {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    text.bytes()
+        .map(|byte| if is_plain(byte) { 1 } else { 3 })
+        .sum()
 }
 
 /// A SUBSCRIBE with the four filters of the hub.

@@ -62,7 +62,11 @@ unsafe extern "C" fn iothub_shell_status(text: *mut c_char, length: usize) {
 }
 
 fn write_status(text: &mut Text<'_>, status: &iothub::Status) -> fmt::Result {
-    write!(text, "{:?}, {} failed connects in a row", status.phase, status.attempts)?;
+    write!(
+        text,
+        "{:?}, {} failed connects in a row",
+        status.phase, status.attempts
+    )?;
     if let Some(cause) = &status.last_disconnect {
         write!(text, "\nlast disconnected: {cause}")?;
     }
@@ -142,6 +146,10 @@ impl Write for Text<'_> {
             target.copy_from_slice(source);
             self.used += cut;
         }
-        if cut == text.len() { Ok(()) } else { Err(fmt::Error) }
+        if cut == text.len() {
+            Ok(())
+        } else {
+            Err(fmt::Error)
+        }
     }
 }

@@ -26,7 +26,7 @@ static CALLBACKS: mqtt::Callbacks = mqtt::Callbacks {
         })
     },
     on_pingresp: || inbox::push(Fact::Pingresp),
-    on_oversize: |discarded| inbox::push(Fact::Oversize { discarded }),
+    on_oversize: || inbox::push(Fact::Oversize),
 };
 
 /// Starts the modem library, unless that is the application's business, and registers what C is to call. PDN events

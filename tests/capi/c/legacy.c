@@ -10,12 +10,14 @@
 #include <net/azure_iot_hub.h>
 
 #include "network.h"
+#include "slot.h"
 
 void c_legacy_session(void);
 void c_legacy_bad_input(void);
 void c_legacy_dps(void);
 void c_legacy_dps_refused(void);
 void c_legacy_fota_refused(void);
+void c_legacy_fota(void);
 
 #define printk printf
 #define ROOM 256
@@ -329,4 +331,45 @@ void c_legacy_fota_refused(void)
 	expect(AZURE_IOT_HUB_EVT_FOTA_START);
 	expect(AZURE_IOT_HUB_EVT_FOTA_ERROR);
 	leaves();
+}
+
+static void fota_handler(struct azure_iot_hub_evt *evt)
+{
+	switch (evt->type) {
+	case AZURE_IOT_HUB_EVT_READY:
+	case AZURE_IOT_HUB_EVT_FOTA_START:
+	case AZURE_IOT_HUB_EVT_FOTA_DONE:
+	case AZURE_IOT_HUB_EVT_FOTA_ERASE_DONE:
+	case AZURE_IOT_HUB_EVT_FOTA_ERROR:
+		event_handler(evt);
+		break;
+	case AZURE_IOT_HUB_EVT_FOTA_ERASE_PENDING:
+		event_handler(evt);
+		slot_may_be_erased();
+		break;
+	default:
+		break;
+	}
+}
+
+/* As c_fota() of the newer form. */
+void c_legacy_fota(void)
+{
+	slot_is_used();
+	network_attach();
+	CHECK_INT(azure_iot_hub_init(NULL, fota_handler), 0);
+	CHECK_INT(azure_iot_hub_connect(), 0);
+	expect(AZURE_IOT_HUB_EVT_READY);
+	/* No host. */
+	expect(AZURE_IOT_HUB_EVT_FOTA_ERROR);
+	/* Another hash. */
+	expect(AZURE_IOT_HUB_EVT_FOTA_START);
+	expect(AZURE_IOT_HUB_EVT_FOTA_ERASE_PENDING);
+	expect(AZURE_IOT_HUB_EVT_FOTA_ERASE_DONE);
+	expect(AZURE_IOT_HUB_EVT_FOTA_ERROR);
+	expect(AZURE_IOT_HUB_EVT_FOTA_START);
+	expect(AZURE_IOT_HUB_EVT_FOTA_ERASE_PENDING);
+	expect(AZURE_IOT_HUB_EVT_FOTA_ERASE_DONE);
+	expect(AZURE_IOT_HUB_EVT_FOTA_DONE);
+	CHECK_INT(azure_iot_hub_disconnect(), 0);
 }

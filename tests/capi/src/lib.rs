@@ -95,6 +95,8 @@ programs! {
     legacy_dps_refused = c_legacy_dps_refused;
     /// As `fota_refused`, of the older form.
     legacy_fota_refused = c_legacy_fota_refused;
+    /// As `fota`, of the older form.
+    legacy_fota = c_legacy_fota;
     /// An application in the manner of Nordic's sample.
     sample = c_sample;
     /// The events of firmware updates.

@@ -331,20 +331,11 @@ fn assign((mut session, rid): (Session, String)) {
         br#"{"operationId":"4.d0","status":"assigning"}"#,
         None,
     );
-    let sent = session.next();
-    let Sent::Publish {
-        topic,
-        message_id: Some(message_id),
-        ..
-    } = &sent
-    else {
-        panic!("{sent:?}");
-    };
-    session.puback(*message_id);
-    let rid = topic
-        .strip_prefix("$dps/registrations/GET/iotdps-get-operationstatus/?$rid=")
-        .and_then(|rest| rest.strip_suffix("&operationId=4.d0"))
-        .expect(topic);
+    let asked = asked(
+        &mut session,
+        "$dps/registrations/GET/iotdps-get-operationstatus/?$rid=",
+    );
+    let rid = asked.strip_suffix("&operationId=4.d0").expect(&asked);
     session.publish(
         &format!("$dps/registrations/res/200/?$rid={rid}"),
         format!(
@@ -373,6 +364,15 @@ fn registering(hub: &Hub) -> (Session, String) {
         panic!("{subscribe:?}");
     };
     session.suback(message_id, &[1]);
+    let rid = asked(
+        &mut session,
+        "$dps/registrations/PUT/iotdps-register/?$rid=",
+    );
+    (session, rid)
+}
+
+/// What stands behind the beginning of the topic that the device publishes on; it is acknowledged.
+fn asked(session: &mut Session, beginning: &str) -> String {
     let sent = session.next();
     let Sent::Publish {
         topic,
@@ -383,10 +383,7 @@ fn registering(hub: &Hub) -> (Session, String) {
         panic!("{sent:?}");
     };
     session.puback(*message_id);
-    let rid = topic
-        .strip_prefix("$dps/registrations/PUT/iotdps-register/?$rid=")
-        .expect(topic);
-    (session, rid.to_owned())
+    topic.strip_prefix(beginning).expect(topic).to_owned()
 }
 
 /// Defect 6: one is connected at another address than the host name's, which then stands in user name and TLS. The

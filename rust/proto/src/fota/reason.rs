@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::wish::{Fault, Field};
-use crate::writer::{Full, Writer};
+use crate::writer::Writer;
 
 /// Why an update came to nothing; what `reason` in the reported properties says. One number, as it is stored: an HTTP
 /// status, one of these constants, or a field of the desired object with what is wrong with it.
@@ -80,16 +80,16 @@ impl Reason {
         log::warn!("firmware: {self}; {}", Then(then));
     }
 
-    pub(super) fn write(self, writer: &mut Writer<'_>) -> Result<(), Full> {
+    pub(super) fn write(self, writer: &mut Writer<'_>) {
         let number = usize::from(self.0);
         if self.is_wish() {
             let name = super::wish::name(number >> 4 & 15);
-            writer.texts(&[name, " ", text(&FAULTS, number & 15)])
+            writer.texts(&[name, " ", text(&FAULTS, number & 15)]);
         } else if self.0 < 100 {
-            writer.text(text(&TEXTS, number))
+            writer.text(text(&TEXTS, number));
         } else {
-            writer.text("the server answers ")?;
-            writer.number(self.0.into())
+            writer.text("the server answers ");
+            writer.number(self.0.into());
         }
     }
 }
@@ -130,8 +130,8 @@ impl fmt::Display for Reason {
         let mut buffer = [0; 64];
         let mut writer = Writer::new(&mut buffer);
         // None is longer.
-        let _ = self.write(&mut writer);
-        f.write_str(writer.into_str())
+        self.write(&mut writer);
+        f.write_str(writer.into_str().unwrap_or_default())
     }
 }
 

@@ -5,7 +5,7 @@ use super::updater::{COMMAND_MAX, State, Updater};
 use super::wish::{JOB_ID_MAX, VERSION_MAX};
 use crate::json;
 use crate::twin::View;
-use crate::writer::{Full, Writer};
+use crate::writer::Writer;
 
 /// A report fits a command's buffer: texts without control characters are escaped to twice their length at most.
 const _: () = assert!(320 + 2 * (2 * VERSION_MAX + JOB_ID_MAX) <= COMMAND_MAX);
@@ -38,34 +38,33 @@ impl Updater {
     /// As a merge patch: what does not apply is null, so that no word of an earlier job stays.
     pub(super) fn write_report<'b>(&self, buffer: &'b mut [u8]) -> Option<&'b [u8]> {
         let mut writer = Writer::new(buffer);
-        self.write(&mut writer).ok()?;
-        let (buffer, len) = writer.finish();
-        buffer.get(..len)
+        self.write(&mut writer);
+        writer.finish().ok().map(|report| &*report)
     }
 
-    fn write(&self, writer: &mut Writer<'_>) -> Result<(), Full> {
+    fn write(&self, writer: &mut Writer<'_>) {
         let mut before = r#"{"firmware":{""#;
         for (name, text) in self.texts() {
-            writer.texts(&[before, name, r#"":"#])?;
+            writer.texts(&[before, name, r#"":"#]);
             before = r#",""#;
             if text.is_empty() {
-                writer.text("null")?;
+                writer.text("null");
             } else {
-                writer.json_text(text)?;
+                writer.json_text(text);
             }
         }
-        writer.text(r#","progress":"#)?;
+        writer.text(r#","progress":"#);
         if self.state.is_transfer() && !self.state.is_leaving() {
-            writer.number(self.percent().into())?;
+            writer.number(self.percent().into());
         } else {
-            writer.text("null")?;
+            writer.text("null");
         }
-        writer.text(r#","reason":"#)?;
+        writer.text(r#","reason":"#);
         match self.last.reason() {
             Some(reason) if self.state == State::Idle => {
-                writer.text("\"")?;
-                reason.write(writer)?;
-                writer.text("\"}}")
+                writer.text("\"");
+                reason.write(writer);
+                writer.text("\"}}");
             }
             _ => writer.text("null}}"),
         }

@@ -10,6 +10,8 @@ struct fakes {
 	bool has_shutdown;
 	bool leaves_without_abort;
 	bool deaf;
+	/* Of the hub's address; 0: IPv4. */
+	sa_family_t family;
 	int connect_result;
 	int shutdowns;
 	int aborts;

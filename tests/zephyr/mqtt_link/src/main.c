@@ -15,6 +15,7 @@ extern struct k_sem fake_closed;
 static K_SEM_DEFINE(connection, 0, 1);
 static atomic_t in_loop;
 static struct sockaddr_in broker = {.sin_family = AF_INET, .sin_addr = {{{192, 0, 2, 1}}}};
+static struct sockaddr_in6 broker_v6 = {.sin6_family = AF_INET6};
 
 static void helper(void *unused1, void *unused2, void *unused3)
 {
@@ -39,7 +40,7 @@ int fake_helper_connect(void)
 {
 	int err;
 
-	fake_client.broker = &broker;
+	fake_client.broker = fakes.family == AF_INET6 ? (struct sockaddr *)&broker_v6 : (struct sockaddr *)&broker;
 	err = mqtt_connect(&fake_client);
 	if (err == 0) {
 		k_sem_give(&connection);
@@ -53,6 +54,16 @@ int fake_helper_connect(void)
 void fake_peer_closes(void)
 {
 	k_sem_give(&fake_closed);
+}
+
+static void wait_until_idle(void)
+{
+	const int64_t deadline = k_uptime_get() + 60000;
+
+	while (mqtt_helper_thread->base.pended_on != &connection.wait_q) {
+		zassert_true(k_uptime_get() < deadline, "the helper's thread does not wait for the next connection");
+		k_msleep(1);
+	}
 }
 
 void fakes_reset(void)
@@ -96,7 +107,7 @@ ZTEST(mqtt_link, test_after_the_peer_has_closed_abort_does_nothing)
 {
 	zassert_ok(fake_helper_connect());
 	fake_peer_closes();
-	k_msleep(10);
+	wait_until_idle();
 	zassert_ok(iothub_platform_mqtt_abort());
 	zassert_equal(fakes.shutdowns, 0);
 }
@@ -106,7 +117,7 @@ ZTEST(mqtt_link, test_a_helper_that_left_without_abort_is_idle_too)
 	fakes.leaves_without_abort = true;
 	zassert_ok(fake_helper_connect());
 	fake_peer_closes();
-	k_msleep(10);
+	wait_until_idle();
 	zassert_ok(iothub_platform_mqtt_abort());
 	zassert_equal(fakes.shutdowns, 0);
 }
@@ -126,7 +137,7 @@ ZTEST(mqtt_link, test_a_helper_that_never_leaves_is_said_to_be_busy)
 	zassert_ok(fake_helper_connect());
 	zassert_equal(iothub_platform_mqtt_abort(), -ETIMEDOUT);
 	fake_peer_closes();
-	k_msleep(10);
+	wait_until_idle();
 	zassert_ok(iothub_platform_mqtt_abort());
 }
 

@@ -40,6 +40,10 @@ typedef void (*k_thread_entry_t)(void *first, void *second, void *third);
 
 k_tid_t k_thread_create(struct k_thread *thread, k_thread_stack_t *stack, size_t size, k_thread_entry_t entry,
 			void *first, void *second, void *third, int priority, uint32_t options, k_timeout_t delay);
+#define K_THREAD_DEFINE(name, size, entry, first, second, third, priority, options, delay_ms) \
+	static const k_thread_entry_t name##_entry __attribute__((used)) = (entry); \
+	static k_thread_stack_t name##_stack[size] __attribute__((used)); \
+	_Static_assert((priority) + (options) + (delay_ms) >= 0, #name)
 int k_thread_name_set(k_tid_t thread, const char *name);
 k_tid_t k_current_get(void);
 

@@ -41,7 +41,12 @@ struct zsock_addrinfo {
 	struct zsock_addrinfo *ai_next;
 	int ai_family;
 	int ai_socktype;
+	struct sockaddr *ai_addr;
 };
+
+int zsock_getaddrinfo(const char *host, const char *service, const struct zsock_addrinfo *hints,
+		      struct zsock_addrinfo **found);
+void zsock_freeaddrinfo(struct zsock_addrinfo *found);
 
 int zsock_shutdown(int socket, int how);
 int zsock_setsockopt(int socket, int level, int name, const void *value, socklen_t length);
