@@ -256,3 +256,71 @@ fn constants(options: &Options) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What `check` says to this .config.
+    fn refusal(dotconfig: &str) -> Option<String> {
+        let root = PathBuf::from(variable("CARGO_MANIFEST_DIR")).join("../..");
+        let mut options = Options::new();
+        for file in ["zephyr/Kconfig", "rust/ncs-sys/host-include/Kconfig.sdk"] {
+            options.extend(parse_kconfig(&root, file, &read(&root.join(file))));
+        }
+        apply_dotconfig(&mut options, dotconfig);
+        let refused = std::panic::catch_unwind(|| check(&options)).err()?;
+        let text = refused.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| refused.downcast_ref::<&str>().copied());
+        text.map(str::to_owned)
+    }
+
+    #[test]
+    fn what_cannot_work_is_named_with_the_number_that_would() {
+        let works =
+            "CONFIG_IOTHUB_HOSTNAME=\"hub.azure-devices.net\"\nCONFIG_IOTHUB_DEVICE_ID=\"dev1\"\n";
+        assert_eq!(refusal(works), None);
+        for (line, says) in [
+            (
+                "CONFIG_IOTHUB_HOSTNAME=\"\"",
+                "CONFIG_IOTHUB_HOSTNAME is empty",
+            ),
+            (
+                "CONFIG_MQTT_KEEPALIVE=1178",
+                "CONFIG_MQTT_KEEPALIVE=1178 is above 1177",
+            ),
+            (
+                "CONFIG_MQTT_HELPER_RX_TX_BUFFER_SIZE=128",
+                "CONFIG_MQTT_HELPER_RX_TX_BUFFER_SIZE=128 is below 130",
+            ),
+            (
+                "CONFIG_MQTT_HELPER_PAYLOAD_BUFFER_LEN=512",
+                "CONFIG_MQTT_HELPER_PAYLOAD_BUFFER_LEN=512 is below 1024",
+            ),
+            (
+                "CONFIG_IOTHUB_MESSAGE_SIZE=200",
+                "CONFIG_IOTHUB_MESSAGE_SIZE=200 is below 2",
+            ),
+        ] {
+            let refusal = refusal(&format!("{works}{line}\n")).unwrap_or_default();
+            assert!(refusal.starts_with(says), "{line}: {refusal}");
+        }
+        let c_api = "CONFIG_IOTHUB_C_API=y\nCONFIG_MQTT_KEEPALIVE=1767\n";
+        assert_eq!(refusal(c_api), None);
+        assert!(refusal("CONFIG_IOTHUB_C_API=y\nCONFIG_MQTT_KEEPALIVE=1768\n").is_some());
+    }
+
+    /// `:` and `;` become three bytes each.
+    #[test]
+    fn a_model_id_is_as_long_as_it_is_on_the_wire() {
+        let with = |model: &str, size: usize| {
+            refusal(&format!(
+                "CONFIG_IOTHUB_HOSTNAME=\"a-hub-with-a-long-name-in-it.azure-devices.net\"\nCONFIG_IOTHUB_DEVICE_ID=\"a-device-with-a-name\"\n\
+                 CONFIG_IOTHUB_MODEL_ID=\"{model}\"\nCONFIG_MQTT_HELPER_RX_TX_BUFFER_SIZE={size}\n"
+            ))
+        };
+        let plain = (130..400).find(|size| with("abcdef", *size).is_none());
+        let encoded = (130..400).find(|size| with("a:b:c;", *size).is_none());
+        assert_eq!(encoded, plain.map(|size| size + 6));
+    }
+}

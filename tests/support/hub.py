@@ -14,10 +14,12 @@ import ssl
 import struct
 import subprocess
 import threading
+import urllib.error
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CLONE_NEWNET = 0x40000000
+ALREADY_THERE = 409
 
 
 def own_network():
@@ -79,15 +81,20 @@ class Hub:
             return json.loads(text) if text else None
 
     def register(self, device):
-        """Makes the device known by the thumbprint of its certificate; the folder with its ca.pem, cert.pem and key.pem."""
+        """Makes the device known by the thumbprint of its certificate, which stays the same however often it is asked for;
+        the folder with its ca.pem, cert.pem and key.pem."""
         folder = self.data / "devices" / device
         self_signed(folder, device)
         (folder / "ca.pem").write_text((self.data / "server-ca.pem").read_text())
         der = ssl.PEM_cert_to_DER_cert((folder / "cert.pem").read_text())
-        self.rest("PUT", f"/devices/{device}?api-version=2021-04-12", {
-            "deviceId": device,
-            "authentication": {"type": "selfSigned",
-                               "x509Thumbprint": {"primaryThumbprint": hashlib.sha1(der).hexdigest().upper()}}})
+        try:
+            self.rest("PUT", f"/devices/{device}?api-version=2021-04-12", {
+                "deviceId": device,
+                "authentication": {"type": "selfSigned",
+                                   "x509Thumbprint": {"primaryThumbprint": hashlib.sha1(der).hexdigest().upper()}}})
+        except urllib.error.HTTPError as error:
+            if error.code != ALREADY_THERE:
+                raise
         return folder
 
     def telemetry(self, device):

@@ -53,13 +53,14 @@ pub(crate) fn event(event: &Event<'_>) {
             Decimal::from(topic.len() as u32)
         ),
         Event::Oversize { discarded, count } => log::error!(
-            "a message larger than the payload buffer of {} bytes {}",
+            "a message larger than the payload buffer of {} bytes {}{}",
             Decimal::from(kconfig::MQTT_HELPER_PAYLOAD_BUFFER_LEN as u32),
-            if discarded {
-                Oversize::Discarded
+            Plain(if discarded {
+                "was read away and acknowledged: it is lost"
             } else {
-                Oversize::InTheWay(count)
-            }
+                "is in the way: connecting anew"
+            }),
+            Code(count)
         ),
         _ => log::debug!("event"),
     }
@@ -154,58 +155,62 @@ fn disconnected(cause: Disconnect, retry_in: Option<Duration>) {
 /// Why a twin request came to nothing, and what to do.
 fn twin(what: &str, request: RequestId, reason: twin::Failure) {
     let (text, status) = match reason {
-        twin::Failure::Status(status) => (
-            match status {
-                400 => "malformed, or over a limit of the twin",
-                401 | 403 => "not allowed to this device",
-                404 => "the hub does not know this device",
-                412 => "the version is another one",
-                413 => "too large",
-                429 => "too many requests",
-                500.. => "trouble at the hub",
-                _ => "refused",
-            },
-            status,
-        ),
+        twin::Failure::Status(status) => {
+            let status = u32::from(status);
+            let other = if status < 500 {
+                "refused"
+            } else {
+                "trouble at the hub"
+            };
+            (meaning(TWIN, status, other), status)
+        }
         twin::Failure::Timeout => ("no answer in time", 0),
         twin::Failure::Malformed => ("the answer is not a twin", 0),
         twin::Failure::Disconnected => ("the connection ended before the answer", 0),
         _ => ("failed", 0),
     };
     let request = Decimal::from(request.as_u32());
-    log::warn!(
-        "{} {request}: {}{}",
-        Plain(what),
-        Plain(text),
-        Code(status.into())
-    );
+    log::warn!("{} {request}: {}{}", Plain(what), Plain(text), Code(status));
+}
+
+/// What the hub says to a twin request.
+const TWIN: &[(u32, &str)] = &[
+    (400, "malformed, or over a limit of the twin"),
+    (401, "not allowed to this device"),
+    (403, "not allowed to this device"),
+    (404, "the hub does not know this device"),
+    (412, "the version is another one"),
+    (413, "too large"),
+    (429, "too many requests"),
+];
+
+/// What DPS says: when it is asked too often, and its codes of an allocation that failed.
+const DPS: &[(u32, &str)] = &[
+    (429, "too many requests"),
+    (400_207, "the allocation webhook has failed"),
+    (400_208, "the enrolment has no hub to choose from"),
+    (400_209, "DPS may not write to the hub"),
+];
+
+fn meaning(of: &[(u32, &'static str)], number: u32, other: &'static str) -> &'static str {
+    let known = of.iter().find(|(known, _)| *known == number);
+    known.map_or(other, |(_, text)| text)
 }
 
 /// Why DPS did not assign, and what to do.
 fn not_provisioned(failure: dps::Failure) {
     let (text, status, code) = match failure {
-        dps::Failure::Refused { status, code } => (
-            match status {
-                429 => "too many requests",
-                500.. => "trouble at DPS",
-                _ => {
-                    "refused: is there an enrolment for this certificate (X.509 only, no symmetric keys), with its CN as the \
-                     registration id, and is the ID scope right?"
-                }
-            },
-            status,
-            code,
-        ),
-        dps::Failure::Failed { code } => (
-            match code {
-                400207 => "the allocation webhook has failed",
-                400208 => "the enrolment has no hub to choose from",
-                400209 => "DPS may not write to the hub",
-                _ => "the allocation has failed",
-            },
-            0,
-            code,
-        ),
+        dps::Failure::Refused { status, code } => {
+            let status = u32::from(status);
+            let other = if status < 500 {
+                "refused: is there an enrolment for this certificate (X.509 only, no symmetric keys), with its CN as the \
+                 registration id, and is the ID scope right?"
+            } else {
+                "trouble at DPS"
+            };
+            (meaning(DPS, status, other), status, code)
+        }
+        dps::Failure::Failed { code } => (meaning(DPS, code, "the allocation has failed"), 0, code),
         dps::Failure::Disabled => ("the enrolment is disabled", 0, 0),
         dps::Failure::ConnectionProfile => (
             "the assigned hub does not speak the classic protocol of IoT Hub",
@@ -216,7 +221,7 @@ fn not_provisioned(failure: dps::Failure) {
         dps::Failure::Timeout => ("no answer in time", 0, 0),
         _ => ("failed", 0, 0),
     };
-    log::error!("DPS: {}{}{}", Plain(text), Code(status.into()), Code(code));
+    log::error!("DPS: {}{}{}", Plain(text), Code(status), Code(code));
 }
 
 /// A number that there may be.
@@ -227,24 +232,6 @@ impl fmt::Display for Code {
         match self.0 {
             0 => Ok(()),
             code => write!(f, " ({})", Decimal::from(code)),
-        }
-    }
-}
-
-/// What became of a message that is too large.
-enum Oversize {
-    Discarded,
-    InTheWay(u32),
-}
-
-impl fmt::Display for Oversize {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Discarded => f.write_str("was read away and acknowledged: it is lost"),
-            Self::InTheWay(count) => {
-                let count = Decimal::from(*count);
-                write!(f, "is in the way, number {count} in a row: connecting anew")
-            }
         }
     }
 }

@@ -16,8 +16,12 @@ use support::{Case, DEADLINE, HOST, Next as _};
 
 /// Connects, grants everything, and answers the first request for the twin.
 fn ready(hub: &Hub) -> Session {
+    ready_as(hub, "device-1")
+}
+
+fn ready_as(hub: &Hub, device: &str) -> Session {
     let mut session = hub.accept();
-    connect(&mut session);
+    connect_as(&mut session, device);
     session.connack(0, true);
     subscribe(&mut session, &[0, 0, 0, 1]);
     answer_twin(&mut session);
@@ -25,6 +29,10 @@ fn ready(hub: &Hub) -> Session {
 }
 
 fn connect(session: &mut Session) {
+    connect_as(session, "device-1");
+}
+
+fn connect_as(session: &mut Session, device: &str) {
     let connect = session.next();
     let Sent::Connect {
         client_id,
@@ -34,9 +42,9 @@ fn connect(session: &mut Session) {
     else {
         panic!("{connect:?}");
     };
-    assert_eq!(client_id, "device-1");
+    assert_eq!(client_id, device);
     assert!(
-        user_name.starts_with(&format!("{HOST}/device-1/?api-version=")),
+        user_name.starts_with(&format!("{HOST}/{device}/?api-version=")),
         "{user_name}"
     );
 }
@@ -221,6 +229,27 @@ fn disconnect_while_connecting() {
         connect(&mut session);
         assert_eq!(session.next(), Sent::End);
         end(&mut ready(hub));
+    });
+}
+
+/// Defect 4 once more: no timer for CONNACK.
+#[test]
+fn silent_hub() {
+    Case::new("silent_hub").run(iothub_capi_tests::silent_hub, |hub| {
+        let mut session = hub.accept();
+        connect(&mut session);
+        assert_eq!(session.next(), Sent::End);
+    });
+}
+
+/// What was accepted for a device is not sent as another, and the application is told.
+#[test]
+fn other_device() {
+    Case::new("other_device").run(iothub_capi_tests::other_device, |hub| {
+        let mut session = ready(hub);
+        assert!(matches!(session.next(), Sent::Publish { qos: 1, .. }));
+        drop(session);
+        end(&mut ready_as(hub, "device-2"));
     });
 }
 
