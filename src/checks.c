@@ -67,6 +67,36 @@ BUILD_ASSERT(!IS_ENABLED(CONFIG_LTE_AUTO_INIT_AND_CONNECT),
 #endif
 #endif
 
+/* Older names of mqtt_helper's options. They are its defaults only where zephyr/Kconfig is read before the SDK's. -1: not said. */
+#if defined(CONFIG_AZURE_IOT_HUB_SEC_TAG) && CONFIG_AZURE_IOT_HUB_SEC_TAG != -1
+BUILD_ASSERT(CONFIG_AZURE_IOT_HUB_SEC_TAG == CONFIG_MQTT_HELPER_SEC_TAG,
+	     "CONFIG_AZURE_IOT_HUB_SEC_TAG is not CONFIG_MQTT_HELPER_SEC_TAG: only the second counts, give it the number.");
+#endif
+#if defined(CONFIG_AZURE_IOT_HUB_PORT) && CONFIG_AZURE_IOT_HUB_PORT != -1
+BUILD_ASSERT(CONFIG_AZURE_IOT_HUB_PORT == CONFIG_MQTT_HELPER_PORT,
+	     "CONFIG_AZURE_IOT_HUB_PORT is not CONFIG_MQTT_HELPER_PORT: only the second counts, give it the number.");
+#endif
+#if defined(CONFIG_AZURE_IOT_HUB_MQTT_RX_TX_BUFFER_LEN) && CONFIG_AZURE_IOT_HUB_MQTT_RX_TX_BUFFER_LEN != -1
+BUILD_ASSERT(CONFIG_AZURE_IOT_HUB_MQTT_RX_TX_BUFFER_LEN == CONFIG_MQTT_HELPER_RX_TX_BUFFER_SIZE,
+	     "CONFIG_AZURE_IOT_HUB_MQTT_RX_TX_BUFFER_LEN is not CONFIG_MQTT_HELPER_RX_TX_BUFFER_SIZE: only the second "
+	     "counts, give it the number.");
+#endif
+#if defined(CONFIG_AZURE_IOT_HUB_MQTT_PAYLOAD_BUFFER_LEN) && CONFIG_AZURE_IOT_HUB_MQTT_PAYLOAD_BUFFER_LEN != -1
+BUILD_ASSERT(CONFIG_AZURE_IOT_HUB_MQTT_PAYLOAD_BUFFER_LEN == CONFIG_MQTT_HELPER_PAYLOAD_BUFFER_LEN,
+	     "CONFIG_AZURE_IOT_HUB_MQTT_PAYLOAD_BUFFER_LEN is not CONFIG_MQTT_HELPER_PAYLOAD_BUFFER_LEN: only the second "
+	     "counts, give it the number.");
+#endif
+#if defined(CONFIG_AZURE_IOT_HUB_STACK_SIZE) && CONFIG_AZURE_IOT_HUB_STACK_SIZE != -1
+BUILD_ASSERT(CONFIG_AZURE_IOT_HUB_STACK_SIZE <= CONFIG_MQTT_HELPER_STACK_SIZE,
+	     "CONFIG_AZURE_IOT_HUB_STACK_SIZE is more than CONFIG_MQTT_HELPER_STACK_SIZE: only the second counts, give it "
+	     "the number.");
+#endif
+BUILD_ASSERT(!IS_ENABLED(CONFIG_AZURE_IOT_HUB_NATIVE_TLS) || IS_ENABLED(CONFIG_MQTT_HELPER_NATIVE_TLS),
+	     "CONFIG_AZURE_IOT_HUB_NATIVE_TLS is y and CONFIG_MQTT_HELPER_NATIVE_TLS is n: only the second counts.");
+BUILD_ASSERT(!IS_ENABLED(CONFIG_AZURE_IOT_HUB_STATIC_IPV4),
+	     "CONFIG_AZURE_IOT_HUB_STATIC_IPV4 is y: the hub's certificate, which is for its name, would be checked against "
+	     "the address; take the line out.");
+
 BUILD_ASSERT(!(IS_ENABLED(CONFIG_IOTHUB_C_API) && IS_ENABLED(CONFIG_AZURE_FOTA)),
 	     "CONFIG_AZURE_FOTA is y: iothub carries out the same firmware updates itself, see CONFIG_IOTHUB_FOTA; take the "
 	     "line out.");

@@ -46,7 +46,8 @@ mod generate {
         #define azure_iot_hub_input azure_iot_hub_legacy_input\n\
         #define azure_iot_hub_ping azure_iot_hub_legacy_ping\n\
         #define azure_iot_hub_method_respond azure_iot_hub_legacy_method_respond\n\
-        #define azure_iot_hub_keepalive_time_left azure_iot_hub_legacy_keepalive_time_left";
+        #define azure_iot_hub_keepalive_time_left azure_iot_hub_legacy_keepalive_time_left\n\
+        #define azure_iot_hub_dps_reset azure_iot_hub_legacy_dps_reset";
 
     /// `declared`: types that stand in another header.
     fn header(

@@ -198,9 +198,11 @@ fn check_buffers(options: &Options, dps: bool) {
         )
     };
     let client_type = format!("iothub%2F{}", variable("CARGO_PKG_VERSION")).len();
-    let model = match length("IOTHUB_MODEL_ID") {
-        0 => 0,
-        length => "&model-id=".len() + length,
+    let model = match options.get("IOTHUB_MODEL_ID") {
+        Some(Value::Text(model)) if !model.is_empty() => {
+            "&model-id=".len() + percent_encoded(model)
+        }
+        _ => 0,
     };
     let user_name =
         hub + device + "//?api-version=2021-04-12&DeviceClientType=".len() + client_type + model;
@@ -215,12 +217,26 @@ fn check_buffers(options: &Options, dps: bool) {
              telemetry need here"
         );
     }
+    // The words of a CONNECT lie there one behind the other, the host name with its 0, for which any room is kept.
+    let words = device + user_name + 128 + 1;
+    let transmit = size("IOTHUB_MESSAGE_SIZE");
+    if transmit < words {
+        panic!("CONFIG_IOTHUB_MESSAGE_SIZE={transmit} is below {words}, which CONNECT needs here");
+    }
     let payload = size("MQTT_HELPER_PAYLOAD_BUFFER_LEN");
     if payload < PAYLOAD {
         panic!(
             "CONFIG_MQTT_HELPER_PAYLOAD_BUFFER_LEN={payload} is below {PAYLOAD}: the smallest twin and DPS's answer do not fit"
         );
     }
+}
+
+/// Bytes of a text as the user name has it: all but RFC 3986's unreserved characters become three.
+fn percent_encoded(text: &str) -> usize {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    text.bytes()
+        .map(|byte| if is_plain(byte) { 1 } else { 3 })
+        .sum()
 }
 
 /// A SUBSCRIBE with the four filters of the hub.
@@ -239,4 +255,72 @@ fn constants(options: &Options) -> String {
         text.push_str(&format!("pub(crate) const {name}: {kind} = {literal};\n"));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What `check` says to this .config.
+    fn refusal(dotconfig: &str) -> Option<String> {
+        let root = PathBuf::from(variable("CARGO_MANIFEST_DIR")).join("../..");
+        let mut options = Options::new();
+        for file in ["zephyr/Kconfig", "rust/ncs-sys/host-include/Kconfig.sdk"] {
+            options.extend(parse_kconfig(&root, file, &read(&root.join(file))));
+        }
+        apply_dotconfig(&mut options, dotconfig);
+        let refused = std::panic::catch_unwind(|| check(&options)).err()?;
+        let text = refused.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| refused.downcast_ref::<&str>().copied());
+        text.map(str::to_owned)
+    }
+
+    #[test]
+    fn what_cannot_work_is_named_with_the_number_that_would() {
+        let works =
+            "CONFIG_IOTHUB_HOSTNAME=\"hub.azure-devices.net\"\nCONFIG_IOTHUB_DEVICE_ID=\"dev1\"\n";
+        assert_eq!(refusal(works), None);
+        for (line, says) in [
+            (
+                "CONFIG_IOTHUB_HOSTNAME=\"\"",
+                "CONFIG_IOTHUB_HOSTNAME is empty",
+            ),
+            (
+                "CONFIG_MQTT_KEEPALIVE=1178",
+                "CONFIG_MQTT_KEEPALIVE=1178 is above 1177",
+            ),
+            (
+                "CONFIG_MQTT_HELPER_RX_TX_BUFFER_SIZE=128",
+                "CONFIG_MQTT_HELPER_RX_TX_BUFFER_SIZE=128 is below 130",
+            ),
+            (
+                "CONFIG_MQTT_HELPER_PAYLOAD_BUFFER_LEN=512",
+                "CONFIG_MQTT_HELPER_PAYLOAD_BUFFER_LEN=512 is below 1024",
+            ),
+            (
+                "CONFIG_IOTHUB_MESSAGE_SIZE=200",
+                "CONFIG_IOTHUB_MESSAGE_SIZE=200 is below 2",
+            ),
+        ] {
+            let refusal = refusal(&format!("{works}{line}\n")).unwrap_or_default();
+            assert!(refusal.starts_with(says), "{line}: {refusal}");
+        }
+        let c_api = "CONFIG_IOTHUB_C_API=y\nCONFIG_MQTT_KEEPALIVE=1767\n";
+        assert_eq!(refusal(c_api), None);
+        assert!(refusal("CONFIG_IOTHUB_C_API=y\nCONFIG_MQTT_KEEPALIVE=1768\n").is_some());
+    }
+
+    /// `:` and `;` become three bytes each.
+    #[test]
+    fn a_model_id_is_as_long_as_it_is_on_the_wire() {
+        let with = |model: &str, size: usize| {
+            refusal(&format!(
+                "CONFIG_IOTHUB_HOSTNAME=\"a-hub-with-a-long-name-in-it.azure-devices.net\"\nCONFIG_IOTHUB_DEVICE_ID=\"a-device-with-a-name\"\n\
+                 CONFIG_IOTHUB_MODEL_ID=\"{model}\"\nCONFIG_MQTT_HELPER_RX_TX_BUFFER_SIZE={size}\n"
+            ))
+        };
+        let plain = (130..400).find(|size| with("abcdef", *size).is_none());
+        let encoded = (130..400).find(|size| with("a:b:c;", *size).is_none());
+        assert_eq!(encoded, plain.map(|size| size + 6));
+    }
 }

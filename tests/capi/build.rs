@@ -24,6 +24,7 @@ fn main() {
     println!("cargo::rerun-if-changed=../../rust/capi/include");
     println!("cargo::rerun-if-changed=../../rust/capi/legacy");
     println!("cargo::rerun-if-changed=../../rust/ncs-sys/host-include");
+    println!("cargo::rerun-if-changed=../../src/include");
     println!("cargo::rerun-if-env-changed=CAPI_SANITIZE");
     let wanted = env::var("CAPI_SANITIZE").as_deref() != Ok("0");
     let sanitizes = wanted && has_sanitizers();
@@ -34,12 +35,14 @@ fn main() {
     } else if wanted {
         println!("cargo::warning=the C compiler has no sanitizers: the C programs run without");
     }
+    // See c/slot.c.
+    println!("cargo::rustc-link-arg-tests=-Wl,--wrap=iothub_platform_fota_start");
     programs(
         "capi_tests",
         "include",
         &[
             "harness", "network", "session", "failures", "input", "defects", "dps", "sample",
-            "layout", "stress", "fota",
+            "layout", "stress", "fota", "slot",
         ],
         sanitizes,
     );
@@ -57,6 +60,8 @@ fn programs(name: &str, headers: &str, files: &[&str], sanitizes: bool) {
         .files(files.iter().map(|file| format!("c/{file}.c")))
         .include(format!("../../rust/capi/{headers}"))
         .include("../../rust/ncs-sys/host-include")
+        // The seam below the library, for what stands in its place.
+        .include("../../src/include")
         .std("c11")
         .define("_POSIX_C_SOURCE", "200809L")
         .warnings(true)

@@ -14,7 +14,7 @@ use crate::{
     buffer,
     engine::{self, Purpose},
     errno,
-    happening::Dps as Progress,
+    happening::Kind,
     hub::NAME_MAX,
     types::azure_iot_hub_buf,
 };
@@ -58,7 +58,15 @@ const ID_SCOPE_MAX: usize = 32;
 enum State {
     Uninitialised,
     Initialised,
-    Running { assigned: bool },
+    Running,
+    /// It runs, and DPS has named the hub.
+    Assigned,
+}
+
+impl State {
+    fn is_running(self) -> bool {
+        matches!(self, Self::Running | Self::Assigned)
+    }
 }
 
 struct Dps {
@@ -109,7 +117,7 @@ pub unsafe extern "C" fn azure_iot_hub_dps_init(cfg: *mut azure_iot_hub_dps_conf
         (Err(errno), _) | (_, Err(errno)) => return errno,
     };
     let taken = with(|dps| {
-        if matches!(dps.state, State::Running { .. }) {
+        if dps.state.is_running() {
             return false;
         }
         dps.state = State::Initialised;
@@ -149,7 +157,7 @@ pub extern "C" fn azure_iot_hub_dps_start() -> c_int {
             dps.status = AZURE_IOT_HUB_DPS_REG_STATUS_ASSIGNED;
             return Err(errno::EALREADY);
         }
-        dps.state = State::Running { assigned: false };
+        dps.state = State::Running;
         dps.status = AZURE_IOT_HUB_DPS_REG_STATUS_NOT_STARTED;
         Ok((dps.id_scope.clone(), dps.reg_id.clone()))
     });
@@ -166,7 +174,7 @@ pub extern "C" fn azure_iot_hub_dps_start() -> c_int {
         return 0;
     }
     with(|dps| {
-        if matches!(dps.state, State::Running { .. }) {
+        if dps.state.is_running() {
             dps.state = State::Initialised;
         }
     });
@@ -221,7 +229,7 @@ pub extern "C" fn azure_iot_hub_dps_device_id_delete() -> c_int {
 #[unsafe(no_mangle)]
 pub extern "C" fn azure_iot_hub_dps_reset() -> c_int {
     let running = with(|dps| {
-        let running = matches!(dps.state, State::Running { .. });
+        let running = dps.state.is_running();
         dps.state = State::Uninitialised;
         dps.discarding |= running;
         dps.handler = None;
@@ -238,46 +246,40 @@ pub extern "C" fn azure_iot_hub_dps_reset() -> c_int {
 }
 
 /// What the engine has to say about a registration.
-pub(crate) fn progress(progress: Progress) {
+pub(crate) fn progress(progress: Kind) {
     if with(|dps| dps.discarding) {
         return;
     }
     match progress {
-        Progress::Registering => set(AZURE_IOT_HUB_DPS_REG_STATUS_ASSIGNING),
-        Progress::Assigned => with(|dps| {
-            if let State::Running { assigned } = &mut dps.state {
-                *assigned = true;
+        Kind::DpsRegistering => set(AZURE_IOT_HUB_DPS_REG_STATUS_ASSIGNING),
+        Kind::DpsAssigned => with(|dps| {
+            if dps.state == State::Running {
+                dps.state = State::Assigned;
             }
         }),
-        Progress::Connecting | Progress::Failed => {}
+        _ => {}
     }
 }
 
 /// The connection of a registration has ended.
 pub(crate) fn ended() {
-    enum End {
-        Assigned,
-        Failed,
-        Discarded,
-    }
-    let end = with(|dps| {
-        if core::mem::take(&mut dps.discarding) {
-            return Some(End::Discarded);
+    let (state, discarded) = with(|dps| {
+        let discarded = core::mem::take(&mut dps.discarding);
+        let state = dps.state;
+        if !discarded && state.is_running() {
+            dps.state = State::Initialised;
         }
-        let State::Running { assigned } = dps.state else {
-            return None;
-        };
-        dps.state = State::Initialised;
-        Some(if assigned { End::Assigned } else { End::Failed })
+        (state, discarded)
     });
-    match end {
-        Some(End::Assigned) => set(AZURE_IOT_HUB_DPS_REG_STATUS_ASSIGNED),
-        Some(End::Failed) => set(AZURE_IOT_HUB_DPS_REG_STATUS_FAILED),
-        Some(End::Discarded) => {
-            forget(Assigned::Hub);
-            forget(Assigned::DeviceId);
-        }
-        None => {}
+    if discarded {
+        forget(Assigned::Hub);
+        forget(Assigned::DeviceId);
+        return;
+    }
+    match state {
+        State::Assigned => set(AZURE_IOT_HUB_DPS_REG_STATUS_ASSIGNED),
+        State::Running => set(AZURE_IOT_HUB_DPS_REG_STATUS_FAILED),
+        State::Uninitialised | State::Initialised => {}
     }
 }
 

@@ -11,12 +11,9 @@ use iothub::{Disconnect, Event, Notice, Options, Phase, Who, c_api};
 
 use crate::{
     dps, errno,
-    happening::{self, Dps, Happening},
+    happening::{self, Happening, Kind, Sink},
     outgoing,
 };
-
-/// What takes the events: the form that the application has initialised.
-pub(crate) type Sink = fn(&Happening<'_>);
 
 /// What a connection is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -213,31 +210,30 @@ fn answer(shared: &mut Shared, result: c_int) -> bool {
 }
 
 fn on_notice(notice: Notice<'_>) {
-    match notice {
-        Notice::Pingresp => tell(&Happening::Pingresp),
-        Notice::Event(event, message) => match event {
-            Event::Connecting { .. } => on_connecting(),
-            Event::Peer(_) => on_transport(),
-            Event::Connected { session_present } => on_connected(session_present),
-            Event::Ready => tell(&Happening::Ready),
-            Event::Disconnected { cause, retry_in } => on_disconnected(cause, retry_in.is_none()),
-            Event::Provisioning(iothub::dps::Event::Assigning) => {
-                tell_dps(Dps::Registering);
+    let Notice::Event(event, message) = notice else {
+        tell_of(Kind::Pingresp, 0);
+        return;
+    };
+    match event {
+        Event::Connecting { .. } => on_connecting(),
+        Event::Peer(_) => on_transport(),
+        Event::Connected { session_present } => on_connected(session_present),
+        Event::Ready => tell_of(Kind::Ready, 0),
+        Event::Disconnected { cause, retry_in } => on_disconnected(cause, retry_in.is_none()),
+        Event::Provisioning(iothub::dps::Event::Assigning) => tell_dps(Kind::DpsRegistering),
+        Event::Provisioning(iothub::dps::Event::Assigned { .. }) => on_assigned(),
+        Event::Sent(id) => {
+            if let Some(message_id) = outgoing::acknowledged(id) {
+                tell_of(Kind::Puback, message_id.into());
             }
-            Event::Provisioning(iothub::dps::Event::Assigned { .. }) => on_assigned(),
-            Event::Sent(id) => {
-                if let Some(message_id) = outgoing::acknowledged(id) {
-                    tell(&Happening::Puback(message_id));
-                }
+        }
+        Event::Dropped(id) => {
+            if outgoing::acknowledged(id).is_some() {
+                tell_of(Kind::Error, errno::EIO);
             }
-            Event::Dropped(id) => {
-                if outgoing::acknowledged(id).is_some() {
-                    tell(&Happening::Error(errno::EIO));
-                }
-            }
-            Event::Oversize { .. } => tell(&Happening::TooLarge),
-            event => happening::of_event(&event, message, tell),
-        },
+        }
+        Event::Oversize { .. } => tell_of(Kind::TooLarge, 0),
+        event => happening::of_event(&event, message, tell),
     }
 }
 
@@ -253,10 +249,10 @@ fn on_connecting() {
         (announce, shared.purpose)
     });
     if announce && purpose == Purpose::Hub {
-        tell(&Happening::Connecting);
+        tell_of(Kind::Connecting, 0);
     }
     if on_dps {
-        tell_dps(Dps::Connecting);
+        tell_dps(Kind::DpsConnecting);
     }
 }
 
@@ -292,13 +288,13 @@ fn on_connected(session_present: bool) {
     });
     on_transport();
     if hub {
-        tell(&Happening::Connected { session_present });
+        tell_of(Kind::Connected, session_present.into());
     }
 }
 
 /// For DPS alone this was all; else the hub is next.
 fn on_assigned() {
-    tell_dps(Dps::Assigned);
+    tell_dps(Kind::DpsAssigned);
     let is_all = with(|shared| {
         let overtaken = matches!(shared.state, State::Connecting { begun: false, .. });
         shared.purpose == Purpose::Provisioning && !overtaken
@@ -356,19 +352,24 @@ fn on_disconnected(cause: Disconnect, last: bool) {
         dps::ended();
     } else {
         if was_dps && !requested {
-            tell_hub(&Happening::Dps(Dps::Failed));
+            tell_hub(&Happening::new(Kind::DpsFailed, 0));
         }
         match cause {
             Disconnect::Connack(code) if !was_dps => {
-                tell_hub(&Happening::ConnectionFailed(code.as_wire()));
+                let code = code.as_wire().into();
+                tell_hub(&Happening::new(Kind::ConnectionFailed, code));
             }
             _ if told => {}
-            _ => tell_hub(&Happening::Disconnected(errno)),
+            _ => tell_hub(&Happening::new(Kind::Disconnected, errno)),
         }
     }
     if wake {
         iothub::wake();
     }
+}
+
+fn tell_of(kind: Kind, number: c_int) {
+    tell(&Happening::new(kind, number));
 }
 
 /// What is about the connection that there is.
@@ -384,10 +385,10 @@ fn tell_hub(happening: &Happening<'_>) {
     }
 }
 
-fn tell_dps(progress: Dps) {
+fn tell_dps(progress: Kind) {
     if with(|shared| shared.purpose) == Purpose::Provisioning {
         dps::progress(progress);
     } else {
-        tell_hub(&Happening::Dps(progress));
+        tell_hub(&Happening::new(progress, 0));
     }
 }

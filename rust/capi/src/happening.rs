@@ -2,176 +2,163 @@
 
 use core::ffi::c_int;
 
-use heapless::Vec;
-use iothub::{Event, Message, RequestId, c_api, firmware, twin};
+use iothub::{Event, Message, RequestId, firmware, twin};
 
-use crate::requests::{self, Text};
+use crate::requests;
 
 /// Room for the decoded properties of a message.
 pub(crate) const TEXTS: usize = 256;
 
+/// What happened. Each form of the API has a table from this to its events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Connecting,
+    /// With 1 where the hub has kept the session.
+    Connected,
+    /// With the code of CONNACK.
+    ConnectionFailed,
+    Ready,
+    /// With 0 as requested, else a negative errno.
+    Disconnected,
+    /// With its property bag as the name.
+    Message,
+    /// On a topic that is none of the hub's.
+    UnknownTopic,
+    /// With the message id.
+    Puback,
+    Pingresp,
+    Twin,
+    Desired,
+    /// With the status.
+    ReportAccepted,
+    /// With the status.
+    TwinFailed,
+    Method,
+    TooLarge,
+    FotaStart,
+    FotaDone,
+    FotaErasePending,
+    FotaEraseDone,
+    FotaError,
+    /// With a negative errno.
+    Error,
+    DpsConnecting,
+    DpsRegistering,
+    DpsAssigned,
+    DpsFailed,
+}
+
 /// Something that C gets to know. Borrowed for the time of the call.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Happening<'a> {
-    Connecting,
-    Connected {
-        session_present: bool,
-    },
-    /// The code of CONNACK.
-    ConnectionFailed(u8),
-    Ready,
-    /// 0 as requested, else a negative errno.
-    Disconnected(c_int),
-    /// A message with its property bag; without on a topic that is none of the hub's.
-    Message {
-        bag: Option<&'a [u8]>,
-        message: Message<'a>,
-    },
-    Puback(u16),
-    Pingresp,
-    Twin {
-        request_id: &'a str,
-        message: Message<'a>,
-    },
-    Desired(Message<'a>),
-    TwinResult {
-        accepted: bool,
-        request_id: &'a str,
-        status: u16,
-        message: Message<'a>,
-    },
-    Method {
-        name: &'a [u8],
-        request_id: &'a [u8],
-        message: Message<'a>,
-    },
-    TooLarge,
-    Fota(Fota),
-    Error(c_int),
-    /// Only the older form tells it to the hub's handler.
-    Dps(Dps),
+pub(crate) struct Happening<'a> {
+    pub(crate) kind: Kind,
+    pub(crate) number: c_int,
+    pub(crate) name: &'a [u8],
+    pub(crate) request_id: &'a [u8],
+    pub(crate) message: Message<'a>,
 }
 
-/// How a firmware update is getting on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fota {
-    Start,
-    Done,
-    ErasePending,
-    EraseDone,
-    Error,
+impl Happening<'_> {
+    pub(crate) const fn new(kind: Kind, number: c_int) -> Self {
+        Self {
+            kind,
+            number,
+            name: &[],
+            request_id: &[],
+            message: Message {
+                topic: &[],
+                payload: &[],
+            },
+        }
+    }
 }
+
+/// What takes the events: the form that the application has initialised.
+pub(crate) type Sink = fn(&Happening<'_>);
 
 /// What Nordic's library tells of it; of progress, cancelling and what came after the restart it says nothing.
-fn of_firmware(event: firmware::Event) -> Option<Fota> {
+fn of_firmware(event: firmware::Event) -> Option<Kind> {
     match event {
-        firmware::Event::Started => Some(Fota::Start),
-        firmware::Event::Done => Some(Fota::Done),
-        firmware::Event::ErasePending => Some(Fota::ErasePending),
-        firmware::Event::EraseDone => Some(Fota::EraseDone),
-        firmware::Event::Failed(_) => Some(Fota::Error),
+        firmware::Event::Started => Some(Kind::FotaStart),
+        firmware::Event::Done => Some(Kind::FotaDone),
+        firmware::Event::ErasePending => Some(Kind::FotaErasePending),
+        firmware::Event::EraseDone => Some(Kind::FotaEraseDone),
+        firmware::Event::Failed(_) => Some(Kind::FotaError),
         _ => None,
     }
 }
 
-/// How DPS is getting on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Dps {
-    Connecting,
-    Registering,
-    Assigned,
-    Failed,
-}
-
-const EMPTY: Message<'static> = Message {
-    topic: &[],
-    payload: &[],
-};
-
 /// What of the client's events is about messages, told to `tell`.
-pub(crate) fn of_event(
-    event: &Event<'_>,
-    message: Option<Message<'_>>,
-    tell: impl Fn(&Happening<'_>),
-) {
-    let message = message.unwrap_or(EMPTY);
-    match *event {
-        Event::C2d(c2d) => tell(&Happening::Message {
-            bag: Some(c2d.properties.as_bytes()),
-            message,
-        }),
-        Event::UnknownTopic(_) => tell(&Happening::Message { bag: None, message }),
-        Event::Desired(_) => tell(&Happening::Desired(message)),
+pub(crate) fn of_event<'a>(event: &Event<'a>, message: Option<Message<'a>>, tell: Sink) {
+    let mut happening = Happening::new(Kind::Message, 0);
+    happening.message = message.unwrap_or(happening.message);
+    let request = match *event {
+        Event::C2d(c2d) => {
+            happening.name = c2d.properties.as_bytes();
+            None
+        }
+        Event::UnknownTopic(_) => {
+            happening.kind = Kind::UnknownTopic;
+            None
+        }
+        Event::Desired(_) => {
+            happening.kind = Kind::Desired;
+            None
+        }
         Event::Firmware(event) => {
-            if let Some(fota) = of_firmware(event) {
-                tell(&Happening::Fota(fota));
-            }
+            let Some(kind) = of_firmware(event) else {
+                return;
+            };
+            happening.kind = kind;
+            None
         }
         Event::Method(_) => {
-            if let Some((name, request_id)) = method(message.topic) {
-                tell(&Happening::Method {
-                    name,
-                    request_id,
-                    message,
-                });
-            }
+            let Some((name, request_id)) = method(happening.message.topic) else {
+                return;
+            };
+            happening.kind = Kind::Method;
+            happening.name = name;
+            happening.request_id = request_id;
+            None
         }
-        Event::Twin(document) => of_request(
-            document.request,
-            |request_id| {
-                tell(&Happening::Twin {
-                    request_id,
-                    message,
-                });
-            },
-            &tell,
-        ),
+        Event::Twin(document) => {
+            happening.kind = Kind::Twin;
+            Some(document.request)
+        }
         Event::Reported { request, .. } => {
-            let status = status(message.topic).unwrap_or(204);
-            of_request(
-                request,
-                |request_id| {
-                    tell(&Happening::TwinResult {
-                        accepted: true,
-                        request_id,
-                        status,
-                        message,
-                    });
-                },
-                &tell,
-            );
+            happening.kind = Kind::ReportAccepted;
+            happening.number = status(happening.message.topic);
+            Some(request)
         }
         Event::ReportFailed { request, reason } | Event::TwinFailed { request, reason } => {
-            of_request(
-                request,
-                |request_id| {
-                    tell(&Happening::TwinResult {
-                        accepted: false,
-                        request_id,
-                        status: failure(reason),
-                        message,
-                    });
-                },
-                &tell,
-            );
+            happening.kind = Kind::TwinFailed;
+            happening.number = failure(reason).into();
+            Some(request)
         }
-        _ => {}
+        _ => return,
+    };
+    match request {
+        Some(request) => of_request(request, happening, tell),
+        None => tell(&happening),
     }
 }
 
 /// Once for each time that C has asked, or once where it has not.
-fn of_request(number: RequestId, answer: impl Fn(&str), tell: &impl Fn(&Happening<'_>)) {
-    let own: Text = requests::number(number);
-    let mut told = false;
-    while let Some(request) = requests::take(number) {
-        if let Some(message_id) = request.message_id {
-            tell(&Happening::Puback(message_id));
-        }
-        answer(if request.text.is_empty() {
-            &own
-        } else {
-            &request.text
+fn of_request(number: RequestId, happening: Happening<'_>, tell: Sink) {
+    let own = requests::number(number);
+    let answer = |request_id: &[u8]| {
+        tell(&Happening {
+            request_id,
+            ..happening
         });
+    };
+    let mut told = false;
+    while let Some(request) = requests::take(Some(number)) {
+        if let Some(message_id) = request.message_id {
+            tell(&Happening::new(Kind::Puback, message_id.into()));
+        }
+        let named = !request.text.is_empty();
+        answer(if named { &request.text } else { &own });
         told = true;
     }
     if !told {
@@ -180,13 +167,11 @@ fn of_request(number: RequestId, answer: impl Fn(&str), tell: &impl Fn(&Happenin
 }
 
 /// The connection has ended: requests for the twin will not be answered.
-pub(crate) fn void_requests(tell: impl Fn(&Happening<'_>)) {
-    while let Some(request) = requests::take_get() {
-        tell(&Happening::TwinResult {
-            accepted: false,
+pub(crate) fn void_requests(tell: Sink) {
+    while let Some(request) = requests::take(None) {
+        tell(&Happening {
             request_id: &request.text,
-            status: UNAVAILABLE,
-            message: EMPTY,
+            ..Happening::new(Kind::TwinFailed, UNAVAILABLE.into())
         });
     }
 }
@@ -203,22 +188,24 @@ fn failure(reason: twin::Failure) -> u16 {
     }
 }
 
-/// Name and request id of `$iothub/methods/POST/{name}/?$rid={request id}`.
+/// Name and request id of `$iothub/methods/POST/{name}/?$rid={request id}`, which the client has looked at.
 fn method(topic: &[u8]) -> Option<(&[u8], &[u8])> {
-    let rest = topic.strip_prefix(b"$iothub/methods/POST/")?;
-    let slash = rest.iter().position(|&byte| byte == b'/')?;
-    let (name, query) = rest.split_at_checked(slash)?;
-    let request_id = query
-        .strip_prefix(b"/?")?
-        .split(|&byte| byte == b'&')
+    let rest = topic.get(b"$iothub/methods/POST/".len()..)?;
+    let name = rest.split(|&byte| byte == b'/').next()?;
+    let request_id = rest
+        .get(name.len()..)?
+        .split(|&byte| byte == b'?' || byte == b'&')
         .find_map(|part| part.strip_prefix(b"$rid="))?;
     Some((name, request_id))
 }
 
-/// The status in `$iothub/twin/res/{status}/…`.
-fn status(topic: &[u8]) -> Option<u16> {
-    let rest = topic.strip_prefix(b"$iothub/twin/res/")?;
-    core::str::from_utf8(rest.get(..3)?).ok()?.parse().ok()
+/// The status in `$iothub/twin/res/{status}/…`, which the client has looked at: three digits.
+fn status(topic: &[u8]) -> c_int {
+    let start = b"$iothub/twin/res/".len();
+    let digits = topic.get(start..start + 3).unwrap_or_default();
+    digits.iter().fold(0, |status, digit| {
+        status * 10 + c_int::from(digit.wrapping_sub(b'0'))
+    })
 }
 
 /// The properties of a bag, decoded into `texts`, each made a `P` of C's; returns how many. Every text is followed by
@@ -230,33 +217,30 @@ pub(crate) fn decode<P>(
     make: impl Fn(&[u8], Option<&[u8]>) -> P,
 ) -> usize {
     let mut rest = texts;
+    let mut decoded = |part: &[u8]| {
+        let equals = part.iter().position(|&byte| byte == b'=');
+        let equals = equals.unwrap_or(part.len());
+        let key = text(part.get(..equals)?, &mut rest)?;
+        let value = match part.get(equals + 1..) {
+            Some(value) => Some(text(value, &mut rest)?),
+            None => None,
+        };
+        Some(make(key, value))
+    };
+    let mut slots = properties.iter_mut();
     let mut count = 0;
-    let mut parts = bag
-        .split(|&byte| byte == b'&')
-        .filter(|part| !part.is_empty());
-    let mut decoded = Vec::<P, { c_api::PROPERTIES }>::new();
-    for part in parts.by_ref() {
-        let mut halves = part.splitn(2, |&byte| byte == b'=');
-        let key = halves.next().unwrap_or_default();
-        let value = halves.next();
-        let Some(key) = text(key, &mut rest) else {
+    for part in bag.split(|&byte| byte == b'&') {
+        if part.is_empty() {
+            continue;
+        }
+        let Some(slot) = slots.next() else {
+            log::warn!("more properties than CONFIG_IOTHUB_C_API_PROPERTIES: some are left out");
+            break;
+        };
+        let Some(property) = decoded(part) else {
             log::warn!("the properties of a message do not fit: some are left out");
             break;
         };
-        let value = match value.map(|value| text(value, &mut rest)) {
-            Some(None) => {
-                log::warn!("the properties of a message do not fit: some are left out");
-                break;
-            }
-            Some(value) => value,
-            None => None,
-        };
-        if decoded.push(make(key, value)).is_err() {
-            log::warn!("more properties than CONFIG_IOTHUB_C_API_PROPERTIES: some are left out");
-            break;
-        }
-    }
-    for (slot, property) in properties.iter_mut().zip(decoded) {
         *slot = property;
         count += 1;
     }
@@ -272,8 +256,8 @@ pub(crate) fn terminated<'a>(text: &[u8], room: &'a mut [u8]) -> Option<(&'a [u8
     Some((copy, rest))
 }
 
-/// A text, percent-decoded, and a 0 behind it.
-fn text<'a>(encoded: &[u8], rest: &mut &'a mut [u8]) -> Option<&'a [u8]> {
+/// A text, percent-decoded, and a 0 behind it; what is no encoding is left as it is. `None` where there is too little room.
+pub(crate) fn text<'a>(encoded: &[u8], rest: &mut &'a mut [u8]) -> Option<&'a [u8]> {
     let (place, others) = core::mem::take(rest).split_at_mut_checked(encoded.len() + 1)?;
     *rest = others;
     let mut len = 0;
@@ -304,6 +288,7 @@ fn text<'a>(encoded: &[u8], rest: &mut &'a mut [u8]) -> Option<&'a [u8]> {
 mod tests {
     extern crate std;
     use super::*;
+    use iothub::c_api;
     use std::{string::String, vec::Vec};
 
     fn decoded(bag: &[u8], room: usize) -> Vec<String> {
@@ -337,5 +322,11 @@ mod tests {
         let topic = b"$iothub/methods/POST/comp*led/?$rid=4f&x=1";
         assert_eq!(method(topic), Some((&b"comp*led"[..], &b"4f"[..])));
         assert_eq!(method(b"$iothub/methods/POST/led"), None);
+    }
+
+    #[test]
+    fn a_status_is_read_from_its_topic() {
+        assert_eq!(status(b"$iothub/twin/res/204/?$rid=1&$version=6"), 204);
+        assert_eq!(status(b"$iothub/twin/res/202/?$rid=1"), 202);
     }
 }

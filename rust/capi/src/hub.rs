@@ -9,12 +9,13 @@ use crate::{
     buffer,
     engine::{self, Purpose},
     errno,
-    happening::{Fota, Happening},
+    happening::{self, Happening, Kind},
     outgoing::{self, Outgoing},
     types::{
         azure_iot_hub_config, azure_iot_hub_evt, azure_iot_hub_evt_handler_t,
         azure_iot_hub_evt_type::{self, *},
-        azure_iot_hub_msg, azure_iot_hub_property, azure_iot_hub_result, azure_iot_hub_topic_type,
+        azure_iot_hub_method, azure_iot_hub_msg, azure_iot_hub_property, azure_iot_hub_result,
+        azure_iot_hub_topic_type,
         azure_iot_hub_topic_type::*,
     },
 };
@@ -196,143 +197,112 @@ fn deliver(happening: &Happening<'_>) {
     let Some(handler) = critical_section::with(|cs| HANDLER.borrow(cs).get()) else {
         return;
     };
-    let mut texts = [0; crate::happening::TEXTS];
+    let mut texts = [0; happening::TEXTS];
     let mut properties = [azure_iot_hub_property {
-        key: buffer::view(&[]),
-        value: buffer::view(&[]),
+        key: buffer::raw(ptr::null_mut(), 0),
+        value: buffer::raw(ptr::null_mut(), 0),
     }; c_api::PROPERTIES];
-    let Some(mut event) = event(happening, &mut texts, &mut properties) else {
-        return;
-    };
-    // SAFETY: the event is valid for the call; the handler is what the application has given.
-    unsafe { handler(&raw mut event) }
+    // SAFETY: zeroes are valid for every member: pointers, numbers, and enums that are MaybeUninit.
+    let mut event = unsafe { MaybeUninit::<azure_iot_hub_evt>::zeroed().assume_init() };
+    if fill(&mut event, happening, &mut texts, &mut properties).is_some() {
+        // SAFETY: the event is valid for the call; the handler is what the application has given.
+        unsafe { handler(&raw mut event) }
+    }
 }
 
-fn event(
+/// The event for it, if there is one.
+#[inline(never)]
+fn type_of(kind: Kind) -> Option<azure_iot_hub_evt_type> {
+    Some(match kind {
+        Kind::Connecting => AZURE_IOT_HUB_EVT_CONNECTING,
+        Kind::Connected => AZURE_IOT_HUB_EVT_CONNECTED,
+        Kind::ConnectionFailed => AZURE_IOT_HUB_EVT_CONNECTION_FAILED,
+        Kind::Ready => AZURE_IOT_HUB_EVT_READY,
+        Kind::Disconnected => AZURE_IOT_HUB_EVT_DISCONNECTED,
+        Kind::Message | Kind::UnknownTopic => AZURE_IOT_HUB_EVT_DATA_RECEIVED,
+        Kind::Puback => AZURE_IOT_HUB_EVT_PUBACK,
+        Kind::Pingresp => AZURE_IOT_HUB_EVT_PINGRESP,
+        Kind::Twin => AZURE_IOT_HUB_EVT_TWIN_RECEIVED,
+        Kind::Desired => AZURE_IOT_HUB_EVT_TWIN_DESIRED_RECEIVED,
+        Kind::ReportAccepted => AZURE_IOT_HUB_EVT_TWIN_RESULT_SUCCESS,
+        Kind::TwinFailed => AZURE_IOT_HUB_EVT_TWIN_RESULT_FAIL,
+        Kind::Method => AZURE_IOT_HUB_EVT_DIRECT_METHOD,
+        Kind::TooLarge => AZURE_IOT_HUB_EVT_ERROR_MSG_SIZE,
+        Kind::FotaStart => AZURE_IOT_HUB_EVT_FOTA_START,
+        Kind::FotaDone => AZURE_IOT_HUB_EVT_FOTA_DONE,
+        Kind::FotaErasePending => AZURE_IOT_HUB_EVT_FOTA_ERASE_PENDING,
+        Kind::FotaEraseDone => AZURE_IOT_HUB_EVT_FOTA_ERASE_DONE,
+        Kind::FotaError => AZURE_IOT_HUB_EVT_FOTA_ERROR,
+        Kind::Error => AZURE_IOT_HUB_EVT_ERROR,
+        Kind::DpsConnecting | Kind::DpsRegistering | Kind::DpsAssigned | Kind::DpsFailed => {
+            return None;
+        }
+    })
+}
+
+/// The topic of a received message; the first for what has none.
+#[inline(never)]
+fn topic_of(kind: Kind) -> azure_iot_hub_topic_type {
+    match kind {
+        Kind::UnknownTopic => AZURE_IOT_HUB_TOPIC_UNKNOWN,
+        Kind::Twin | Kind::ReportAccepted | Kind::TwinFailed => {
+            AZURE_IOT_HUB_TOPIC_TWIN_REQUEST_RESULT
+        }
+        Kind::Desired => AZURE_IOT_HUB_TOPIC_TWIN_DESIRED,
+        Kind::Method => AZURE_IOT_HUB_TOPIC_DIRECT_METHOD,
+        _ => AZURE_IOT_HUB_TOPIC_DEVICEBOUND,
+    }
+}
+
+/// Sets an event of zeroes; `None`: there is none to be told.
+#[inline(never)]
+fn fill(
+    event: &mut azure_iot_hub_evt,
     happening: &Happening<'_>,
     texts: &mut [u8],
     properties: &mut [azure_iot_hub_property],
-) -> Option<azure_iot_hub_evt> {
-    // SAFETY: zeroes are valid for every member: pointers, numbers, and enums that are MaybeUninit.
-    let mut event = unsafe { MaybeUninit::<azure_iot_hub_evt>::zeroed().assume_init() };
-    let mut set = |kind: azure_iot_hub_evt_type| event.r#type = MaybeUninit::new(kind);
-    match *happening {
-        Happening::Connecting => set(AZURE_IOT_HUB_EVT_CONNECTING),
-        Happening::Connected { session_present } => {
-            set(AZURE_IOT_HUB_EVT_CONNECTED);
-            event.data.persistent_session = session_present;
+) -> Option<()> {
+    let kind = happening.kind;
+    event.r#type = MaybeUninit::new(type_of(kind)?);
+    event.topic.r#type = MaybeUninit::new(topic_of(kind));
+    if !happening.message.topic.is_empty() {
+        event.topic.name = buffer::view(happening.message.topic);
+    }
+    let request_id = buffer::view(happening.request_id);
+    let payload = buffer::view(happening.message.payload);
+    match kind {
+        Kind::Connected => event.data.persistent_session = happening.number != 0,
+        Kind::ConnectionFailed | Kind::Disconnected | Kind::Error => {
+            event.data.err = happening.number;
         }
-        Happening::ConnectionFailed(code) => {
-            set(AZURE_IOT_HUB_EVT_CONNECTION_FAILED);
-            event.data.err = c_int::from(code);
-        }
-        Happening::Ready => set(AZURE_IOT_HUB_EVT_READY),
-        Happening::Disconnected(err) => {
-            set(AZURE_IOT_HUB_EVT_DISCONNECTED);
-            event.data.err = err;
-        }
-        Happening::Puback(message_id) => {
-            set(AZURE_IOT_HUB_EVT_PUBACK);
-            event.data.message_id = message_id;
-        }
-        Happening::Pingresp => set(AZURE_IOT_HUB_EVT_PINGRESP),
-        Happening::TooLarge => set(AZURE_IOT_HUB_EVT_ERROR_MSG_SIZE),
-        Happening::Fota(fota) => set(match fota {
-            Fota::Start => AZURE_IOT_HUB_EVT_FOTA_START,
-            Fota::Done => AZURE_IOT_HUB_EVT_FOTA_DONE,
-            Fota::ErasePending => AZURE_IOT_HUB_EVT_FOTA_ERASE_PENDING,
-            Fota::EraseDone => AZURE_IOT_HUB_EVT_FOTA_ERASE_DONE,
-            Fota::Error => AZURE_IOT_HUB_EVT_FOTA_ERROR,
-        }),
-        Happening::Error(err) => {
-            set(AZURE_IOT_HUB_EVT_ERROR);
-            event.data.err = err;
-        }
-        Happening::Message { bag, message } => {
-            set(AZURE_IOT_HUB_EVT_DATA_RECEIVED);
-            event.data.msg = received(message.payload, "");
-            let count = bag.map_or(0, |bag| {
-                crate::happening::decode(bag, texts, properties, |key, value| {
+        Kind::Puback => event.data.message_id = happening.number as u16,
+        Kind::Message | Kind::UnknownTopic | Kind::Twin | Kind::Desired => {
+            event.topic.properties = properties.as_mut_ptr();
+            event.topic.property_count =
+                happening::decode(happening.name, texts, properties, |key, value| {
                     azure_iot_hub_property {
                         key: buffer::view(key),
                         value: buffer::view(value.unwrap_or_default()),
                     }
-                })
-            });
-            event.topic.properties = properties.as_mut_ptr();
-            event.topic.property_count = count;
-            let kind = if bag.is_some() {
-                AZURE_IOT_HUB_TOPIC_DEVICEBOUND
-            } else {
-                AZURE_IOT_HUB_TOPIC_UNKNOWN
-            };
-            topic(&mut event, kind, message.topic);
+                });
+            event.data.msg.payload = payload;
+            event.data.msg.request_id = request_id;
         }
-        Happening::Twin {
-            request_id,
-            message,
-        } => {
-            set(AZURE_IOT_HUB_EVT_TWIN_RECEIVED);
-            event.data.msg = received(message.payload, request_id);
-            topic(
-                &mut event,
-                AZURE_IOT_HUB_TOPIC_TWIN_REQUEST_RESULT,
-                message.topic,
-            );
-        }
-        Happening::Desired(message) => {
-            set(AZURE_IOT_HUB_EVT_TWIN_DESIRED_RECEIVED);
-            event.data.msg = received(message.payload, "");
-            topic(&mut event, AZURE_IOT_HUB_TOPIC_TWIN_DESIRED, message.topic);
-        }
-        Happening::TwinResult {
-            accepted,
-            request_id,
-            status,
-            message,
-        } => {
-            set(if accepted {
-                AZURE_IOT_HUB_EVT_TWIN_RESULT_SUCCESS
-            } else {
-                AZURE_IOT_HUB_EVT_TWIN_RESULT_FAIL
-            });
+        Kind::ReportAccepted | Kind::TwinFailed => {
             event.data.result = azure_iot_hub_result {
-                request_id: buffer::view(request_id.as_bytes()),
-                status: u32::from(status),
-                payload: buffer::view(message.payload),
+                request_id,
+                status: happening.number as u32,
+                payload,
             };
-            topic(
-                &mut event,
-                AZURE_IOT_HUB_TOPIC_TWIN_REQUEST_RESULT,
-                message.topic,
-            );
         }
-        Happening::Method {
-            name,
-            request_id,
-            message,
-        } => {
-            set(AZURE_IOT_HUB_EVT_DIRECT_METHOD);
-            event.data.method.name = buffer::view(name);
-            event.data.method.request_id = buffer::view(request_id);
-            event.data.method.payload = buffer::view(message.payload);
-            topic(&mut event, AZURE_IOT_HUB_TOPIC_DIRECT_METHOD, message.topic);
+        Kind::Method => {
+            event.data.method = azure_iot_hub_method {
+                name: buffer::view(happening.name),
+                request_id,
+                payload,
+            };
         }
-        Happening::Dps(_) => return None,
+        _ => {}
     }
-    Some(event)
-}
-
-fn received(payload: &[u8], request_id: &str) -> azure_iot_hub_msg {
-    // SAFETY: zeroes are valid for every member.
-    let mut msg = unsafe { MaybeUninit::<azure_iot_hub_msg>::zeroed().assume_init() };
-    msg.payload = buffer::view(payload);
-    msg.request_id = buffer::view(request_id.as_bytes());
-    msg.topic.properties = ptr::null_mut();
-    msg
-}
-
-fn topic(event: &mut azure_iot_hub_evt, kind: azure_iot_hub_topic_type, name: &[u8]) {
-    event.topic.r#type = MaybeUninit::new(kind);
-    event.topic.name = buffer::view(name);
+    Some(())
 }

@@ -14,10 +14,10 @@ use heapless::String;
 use iothub::{Who, c_api};
 
 use crate::{
-    buffer,
+    buffer, dps,
     engine::{self, Purpose},
     errno,
-    happening::{self, Dps, Fota, Happening},
+    happening::{self, Happening, Kind},
     hub::NAME_MAX,
     outgoing::{self, Outgoing},
     types::mqtt_qos,
@@ -395,6 +395,14 @@ pub extern "C" fn azure_iot_hub_legacy_keepalive_time_left() -> c_int {
     }
 }
 
+/// Forgets the hub and the device id that the provisioning service has assigned: the next connect asks it again.
+///
+/// Returns 0; -EFAULT where the settings fail.
+#[unsafe(no_mangle)]
+pub extern "C" fn azure_iot_hub_legacy_dps_reset() -> c_int {
+    dps::azure_iot_hub_dps_reset()
+}
+
 /// Hands an event to the application's handler.
 fn deliver(happening: &Happening<'_>) {
     let Some(handler) = critical_section::with(|cs| HANDLER.borrow(cs).get()) else {
@@ -405,145 +413,112 @@ fn deliver(happening: &Happening<'_>) {
         key: ptr::null_mut(),
         value: ptr::null_mut(),
     }; c_api::PROPERTIES];
-    let Some(mut event) = event(happening, &mut texts, &mut properties) else {
-        return;
-    };
-    // SAFETY: the event is valid for the call; the handler is what the application has given.
-    unsafe { handler(&raw mut event) }
+    // SAFETY: zeroes are valid for every member: pointers, numbers, and enums that are MaybeUninit.
+    let mut event = unsafe { MaybeUninit::<azure_iot_hub_evt>::zeroed().assume_init() };
+    if fill(&mut event, happening, &mut texts, &mut properties).is_some() {
+        // SAFETY: the event is valid for the call; the handler is what the application has given.
+        unsafe { handler(&raw mut event) }
+    }
 }
 
-fn event(
+/// The event for it, if there is one.
+#[inline(never)]
+fn type_of(kind: Kind) -> Option<azure_iot_hub_evt_type> {
+    Some(match kind {
+        Kind::Connecting => AZURE_IOT_HUB_EVT_CONNECTING,
+        Kind::Connected => AZURE_IOT_HUB_EVT_CONNECTED,
+        Kind::ConnectionFailed => AZURE_IOT_HUB_EVT_CONNECTION_FAILED,
+        Kind::Ready => AZURE_IOT_HUB_EVT_READY,
+        Kind::Disconnected => AZURE_IOT_HUB_EVT_DISCONNECTED,
+        Kind::Message | Kind::UnknownTopic => AZURE_IOT_HUB_EVT_DATA_RECEIVED,
+        Kind::Puback => AZURE_IOT_HUB_EVT_PUBACK,
+        Kind::Twin => AZURE_IOT_HUB_EVT_TWIN_RECEIVED,
+        Kind::Desired => AZURE_IOT_HUB_EVT_TWIN_DESIRED_RECEIVED,
+        Kind::ReportAccepted => AZURE_IOT_HUB_EVT_TWIN_RESULT_SUCCESS,
+        Kind::TwinFailed => AZURE_IOT_HUB_EVT_TWIN_RESULT_FAIL,
+        Kind::DpsConnecting => AZURE_IOT_HUB_EVT_DPS_CONNECTING,
+        Kind::DpsRegistering => AZURE_IOT_HUB_EVT_DPS_REGISTERING,
+        Kind::DpsAssigned => AZURE_IOT_HUB_EVT_DPS_DONE,
+        Kind::DpsFailed => AZURE_IOT_HUB_EVT_DPS_FAILED,
+        Kind::Method => AZURE_IOT_HUB_EVT_DIRECT_METHOD,
+        Kind::FotaStart => AZURE_IOT_HUB_EVT_FOTA_START,
+        Kind::FotaDone => AZURE_IOT_HUB_EVT_FOTA_DONE,
+        Kind::FotaErasePending => AZURE_IOT_HUB_EVT_FOTA_ERASE_PENDING,
+        Kind::FotaEraseDone => AZURE_IOT_HUB_EVT_FOTA_ERASE_DONE,
+        Kind::FotaError => AZURE_IOT_HUB_EVT_FOTA_ERROR,
+        Kind::Error | Kind::TooLarge => AZURE_IOT_HUB_EVT_ERROR,
+        Kind::Pingresp => return None,
+    })
+}
+
+/// The topic of a received message; the first for what has none.
+#[inline(never)]
+fn topic_of(kind: Kind) -> azure_iot_hub_topic_type {
+    match kind {
+        Kind::Twin => AZURE_IOT_HUB_TOPIC_TWIN_REQUEST,
+        Kind::Desired => AZURE_IOT_HUB_TOPIC_TWIN_DESIRED,
+        Kind::ReportAccepted | Kind::TwinFailed => AZURE_IOT_HUB_TOPIC_TWIN_REPORTED,
+        _ => AZURE_IOT_HUB_TOPIC_DEVICEBOUND,
+    }
+}
+
+/// Sets an event of zeroes; `None`: there is none to be told.
+#[inline(never)]
+fn fill(
+    event: &mut azure_iot_hub_evt,
     happening: &Happening<'_>,
     texts: &mut [u8],
     properties: &mut [azure_iot_hub_prop_bag],
-) -> Option<azure_iot_hub_evt> {
-    // SAFETY: zeroes are valid for every member: pointers, numbers, and enums that are MaybeUninit.
-    let mut event = unsafe { MaybeUninit::<azure_iot_hub_evt>::zeroed().assume_init() };
-    let mut set = |kind: azure_iot_hub_evt_type| event.r#type = MaybeUninit::new(kind);
-    match *happening {
-        Happening::Connecting => set(AZURE_IOT_HUB_EVT_CONNECTING),
-        Happening::Connected { session_present } => {
-            set(AZURE_IOT_HUB_EVT_CONNECTED);
-            event.data.persistent_session = session_present;
+) -> Option<()> {
+    let kind = happening.kind;
+    let topic = happening.message.topic;
+    event.r#type = MaybeUninit::new(type_of(kind)?);
+    event.topic.r#type = MaybeUninit::new(topic_of(kind));
+    if !topic.is_empty() {
+        event.topic.str = buffer::view(topic).ptr;
+        event.topic.len = topic.len();
+    }
+    let payload = buffer::view(happening.message.payload);
+    match kind {
+        Kind::Connected => event.data.persistent_session = happening.number != 0,
+        Kind::ConnectionFailed | Kind::Disconnected | Kind::Error => {
+            event.data.err = happening.number;
         }
-        Happening::ConnectionFailed(code) => {
-            set(AZURE_IOT_HUB_EVT_CONNECTION_FAILED);
-            event.data.err = c_int::from(code);
-        }
-        Happening::Ready => set(AZURE_IOT_HUB_EVT_READY),
-        Happening::Disconnected(err) => {
-            set(AZURE_IOT_HUB_EVT_DISCONNECTED);
-            event.data.err = err;
-        }
-        Happening::Puback(message_id) => {
-            set(AZURE_IOT_HUB_EVT_PUBACK);
-            event.data.message_id = message_id;
-        }
-        Happening::Pingresp => return None,
-        Happening::TooLarge => {
-            set(AZURE_IOT_HUB_EVT_ERROR);
-            event.data.err = errno::EMSGSIZE;
-        }
-        Happening::Fota(fota) => set(match fota {
-            Fota::Start => AZURE_IOT_HUB_EVT_FOTA_START,
-            Fota::Done => AZURE_IOT_HUB_EVT_FOTA_DONE,
-            Fota::ErasePending => AZURE_IOT_HUB_EVT_FOTA_ERASE_PENDING,
-            Fota::EraseDone => AZURE_IOT_HUB_EVT_FOTA_ERASE_DONE,
-            Fota::Error => AZURE_IOT_HUB_EVT_FOTA_ERROR,
-        }),
-        Happening::Error(err) => {
-            set(AZURE_IOT_HUB_EVT_ERROR);
-            event.data.err = err;
-        }
-        Happening::Message { bag, message } => {
-            set(AZURE_IOT_HUB_EVT_DATA_RECEIVED);
-            let count = bag.map_or(0, |bag| {
-                happening::decode(bag, texts, properties, |key, value| {
+        Kind::TooLarge => event.data.err = errno::EMSGSIZE,
+        Kind::Puback => event.data.message_id = happening.number as u16,
+        Kind::Message | Kind::UnknownTopic | Kind::Twin | Kind::Desired => {
+            event.topic.prop_bag = properties.as_mut_ptr();
+            event.topic.prop_bag_count =
+                happening::decode(happening.name, texts, properties, |key, value| {
                     azure_iot_hub_prop_bag {
                         key: buffer::view(key).ptr,
                         value: value.map_or(ptr::null_mut(), |value| buffer::view(value).ptr),
                     }
-                })
-            });
-            message_of(&mut event, AZURE_IOT_HUB_TOPIC_DEVICEBOUND, &message);
-            event.topic.prop_bag = properties.as_mut_ptr();
-            event.topic.prop_bag_count = count;
+                });
             event.data.msg.topic = event.topic;
+            event.data.msg.ptr = payload.ptr;
+            event.data.msg.len = payload.size;
         }
-        Happening::Twin { message, .. } => {
-            set(AZURE_IOT_HUB_EVT_TWIN_RECEIVED);
-            message_of(&mut event, AZURE_IOT_HUB_TOPIC_TWIN_REQUEST, &message);
-        }
-        Happening::Desired(message) => {
-            set(AZURE_IOT_HUB_EVT_TWIN_DESIRED_RECEIVED);
-            message_of(&mut event, AZURE_IOT_HUB_TOPIC_TWIN_DESIRED, &message);
-        }
-        Happening::TwinResult {
-            accepted,
-            request_id,
-            status,
-            message,
-        } => {
-            set(if accepted {
-                AZURE_IOT_HUB_EVT_TWIN_RESULT_SUCCESS
-            } else {
-                AZURE_IOT_HUB_EVT_TWIN_RESULT_FAIL
-            });
-            let (rid, _) = happening::terminated(request_id.as_bytes(), texts)?;
+        Kind::ReportAccepted | Kind::TwinFailed => {
+            let (rid, _) = happening::terminated(happening.request_id, texts)?;
             event.data.result = azure_iot_hub_result {
                 rid: buffer::view(rid).ptr,
-                status: u32::from(status),
-                payload: buffer::view(message.payload).ptr,
-                payload_len: message.payload.len(),
+                status: happening.number as u32,
+                payload: payload.ptr,
+                payload_len: payload.size,
             };
-            topic(&mut event, AZURE_IOT_HUB_TOPIC_TWIN_REPORTED, message.topic);
         }
-        Happening::Method {
-            name,
-            request_id,
-            message,
-        } => {
-            set(AZURE_IOT_HUB_EVT_DIRECT_METHOD);
-            let (name, rest) = happening::terminated(name, texts)?;
-            let (rid, _) = happening::terminated(request_id, rest)?;
+        Kind::Method => {
+            let (name, rest) = happening::terminated(happening.name, texts)?;
+            let (rid, _) = happening::terminated(happening.request_id, rest)?;
             event.data.method = azure_iot_hub_method {
                 name: buffer::view(name).ptr,
                 rid: buffer::view(rid).ptr,
-                payload: buffer::view(message.payload).ptr,
-                payload_len: message.payload.len(),
+                payload: payload.ptr,
+                payload_len: payload.size,
             };
-            topic(&mut event, AZURE_IOT_HUB_TOPIC_DEVICEBOUND, message.topic);
         }
-        Happening::Dps(progress) => set(match progress {
-            Dps::Connecting => AZURE_IOT_HUB_EVT_DPS_CONNECTING,
-            Dps::Registering => AZURE_IOT_HUB_EVT_DPS_REGISTERING,
-            Dps::Assigned => AZURE_IOT_HUB_EVT_DPS_DONE,
-            Dps::Failed => AZURE_IOT_HUB_EVT_DPS_FAILED,
-        }),
+        _ => {}
     }
-    Some(event)
-}
-
-/// A received message, with its topic in both places.
-fn message_of(
-    event: &mut azure_iot_hub_evt,
-    kind: azure_iot_hub_topic_type,
-    message: &iothub::Message<'_>,
-) {
-    topic(event, kind, message.topic);
-    event.data.msg = azure_iot_hub_data {
-        topic: event.topic,
-        ptr: buffer::view(message.payload).ptr,
-        len: message.payload.len(),
-        qos: MaybeUninit::new(mqtt_qos::MQTT_QOS_0_AT_MOST_ONCE),
-        message_id: 0,
-        dup_flag: 0,
-        retain_flag: 0,
-    };
-}
-
-fn topic(event: &mut azure_iot_hub_evt, kind: azure_iot_hub_topic_type, name: &[u8]) {
-    event.topic.r#type = MaybeUninit::new(kind);
-    event.topic.str = buffer::view(name).ptr;
-    event.topic.len = name.len();
+    Some(())
 }

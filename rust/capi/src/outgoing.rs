@@ -6,7 +6,7 @@ use critical_section::Mutex;
 use heapless::Vec;
 use iothub::{MessageId, Property, Qos, Telemetry};
 
-use crate::{errno, requests::Place};
+use crate::{errno, happening, requests::Asked};
 
 /// Most properties of a message to send.
 pub(crate) const PROPERTIES_MAX: usize = 32;
@@ -78,15 +78,24 @@ pub(crate) fn acknowledged(id: MessageId) -> Option<u16> {
 
 /// Reports properties.
 pub(crate) fn report(payload: &[u8], request_id: &str, qos: Qos, id: u16) -> Result<(), c_int> {
-    let wants_puback = (qos == Qos::AtLeastOnce).then(|| message_id(id));
-    let place = Place::reserve(request_id, wants_puback, false)?;
-    iothub::report_as(payload, None, |number| place.fill(number)).map_err(errno::of)
+    let asked = Asked {
+        text: request_id,
+        message_id: (qos == Qos::AtLeastOnce).then(|| message_id(id)),
+        is_get: false,
+    };
+    asked.check()?;
+    iothub::report_as(payload, None, |number| asked.accepted(number)).map_err(errno::of)
 }
 
 /// Asks for the twin.
 pub(crate) fn request_twin(request_id: &str) -> Result<(), c_int> {
-    let place = Place::reserve(request_id, None, true)?;
-    iothub::request_twin_as(|number| place.fill(number)).map_err(errno::of)
+    let asked = Asked {
+        text: request_id,
+        message_id: None,
+        is_get: true,
+    };
+    asked.check()?;
+    iothub::request_twin_as(|number| asked.accepted(number)).map_err(errno::of)
 }
 
 /// Answers a method.
@@ -141,23 +150,7 @@ fn message_id(given: u16) -> u16 {
 /// client encodes what it sends.
 fn plain<'a>(text: &'a [u8], room: &mut &'a mut [u8]) -> Result<&'a str, c_int> {
     let bytes = if is_encoded(text) {
-        let (place, rest) = core::mem::take(room)
-            .split_at_mut_checked(text.len())
-            .ok_or(errno::EMSGSIZE)?;
-        *room = rest;
-        let mut len = 0;
-        let mut from = text.iter();
-        while let Some(&byte) = from.next() {
-            let byte = match byte {
-                b'%' => hex(from.next()) << 4 | hex(from.next()),
-                byte => byte,
-            };
-            if let Some(slot) = place.get_mut(len) {
-                *slot = byte;
-            }
-            len += 1;
-        }
-        place.get(..len).unwrap_or_default()
+        happening::text(text, room).ok_or(errno::EMSGSIZE)?
     } else {
         text
     };
@@ -177,17 +170,13 @@ fn is_encoded(text: &[u8]) -> bool {
                 }
                 found = true;
             }
-            byte if byte.is_ascii_alphanumeric() || b"-._~!$'()*+,;=:@/?".contains(&byte) => {}
+            byte if byte.is_ascii_alphanumeric() => {}
+            b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'\'' | b'(' | b')' | b'*' | b'+' | b','
+            | b';' | b'=' | b':' | b'@' | b'/' | b'?' => {}
             _ => return false,
         }
     }
     found
-}
-
-fn hex(digit: Option<&u8>) -> u8 {
-    digit
-        .and_then(|&digit| char::from(digit).to_digit(16))
-        .map_or(0, |value| value as u8)
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! The twin requests that C has given a request id of its own, until they are answered.
 
-use core::{cell::RefCell, ffi::c_int, fmt::Write as _};
+use core::{cell::RefCell, ffi::c_int};
 
 use critical_section::Mutex;
-use heapless::{String, Vec};
+use heapless::Vec;
 use iothub::RequestId;
 
 use crate::errno;
@@ -14,12 +14,12 @@ pub(crate) const TEXT: usize = 36;
 /// So many at once.
 const ROOM: usize = 8;
 
-pub(crate) type Text = String<TEXT>;
+pub(crate) type Text = Vec<u8, TEXT>;
 
 /// What C has said about a request.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
-    number: Option<RequestId>,
+    number: RequestId,
     pub(crate) text: Text,
     /// To be acknowledged by PUBACK too, since C sent it at QoS 1.
     pub(crate) message_id: Option<u16>,
@@ -29,65 +29,60 @@ pub(crate) struct Request {
 
 static REQUESTS: Mutex<RefCell<Vec<Request, ROOM>>> = Mutex::new(RefCell::new(Vec::new()));
 
-/// A place in the list; given back when dropped, unless it was used.
-pub(crate) struct Place(Option<Request>);
+/// What C says about a request that it makes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked<'a> {
+    /// Empty for none.
+    pub(crate) text: &'a str,
+    pub(crate) message_id: Option<u16>,
+    pub(crate) is_get: bool,
+}
 
-impl Place {
-    /// For a request with this text, empty for none.
-    ///
+impl Asked<'_> {
     /// # Errors
     /// EFAULT for a text that is too long, ENOMEM where too many requests wait.
-    pub(crate) fn reserve(
-        text: &str,
-        message_id: Option<u16>,
-        is_get: bool,
-    ) -> Result<Self, c_int> {
-        if text.is_empty() && message_id.is_none() {
-            return Ok(Self(None));
+    pub(crate) fn check(self) -> Result<(), c_int> {
+        if self.text.len() > TEXT {
+            return Err(errno::EFAULT);
         }
-        let request = Request {
-            number: None,
-            text: Text::try_from(text).map_err(|_| errno::EFAULT)?,
-            message_id,
-            is_get,
-        };
-        let full = critical_section::with(|cs| REQUESTS.borrow_ref(cs).is_full());
-        if full {
-            return Err(errno::ENOMEM);
+        if self.is_plain() || !critical_section::with(|cs| REQUESTS.borrow_ref(cs).is_full()) {
+            return Ok(());
         }
-        Ok(Self(Some(request)))
+        Err(errno::ENOMEM)
     }
 
-    /// The request was accepted under this number.
-    pub(crate) fn fill(self, number: RequestId) {
-        if let Some(mut request) = self.0 {
-            request.number = Some(number);
-            let lost = critical_section::with(|cs| REQUESTS.borrow_ref_mut(cs).push(request));
-            if lost.is_err() {
-                log::warn!(
-                    "too many twin requests at once: the answer to one comes under its number"
-                );
-            }
+    /// There is nothing to remember.
+    fn is_plain(self) -> bool {
+        self.text.is_empty() && self.message_id.is_none()
+    }
+
+    /// It was accepted under this number.
+    pub(crate) fn accepted(self, number: RequestId) {
+        if self.is_plain() {
+            return;
+        }
+        let request = Request {
+            number,
+            // It fits: it was checked.
+            text: Text::from_slice(self.text.as_bytes()).unwrap_or_default(),
+            message_id: self.message_id,
+            is_get: self.is_get,
+        };
+        let lost = critical_section::with(|cs| REQUESTS.borrow_ref_mut(cs).push(request));
+        if lost.is_err() {
+            log::warn!("too many twin requests at once: the answer to one comes under its number");
         }
     }
 }
 
-/// Takes out what C has said about the request with this number; `None` for nothing, or nothing more.
-pub(crate) fn take(number: RequestId) -> Option<Request> {
+/// Takes out what C has said about the request with this number, or else about one for the twin; `None` for nothing, or
+/// nothing more.
+pub(crate) fn take(number: Option<RequestId>) -> Option<Request> {
     critical_section::with(|cs| {
         let mut requests = REQUESTS.borrow_ref_mut(cs);
         let at = requests
             .iter()
-            .position(|request| request.number == Some(number))?;
-        Some(requests.remove(at))
-    })
-}
-
-/// Takes out a request for the twin; `None` where none waits any more.
-pub(crate) fn take_get() -> Option<Request> {
-    critical_section::with(|cs| {
-        let mut requests = REQUESTS.borrow_ref_mut(cs);
-        let at = requests.iter().position(|request| request.is_get)?;
+            .position(|request| number.map_or(request.is_get, |number| request.number == number))?;
         Some(requests.remove(at))
     })
 }
@@ -95,7 +90,32 @@ pub(crate) fn take_get() -> Option<Request> {
 /// The number as a text, for a request that C has not named.
 pub(crate) fn number(number: RequestId) -> Text {
     let mut text = Text::new();
-    // Ten digits fit.
-    let _ = write!(text, "{}", number.as_u32());
+    let mut unit = 1_000_000_000;
+    while unit > 0 {
+        let digit = (number.as_u32() / unit % 10) as u8;
+        if digit > 0 || unit == 1 || !text.is_empty() {
+            // Ten digits fit.
+            let _ = text.push(b'0' + digit);
+        }
+        unit /= 10;
+    }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_decimal() {
+        for (of, expected) in [
+            (0, "0"),
+            (9, "9"),
+            (10, "10"),
+            (1_000_000, "1000000"),
+            (u32::MAX, "4294967295"),
+        ] {
+            assert_eq!(number(RequestId::new(of)), expected.as_bytes());
+        }
+    }
 }

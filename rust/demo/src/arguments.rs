@@ -19,7 +19,8 @@ use crate::{DeviceOptions, Error};
         cargo run -- --network ipv6-only          the same behind DNS64 and NAT64\n  \
         cargo run -- --once                       check the whole way, step by step, and exit\n  \
         cargo run -- --once --fota                the same for firmware updates\n  \
-        cargo run -- --once --json                the same for a script"
+        cargo run -- --once --json                the same for a script\n  \
+        cargo run -- device --data modem          the device alone, for a hub that runs already"
 )]
 pub struct Arguments {
     /// Run the scripted scenario, check each step from the hub's side, and exit: 0 only if all passed.
@@ -72,12 +73,18 @@ pub struct Arguments {
     pub(crate) role: Option<Role>,
 }
 
-/// What the program is when it has started itself.
+/// A part of it as a process of its own: the program starts itself with these.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Role {
     #[command(hide = true)]
     Hub(HubArguments),
-    #[command(hide = true)]
+    /// The device alone, for a hub that runs already: the application on a simulated modem, with the credentials that are
+    /// in its folder. It logs until Ctrl-C.
+    #[command(after_help = "Example, each line in a terminal of its own:\n  \
+        iothub-emulator --hostname my-hub.azure-devices.net\n  \
+        iothub-provision simulate-modem --data modem --tcp 127.0.0.1:9100\n  \
+        iothub-provision up --emulator http://127.0.0.1:8080 --port tcp:127.0.0.1:9100\n  \
+        cargo run -- device --data modem")]
     Device(DeviceArguments),
 }
 
@@ -93,15 +100,20 @@ pub(crate) struct HubArguments {
 
 #[derive(Args, Debug)]
 pub(crate) struct DeviceArguments {
-    #[arg(long)]
+    /// The folder with the modem's credentials and the device's settings, as simulate-modem keeps it.
+    #[arg(long, value_name = "FOLDER")]
     pub(crate) data: PathBuf,
-    #[arg(long)]
+    /// Port of the hub's MQTT over TLS, on the loopback interface.
+    #[arg(long, value_name = "PORT", default_value_t = 8883)]
     pub(crate) port: u16,
-    #[arg(long)]
+    /// The network that the simulated modem finds.
+    #[arg(long, value_name = "KIND", default_value = "dual-stack")]
     pub(crate) network: Network,
-    #[arg(long)]
+    /// How much slower than in truth the network is; 0.1 is ten times as fast.
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
     pub(crate) time_factor: f64,
-    #[arg(long)]
+    /// How long the modem tries to send, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub(crate) send_timeout: u64,
 }
 

@@ -121,7 +121,7 @@ impl Bench {
     pub fn provision(&mut self) -> Result<Vec<Step>, Error> {
         let steps = provisioning::provision(&self.setup, self.http_address)?;
         if self.rest().device(DEVICE_ID)?["status"] == "disabled" {
-            self.rest().put_device(DEVICE_ID, "enabled")?;
+            self.rest().set_status(DEVICE_ID, "enabled")?;
         }
         let changed: Vec<_> = steps.iter().filter(|step| step.changed).collect();
         if !changed.is_empty() {

@@ -15,6 +15,7 @@ const HUB_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(13, 70, 74, 195));
 
 pub(crate) fn run(arguments: &DeviceArguments) -> Result<ExitCode, Error> {
     end_with_parent();
+    crate::setup::name_hub(&arguments.data)?;
     let mut options = Options::new(arguments.data.clone());
     let firmware = iothub_host::boot(&arguments.data, &options.firmware).map_err(Error::new)?;
     options.port = port(&firmware.body).unwrap_or(arguments.port);

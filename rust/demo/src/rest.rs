@@ -40,7 +40,7 @@ impl Rest {
     }
 
     /// Changes the status of a device that is registered.
-    pub fn put_device(&self, id: &str, status: &str) -> Result<(), Error> {
+    pub fn set_status(&self, id: &str, status: &str) -> Result<(), Error> {
         let mut device = self.expect("GET", &format!("/devices/{id}"), &Value::Null)?;
         device["status"] = json!(status);
         self.expect("PUT", &format!("/devices/{id}"), &device)

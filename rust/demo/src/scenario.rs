@@ -301,7 +301,7 @@ fn timestamp(line: &str) -> Option<u64> {
 
 fn disabled(bench: &Bench) -> Result<String, Error> {
     let rest = bench.rest();
-    rest.put_device(DEVICE_ID, "disabled")?;
+    rest.set_status(DEVICE_ID, "disabled")?;
     let closed = rest.until("dropped", PATIENCE, |_| Ok(events(bench, "closed")?.pop()))?;
     let refused = rest.until("refused", PATIENCE, |_| Ok(events(bench, "refused")?.pop()))?;
     let reason = |event: &Value| event["reason"].as_str().unwrap_or_default().to_owned();

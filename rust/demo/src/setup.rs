@@ -39,7 +39,7 @@ impl Setup {
             data: data.to_owned(),
             pki,
         };
-        setup.setting("iothub/hostname", HOSTNAME)?;
+        setup.setting(HUB_SETTING, HOSTNAME)?;
         Ok(setup)
     }
 
@@ -107,10 +107,28 @@ impl Setup {
     /// # Errors
     /// The folder cannot be written.
     pub fn setting(&self, key: &str, value: &str) -> Result<(), Error> {
-        let path = self.device_data().join("settings").join(key);
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).map_err(|source| Error::path(folder, source))?;
-        }
-        fs::write(&path, value).map_err(|source| Error::path(&path, source))
+        write_setting(&self.device_data(), key, value)
     }
 }
+
+/// The hub's name for a device whose folder names none.
+pub(crate) fn name_hub(device_data: &Path) -> Result<(), Error> {
+    match setting_file(device_data, HUB_SETTING).exists() {
+        true => Ok(()),
+        false => write_setting(device_data, HUB_SETTING, HOSTNAME),
+    }
+}
+
+fn write_setting(device_data: &Path, key: &str, value: &str) -> Result<(), Error> {
+    let path = setting_file(device_data, key);
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(|source| Error::path(folder, source))?;
+    }
+    fs::write(&path, value).map_err(|source| Error::path(&path, source))
+}
+
+fn setting_file(device_data: &Path, key: &str) -> PathBuf {
+    device_data.join("settings").join(key)
+}
+
+const HUB_SETTING: &str = "iothub/hostname";

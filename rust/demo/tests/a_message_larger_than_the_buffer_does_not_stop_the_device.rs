@@ -1,5 +1,5 @@
 //! A cloud-to-device message that cannot be received is read away and acknowledged, so that it does not come again after
-//! every connect; the device says so and stays connected.
+//! every connect; the device says so and stays connected. A method with such a body is answered with 413.
 
 mod support;
 
@@ -41,6 +41,12 @@ fn a_message_larger_than_the_buffer_does_not_stop_the_device() {
             Ok((status == 200 && answer["status"] == 200).then_some(()))
         })
         .expect("the device is there");
+    let (status, answer) = world
+        .bench
+        .rest()
+        .method(DEVICE_ID, "led", &json!("x".repeat(8 * 1024)))
+        .expect("an answer");
+    assert_eq!((status, &answer["status"]), (200, &json!(413)));
     assert!(
         !lines.all().iter().any(|line| line.contains("disconnected")),
         "the connection stays"

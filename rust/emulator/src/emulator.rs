@@ -18,7 +18,7 @@ use crate::connections::Connections;
 use crate::faults::Faults;
 use crate::feedback;
 use crate::firmware::{self, Firmware, Ports};
-use crate::identity::identity;
+use crate::identity::{self, identity};
 use crate::journal::{Event, Journal};
 use crate::listener;
 use crate::options::{Options, StartError};
@@ -98,6 +98,9 @@ impl Emulator {
             .cloned()
             .collect();
         let journal = Journal::new(Arc::clone(&clock), options.log);
+        for event in identity::warnings(&certificate, &hubs, &options) {
+            journal.record(event);
+        }
         if let Some(path) = &options.seed {
             let taken = seed(&store, path, &hubs, clock.now()).await?;
             journal.record(Event::info("seed", taken));
@@ -178,9 +181,8 @@ impl Emulator {
             tasks.spawn(rest::serve(https, port, stopping.clone()));
             tasks.spawn(rest::serve(http, plain(router), stopping.clone()));
         }
-        if let Some(text) = timetable {
-            let started = service.timetable.start(&service, &text);
-            started.map_err(StartError::File)?;
+        if let Some(plan) = timetable {
+            service.timetable.start(&service, plan);
         }
         tasks.spawn(sweep(service, stopping));
         // So that it is not the first device that waits for it.

@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde_json::{Value, json};
 
 use crate::code::{ErrorCode, Refusal};
+use crate::fields;
 
 /// Where a fault strikes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +41,19 @@ const POINTS: &[(&str, Point)] = &[
     ("throttle", Point::Throttle),
     ("provisioning", Point::Provisioning),
 ];
+
+impl Point {
+    /// The field that says how hard it strikes, where it is not `delayMs`.
+    fn field(self) -> Option<&'static str> {
+        match self {
+            Self::Connack => Some("code"),
+            Self::DropAtByte => Some("bytes"),
+            Self::DropEvery => Some("messages"),
+            Self::Throttle | Self::Provisioning => Some("status"),
+            Self::Puback | Self::Suback | Self::Pingresp | Self::Stall => None,
+        }
+    }
+}
 
 /// One fault.
 #[derive(Clone, Debug)]
@@ -154,15 +168,18 @@ impl Fault {
             .iter()
             .find(|(_, point)| *point == self.point)
             .map(|(name, _)| *name);
-        json!({
+        let mut shown = json!({
             "id": self.id,
             "kind": kind,
             "device": self.device,
             "times": self.times,
-            "number": self.number,
             "delayMs": self.delay_ms,
             "retryAfter": self.retry_after,
-        })
+        });
+        if let Some(field) = self.point.field() {
+            shown[field] = json!(self.number);
+        }
+        shown
     }
 }
 
@@ -184,7 +201,9 @@ fn parse(document: &Value) -> Result<Fault, Refusal> {
             let names: Vec<_> = POINTS.iter().map(|(name, _)| *name).collect();
             invalid(format!("kind '{kind}' is none of {}", names.join(", ")))
         })?;
-    known_fields(document, FIELDS)?;
+    if let Some(object) = document.as_object() {
+        fields::check(object, FIELDS).map_err(invalid)?;
+    }
     let number = |name: &str| match document.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(value) => value
@@ -222,21 +241,6 @@ fn parse(document: &Value) -> Result<Fault, Refusal> {
     })
 }
 
-/// Refuses a field that is misspelt: without it, a fault would strike more than was meant.
-pub(crate) fn known_fields(document: &Value, known: &[&str]) -> Result<(), Refusal> {
-    let fields = document.as_object().into_iter().flatten();
-    match fields
-        .map(|(name, _)| name.as_str())
-        .find(|name| !known.contains(name))
-    {
-        None => Ok(()),
-        Some(name) => Err(invalid(format!(
-            "field '{name}' is none of {}",
-            known.join(", ")
-        ))),
-    }
-}
-
 const FIELDS: &[&str] = &[
     "kind",
     "device",
@@ -267,6 +271,19 @@ mod tests {
             refusal.reason.contains("'devcie' is none of kind, device"),
             "{refusal}"
         );
+    }
+
+    #[test]
+    fn what_was_sent_is_shown_by_its_name() {
+        let faults = Faults::default();
+        for (kind, field) in [
+            ("connack", "code"),
+            ("dropAtByte", "bytes"),
+            ("dropEvery", "messages"),
+        ] {
+            let shown = faults.set(&json!({"kind": kind, field: 3})).unwrap();
+            assert_eq!(shown[field], 3, "{shown}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::journal::{Event, Level};
 use crate::options::{Identity, Options, StartError};
 use crate::tls::{self, ServerCertificate};
 
@@ -39,6 +40,32 @@ pub(crate) fn identity(
             ))
         }
     }
+}
+
+/// Devices check the host name; what they would not find is told before they fail.
+pub(crate) fn warnings(
+    certificate: &ServerCertificate,
+    hubs: &[String],
+    options: &Options,
+) -> Vec<Event> {
+    let lacking = certificate.lacking(hubs);
+    let advice = match (&options.identity, &options.data_dir) {
+        (Identity::Generate, Some(folder)) => format!(
+            "it was made for another name: remove {} for a new one, which devices must then trust",
+            folder.join(CA_FILE).display()
+        ),
+        _ => "give one that names it".to_owned(),
+    };
+    let warn = |hub| Event {
+        level: Level::Warn,
+        ..Event::info(
+            "certificate",
+            format!(
+                "the server's certificate does not name '{hub}', and devices that check it refuse it; {advice}"
+            ),
+        )
+    };
+    lacking.into_iter().map(warn).collect()
 }
 
 fn names(options: &Options) -> Vec<String> {

@@ -33,6 +33,7 @@ mod emulator;
 mod enrollments;
 mod faults;
 mod feedback;
+mod fields;
 mod firmware;
 #[doc(hidden)]
 pub mod fuzzing;

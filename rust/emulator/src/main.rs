@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
-use iothub_emulator::{Emulator, Identity, LogFormat, Options};
+use iothub_emulator::{Emulator, Identity, LogFormat, Options, StartError};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// A local Azure IoT Hub: devices connect over MQTT, services over REST, people with a browser.
@@ -20,18 +20,19 @@ struct Arguments {
     #[arg(long, value_name = "NAME", default_value = "localhost")]
     hostname: String,
     /// Where devices connect (MQTT over TLS 1.2); port 0 takes a free one
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8883")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address, default_value = "127.0.0.1:8883")]
     mqtt: SocketAddr,
     /// REST and web page; beyond loopback a token is needed
     #[arg(
         long,
         visible_alias = "listen",
         value_name = "ADDRESS",
+        value_parser = address,
         default_value = "127.0.0.1:8080"
     )]
     http: SocketAddr,
     /// REST over HTTPS as well, for service clients that speak nothing else
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
     https: Option<SocketAddr>,
     /// The host name of one more hub, to which devices can be provisioned; may be repeated
     #[arg(long = "hub", value_name = "NAME")]
@@ -81,6 +82,7 @@ struct Arguments {
     #[arg(
         long,
         value_name = "ADDRESS",
+        value_parser = address,
         default_value = "127.0.0.1:8081",
         requires = "firmware"
     )]
@@ -89,6 +91,7 @@ struct Arguments {
     #[arg(
         long,
         value_name = "ADDRESS",
+        value_parser = address,
         default_value = "127.0.0.1:8443",
         requires = "firmware"
     )]
@@ -196,7 +199,17 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     options.seed = arguments.seed;
     options.faults = arguments.faults;
     let data_dir = options.data_dir.clone();
-    let emulator = Emulator::start(options).await?;
+    let given = arguments.cert.zip(arguments.key);
+    let emulator = Emulator::start(options)
+        .await
+        .map_err(|error| match (&error, given) {
+            (StartError::Identity(_), Some((cert, key))) => format!(
+                "--cert {} with --key {}: {error}",
+                cert.display(),
+                key.display()
+            ),
+            _ => error.to_string(),
+        })?;
     announce(&emulator, data_dir.as_deref());
     tokio::select! {
         _ = interrupt.recv() => {}
@@ -211,7 +224,14 @@ async fn transfer(command: Transfer) -> Result<(), Box<dyn std::error::Error>> {
         Transfer::Export { data_dir, out } => {
             let document = iothub_emulator::export(&data_dir).await?;
             match out {
-                Some(path) => write_private(&path, &document)?,
+                Some(path) => {
+                    write_private(&path, &document)?;
+                    println!(
+                        "exported {} to {}: keep it safe, keys are in it",
+                        data_dir.display(),
+                        path.display()
+                    );
+                }
                 None => std::io::stdout().lock().write_all(document.as_bytes())?,
             }
         }
@@ -226,6 +246,11 @@ async fn transfer(command: Transfer) -> Result<(), Box<dyn std::error::Error>> {
         }
     }
     Ok(())
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse()
+        .map_err(|_| "an address needs a number and a port, for example 127.0.0.1:8883".to_owned())
 }
 
 /// Keys are in it.

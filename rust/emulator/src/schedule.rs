@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use crate::clock::{UnixMs, rfc3339};
 use crate::code::{ErrorCode, Refusal};
 use crate::faults;
+use crate::fields;
 use crate::journal::Event;
 use crate::service::Service;
 use crate::state::parse_toml;
@@ -37,14 +38,28 @@ enum Action {
     Move(String, String),
 }
 
-/// Reads a file with a list `fault` that makes sense.
-pub(crate) fn read(path: &Path) -> Result<String, String> {
+/// A timetable that makes sense.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    text: String,
+    entries: Vec<Entry>,
+}
+
+impl Plan {
+    /// From TOML with a list `fault`; the error names the entry.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        Ok(Self {
+            text: text.to_owned(),
+            entries: parse(text)?,
+        })
+    }
+}
+
+/// Reads a file.
+pub(crate) fn read(path: &Path) -> Result<Plan, String> {
     let text =
         std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    match parse(&text) {
-        Ok(_) => Ok(text),
-        Err(error) => Err(format!("{}: {error}", path.display())),
-    }
+    Plan::parse(&text).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 fn parse(text: &str) -> Result<Vec<Entry>, String> {
@@ -78,7 +93,10 @@ fn entry(document: &Value) -> Result<Entry, Refusal> {
     if let Some(fields) = fault.as_object_mut() {
         fields.retain(|name, _| !TIMES.contains(&name.as_str()));
     }
-    let only = |own: &[&str]| faults::known_fields(&fault, own);
+    let only = |own: &[&str]| match fault.as_object() {
+        Some(object) => fields::check(object, own).map_err(invalid),
+        None => Ok(()),
+    };
     let action = match document.get("kind").and_then(Value::as_str) {
         Some("clock") => {
             only(&["kind", "shiftMs"])?;
@@ -125,25 +143,22 @@ struct Running {
 }
 
 impl Timetable {
-    /// Ends the one before and begins this one now. What was set already stays until it is cleared.
-    ///
-    /// # Errors
-    /// What makes no sense in it; then the one before goes on.
-    pub(crate) fn start(&self, service: &Arc<Service>, text: &str) -> Result<usize, String> {
-        let entries = parse(text)?;
+    /// Ends the one before and begins this one now; says how many entries it has. What was set already
+    /// stays until it is cleared.
+    pub(crate) fn start(&self, service: &Arc<Service>, plan: Plan) -> usize {
         let begin = Instant::now();
         let mut tasks = JoinSet::new();
-        let count = entries.len();
-        for entry in entries {
+        let count = plan.entries.len();
+        for entry in plan.entries {
             tasks.spawn(follow(Arc::downgrade(service), entry, begin));
         }
         *self.lock() = Some(Running {
-            text: text.to_owned(),
+            text: plan.text,
             begun: service.clock.now(),
             entries: count,
             _tasks: tasks,
         });
-        Ok(count)
+        count
     }
 
     /// Ends it; says whether there was one.

@@ -1,5 +1,6 @@
 //! What all parts share: storage, clock, event log, live connections, switches.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -55,12 +56,27 @@ pub(crate) struct Service {
     pub firmware: crate::firmware::Firmware,
 }
 
+fn without_port(host: &str) -> &str {
+    host.rsplit_once(':').map_or(host, |(name, _)| name)
+}
+
 impl Service {
     /// The hub that a client means by a host name: the one of that name, else the default.
     pub(crate) fn hub(&self, host: &str) -> &str {
-        let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-        let found = self.hubs.iter().find(|hub| hub.eq_ignore_ascii_case(name));
-        found.or(self.hubs.first()).map_or("", String::as_str)
+        let found = self.hub_named(host).or(self.hubs.first());
+        found.map_or("", String::as_str)
+    }
+
+    /// Whether a host name is that of another hub, and not this machine's.
+    pub(crate) fn is_another(&self, host: &str) -> bool {
+        let name = without_port(host);
+        let is_local = name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok();
+        !is_local && self.hub_named(host).is_none()
+    }
+
+    fn hub_named(&self, host: &str) -> Option<&String> {
+        let name = without_port(host);
+        self.hubs.iter().find(|hub| hub.eq_ignore_ascii_case(name))
     }
 
     /// Applies a write to a twin and tells the device, in the order of the commits.

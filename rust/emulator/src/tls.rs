@@ -6,11 +6,12 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use rustls::client::danger::HandshakeSignatureValid;
+use rustls::client::verify_server_name;
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature};
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
+use rustls::server::{ClientHello, NoServerSessionStorage, ParsedCertificate, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{DigitallySignedStruct, DistinguishedName, ServerConfig, SignatureScheme};
 
@@ -26,6 +27,23 @@ impl ServerCertificate {
         Ok(Arc::new(Self {
             current: RwLock::new(certified_key(chain, key)?),
         }))
+    }
+
+    /// Those of `names` that a client which checks the host name would not find in it.
+    pub(crate) fn lacking<'n>(&self, names: &'n [String]) -> Vec<&'n str> {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(Ok(leaf)) = current.cert.first().map(ParsedCertificate::try_from) else {
+            return Vec::new();
+        };
+        let is_lacking = |name: &&str| match ServerName::try_from(*name) {
+            Ok(name) => verify_server_name(&leaf, &name).is_err(),
+            Err(_) => true,
+        };
+        names
+            .iter()
+            .map(String::as_str)
+            .filter(is_lacking)
+            .collect()
     }
 
     /// Presents another certificate from the next handshake on.

@@ -61,6 +61,29 @@ fn run(arguments: &[&str], folder: &Path) -> Output {
         .unwrap()
 }
 
+#[test]
+fn a_misspelt_field_of_a_device_is_named() {
+    let (folder, _) = folder("[[devices]]\ndeviceId = \"dev\"\ntag = { site = \"roof\" }\n");
+    let output = run(
+        &[
+            "--ephemeral",
+            "--mqtt",
+            "127.0.0.1:0",
+            "--http",
+            "127.0.0.1:0",
+            "--seed",
+            "seed.toml",
+        ],
+        folder.path(),
+    );
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success());
+    assert!(
+        said.contains("seed.toml: devices, number 1: field 'tag' is none of hub, deviceId"),
+        "{said}"
+    );
+}
+
 #[tokio::test]
 async fn a_seed_is_there_from_the_start_and_what_is_kept_wins() {
     let (folder, ca) = folder(SEED);

@@ -20,6 +20,11 @@ async fn accepts_the_old_form_and_other_host_names() {
         assert_eq!(device.connack().await, (false, 0), "{user_name}");
         device.disconnect().await;
     }
+    let told = hub.event("hostname").await;
+    assert_eq!(
+        told["reason"],
+        "the user name is for 'contoso.azure-devices.net', which is no hub here: taken for 'hub.localhost'; Azure refuses it"
+    );
     assert_eq!(
         hub.get("/twins/dev").await.1["modelId"],
         "dtmi:com:example:T;1"

@@ -33,6 +33,16 @@ async fn other_web_pages_and_other_names_are_not_served() {
 }
 
 #[tokio::test]
+async fn a_method_that_a_path_has_not_is_named() {
+    let hub = Hub::start().await;
+    let (status, body) = hub.request("DELETE", "/admin", &[], b"").await;
+    assert_eq!(
+        (status, &body["Message"]),
+        (405, &json!("/admin has no DELETE: see the header Allow"))
+    );
+}
+
+#[tokio::test]
 async fn with_a_token_nothing_but_the_page_is_open() {
     let hub = Hub::start().await;
     let Hub { emulator, .. } = hub;

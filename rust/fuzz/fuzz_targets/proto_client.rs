@@ -125,7 +125,12 @@ impl Run {
                 self.client.handle_puback(now, id);
             }
             12 => self.client.handle_pingresp(now),
-            13 => self.client.handle_oversize(now, input.byte() & 1 == 0),
+            13 if input.byte() & 1 == 0 => self.client.handle_oversize(now),
+            13 => {
+                let topic = input.bytes();
+                let event = self.client.handle_message(now, topic, None);
+                assert!(matches!(event, Some(Event::Oversize { .. } | Event::UnknownTopic(_))));
+            }
             14 => self.client.handle_disconnect(now, Errno(-104)),
             15 => {
                 let mut address = [0; 16];

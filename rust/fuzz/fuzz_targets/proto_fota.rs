@@ -1,7 +1,7 @@
 //! The desired object `firmware`, a record, and facts in any order: no panic, no loop, no text that C would read on.
 #![no_main]
 
-use iothub_proto::fota::{COMMAND_MAX, Command, Config, Failure, Updater};
+use iothub_proto::fota::{COMMAND_MAX, Command, Config, Reason, Updater};
 use iothub_proto::{Errno, Instant, RequestId, twin};
 use libfuzzer_sys::fuzz_target;
 
@@ -11,7 +11,8 @@ fuzz_target!(|data: &[u8]| {
     config.record = parts.next().unwrap_or_default();
     config.confirmed = config.record.first().is_none_or(|byte| byte % 2 == 0);
     let mut now = Instant::from_millis(0);
-    let mut updater = Updater::new(now, &config);
+    let mut updater = Updater::NEW;
+    updater.boot(now, &config);
     let mut requests = 0;
     for part in parts {
         let (kind, rest) = part.split_first().unwrap_or((&0, &[]));
@@ -19,7 +20,7 @@ fuzz_target!(|data: &[u8]| {
         match kind % 10 {
             0 => updater.handle_progress(now, number, number * 2),
             1 => updater.handle_done(now, core::str::from_utf8(rest).ok()),
-            2 => updater.handle_failed(now, Failure::from_number(number, 404)),
+            2 => updater.handle_failed(now, Reason::from_cause(number, 404)),
             3 => updater.handle_stopped(now),
             4 => updater.handle_ready(now),
             5 => {

@@ -1,5 +1,7 @@
 //! What C calls: each copies its fact into the inbox, wakes the driver and returns.
 
+use core::ffi::CStr;
+
 use iothub_proto::network;
 use ncs::{lte::Registration, modem, mqtt, pdn};
 
@@ -26,7 +28,7 @@ static CALLBACKS: mqtt::Callbacks = mqtt::Callbacks {
         })
     },
     on_pingresp: || inbox::push(Fact::Pingresp),
-    on_oversize: |discarded| inbox::push(Fact::Oversize { discarded }),
+    on_oversize: || inbox::push(Fact::Oversize),
 };
 
 /// Starts the modem library, unless that is the application's business, and registers what C is to call. PDN events
@@ -48,7 +50,8 @@ pub(crate) fn prepare(attach: bool) {
 /// Switches LTE on.
 pub(crate) fn attach() -> Result<(), ncs::Errno> {
     if let Some(apn) = identity::apn()
-        && let Err(error) = modem::set_apn(&apn)
+        && let Ok(apn) = CStr::from_bytes_with_nul(apn.as_bytes())
+        && let Err(error) = modem::set_apn(apn)
     {
         log::error!("the access point name cannot be set: {error}; the network chooses");
     }

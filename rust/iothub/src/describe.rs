@@ -6,7 +6,7 @@ use core::{
     time::Duration,
 };
 
-use iothub_proto::{Disconnect, Event, dps, network, twin};
+use iothub_proto::{Disconnect, Event, RequestId, dps, network, twin};
 use ncs::{Decimal, Plain};
 
 use crate::kconfig;
@@ -34,20 +34,12 @@ pub(crate) fn event(event: &Event<'_>) {
         Event::C2d(message) => log::debug!("C2D of {} bytes", message.payload.len()),
         Event::Twin(twin) => log::info!("twin, desired version {}", twin.version),
         Event::TwinFailed { request, reason } => {
-            log::warn!(
-                "twin request {}: {}",
-                Decimal::from(request.as_u32()),
-                Twin(reason)
-            );
+            twin("twin request", request, reason);
         }
         Event::Desired(desired) => log::info!("desired properties, version {}", desired.version),
         Event::Reported { request, .. } => log::debug!("report {} accepted", request.as_u32()),
         Event::ReportFailed { request, reason } => {
-            log::warn!(
-                "report {}: {}",
-                Decimal::from(request.as_u32()),
-                Twin(reason)
-            );
+            twin("report", request, reason);
         }
         Event::Method(request) => log::info!("method {}", request.name),
         // Without updates its texts are not linked.
@@ -61,13 +53,14 @@ pub(crate) fn event(event: &Event<'_>) {
             Decimal::from(topic.len() as u32)
         ),
         Event::Oversize { discarded, count } => log::error!(
-            "a message larger than the payload buffer of {} bytes {}",
+            "a message larger than the payload buffer of {} bytes {}{}",
             Decimal::from(kconfig::MQTT_HELPER_PAYLOAD_BUFFER_LEN as u32),
-            if discarded {
-                Oversize::Discarded
+            Plain(if discarded {
+                "was read away and acknowledged: it is lost"
             } else {
-                Oversize::InTheWay(count)
-            }
+                "is in the way: connecting anew"
+            }),
+            Code(count)
         ),
         _ => log::debug!("event"),
     }
@@ -145,7 +138,7 @@ fn provisioning(event: &dps::Event<'_>) {
         dps::Event::Registering => log::info!("DPS: registering"),
         dps::Event::Assigning => log::info!("DPS: assigning"),
         dps::Event::Assigned { .. } => log::info!("DPS: assigned"),
-        dps::Event::Failed(failure) => log::error!("DPS: {}", Dps(*failure)),
+        dps::Event::Failed(failure) => not_provisioned(*failure),
         _ => {}
     }
 }
@@ -160,72 +153,85 @@ fn disconnected(cause: Disconnect, retry_in: Option<Duration>) {
 }
 
 /// Why a twin request came to nothing, and what to do.
-struct Twin(twin::Failure);
-
-impl fmt::Display for Twin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            twin::Failure::Status(status) => write!(
-                f,
-                "refused with {}, {}",
-                Decimal::from(u32::from(status)),
-                Plain(match status {
-                    400 => "malformed, or over a limit of the twin",
-                    412 => "the version is another one",
-                    429 => "too many requests",
-                    500.. => "trouble at the hub",
-                    _ => "which is unusual",
-                })
-            ),
-            twin::Failure::Timeout => f.write_str("no answer in time"),
-            twin::Failure::Malformed => f.write_str("the answer is not a twin"),
-            twin::Failure::Disconnected => f.write_str("the connection ended before the answer"),
-            _ => f.write_str("failed"),
+fn twin(what: &str, request: RequestId, reason: twin::Failure) {
+    let (text, status) = match reason {
+        twin::Failure::Status(status) => {
+            let status = u32::from(status);
+            let other = if status < 500 {
+                "refused"
+            } else {
+                "trouble at the hub"
+            };
+            (meaning(TWIN, status, other), status)
         }
-    }
+        twin::Failure::Timeout => ("no answer in time", 0),
+        twin::Failure::Malformed => ("the answer is not a twin", 0),
+        twin::Failure::Disconnected => ("the connection ended before the answer", 0),
+        _ => ("failed", 0),
+    };
+    let request = Decimal::from(request.as_u32());
+    log::warn!("{} {request}: {}{}", Plain(what), Plain(text), Code(status));
+}
+
+/// What the hub says to a twin request.
+const TWIN: &[(u32, &str)] = &[
+    (400, "malformed, or over a limit of the twin"),
+    (401, "not allowed to this device"),
+    (403, "not allowed to this device"),
+    (404, "the hub does not know this device"),
+    (412, "the version is another one"),
+    (413, "too large"),
+    (429, "too many requests"),
+];
+
+/// What DPS says: when it is asked too often, and its codes of an allocation that failed.
+const DPS: &[(u32, &str)] = &[
+    (429, "too many requests"),
+    (400_207, "the allocation webhook has failed"),
+    (400_208, "the enrolment has no hub to choose from"),
+    (400_209, "DPS may not write to the hub"),
+];
+
+fn meaning(of: &[(u32, &'static str)], number: u32, other: &'static str) -> &'static str {
+    let known = of.iter().find(|(known, _)| *known == number);
+    known.map_or(other, |(_, text)| text)
 }
 
 /// Why DPS did not assign, and what to do.
-struct Dps(dps::Failure);
+fn not_provisioned(failure: dps::Failure) {
+    let (text, status, code) = match failure {
+        dps::Failure::Refused { status, code } => {
+            let status = u32::from(status);
+            let other = if status < 500 {
+                "refused: is there an enrolment for this certificate (X.509 only, no symmetric keys), with its CN as the \
+                 registration id, and is the ID scope right?"
+            } else {
+                "trouble at DPS"
+            };
+            (meaning(DPS, status, other), status, code)
+        }
+        dps::Failure::Failed { code } => (meaning(DPS, code, "the allocation has failed"), 0, code),
+        dps::Failure::Disabled => ("the enrolment is disabled", 0, 0),
+        dps::Failure::ConnectionProfile => (
+            "the assigned hub does not speak the classic protocol of IoT Hub",
+            0,
+            0,
+        ),
+        dps::Failure::Malformed => ("the answer is not understood", 0, 0),
+        dps::Failure::Timeout => ("no answer in time", 0, 0),
+        _ => ("failed", 0, 0),
+    };
+    log::error!("DPS: {}{}{}", Plain(text), Code(status), Code(code));
+}
 
-impl fmt::Display for Dps {
+/// A number that there may be.
+struct Code(u32);
+
+impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            dps::Failure::Refused { status, code } => write!(
-                f,
-                "refused with {}, error {}: is there an enrolment for this certificate, with its CN as the registration \
-                 id, and is the ID scope right?",
-                Decimal::from(u32::from(status)),
-                Decimal::from(code)
-            ),
-            dps::Failure::Failed { code } => {
-                write!(f, "allocation failed, error {}", Decimal::from(code))
-            }
-            dps::Failure::Disabled => f.write_str("the enrolment is disabled"),
-            dps::Failure::ConnectionProfile => {
-                f.write_str("the assigned hub does not speak the classic protocol of IoT Hub")
-            }
-            dps::Failure::Malformed => f.write_str("the answer is not understood"),
-            dps::Failure::Timeout => f.write_str("no answer in time"),
-            _ => f.write_str("failed"),
-        }
-    }
-}
-
-/// What became of a message that is too large.
-enum Oversize {
-    Discarded,
-    InTheWay(u32),
-}
-
-impl fmt::Display for Oversize {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Discarded => f.write_str("was read away and acknowledged: it is lost"),
-            Self::InTheWay(count) => {
-                let count = Decimal::from(*count);
-                write!(f, "is in the way, number {count} in a row: connecting anew")
-            }
+            0 => Ok(()),
+            code => write!(f, " ({})", Decimal::from(code)),
         }
     }
 }

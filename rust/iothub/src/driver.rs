@@ -120,6 +120,7 @@ fn with_config(
     let mut identity = Identity::default();
     identity.load(&options.who);
     let mut config = Config::new(&identity.hostname, &identity.device_id);
+    config.module_id = Some(options.module).filter(|id| !id.is_empty());
     config.model_id = Some(kconfig::IOTHUB_MODEL_ID).filter(|id| !id.is_empty());
     config.client_type = concat!("iothub/", env!("CARGO_PKG_VERSION"));
     config.keep_alive = seconds(kconfig::MQTT_KEEPALIVE);
@@ -144,6 +145,7 @@ fn with_config(
     };
     config.dps = identity.dps();
     if let Some(dps) = &mut config.dps {
+        dps.payload = Some(options.provisioning_payload).filter(|json| !json.is_empty());
         dps.reprovision_after = u32::try_from(kconfig::IOTHUB_DPS_REPROVISION_AFTER).unwrap_or(10);
     }
     config.assignment = identity.assignment();
@@ -233,7 +235,7 @@ fn take_facts(client: &'static Mutex<TheClient>) {
             } => client.handle_suback(now(), message_id, granted),
             Fact::Puback { message_id } => client.handle_puback(now(), message_id),
             Fact::Pingresp => client.handle_pingresp(now()),
-            Fact::Oversize { discarded } => client.handle_oversize(now(), discarded),
+            Fact::Oversize => client.handle_oversize(now()),
             Fact::Disconnected { result } => {
                 client.handle_disconnect(now(), iothub_proto::Errno(result));
             }
@@ -254,12 +256,14 @@ fn deliver(client: &'static Mutex<TheClient>) {
 
 /// Handles a message where it arrives, on mqtt_helper's thread, since its payload is gone afterwards. What came before
 /// it goes first, so that the handler is told in the order of the wire.
-pub(crate) fn on_publish(topic: &[u8], payload: &[u8]) {
+pub(crate) fn on_publish(topic: &[u8], payload: Option<&[u8]>) {
     let Some(client) = CLIENT.get() else { return };
     let _turn = Turn::take();
     take_facts(client);
     deliver(client);
-    if let Some(event) = client.with(|client| client.handle_publish(now(), topic, payload)) {
+    let event = client.with(|client| client.handle_message(now(), topic, payload));
+    if let Some(event) = event {
+        let payload = payload.unwrap_or_default();
         emit(Notice::Event(event, Some(Message { topic, payload })));
     }
     Waiter::Driver.wake();
@@ -268,10 +272,10 @@ pub(crate) fn on_publish(topic: &[u8], payload: &[u8]) {
 fn emit(notice: Notice<'_>) {
     let _turn = Turn::take();
     if let Notice::Event(event, _) = &notice {
+        describe::event(event);
         if fota::handle(event) {
             return;
         }
-        describe::event(event);
     }
     if let (Notice::Event(event, _), Some(record)) = (&notice, RECORD.get()) {
         record(event);

@@ -1,20 +1,22 @@
 //! Firmware updates: the updater beside the client, and the driver's part in it.
 
-use core::{cell::Cell, ffi::CStr, time::Duration};
+use core::{
+    ffi::CStr,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
-use critical_section::with;
 use iothub_proto::{
     Errno, Event, Instant,
-    fota::{COMMAND_MAX, Command, Config, Failure, RECORD_MAX, Updater},
+    fota::{COMMAND_MAX, Command, Config, Policy, RECORD_MAX, Reason, Updater},
 };
 use ncs::{
-    fota::{self, Fact, Slot as Image},
-    platform::{Mutex, Slot, Waiter},
+    Plain,
+    fota::{self, End, Slot},
+    platform::Mutex,
     settings,
 };
-use static_cell::StaticCell;
 
-use crate::{driver::with_client, kconfig, now, seconds};
+use crate::{driver::with_client, kconfig, now};
 
 /// Whether the build has firmware updates: `CONFIG_IOTHUB_FOTA`.
 pub const FOTA: bool = kconfig::IOTHUB_FOTA;
@@ -40,21 +42,8 @@ const TRIAL: &CStr = c"iothub/fota/trial_s";
 /// Where neither Kconfig nor the platform knows.
 const UNKNOWN: &str = "0.0.0";
 
-static UPDATER: Slot<&'static Mutex<Updater>> = Slot::new();
-static FACTS: critical_section::Mutex<Cell<Facts>> =
-    critical_section::Mutex::new(Cell::new(Facts {
-        progress: None,
-        erase: None,
-        end: None,
-    }));
-
-/// What the transfer has told since the last turn: of the progress only the last counts.
-#[derive(Clone, Copy, Default)]
-struct Facts {
-    progress: Option<(u32, u32)>,
-    erase: Option<bool>,
-    end: Option<Fact>,
-}
+static UPDATER: Mutex<Updater> = Mutex::new(Updater::NEW);
+static IS_WANTED: AtomicBool = AtomicBool::new(false);
 
 /// Whether updates are carried out.
 pub(crate) const fn is_wanted(firmware: Firmware) -> bool {
@@ -63,54 +52,52 @@ pub(crate) const fn is_wanted(firmware: Firmware) -> bool {
 
 /// Reads what runs and what the last boot left. Before the driver starts.
 pub(crate) fn prepare(firmware: Firmware) {
-    static CELL: StaticCell<Mutex<Updater>> = StaticCell::new();
-
     if !is_wanted(firmware) {
         return;
     }
-    let running = fota::image(Image::Running)
-        .inspect_err(|errno| log::warn!("the running image cannot be read: {errno}"))
+    let running = fota::image(Slot::Running)
+        .inspect_err(|errno| refused("what runs cannot be read", *errno))
         .ok();
     let signed = running.as_ref().map(|image| image.version());
+    let version = own_version().or(signed).unwrap_or(UNKNOWN);
+    let confirmed = running.as_ref().is_none_or(|image| image.confirmed());
     let mut record = [0; RECORD_MAX];
     let record = settings::read(RECORD, &mut record).unwrap_or_else(|errno| {
-        log::error!("the record of the last update cannot be read: {errno}");
+        refused("the record of the last update cannot be read", errno);
         None
     });
-    let updater = Updater::new(
-        now(),
-        &Config {
-            confirmed: running.as_ref().is_none_or(|image| image.confirmed()),
-            record: record.unwrap_or_default(),
+    let config = Config {
+        version,
+        confirmed,
+        record: record.unwrap_or_default(),
+        policy: Policy {
             reboot: firmware == Firmware::Automatic,
-            trial: trial(),
-            progress_step: u8::try_from(kconfig::IOTHUB_FOTA_PROGRESS_PERCENT).unwrap_or(0),
-            retry: seconds(kconfig::IOTHUB_FOTA_RETRY_S),
-            attempts: u8::try_from(kconfig::IOTHUB_FOTA_ATTEMPTS).unwrap_or(u8::MAX),
-            ..Config::new(own_version().or(signed).unwrap_or(UNKNOWN))
+            progress_step: kconfig::IOTHUB_FOTA_PROGRESS_PERCENT as u8,
+            attempts: kconfig::IOTHUB_FOTA_ATTEMPTS as u8,
+            trial_s: trial_s().unwrap_or(kconfig::IOTHUB_FOTA_TRIAL_S as u32),
+            retry_s: kconfig::IOTHUB_FOTA_RETRY_S as u32,
         },
-    );
+    };
     log::info!(
-        "firmware {}{}",
-        own_version().or(signed).unwrap_or(UNKNOWN),
-        match &running {
-            Some(image) if !image.confirmed() => ", on trial until it has reached the hub",
-            _ => "",
+        "firmware {version}{}",
+        if confirmed {
+            ""
+        } else {
+            ", on trial until it has reached the hub"
         }
     );
-    if let Some(updater) = CELL.try_init(Mutex::new(updater)) {
-        UPDATER.set(updater);
-    }
+    UPDATER.with(|updater| updater.boot(now(), &config));
+    IS_WANTED.store(true, Ordering::Release);
 }
 
-fn trial() -> Duration {
-    let mut digits = [0; 8];
-    let setting = settings::read(TRIAL, &mut digits).unwrap_or_default();
-    let seconds = setting
-        .and_then(|digits| core::str::from_utf8(digits).ok())
-        .and_then(|digits| digits.parse().ok())
-        .filter(|seconds| (1..=86_400).contains(seconds));
-    self::seconds(seconds.unwrap_or(kconfig::IOTHUB_FOTA_TRIAL_S))
+fn trial_s() -> Option<u32> {
+    let mut digits = [0; 5];
+    let digits = settings::read(TRIAL, &mut digits).ok()??;
+    let seconds = digits.iter().try_fold(0, |value, byte| {
+        let digit = byte.wrapping_sub(b'0');
+        (digit < 10).then_some(value * 10 + u32::from(digit))
+    })?;
+    (1..=86_400).contains(&seconds).then_some(seconds)
 }
 
 fn own_version() -> Option<&'static str> {
@@ -141,34 +128,36 @@ pub(crate) fn handle(event: &Event<'_>) -> bool {
 }
 
 /// Facts, timers, events and commands, until there is nothing to do.
+#[inline(never)]
 pub(crate) fn turn(tell: impl Fn(iothub_proto::fota::Event)) {
     let Some(updater) = updater() else {
         return;
     };
-    let facts = with(|cs| FACTS.borrow(cs).take());
+    let facts = fota::facts();
     let downloaded = match facts.end {
         // Comparable only where both are the signed ones.
-        Some(Fact::Done) if own_version().is_none() => fota::image(Image::Downloaded).ok(),
+        Some(End::Done) if own_version().is_none() => fota::image(Slot::Downloaded).ok(),
         _ => None,
     };
+    let now = now();
     updater.with(|updater| {
         if let Some((offset, size)) = facts.progress {
-            updater.handle_progress(now(), offset, size);
+            updater.handle_progress(now, offset, size);
         }
         if let Some(done) = facts.erase {
-            updater.handle_erase(now(), done);
+            updater.handle_erase(now, done);
         }
         match facts.end {
-            Some(Fact::Done) => {
-                updater.handle_done(now(), downloaded.as_ref().map(|image| image.version()));
+            Some(End::Done) => {
+                updater.handle_done(now, downloaded.as_ref().map(|image| image.version()));
             }
-            Some(Fact::Failed { cause, status }) => {
-                updater.handle_failed(now(), Failure::from_number(cause, status));
+            Some(End::Failed { cause, status }) => {
+                updater.handle_failed(now, Reason::from_cause(cause, status));
             }
-            Some(_) => updater.handle_stopped(now()),
+            Some(End::Stopped) => updater.handle_stopped(now),
             None => {}
         }
-        updater.handle_timeout(now());
+        updater.handle_timeout(now);
     });
     let mut buffer = [0; COMMAND_MAX];
     loop {
@@ -179,7 +168,7 @@ pub(crate) fn turn(tell: impl Fn(iothub_proto::fota::Event)) {
             return;
         };
         let result = carry_out(updater, &command);
-        updater.with(|updater| updater.complete(now(), result));
+        updater.with(|updater| updater.complete(self::now(), result));
     }
 }
 
@@ -189,9 +178,10 @@ pub(crate) fn poll_timeout() -> Option<Instant> {
 }
 
 fn updater() -> Option<&'static Mutex<Updater>> {
-    if FOTA { UPDATER.get() } else { None }
+    (FOTA && IS_WANTED.load(Ordering::Acquire)).then_some(&UPDATER)
 }
 
+#[inline(never)]
 fn carry_out(updater: &'static Mutex<Updater>, command: &Command<'_>) -> Result<(), Errno> {
     let result = match command {
         Command::Store([]) => settings::delete(RECORD),
@@ -203,20 +193,17 @@ fn carry_out(updater: &'static Mutex<Updater>, command: &Command<'_>) -> Result<
                 source.host.to_str().unwrap_or_default(),
                 source.path.to_str().unwrap_or_default()
             );
-            fota::start(
-                &fota::Source {
-                    host: source.host,
-                    path: source.path,
-                    tls: source.tls,
-                    port: source.port,
-                    sec_tags: &source.sec_tags,
-                    fragment: source.fragment,
-                    size: source.size,
-                    sha256: source.sha256.as_ref(),
-                    identity: source.identity,
-                },
-                on_fact,
-            )
+            fota::start(&fota::Source {
+                host: source.host,
+                path: source.path,
+                tls: source.tls,
+                port: source.port,
+                sec_tags: source.sec_tags(),
+                fragment: source.fragment,
+                size: source.size,
+                sha256: source.sha256,
+                identity: source.identity,
+            })
         }
         Command::Cancel => fota::cancel(),
         Command::Apply => fota::apply(),
@@ -231,7 +218,7 @@ fn carry_out(updater: &'static Mutex<Updater>, command: &Command<'_>) -> Result<
             return with_client(|client, now| client.report(now, json, None))
                 .map(|request| updater.with(|updater| updater.accepted(request)))
                 .map_err(|error| {
-                    log::warn!("the firmware's state cannot be reported: {error}");
+                    log::debug!("it is not: {error}");
                     Errno(-1)
                 });
         }
@@ -241,24 +228,14 @@ fn carry_out(updater: &'static Mutex<Updater>, command: &Command<'_>) -> Result<
         }
     };
     result.map_err(|errno| {
-        log::warn!("firmware: {errno}");
+        refused("it cannot be carried out", errno);
         Errno(errno.get())
     })
 }
 
-/// On a thread of the platform's: takes no lock and does not wait.
-fn on_fact(fact: Fact) {
-    with(|cs| {
-        let cell = FACTS.borrow(cs);
-        let mut facts = cell.get();
-        match fact {
-            Fact::Progress { offset, size } => facts.progress = Some((offset, size)),
-            Fact::Erase { done } => facts.erase = Some(done),
-            end => facts.end = Some(end),
-        }
-        cell.set(facts);
-    });
-    Waiter::Driver.wake();
+#[inline(never)]
+fn refused(what: &'static str, errno: ncs::Errno) {
+    log::warn!("firmware: {}: {errno}", Plain(what));
 }
 
 /// A line of the log for each event.
@@ -276,10 +253,9 @@ pub(crate) fn describe(event: iothub_proto::fota::Event) {
         }
         Event::EraseDone => log::info!("the slot is erased"),
         Event::Done => log::info!("the new firmware is in place: a restart runs it"),
-        Event::Failed(reason) => log::error!("firmware update failed: {reason}"),
         Event::Cancelled => log::info!("the firmware update was taken back"),
         Event::Confirmed => log::info!("the new firmware has reached the hub, and stays"),
-        Event::RolledBack => log::error!("the new firmware was taken back: the old one runs"),
+        // The updater itself says why.
         _ => {}
     }
 }

@@ -25,7 +25,7 @@ pub(crate) mod key {
 /// Longest host name, device id or id scope in bytes.
 const TEXT: usize = 128;
 
-type Text = heapless::String<TEXT>;
+pub(crate) type Text = heapless::String<TEXT>;
 
 /// The strings of a configuration, on the stack while the client is made.
 #[derive(Default)]
@@ -164,7 +164,7 @@ impl Identity {
 const APN: usize = 100;
 
 /// The access point name, with a 0 at its end; `None`: the network chooses.
-pub(crate) fn apn() -> Option<Apn> {
+pub(crate) fn apn() -> Option<Text> {
     let mut apn = Text::new();
     choose(&mut apn, "", key::APN, kconfig::IOTHUB_APN);
     if apn.is_empty() {
@@ -175,13 +175,9 @@ pub(crate) fn apn() -> Option<Apn> {
         log::error!("the setting iothub/apn is no access point name: it is ignored");
         return None;
     }
-    let mut terminated = heapless::CString::new();
-    terminated.extend_from_bytes(apn.as_bytes()).ok()?;
-    Some(terminated)
+    apn.push('\0').ok()?;
+    Some(apn)
 }
-
-/// With room for the 0.
-type Apn = heapless::CString<{ APN + 1 }>;
 
 /// Remembers what DPS assigned.
 pub(crate) fn store_assignment(hostname: &str, device_id: &str) -> Result<(), ncs::Errno> {

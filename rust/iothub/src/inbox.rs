@@ -16,7 +16,7 @@ pub(crate) enum Fact {
     Suback { message_id: u16, granted: bool },
     Puback { message_id: u16 },
     Pingresp,
-    Oversize { discarded: bool },
+    Oversize,
     Disconnected { result: i32 },
 }
 

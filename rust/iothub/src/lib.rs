@@ -78,7 +78,7 @@ pub fn start(handler: Handler) -> Result<(), StartError> {
     Options::new(handler).start()
 }
 
-/// Who the device is from the next [`connect`] on. What the outbox holds for another device is
+/// Who the device is from the next [`connect`] on: a device and no module, without a payload for DPS. What the outbox holds for another device is
 /// [dropped](Event::Dropped).
 ///
 /// # Errors

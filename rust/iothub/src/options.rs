@@ -34,6 +34,8 @@ use crate::{
 pub struct Options<'a> {
     pub(crate) call: Call,
     pub(crate) who: Who<'a>,
+    pub(crate) module: &'a str,
+    pub(crate) provisioning_payload: &'a [u8],
     pub(crate) attach: bool,
     pub(crate) reconnect: bool,
     pub(crate) request_twin: bool,
@@ -56,6 +58,8 @@ impl<'a> Options<'a> {
         Self {
             call,
             who: Who::Configured,
+            module: "",
+            provisioning_payload: b"",
             attach: true,
             reconnect: true,
             request_twin: true,
@@ -84,6 +88,19 @@ impl<'a> Options<'a> {
             id_scope,
             registration_id,
         })
+    }
+
+    /// As this module of the device. Modules have no messages from the cloud.
+    pub const fn module(mut self, module_id: &'a str) -> Self {
+        self.module = module_id;
+        self
+    }
+
+    /// JSON of at most 256 bytes that DPS hands to the allocation webhook with each registration; what the webhook returns
+    /// is in [`dps::Event::Assigned`](crate::dps::Event::Assigned).
+    pub const fn provisioning_payload(mut self, json: &'a [u8]) -> Self {
+        self.provisioning_payload = json;
+        self
     }
 
     /// Whether modem and network are the driver's business, which is the default, or the application's.

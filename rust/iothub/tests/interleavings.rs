@@ -153,12 +153,52 @@ fn drive(handler: &Handler, all: usize) {
 
 /// Every order with at most so many preemptions; that a thread waits is none. One model at a time,
 /// since the inbox is a static.
-fn model(preemptions: usize, check: impl Fn() + Sync + Send + 'static) {
+fn model(preemptions: impl Into<Option<usize>>, check: impl Fn() + Sync + Send + 'static) {
     static ONE: StdMutex<()> = StdMutex::new(());
     let _one = ONE.lock();
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(preemptions);
+    builder.preemption_bound = preemptions.into();
     builder.check(check);
+}
+
+/// Every order there is: the inbox without the turn.
+#[test]
+fn no_wake_of_two_producers_is_lost() {
+    model(None, || {
+        let producers = [1, 2].map(|id| thread::spawn(move || push(id)));
+        let mut popped = 0;
+        loop {
+            while inbox::pop().is_some() {
+                popped += 1;
+            }
+            if popped == 2 {
+                break;
+            }
+            Waiter::Driver.wait(None);
+        }
+        for producer in producers {
+            producer.join().unwrap();
+        }
+    });
+}
+
+/// Every order there is: the turn without the inbox.
+#[test]
+fn two_threads_are_never_inside_the_handler_at_once() {
+    model(None, || {
+        let handler = Arc::new(Handler::default());
+        let helper = {
+            let handler = Arc::clone(&handler);
+            thread::spawn(move || {
+                sync::be(HELPER);
+                handler.tell(1);
+            })
+        };
+        sync::be(DRIVER);
+        handler.tell(2);
+        helper.join().unwrap();
+        assert_eq!(handler.told.lock().unwrap().len(), 2);
+    });
 }
 
 #[test]

@@ -1,13 +1,15 @@
 //! The two slots of firmware, and the download into one of them: the FOTA functions of `iothub_platform.h`.
 
 use core::{
+    cell::Cell,
     ffi::{CStr, c_uint},
     ptr,
 };
 
+use critical_section::Mutex;
 use ncs_sys as c;
 
-use crate::{Errno, errno::check, platform::Slot as Handler};
+use crate::{Errno, errno::check, platform::Waiter};
 
 /// Where an image is, and what is known of it. Copied by [`start`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,31 +34,30 @@ pub struct Source<'a> {
     pub identity: u32,
 }
 
-/// What a transfer tells, on a thread of its own.
+/// What a transfer has told since it was asked last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fact {
-    /// So much is stored.
-    Progress {
-        /// Bytes in the slot.
-        offset: u32,
-        /// Bytes of the image.
-        size: u32,
-    },
-    /// The slot has to be erased, which waits, or is.
-    Erase {
-        /// It is.
-        done: bool,
-    },
-    /// The end: complete, and what it was to be.
+pub struct Facts {
+    /// Bytes in the slot, and bytes of the image.
+    pub progress: Option<(u32, u32)>,
+    /// The slot has to be erased, which waits (`false`), or is (`true`).
+    pub erase: Option<bool>,
+    /// How it has ended.
+    pub end: Option<End>,
+}
+
+/// How a transfer has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Complete, and what it was to be.
     Done,
-    /// The end, by this cause (`IOTHUB_FOTA_CAUSE_*`).
+    /// By this cause (`IOTHUB_FOTA_CAUSE_*`).
     Failed {
         /// The cause's number.
         cause: u32,
         /// The HTTP status, where that is the cause.
         status: u16,
     },
-    /// The end, as it was asked.
+    /// As it was asked.
     Stopped,
 }
 
@@ -91,14 +92,26 @@ impl Image {
     }
 }
 
-static HANDLER: Handler<fn(Fact)> = Handler::new();
+static PROGRESS: Told<(u32, u32)> = Mutex::new(Cell::new(None));
+static ERASE: Told<bool> = Mutex::new(Cell::new(None));
+static END: Told<End> = Mutex::new(Cell::new(None));
 
-/// Fetches an image into the slot that does not run. `handler` is told how it goes and how it ended; it must not block.
+type Told<T> = Mutex<Cell<Option<T>>>;
+
+/// What the transfer has told. When there is something, [`Waiter::Driver`] is woken.
+pub fn facts() -> Facts {
+    critical_section::with(|cs| Facts {
+        progress: PROGRESS.borrow(cs).take(),
+        erase: ERASE.borrow(cs).take(),
+        end: END.borrow(cs).take(),
+    })
+}
+
+/// Fetches an image into the slot that does not run. [`facts`] say how it goes and how it ended.
 ///
 /// # Errors
 /// EBUSY while another transfer has not ended.
-pub fn start(source: &Source<'_>, handler: fn(Fact)) -> Result<(), Errno> {
-    HANDLER.set(handler);
+pub fn start(source: &Source<'_>) -> Result<(), Errno> {
     let source = c::iothub_fota_source {
         host: source.host.as_ptr(),
         path: source.path.as_ptr(),
@@ -115,7 +128,7 @@ pub fn start(source: &Source<'_>, handler: fn(Fact)) -> Result<(), Errno> {
     check(unsafe { c::iothub_platform_fota_start(&raw const source, Some(on_event)) })
 }
 
-/// Asks the transfer to stop; its end is told by a fact.
+/// Asks the transfer to stop; its end is one of the [`facts`].
 ///
 /// # Errors
 /// ENOENT where there is none.
@@ -157,27 +170,24 @@ pub fn image(slot: Slot) -> Result<Image, Errno> {
     Ok(Image(image))
 }
 
-/// What C calls.
+/// What C calls, on a thread of its own.
 ///
 /// # Safety
 /// None is needed: there are no pointers.
 unsafe extern "C" fn on_event(event: c_uint, first: u32, second: u32) {
-    let fact = match event {
-        c::IOTHUB_FOTA_PROGRESS => Fact::Progress {
-            offset: first,
-            size: second,
-        },
-        c::IOTHUB_FOTA_ERASE_PENDING => Fact::Erase { done: false },
-        c::IOTHUB_FOTA_ERASE_DONE => Fact::Erase { done: true },
-        c::IOTHUB_FOTA_DONE => Fact::Done,
-        c::IOTHUB_FOTA_STOPPED => Fact::Stopped,
-        // An end that is not known is one all the same.
-        _ => Fact::Failed {
-            cause: first,
-            status: u16::try_from(second).unwrap_or(0),
-        },
-    };
-    if let Some(handler) = HANDLER.get() {
-        handler(fact);
-    }
+    critical_section::with(|cs| match event {
+        c::IOTHUB_FOTA_PROGRESS => PROGRESS.borrow(cs).set(Some((first, second))),
+        c::IOTHUB_FOTA_ERASE_PENDING => ERASE.borrow(cs).set(Some(false)),
+        c::IOTHUB_FOTA_ERASE_DONE => ERASE.borrow(cs).set(Some(true)),
+        end => END.borrow(cs).set(Some(match end {
+            c::IOTHUB_FOTA_DONE => End::Done,
+            c::IOTHUB_FOTA_STOPPED => End::Stopped,
+            // An end that is not known is one all the same.
+            _ => End::Failed {
+                cause: first,
+                status: second as u16,
+            },
+        })),
+    });
+    Waiter::Driver.wake();
 }

@@ -21,8 +21,9 @@ pub struct Callbacks {
     pub on_connack: fn(code: u8, session_present: bool),
     /// The connection is gone: 0 or a negative errno.
     pub on_disconnect: fn(result: i32),
-    /// A message; both slices are gone when it returns.
-    pub on_publish: fn(topic: &[u8], payload: &[u8]),
+    /// A message; both slices are gone when it returns. `None`: the payload was larger than
+    /// `CONFIG_MQTT_HELPER_PAYLOAD_BUFFER_LEN`, so it was read away and acknowledged, and is lost.
+    pub on_publish: fn(topic: &[u8], payload: Option<&[u8]>),
     /// The hub has a QoS 1 message.
     pub on_puback: fn(message_id: u16),
     /// The answer to SUBSCRIBE: whether every filter was granted. mqtt_helper before NCS 2.6 does not show the return
@@ -30,10 +31,9 @@ pub struct Callbacks {
     pub on_suback: fn(message_id: u16, granted: bool),
     /// The answer to a ping.
     pub on_pingresp: fn(),
-    /// A message was larger than `CONFIG_MQTT_HELPER_PAYLOAD_BUFFER_LEN` and is lost. Where it could not be read away
-    /// and acknowledged (mqtt_helper before NCS 2.6), the stream behind it is not to be trusted, and the hub will
-    /// send it again.
-    pub on_oversize: fn(discarded: bool),
+    /// A message was larger than `CONFIG_MQTT_HELPER_PAYLOAD_BUFFER_LEN`, and could not be read away (mqtt_helper before
+    /// NCS 2.6): the stream behind it is not to be trusted, and the hub will send it again.
+    pub on_oversize: fn(),
 }
 
 /// A topic filter to subscribe to, and the highest QoS to receive at.
@@ -260,7 +260,7 @@ mod trampoline {
         let topic = unsafe { bytes(topic.ptr.cast(), topic.size) };
         // SAFETY: as above.
         let payload = unsafe { bytes(payload.ptr.cast(), payload.size) };
-        call(|callbacks| (callbacks.on_publish)(topic, payload));
+        call(|callbacks| (callbacks.on_publish)(topic, Some(payload)));
     }
 
     pub(super) unsafe extern "C" fn on_puback(message_id: u16, _result: c_int) {
@@ -278,7 +278,7 @@ mod trampoline {
 
     pub(super) unsafe extern "C" fn on_error(error: ncs_sys::mqtt_helper_error) {
         if error == ncs_sys::mqtt_helper_error::MQTT_HELPER_ERROR_MSG_SIZE {
-            call(|callbacks| (callbacks.on_oversize)(false));
+            call(|callbacks| (callbacks.on_oversize)());
         }
     }
 
@@ -303,12 +303,22 @@ mod trampoline {
                 let discarded =
                     unsafe { ncs_sys::iothub_platform_mqtt_discard(client, event) } == 1;
                 if discarded {
-                    call(|callbacks| (callbacks.on_oversize)(true));
+                    on_discarded(event);
                 }
                 !discarded
             }
             _ => true,
         }
+    }
+
+    #[cfg(has_on_all_events)]
+    fn on_discarded(event: &ncs_sys::mqtt_evt) {
+        // SAFETY: the type of the event says that this member of the union is the valid one.
+        let topic = unsafe { event.param.publish.message.topic.topic };
+        let length = usize::try_from(topic.size).unwrap_or(0);
+        // SAFETY: the topic stands in the receive buffer until this returns; the payload was read elsewhere.
+        let topic = unsafe { bytes(topic.utf8, length) };
+        call(|callbacks| (callbacks.on_publish)(topic, None));
     }
 
     #[cfg(has_on_all_events)]

@@ -42,7 +42,8 @@ pub struct Config<'c> {
     pub dps: Option<dps::Config<'c>>,
     /// What DPS answered on an earlier boot; tried first.
     pub assignment: Option<dps::Assignment<'c>>,
-    /// Failed connects in a row before this boot ([`Status::attempts`](crate::Status)), if they are kept.
+    /// Failed connects in a row before this boot ([`Status::attempts`](crate::Status)), if they are kept: the back-off and
+    /// the count until DPS is asked again go on from there.
     pub attempts: u32,
     /// Randomness for jitter and for the first `$rid`.
     pub seed: u64,

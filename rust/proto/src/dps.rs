@@ -6,7 +6,7 @@ use crate::error::ConfigError;
 use crate::id::RequestId;
 use crate::identity::{self, Identity, NAME_MAX};
 use crate::reconnect::Class;
-use crate::writer::{Full, Writer};
+use crate::writer::Writer;
 use crate::{json, percent};
 
 /// How to reach DPS and who we are there. X.509 only: symmetric keys and SAS are out of scope.
@@ -247,6 +247,11 @@ impl Registration {
         self.due = !assigned;
     }
 
+    /// Connects had failed in a row before this boot.
+    pub(crate) fn resume(&mut self, failures: u32) {
+        self.failures.0 = failures;
+    }
+
     /// Whether there is one: the ID scope is never empty then.
     pub(crate) fn is_set(&self) -> bool {
         !self.id_scope.is_empty()
@@ -318,55 +323,45 @@ impl Registration {
         &self.registration_id
     }
 
-    pub(crate) fn write_user_name(
-        &self,
-        client_type: &str,
-        writer: &mut Writer<'_>,
-    ) -> Result<(), Full> {
+    pub(crate) fn write_user_name(&self, client_type: &str, writer: &mut Writer<'_>) {
         writer.texts(&[
             &self.id_scope,
             "/registrations/",
             &self.registration_id,
             "/api-version=",
             API_VERSION,
-        ])?;
+        ]);
         if !client_type.is_empty() {
-            writer.text("&ClientVersion=")?;
-            writer.encoded(client_type)?;
+            writer.text("&ClientVersion=");
+            writer.encoded(client_type);
         }
-        Ok(())
     }
 
     /// The topic of the request that is due.
-    pub(crate) fn write_topic(
-        &self,
-        request: RequestId,
-        writer: &mut Writer<'_>,
-    ) -> Result<(), Full> {
+    pub(crate) fn write_topic(&self, request: RequestId, writer: &mut Writer<'_>) {
         let polls = !self.operation_id.is_empty();
         writer.text(if polls {
             "$dps/registrations/GET/iotdps-get-operationstatus/?$rid="
         } else {
             "$dps/registrations/PUT/iotdps-register/?$rid="
-        })?;
-        writer.number(u64::from(request.0))?;
+        });
+        writer.number(u64::from(request.0));
         if polls {
-            writer.texts(&["&operationId=", &self.operation_id])?;
+            writer.texts(&["&operationId=", &self.operation_id]);
         }
-        Ok(())
     }
 
     /// The body of the request that is due.
-    pub(crate) fn write_body(&self, writer: &mut Writer<'_>) -> Result<(), Full> {
+    pub(crate) fn write_body(&self, writer: &mut Writer<'_>) {
         if !self.operation_id.is_empty() {
-            return Ok(());
+            return;
         }
-        writer.texts(&["{\"registrationId\":\"", &self.registration_id, "\""])?;
+        writer.texts(&["{\"registrationId\":\"", &self.registration_id, "\""]);
         if !self.payload.is_empty() {
-            writer.text(",\"payload\":")?;
-            writer.bytes(&self.payload)?;
+            writer.text(",\"payload\":");
+            writer.bytes(&self.payload);
         }
-        writer.text("}")
+        writer.text("}");
     }
 
     /// Reads the answer to the request in flight. An assignment is written to `identity`.

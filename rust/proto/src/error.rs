@@ -53,7 +53,7 @@ impl fmt::Display for ConfigError {
             Self::RegistrationId => {
                 "the DPS registration id is empty, too long or has a character that is not allowed"
             }
-            Self::NoProvisioning => "this client was built without DPS",
+            Self::NoProvisioning => "this client was built without DPS: set CONFIG_IOTHUB_DPS",
             Self::ProvisioningPayload => "the DPS payload is over 256 bytes or is not JSON",
             Self::KeepAlive => "the keep-alive is above the hub's limit of 1177 s",
             Self::Backoff => "the minimum back-off is zero or above the maximum",
@@ -283,9 +283,11 @@ impl ConnackCode {
             Self::ServerUnavailable => "CONNACK 3: hub busy or throttling: it is tried again later",
             Self::BadUserName => "CONNACK 4: user name refused: check host name and device id",
             Self::NotAuthorised => {
-                "CONNACK 5: not authorised: is the device registered and enabled, its CN the device id, its CA verified at the hub?"
+                "CONNACK 5: not authorised: is the device registered and enabled, its CN the device id, its CA verified at the hub? It is X.509 only, no SAS keys"
             }
-            Self::Unknown(_) => "CONNACK with a code that MQTT 3.1.1 does not have",
+            Self::Unknown(_) => {
+                "CONNACK with a code that MQTT 3.1.1 does not have: is this host an IoT Hub?"
+            }
         }
     }
 }

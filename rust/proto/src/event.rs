@@ -93,6 +93,11 @@ pub enum Event<'a> {
 /// Room for what one call can give rise to.
 const EVENTS: usize = 8;
 
+#[inline(never)]
+pub(crate) fn lost() {
+    log::error!("an event is lost: events are to be drained after every call");
+}
+
 /// The queue behind [`Client::poll_event`](crate::Client::poll_event).
 #[derive(Debug)]
 pub(crate) struct Events {
@@ -111,7 +116,7 @@ impl Events {
     pub(crate) fn push(&mut self, event: Event<'static>) {
         if self.queue.push_back(event).is_err() {
             self.lost = self.lost.wrapping_add(1);
-            log::error!("an event is lost: events are to be drained after every call");
+            lost();
         }
     }
 

@@ -5,7 +5,7 @@ use heapless::String;
 use crate::config::Config;
 use crate::error::ConfigError;
 use crate::percent;
-use crate::writer::{Full, Writer};
+use crate::writer::Writer;
 
 pub(crate) const NAME_MAX: usize = 128;
 
@@ -158,36 +158,34 @@ impl Identity {
         !self.module_id.is_empty()
     }
 
-    pub(crate) fn write_client_id(&self, writer: &mut Writer<'_>) -> Result<(), Full> {
-        writer.text(&self.device_id)?;
+    pub(crate) fn write_client_id(&self, writer: &mut Writer<'_>) {
+        writer.text(&self.device_id);
         if self.is_module() {
-            writer.texts(&["/", &self.module_id])?;
+            writer.texts(&["/", &self.module_id]);
         }
-        Ok(())
     }
 
-    pub(crate) fn write_user_name(&self, writer: &mut Writer<'_>) -> Result<(), Full> {
-        writer.texts(&[&self.hostname, "/"])?;
-        self.write_client_id(writer)?;
-        writer.texts(&["/?api-version=", API_VERSION])?;
+    pub(crate) fn write_user_name(&self, writer: &mut Writer<'_>) {
+        writer.texts(&[&self.hostname, "/"]);
+        self.write_client_id(writer);
+        writer.texts(&["/?api-version=", API_VERSION]);
         if !self.client_type().is_empty() {
-            writer.text("&DeviceClientType=")?;
-            writer.encoded(self.client_type())?;
+            writer.text("&DeviceClientType=");
+            writer.encoded(self.client_type());
         }
         if let Some(model) = self.model_id {
-            writer.text("&model-id=")?;
-            writer.encoded(model)?;
+            writer.text("&model-id=");
+            writer.encoded(model);
         }
-        Ok(())
     }
 
     /// `devices/{device}/messages/events/`, the bag follows.
-    pub(crate) fn write_telemetry_topic(&self, writer: &mut Writer<'_>) -> Result<(), Full> {
-        writer.texts(&["devices/", &self.device_id])?;
+    pub(crate) fn write_telemetry_topic(&self, writer: &mut Writer<'_>) {
+        writer.texts(&["devices/", &self.device_id]);
         if self.is_module() {
-            writer.texts(&["/modules/", &self.module_id])?;
+            writer.texts(&["/modules/", &self.module_id]);
         }
-        writer.text("/messages/events/")
+        writer.text("/messages/events/");
     }
 }
 

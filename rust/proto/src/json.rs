@@ -34,6 +34,19 @@ pub(crate) fn member<'a>(json: &'a [u8], name: &str) -> Option<&'a [u8]> {
         .map(|(_, value)| value)
 }
 
+/// The raw values of an array; ends early where the JSON is broken.
+pub(crate) fn items(json: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut at = Some(skip_space(json, 0));
+    let mut bracket = b'[';
+    core::iter::from_fn(move || {
+        let value = skip_space(json, expect(json, at.take()?, bracket)?);
+        let end = skip_value(json, value)?;
+        at = Some(skip_space(json, end));
+        bracket = b',';
+        json.get(value..end)
+    })
+}
+
 /// A whole number, not negative, without fraction or exponent.
 pub(crate) fn number(raw: &[u8]) -> Option<u64> {
     if raw.is_empty() {
@@ -163,6 +176,15 @@ fn unescape(bytes: &mut impl Iterator<Item = u8>) -> Option<Unit> {
         byte @ (b'"' | b'\\' | b'/') => byte,
         _ => return None,
     }))
+}
+
+/// Bytes in hexadecimal digits, all of them.
+pub(crate) fn hex(digits: &[u8], bytes: &mut [u8]) -> Option<()> {
+    let mut digits = digits.iter().copied();
+    for pair in bytes.chunks_exact_mut(2) {
+        pair.copy_from_slice(&(hex4(&mut digits)? as u16).to_be_bytes());
+    }
+    digits.next().is_none().then_some(())
 }
 
 fn hex4(bytes: &mut impl Iterator<Item = u8>) -> Option<u32> {
@@ -367,6 +389,15 @@ mod tests {
         assert_eq!(members(json).count(), 4);
         assert_eq!(members(b"[1]").count(), 0);
         assert_eq!(members(br#"{"a":1,"b":}"#).count(), 1);
+    }
+
+    #[test]
+    fn items_of_an_array() {
+        let of = |json: &'static str| items(json.as_bytes()).collect::<Vec<_>>();
+        assert_eq!(of(" [ 1 , [2,3],\"]\"] "), [&b"1"[..], b"[2,3]", b"\"]\""]);
+        assert!(of("[ ]").is_empty());
+        assert!(of("{}").is_empty());
+        assert_eq!(of("[1;2]"), [b"1"]);
     }
 
     #[test]

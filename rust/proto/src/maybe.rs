@@ -15,10 +15,4 @@ impl<T: Copy> Maybe<T> {
             Self::Some(value) => Some(*value),
         }
     }
-
-    pub(crate) fn take_if(&mut self, matches: impl FnOnce(&T) -> bool) -> Option<T> {
-        let value = self.get().filter(matches)?;
-        *self = Self::Nothing;
-        Some(value)
-    }
 }

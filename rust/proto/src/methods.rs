@@ -4,7 +4,7 @@ use heapless::Vec;
 
 use crate::id::MethodId;
 use crate::time::Instant;
-use crate::writer::{Full, Writer};
+use crate::writer::Writer;
 
 /// A call. Borrowed from the input: copy what must outlive it; [`MethodRequest::id`] is enough to answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,8 +105,9 @@ impl Calls {
         self.slots = [const { None }; CALLS];
     }
 
-    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        self.slots.iter().flatten().map(|call| call.deadline).min()
+    pub(crate) fn next(&self) -> Instant {
+        let waiting = self.slots.iter().flatten();
+        waiting.fold(Instant::NEVER, |next, call| next.or_before(call.deadline))
     }
 
     pub(crate) fn expired(&self, now: Instant) -> Option<MethodId> {
@@ -121,14 +122,10 @@ impl Calls {
 }
 
 /// Writes `{status}/?$rid={rid}`, what follows `$iothub/methods/res/`.
-pub(crate) fn write_answer_topic(
-    writer: &mut Writer<'_>,
-    status: i32,
-    rid: &[u8],
-) -> Result<(), Full> {
-    writer.signed(i64::from(status))?;
-    writer.text("/?$rid=")?;
-    writer.bytes(rid)
+pub(crate) fn write_answer_topic(writer: &mut Writer<'_>, status: i32, rid: &[u8]) {
+    writer.signed(i64::from(status));
+    writer.text("/?$rid=");
+    writer.bytes(rid);
 }
 
 /// A name as it came, split into component and command.

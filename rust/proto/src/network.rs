@@ -187,7 +187,8 @@ pub(crate) struct Gate {
     suspended: bool,
     allowed: Allowed,
     v6: V6,
-    waiting: Option<Instant>,
+    /// Until when IPv6 is awaited.
+    waiting: Instant,
     /// As last told to the application.
     open: Maybe<Families>,
 }
@@ -217,7 +218,7 @@ impl Gate {
             suspended: false,
             allowed: Allowed::Both,
             v6: V6::Pending,
-            waiting: None,
+            waiting: Instant::NEVER,
             open: Maybe::Nothing,
         }
     }
@@ -241,7 +242,7 @@ impl Gate {
         self.config.enabled && self.registered.get().is_none() && !self.active
     }
 
-    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+    pub(crate) fn next(&self) -> Instant {
         self.waiting
     }
 
@@ -317,7 +318,7 @@ impl Gate {
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant, events: &mut Events) {
-        if self.waiting.is_some_and(|at| at <= now) {
+        if self.waiting.is_due(now) {
             self.v6 = V6::TimedOut;
             events.push(ClientEvent::Network(Event::Ipv6NotComing(
                 NoIpv6Reason::Timeout,
@@ -339,7 +340,9 @@ impl Gate {
                 V6::Failed => {
                     // Nothing else will come by itself: after a while it is tried all the same.
                     let again = now + self.config.ipv6_only;
-                    self.waiting = self.waiting.or(Some(again));
+                    if self.waiting == Instant::NEVER {
+                        self.waiting = again;
+                    }
                     if self.open.get().is_none() {
                         return;
                     }
@@ -353,7 +356,7 @@ impl Gate {
             }
         };
         if self.v6 != V6::Failed || open.is_some() {
-            self.waiting = None;
+            self.waiting = Instant::NEVER;
         }
         if open == self.open.get() {
             return;
@@ -379,8 +382,8 @@ impl Gate {
         } else {
             self.config.dual_stack
         };
-        if self.waiting.is_none() {
-            self.waiting = Some(now + timeout);
+        if self.waiting == Instant::NEVER {
+            self.waiting = now + timeout;
             events.push(ClientEvent::Network(Event::WaitingForIpv6 { timeout }));
         }
     }

@@ -86,75 +86,77 @@ impl<'b> Patch<'b> {
     /// This and all other methods fail with [`Capacity::Buffer`] where it is too small; the patch is then of
     /// no use.
     pub fn new(buffer: &'b mut [u8]) -> Result<Self, Error> {
-        let mut writer = Writer::new(buffer);
-        writer.text("{").map_err(full)?;
-        Ok(Self {
-            writer,
+        let mut patch = Self {
+            writer: Writer::new(buffer),
             in_component: false,
             is_first: true,
-        })
+        };
+        patch.writer.text("{");
+        patch.check().map(|()| patch)
     }
 
     /// What follows belongs to this component, until the next one.
     pub fn component(&mut self, name: &str) -> Result<(), Error> {
         self.end_component()?;
-        self.name(name)?;
-        self.writer.text("{\"__t\":\"c\"").map_err(full)?;
+        self.name(name);
+        self.writer.text("{\"__t\":\"c\"");
         self.in_component = true;
-        Ok(())
+        self.check()
     }
 
     /// What follows belongs to the device itself.
     pub fn end_component(&mut self) -> Result<(), Error> {
         if self.in_component {
             self.in_component = false;
-            self.writer.text("}").map_err(full)?;
+            self.writer.text("}");
         }
-        Ok(())
+        self.check()
     }
 
     /// A property. Fails with [`InvalidRequest::Patch`] for a raw value that is not JSON.
     pub fn value(&mut self, name: &str, value: Value<'_>) -> Result<(), Error> {
-        self.name(name)?;
+        self.name(name);
         self.write_value(value)
     }
 
     /// The answer to a writable property. Fails as [`Patch::value`].
     pub fn acknowledge(&mut self, name: &str, answer: &Acknowledgement<'_>) -> Result<(), Error> {
-        self.name(name)?;
-        self.writer.text("{\"value\":").map_err(full)?;
+        self.name(name);
+        self.writer.text("{\"value\":");
         self.write_value(answer.value)?;
-        self.write_answer(answer).map_err(full)
+        self.writer.text(",\"ac\":");
+        self.writer.number(u64::from(answer.code));
+        self.writer.text(",\"av\":");
+        self.writer.number(answer.version);
+        if let Some(description) = answer.description {
+            self.writer.text(",\"ad\":");
+            self.writer.json_text(description);
+        }
+        self.writer.text("}");
+        self.check()
     }
 
     /// The patch.
     pub fn finish(mut self) -> Result<&'b [u8], Error> {
         self.end_component()?;
-        self.writer.text("}").map_err(full)?;
-        let (buffer, len) = self.writer.finish();
-        Ok(buffer.get(..len).unwrap_or_default())
+        self.writer.text("}");
+        self.writer.finish().map(|patch| &*patch).map_err(full)
     }
 
-    fn write_answer(&mut self, answer: &Acknowledgement<'_>) -> Result<(), Full> {
-        self.writer.text(",\"ac\":")?;
-        self.writer.number(u64::from(answer.code))?;
-        self.writer.text(",\"av\":")?;
-        self.writer.number(answer.version)?;
-        if let Some(description) = answer.description {
-            self.writer.text(",\"ad\":")?;
-            self.writer.json_text(description)?;
+    fn check(&self) -> Result<(), Error> {
+        if self.writer.is_full() {
+            Err(full(Full))
+        } else {
+            Ok(())
         }
-        self.writer.text("}")
     }
 
-    fn name(&mut self, name: &str) -> Result<(), Error> {
+    fn name(&mut self, name: &str) {
         let separator = if self.is_first { "" } else { "," };
         self.is_first = false;
-        self.writer
-            .text(separator)
-            .and_then(|()| self.writer.json_text(name))
-            .and_then(|()| self.writer.text(":"))
-            .map_err(full)
+        self.writer.text(separator);
+        self.writer.json_text(name);
+        self.writer.text(":");
     }
 
     fn write_value(&mut self, value: Value<'_>) -> Result<(), Error> {
@@ -169,7 +171,7 @@ impl<'b> Patch<'b> {
             Value::Bool(false) => self.writer.text("false"),
             Value::Null => self.writer.text("null"),
         }
-        .map_err(full)
+        self.check()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::error::InvalidRequest;
 use crate::percent;
-use crate::writer::{Full, Writer};
+use crate::writer::Writer;
 
 /// Quality of service of a message; the hub has no QoS 2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -23,7 +23,7 @@ pub struct Property<'a> {
     pub value: Option<&'a str>,
 }
 
-/// System properties (`$.mid` and so on); `None` is left out.
+/// System properties (`$.mid` and so on); `None` is left out. What the hub stamps itself is here too, for gateways.
 /// <https://learn.microsoft.com/azure/iot-hub/iot-hub-devguide-messages-construct>
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SystemProperties<'a> {
@@ -49,6 +49,16 @@ pub struct SystemProperties<'a> {
     pub interface_id: Option<&'a str>,
     /// `$.schema`
     pub schema: Option<&'a str>,
+    /// `$.to`
+    pub to: Option<&'a str>,
+    /// `$.cdid`, the device that a gateway speaks for.
+    pub connection_device: Option<&'a str>,
+    /// `$.cmid`, its module.
+    pub connection_module: Option<&'a str>,
+    /// `$.diagid`, of distributed tracing.
+    pub diagnostic_id: Option<&'a str>,
+    /// `$.diagctx`, of distributed tracing.
+    pub diagnostic_context: Option<&'a str>,
 }
 
 /// A device-to-cloud message.
@@ -82,6 +92,11 @@ impl<'a> Telemetry<'a> {
                 output: None,
                 interface_id: None,
                 schema: None,
+                to: None,
+                connection_device: None,
+                connection_module: None,
+                diagnostic_id: None,
+                diagnostic_context: None,
             },
             properties: &[],
         }
@@ -131,23 +146,22 @@ impl Telemetry<'_> {
         Ok(bag.saturating_sub(1))
     }
 
-    pub(crate) fn write_bag(&self, writer: &mut Writer<'_>) -> Result<(), Full> {
+    pub(crate) fn write_bag(&self, writer: &mut Writer<'_>) {
         let start = writer.len();
         for (name, value) in SYSTEM.iter().zip(self.system.values()) {
             let Some(value) = value else { continue };
-            separate(writer, start)?;
-            writer.text(name)?;
-            writer.encoded(value)?;
+            separate(writer, start);
+            writer.text(name);
+            writer.encoded(value);
         }
         for property in self.properties {
-            separate(writer, start)?;
-            writer.encoded(property.name)?;
+            separate(writer, start);
+            writer.encoded(property.name);
             if let Some(value) = property.value {
-                writer.text("=")?;
-                writer.encoded(value)?;
+                writer.text("=");
+                writer.encoded(value);
             }
         }
-        Ok(())
     }
 }
 
@@ -166,12 +180,17 @@ impl<'a> SystemProperties<'a> {
             self.output,
             self.interface_id,
             self.schema,
+            self.to,
+            self.connection_device,
+            self.connection_module,
+            self.diagnostic_id,
+            self.diagnostic_context,
         ]
     }
 }
 
 /// The names of the system properties on the wire.
-const SYSTEM: [&str; 11] = [
+const SYSTEM: [&str; 16] = [
     "%24.mid=",
     "%24.cid=",
     "%24.uid=",
@@ -183,13 +202,16 @@ const SYSTEM: [&str; 11] = [
     "%24.on=",
     "%24.ifid=",
     "%24.schema=",
+    "%24.to=",
+    "%24.cdid=",
+    "%24.cmid=",
+    "%24.diagid=",
+    "%24.diagctx=",
 ];
 
-fn separate(writer: &mut Writer<'_>, start: usize) -> Result<(), Full> {
-    if writer.len() == start {
-        Ok(())
-    } else {
-        writer.text("&")
+fn separate(writer: &mut Writer<'_>, start: usize) {
+    if writer.len() != start {
+        writer.text("&");
     }
 }
 

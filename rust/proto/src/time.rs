@@ -18,6 +18,19 @@ impl Instant {
         self.0
     }
 
+    /// Stands for no moment at all: nothing waits for that of the boot.
+    pub(crate) const NEVER: Self = Self(0);
+
+    /// The earlier one, [`Instant::NEVER`] being the latest of all.
+    pub(crate) fn or_before(self, other: Self) -> Self {
+        let first = self.0.wrapping_sub(1).min(other.0.wrapping_sub(1));
+        Self(first.wrapping_add(1))
+    }
+
+    pub(crate) fn is_due(self, now: Self) -> bool {
+        self != Self::NEVER && self <= now
+    }
+
     /// Time passed since `earlier`; zero if that is later.
     pub const fn saturating_duration_since(self, earlier: Self) -> Duration {
         let (seconds, millis) = divide(self.0.saturating_sub(earlier.0), 1000);
@@ -28,14 +41,14 @@ impl Instant {
 impl Add<Duration> for Instant {
     type Output = Self;
 
-    /// Saturates: a wait of `Duration::MAX` is a wait without end.
+    /// Saturates: a wait of `Duration::MAX` is a wait without end. The moment of the boot is not waited for.
     #[inline(never)]
     fn add(self, wait: Duration) -> Self {
         let millis = wait
             .as_secs()
             .saturating_mul(1000)
             .saturating_add(u64::from(wait.subsec_millis()));
-        Self(self.0.saturating_add(millis))
+        Self(self.0.saturating_add(millis).max(1))
     }
 }
 

@@ -40,51 +40,47 @@ const ALL: [Timer; 11] = [
     Timer::Dps,
 ];
 
-/// The timer is off: nothing waits for the moment of the boot.
-const OFF: Instant = Instant::from_millis(0);
-
 /// When each is due.
 #[derive(Debug)]
 pub(crate) struct Timers([Instant; ALL.len()]);
 
 impl Timers {
     pub(crate) const fn new() -> Self {
-        Self([OFF; ALL.len()])
+        Self([Instant::NEVER; ALL.len()])
     }
 
     pub(crate) fn start(&mut self, timer: Timer, at: Instant) {
-        self.set(timer, at.max(Instant::from_millis(1)));
-    }
-
-    fn set(&mut self, timer: Timer, at: Instant) {
         if let Some(slot) = self.0.get_mut(timer as usize) {
             *slot = at;
         }
     }
 
     pub(crate) fn stop(&mut self, timer: Timer) {
-        self.set(timer, OFF);
+        self.start(timer, Instant::NEVER);
     }
 
-    pub(crate) fn at(&self, timer: Timer) -> Option<Instant> {
-        self.0.get(timer as usize).copied().filter(|at| *at != OFF)
+    fn at(&self, timer: Timer) -> Instant {
+        let at = self.0.get(timer as usize);
+        at.copied().unwrap_or(Instant::NEVER)
+    }
+
+    pub(crate) fn is_off(&self, timer: Timer) -> bool {
+        self.at(timer) == Instant::NEVER
     }
 
     /// Whether it runs and has not come.
     pub(crate) fn is_waiting(&self, timer: Timer, now: Instant) -> bool {
-        self.at(timer).is_some_and(|at| at > now)
+        self.at(timer) > now
     }
 
     /// Stops and returns one that has come.
     pub(crate) fn take_due(&mut self, now: Instant) -> Option<Timer> {
-        let due = ALL
-            .into_iter()
-            .find(|timer| self.at(*timer).is_some_and(|at| at <= now))?;
+        let due = ALL.into_iter().find(|timer| self.at(*timer).is_due(now))?;
         self.stop(due);
         Some(due)
     }
 
-    pub(crate) fn next(&self) -> Option<Instant> {
-        self.0.iter().copied().filter(|at| *at != OFF).min()
+    pub(crate) fn next(&self) -> Instant {
+        self.0.into_iter().fold(Instant::NEVER, Instant::or_before)
     }
 }

@@ -3,46 +3,54 @@
 use crate::percent;
 use crate::time::divide;
 
-/// The buffer is full. What was written before stays.
+/// The buffer was too small.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Full;
 
-/// Appends to a borrowed buffer.
+/// Appends to a borrowed buffer. What does not fit is left out with all that follows, and told at the
+/// [end](Writer::finish).
 #[derive(Debug)]
 pub(crate) struct Writer<'b> {
     buffer: &'b mut [u8],
     len: usize,
+    is_full: bool,
 }
 
 impl<'b> Writer<'b> {
     pub(crate) fn new(buffer: &'b mut [u8]) -> Self {
-        Self { buffer, len: 0 }
+        Self {
+            buffer,
+            len: 0,
+            is_full: false,
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
         self.len
     }
 
-    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Result<(), Full> {
-        let end = self.len.checked_add(bytes.len()).ok_or(Full)?;
-        self.buffer
-            .get_mut(self.len..end)
-            .ok_or(Full)?
-            .copy_from_slice(bytes);
-        self.len = end;
-        Ok(())
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) {
+        let place = self.buffer.get_mut(self.len..);
+        match place.and_then(|rest| rest.get_mut(..bytes.len())) {
+            Some(place) if !self.is_full => {
+                place.copy_from_slice(bytes);
+                self.len += bytes.len();
+            }
+            _ => self.is_full = true,
+        }
     }
 
-    pub(crate) fn text(&mut self, text: &str) -> Result<(), Full> {
-        self.bytes(text.as_bytes())
+    pub(crate) fn text(&mut self, text: &str) {
+        self.bytes(text.as_bytes());
     }
 
-    /// All or nothing of the texts.
-    pub(crate) fn texts(&mut self, texts: &[&str]) -> Result<(), Full> {
-        texts.iter().try_for_each(|text| self.text(text))
+    pub(crate) fn texts(&mut self, texts: &[&str]) {
+        for text in texts {
+            self.text(text);
+        }
     }
 
-    pub(crate) fn number(&mut self, mut number: u64) -> Result<(), Full> {
+    pub(crate) fn number(&mut self, mut number: u64) {
         let mut digits = [0; 20];
         let mut used = 0;
         for digit in digits.iter_mut().rev() {
@@ -54,51 +62,59 @@ impl<'b> Writer<'b> {
                 break;
             }
         }
-        self.bytes(digits.get(20 - used..).unwrap_or_default())
+        self.bytes(digits.get(20 - used..).unwrap_or_default());
     }
 
-    pub(crate) fn signed(&mut self, number: i64) -> Result<(), Full> {
+    pub(crate) fn signed(&mut self, number: i64) {
         if number < 0 {
-            self.text("-")?;
+            self.text("-");
         }
-        self.number(number.unsigned_abs())
+        self.number(number.unsigned_abs());
     }
 
     /// With its quotes; escaped as little as RFC 8259 allows.
-    pub(crate) fn json_text(&mut self, text: &str) -> Result<(), Full> {
-        self.text("\"")?;
+    pub(crate) fn json_text(&mut self, text: &str) {
+        self.text("\"");
         for byte in text.bytes() {
             match byte {
-                b'"' | b'\\' => self.bytes(&[b'\\', byte])?,
+                b'"' | b'\\' => self.bytes(&[b'\\', byte]),
                 0..0x20 => {
-                    self.text("\\u00")?;
-                    self.bytes(&[percent::hex(byte >> 4), percent::hex(byte & 15)])?;
+                    self.text("\\u00");
+                    self.bytes(&[percent::hex(byte >> 4), percent::hex(byte & 15)]);
                 }
-                _ => self.bytes(&[byte])?,
+                _ => self.bytes(&[byte]),
             }
         }
-        self.text("\"")
+        self.text("\"");
     }
 
-    pub(crate) fn encoded(&mut self, text: &str) -> Result<(), Full> {
-        text.bytes().try_for_each(|byte| {
+    pub(crate) fn encoded(&mut self, text: &str) {
+        for byte in text.bytes() {
             if percent::is_unreserved(byte) {
-                self.bytes(&[byte])
+                self.bytes(&[byte]);
             } else {
-                self.bytes(&[b'%', percent::hex(byte >> 4), percent::hex(byte & 15)])
+                self.bytes(&[b'%', percent::hex(byte >> 4), percent::hex(byte & 15)]);
             }
-        })
+        }
     }
 
-    /// The buffer, and how much of it is written.
-    pub(crate) fn finish(self) -> (&'b mut [u8], usize) {
-        (self.buffer, self.len)
+    /// What is written, if all of it fitted.
+    pub(crate) fn finish(self) -> Result<&'b mut [u8], Full> {
+        let Self {
+            buffer,
+            len,
+            is_full,
+        } = self;
+        buffer.get_mut(..len).filter(|_| !is_full).ok_or(Full)
     }
 
-    /// What is written, which is UTF-8 if only text was written.
-    pub(crate) fn into_str(self) -> &'b str {
-        let (buffer, len) = self.finish();
-        str_of(buffer.get(..len).unwrap_or_default())
+    pub(crate) fn is_full(&self) -> bool {
+        self.is_full
+    }
+
+    /// The same as text, which is UTF-8 if only text was written.
+    pub(crate) fn into_str(self) -> Result<&'b str, Full> {
+        self.finish().map(|written| str_of(written))
     }
 }
 
@@ -115,14 +131,22 @@ mod tests {
     fn numbers_and_text_until_it_is_full() {
         let mut buffer = [0; 24];
         let mut writer = Writer::new(&mut buffer);
-        writer.number(0).unwrap();
-        writer.number(u64::MAX).unwrap();
-        writer.encoded("~").unwrap();
-        assert_eq!(writer.encoded("é"), Err(Full));
-        assert_eq!(writer.into_str(), "018446744073709551615~");
+        writer.number(0);
+        writer.number(u64::MAX);
+        writer.encoded("~");
+        assert_eq!(writer.into_str(), Ok("018446744073709551615~"));
 
         let mut writer = Writer::new(&mut buffer);
-        writer.encoded("a b/é").unwrap();
-        assert_eq!(writer.into_str(), "a%20b%2F%C3%A9");
+        writer.encoded("a b/é");
+        assert_eq!(writer.into_str(), Ok("a%20b%2F%C3%A9"));
+
+        let mut writer = Writer::new(&mut buffer[..3]);
+        writer.text("abcd");
+        writer.text("e");
+        assert_eq!(
+            writer.into_str(),
+            Err(Full),
+            "nothing follows what is missing"
+        );
     }
 }

@@ -100,6 +100,27 @@ fn too_many_calls_and_names_that_are_no_text() {
 }
 
 #[test]
+fn a_call_with_too_large_a_body_is_answered() {
+    let mut device = Device::ready(|_| ());
+    let topic = b"$iothub/methods/POST/upload/?$rid=1f";
+    assert_eq!(
+        device.act(|client, now| client.handle_message(now, topic, None)),
+        Some(Event::Oversize {
+            discarded: true,
+            count: 0
+        })
+    );
+    device.expect("> publish0 2 $iothub/methods/res/413/?$rid=1f");
+    let body = vec![b' '; 128 * 1024 + 1];
+    device.publish_bytes(topic, &body);
+    device.expect(
+        "* Oversize { discarded: true, count: 0 }
+         > publish0 3 $iothub/methods/res/413/?$rid=1f",
+    );
+    assert_eq!(device.client.status().counters.oversize, 2);
+}
+
+#[test]
 fn answers_overtake_messages_and_fit_into_a_full_outbox() {
     let mut device = Device::ready(|_| ());
     while device

@@ -6,7 +6,7 @@ mod support;
 
 use std::time::Duration;
 
-use iothub_proto::{Client, ConfigError, dps};
+use iothub_proto::{Client, ConfigError, Telemetry, dps};
 use support::Device;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -227,7 +227,13 @@ fn answers_to_other_requests_are_told() {
 }
 
 fn assigned() -> Device {
+    assigned_after(0)
+}
+
+/// With so many failed connects before the reboot.
+fn assigned_after(failures: u32) -> Device {
     let mut device = Device::new(|config| {
+        config.attempts = failures;
         config.hostname = "";
         config.device_id = "";
         config.dps = Some(dps_config());
@@ -260,6 +266,12 @@ fn refuse(device: &mut Device, code: u8) -> u32 {
 fn the_stored_assignment_is_tried_first_and_given_up_in_the_end() {
     assert_eq!(refuse(&mut assigned(), 5), 3);
     assert_eq!(refuse(&mut assigned(), 3), 10);
+    assert_eq!(refuse(&mut assigned_after(7), 3), 3);
+    assert_eq!(
+        refuse(&mut assigned_after(99), 3),
+        1,
+        "the hub is tried first all the same"
+    );
 
     // A hub that took us in between starts the count anew.
     let mut device = assigned();
@@ -284,6 +296,38 @@ fn the_stored_assignment_is_tried_first_and_given_up_in_the_end() {
         "{lines:?}"
     );
     assert_eq!(refuse(&mut device, 5), 1);
+}
+
+#[test]
+fn what_was_accepted_goes_to_the_new_hub() {
+    let mut device = assigned();
+    device.connack(0);
+    device.suback(true);
+    device.act(|client, now| client.send(now, &Telemetry::new(b"1")).unwrap());
+    device.act(|client, now| client.report(now, b"{}", None).unwrap());
+    device.closed();
+    device.act(|client, now| client.reprovision(now).unwrap());
+    device.wait_until("> connect dps.example");
+    device.connack(0);
+    device.suback(true);
+    answer(&mut device, "200", ASSIGNED);
+    device.wait_until("> connect hub2.example");
+    device.connack(0);
+    device.suback(true);
+    let lines = device.take();
+    let sent: Vec<_> = lines
+        .iter()
+        .filter(|line| line.starts_with("> publish"))
+        .collect();
+    assert!(
+        sent[0].contains(" dup devices/dev2/messages/events/ 1"),
+        "{lines:?}"
+    );
+    assert!(
+        sent[1].contains("$iothub/twin/PATCH/properties/reported/"),
+        "{lines:?}"
+    );
+    assert_eq!(sent.len(), 2);
 }
 
 #[test]

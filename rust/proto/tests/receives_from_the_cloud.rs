@@ -4,7 +4,7 @@
 
 mod support;
 
-use iothub_proto::Event;
+use iothub_proto::{Event, Phase};
 use support::{Device, SUBSCRIBE};
 
 #[test]
@@ -71,7 +71,7 @@ fn topics_that_are_not_ours_are_told() {
 fn oversize_messages_end_with_a_connection_without_their_filter() {
     let mut device = Device::ready(|config| config.request_twin = true);
     for count in 1..=2 {
-        device.act(|client, now| client.handle_oversize(now, false));
+        device.act(|client, now| client.handle_oversize(now));
         device.expect(&format!(
             "* Oversize {{ discarded: false, count: {count} }}
              * Disconnected Oversize, again
@@ -89,7 +89,7 @@ fn oversize_messages_end_with_a_connection_without_their_filter() {
         assert!(lines.iter().any(|line| line.contains("twin/GET")));
     }
     // Still too large: then it is the twin.
-    device.act(|client, now| client.handle_oversize(now, false));
+    device.act(|client, now| client.handle_oversize(now));
     device.wait_for_timer();
     device.connack(0);
     device.suback(true);
@@ -102,6 +102,28 @@ fn oversize_messages_end_with_a_connection_without_their_filter() {
     let lines = device.take();
     assert!(lines.iter().any(|line| line.ends_with(SUBSCRIBE)));
     assert!(lines.iter().any(|line| line.contains("twin/GET")));
+}
+
+#[test]
+fn what_was_read_away_is_told_and_all_goes_on() {
+    let mut device = Device::ready(|_| ());
+    for topic in [
+        "devices/dev1/messages/devicebound/%24.mid=1",
+        "$iothub/twin/res/200/?$rid=1",
+        "$iothub/twin/PATCH/properties/desired/?$version=2",
+        "none/of/ours",
+    ] {
+        assert_eq!(
+            device.act(|client, now| client.handle_message(now, topic.as_bytes(), None)),
+            Some(Event::Oversize {
+                discarded: true,
+                count: 0
+            })
+        );
+    }
+    device.expect("");
+    assert_eq!(device.client.status().counters.oversize, 4);
+    assert_eq!(device.client.status().phase, Phase::Ready);
 }
 
 #[test]

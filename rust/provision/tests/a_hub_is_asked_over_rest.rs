@@ -151,7 +151,7 @@ fn an_individual_enrolment_carries_the_devices_certificate() {
             200,
             r#"[{"registrationId":"d1","provisioningStatus":"enabled"}]"#.to_owned(),
         ),
-        Some("/admin") => (200, r#"{"idScope":"0ne0000"}"#.to_owned()),
+        Some("/admin") => (200, r#"{"hubs":["h"],"idScope":"0ne0000"}"#.to_owned()),
         _ => (200, "{}".to_owned()),
     });
     let at = ["--emulator", hub.url.as_str()];

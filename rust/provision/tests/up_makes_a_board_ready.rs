@@ -11,11 +11,20 @@ use support::{Bench, Simulated};
 
 /// The registry of a hub, as far as `up` needs it.
 fn hub() -> Stub {
+    hub_with(None)
+}
+
+/// The same with a server whose certificate is of a CA of its own.
+fn hub_with(server_ca: Option<&str>) -> Stub {
+    let about =
+        serde_json::json!({"hubs": ["hub.localhost"], "idScope": "0ne1", "serverCa": server_ca})
+            .to_string();
     let known = Mutex::new(BTreeMap::<String, String>::new());
     Stub::start(move |asked| {
         let mut known = known.lock().unwrap();
         let path = asked.path.split('?').next().unwrap();
         match asked.method.as_str() {
+            "GET" if path == "/admin" => (200, about.clone()),
             "GET" if path == "/admin/certificates" => {
                 let all = known.get(path).cloned().unwrap_or_default();
                 (200, serde_json::json!({ "value": all }).to_string())
@@ -89,6 +98,30 @@ fn up_makes_a_board_ready() {
     let again = bench.json(&up(&modem, &hub, &[]));
     assert_eq!(again["changed"], false);
     assert!(before == bench.snapshot());
+}
+
+#[test]
+fn the_ca_that_the_emulator_has_made_is_trusted() {
+    let other = Bench::new();
+    other.done(&["ca", "create"]);
+    let made = other.read("dev-certs/rootca/rootca.pem");
+    let (bench, hub) = (Bench::new(), hub_with(Some(&made)));
+    let modem = bench.modem(|_| {});
+    let said = bench.done(&up(&modem, &hub, &[]));
+    assert_eq!(bench.stored(10, "ca").unwrap(), made);
+    assert!(
+        said.contains("CONFIG_IOTHUB_HOSTNAME=\"hub.localhost\""),
+        "{said}"
+    );
+    assert!(!said.contains("will refuse"), "{said}");
+
+    let root = bench.path("dev-certs/rootca/rootca.pem");
+    let more = ["--replace", "--root", root.to_str().unwrap()];
+    let said = bench.done(&up(&modem, &hub, &more));
+    assert!(
+        said.contains("the device will refuse the emulator"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -179,7 +212,7 @@ fn a_dry_run_shows_the_commands_and_sends_none() {
     );
     assert!(said.contains("✓ AT+CFUN=4, and back at the end"), "{said}");
     assert!(before == bench.snapshot());
-    assert!(hub.asked().is_empty());
+    assert!(hub.asked().iter().all(|asked| asked.method == "GET"));
 }
 
 #[test]

@@ -220,11 +220,18 @@ void c_dps_throttled(void)
 
 void c_dps_reset_while_running(void)
 {
+	struct azure_iot_hub_dps_config config = {
+		.handler = on_status,
+		.id_scope = harness_buf("0ne00000001"),
+		.reg_id = harness_buf("device-1"),
+	};
+
 	harness_network();
 	init("0ne00000001");
 	CHECK_INT(azure_iot_hub_dps_start(), 0);
 	expect(AZURE_IOT_HUB_DPS_REG_STATUS_ASSIGNING);
 	CHECK_INT(azure_iot_hub_dps_start(), -EACCES);
+	CHECK_INT(azure_iot_hub_dps_init(&config), -EACCES);
 	CHECK_INT(azure_iot_hub_dps_reset(), 0);
 	CHECK_INT(azure_iot_hub_dps_start(), -EACCES);
 	/* And again at once, while the old one is still being ended; the old handler hears no more of it. */

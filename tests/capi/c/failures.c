@@ -11,6 +11,8 @@ void c_lost_connection(void);
 void c_unknown_host(void);
 void c_connect_in_handler(void);
 void c_oversize(void);
+void c_silent_hub(void);
+void c_other_device(void);
 
 static void connected(void)
 {
@@ -50,6 +52,8 @@ void c_refused_connection(void)
 void c_disconnect_while_connecting(void)
 {
 	const struct azure_iot_hub_config config = harness_config();
+	const struct azure_iot_hub_msg msg = { .topic.type = AZURE_IOT_HUB_TOPIC_EVENT };
+	struct azure_iot_hub_result result = { .status = 200 };
 
 	harness_network();
 	CHECK_INT(azure_iot_hub_init(harness_handler), 0);
@@ -57,6 +61,9 @@ void c_disconnect_while_connecting(void)
 	harness_expect(AZURE_IOT_HUB_EVT_CONNECTING);
 	/* The hub says nothing. */
 	CHECK_INT(azure_iot_hub_connect(&config), -EINPROGRESS);
+	CHECK_INT(azure_iot_hub_init(harness_handler), -EALREADY);
+	CHECK_INT(azure_iot_hub_send(&msg), -ENOTCONN);
+	CHECK_INT(azure_iot_hub_method_respond(&result), -ENOTCONN);
 	CHECK_INT(azure_iot_hub_disconnect(), 0);
 	CHECK_INT(harness_expect(AZURE_IOT_HUB_EVT_DISCONNECTED).err, 0);
 	/* And can be asked again. */
@@ -139,4 +146,42 @@ void c_oversize(void)
 	harness_ready();
 	harness_expect(AZURE_IOT_HUB_EVT_TWIN_RECEIVED);
 	harness_expect(AZURE_IOT_HUB_EVT_ERROR_MSG_SIZE);
+}
+
+void c_silent_hub(void)
+{
+	const struct azure_iot_hub_config config = harness_config();
+
+	harness_network();
+	CHECK_INT(azure_iot_hub_init(harness_handler), 0);
+	CHECK_INT(azure_iot_hub_connect(&config), 0);
+	harness_expect(AZURE_IOT_HUB_EVT_CONNECTING);
+	/* Nobody ends it but the library. */
+	CHECK_INT(harness_expect(AZURE_IOT_HUB_EVT_DISCONNECTED).err, -ETIMEDOUT);
+	CHECK_INT(azure_iot_hub_disconnect(), -ENOTCONN);
+	harness_expect_silence();
+}
+
+void c_other_device(void)
+{
+	const struct azure_iot_hub_msg msg = {
+		.topic.type = AZURE_IOT_HUB_TOPIC_EVENT,
+		.payload = harness_buf("of device-1"),
+		.qos = MQTT_QOS_1_AT_LEAST_ONCE,
+	};
+	struct azure_iot_hub_config config = harness_config();
+
+	harness_ready();
+	harness_expect(AZURE_IOT_HUB_EVT_TWIN_RECEIVED);
+	CHECK_INT(azure_iot_hub_send(&msg), 0);
+	CHECK(harness_expect(AZURE_IOT_HUB_EVT_DISCONNECTED).err < 0);
+	/* It was kept for a connection of device-1. */
+	config.device_id = harness_buf("device-2");
+	CHECK_INT(azure_iot_hub_connect(&config), 0);
+	CHECK_INT(harness_expect(AZURE_IOT_HUB_EVT_ERROR).err, -EIO);
+	harness_expect(AZURE_IOT_HUB_EVT_CONNECTING);
+	harness_expect(AZURE_IOT_HUB_EVT_CONNECTED);
+	harness_expect(AZURE_IOT_HUB_EVT_READY);
+	harness_expect(AZURE_IOT_HUB_EVT_TWIN_RECEIVED);
+	harness_leave();
 }

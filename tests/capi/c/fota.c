@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The events of firmware updates, in Nordic's order. tests/emulated.rs wishes first a wrong image, then a right one. */
 #include "harness.h"
+#include "slot.h"
 
 void c_fota(void);
 
@@ -10,10 +11,13 @@ static void handler(struct azure_iot_hub_evt *evt)
 	case AZURE_IOT_HUB_EVT_READY:
 	case AZURE_IOT_HUB_EVT_FOTA_START:
 	case AZURE_IOT_HUB_EVT_FOTA_DONE:
-	case AZURE_IOT_HUB_EVT_FOTA_ERASE_PENDING:
 	case AZURE_IOT_HUB_EVT_FOTA_ERASE_DONE:
 	case AZURE_IOT_HUB_EVT_FOTA_ERROR:
 		harness_handler(evt);
+		break;
+	case AZURE_IOT_HUB_EVT_FOTA_ERASE_PENDING:
+		harness_handler(evt);
+		slot_may_be_erased();
 		break;
 	default:
 		break;
@@ -24,6 +28,7 @@ void c_fota(void)
 {
 	const struct azure_iot_hub_config config = harness_config();
 
+	slot_is_used();
 	harness_network();
 	CHECK_INT(azure_iot_hub_init(handler), 0);
 	CHECK_INT(azure_iot_hub_connect(&config), 0);
@@ -32,9 +37,13 @@ void c_fota(void)
 	harness_expect(AZURE_IOT_HUB_EVT_FOTA_ERROR);
 	/* Another hash. */
 	harness_expect(AZURE_IOT_HUB_EVT_FOTA_START);
+	harness_expect(AZURE_IOT_HUB_EVT_FOTA_ERASE_PENDING);
+	harness_expect(AZURE_IOT_HUB_EVT_FOTA_ERASE_DONE);
 	harness_expect(AZURE_IOT_HUB_EVT_FOTA_ERROR);
 	/* As Nordic's library, this one leaves the restart to the application. */
 	harness_expect(AZURE_IOT_HUB_EVT_FOTA_START);
+	harness_expect(AZURE_IOT_HUB_EVT_FOTA_ERASE_PENDING);
+	harness_expect(AZURE_IOT_HUB_EVT_FOTA_ERASE_DONE);
 	harness_expect(AZURE_IOT_HUB_EVT_FOTA_DONE);
 	harness_expect_silence();
 	CHECK_INT(azure_iot_hub_disconnect(), 0);

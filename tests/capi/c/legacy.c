@@ -10,12 +10,15 @@
 #include <net/azure_iot_hub.h>
 
 #include "network.h"
+#include "slot.h"
 
 void c_legacy_session(void);
 void c_legacy_bad_input(void);
 void c_legacy_dps(void);
 void c_legacy_dps_refused(void);
 void c_legacy_fota_refused(void);
+void c_legacy_fota(void);
+void c_legacy_failures(void);
 
 #define printk printf
 #define ROOM 256
@@ -294,10 +297,8 @@ void c_legacy_bad_input(void)
 	leaves();
 }
 
-void c_legacy_dps(void)
+static void connects_by_dps(void)
 {
-	network_attach();
-	CHECK_INT(azure_iot_hub_init(NULL, event_handler), 0);
 	CHECK_INT(azure_iot_hub_connect(), 0);
 	expect(AZURE_IOT_HUB_EVT_CONNECTING);
 	expect(AZURE_IOT_HUB_EVT_DPS_CONNECTING);
@@ -307,6 +308,20 @@ void c_legacy_dps(void)
 	expect(AZURE_IOT_HUB_EVT_READY);
 	expect(AZURE_IOT_HUB_EVT_TWIN_RECEIVED);
 	leaves();
+}
+
+void c_legacy_dps(void)
+{
+	network_attach();
+	CHECK_INT(azure_iot_hub_dps_reset(), 0);
+	CHECK_INT(azure_iot_hub_init(NULL, event_handler), 0);
+	connects_by_dps();
+	/* The assignment is remembered, */
+	connects();
+	leaves();
+	/* until it is forgotten. */
+	CHECK_INT(azure_iot_hub_dps_reset(), 0);
+	connects_by_dps();
 }
 
 void c_legacy_dps_refused(void)
@@ -329,4 +344,79 @@ void c_legacy_fota_refused(void)
 	expect(AZURE_IOT_HUB_EVT_FOTA_START);
 	expect(AZURE_IOT_HUB_EVT_FOTA_ERROR);
 	leaves();
+}
+
+static void fota_handler(struct azure_iot_hub_evt *evt)
+{
+	switch (evt->type) {
+	case AZURE_IOT_HUB_EVT_READY:
+	case AZURE_IOT_HUB_EVT_FOTA_START:
+	case AZURE_IOT_HUB_EVT_FOTA_DONE:
+	case AZURE_IOT_HUB_EVT_FOTA_ERASE_DONE:
+	case AZURE_IOT_HUB_EVT_FOTA_ERROR:
+		event_handler(evt);
+		break;
+	case AZURE_IOT_HUB_EVT_FOTA_ERASE_PENDING:
+		event_handler(evt);
+		slot_may_be_erased();
+		break;
+	default:
+		break;
+	}
+}
+
+/* As c_fota() of the newer form. */
+void c_legacy_fota(void)
+{
+	slot_is_used();
+	network_attach();
+	CHECK_INT(azure_iot_hub_init(NULL, fota_handler), 0);
+	CHECK_INT(azure_iot_hub_connect(), 0);
+	expect(AZURE_IOT_HUB_EVT_READY);
+	/* No host. */
+	expect(AZURE_IOT_HUB_EVT_FOTA_ERROR);
+	/* Another hash. */
+	expect(AZURE_IOT_HUB_EVT_FOTA_START);
+	expect(AZURE_IOT_HUB_EVT_FOTA_ERASE_PENDING);
+	expect(AZURE_IOT_HUB_EVT_FOTA_ERASE_DONE);
+	expect(AZURE_IOT_HUB_EVT_FOTA_ERROR);
+	expect(AZURE_IOT_HUB_EVT_FOTA_START);
+	expect(AZURE_IOT_HUB_EVT_FOTA_ERASE_PENDING);
+	expect(AZURE_IOT_HUB_EVT_FOTA_ERASE_DONE);
+	expect(AZURE_IOT_HUB_EVT_FOTA_DONE);
+	CHECK_INT(azure_iot_hub_disconnect(), 0);
+}
+
+/* Every event that tells of one. */
+void c_legacy_failures(void)
+{
+	const struct azure_iot_hub_config other = {
+		.device_id = "other-device",
+		.device_id_len = strlen("other-device"),
+	};
+	const struct azure_iot_hub_data msg = {
+		.topic.type = AZURE_IOT_HUB_TOPIC_EVENT,
+		.ptr = "of my-device",
+		.len = strlen("of my-device"),
+		.qos = MQTT_QOS_1_AT_LEAST_ONCE,
+	};
+
+	network_attach();
+	CHECK_INT(initialise(), 0);
+	CHECK_INT(azure_iot_hub_connect(), 0);
+	expect(AZURE_IOT_HUB_EVT_CONNECTING);
+	CHECK_INT(expect(AZURE_IOT_HUB_EVT_CONNECTION_FAILED).number, 5);
+	connects();
+	CHECK_INT(azure_iot_hub_send(&msg), 0);
+	CHECK_INT(expect(AZURE_IOT_HUB_EVT_DISCONNECTED).number < 0, 1);
+	/* What was kept was kept for my-device. */
+	CHECK_INT(azure_iot_hub_init(&other, event_handler), 0);
+	CHECK_INT(azure_iot_hub_connect(), 0);
+	CHECK_INT(expect(AZURE_IOT_HUB_EVT_ERROR).number, -EIO);
+	expect(AZURE_IOT_HUB_EVT_CONNECTING);
+	expect(AZURE_IOT_HUB_EVT_CONNECTED);
+	expect(AZURE_IOT_HUB_EVT_READY);
+	expect(AZURE_IOT_HUB_EVT_TWIN_RECEIVED);
+	/* Larger than the payload buffer. */
+	CHECK_INT(expect(AZURE_IOT_HUB_EVT_ERROR).number, -EMSGSIZE);
 }

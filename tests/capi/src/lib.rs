@@ -59,6 +59,10 @@ programs! {
     unknown_topic = c_unknown_topic;
     /// A message larger than the payload buffer.
     oversize = c_oversize;
+    /// No CONNACK, and nobody who ends that.
+    silent_hub = c_silent_hub;
+    /// A message is kept, and the next connection is another device's.
+    other_device = c_other_device;
     /// An answer to a ping.
     ping = c_ping;
     /// NULL, sizes and enum values that cannot be, and calls in every wrong state.
@@ -95,6 +99,10 @@ programs! {
     legacy_dps_refused = c_legacy_dps_refused;
     /// As `fota_refused`, of the older form.
     legacy_fota_refused = c_legacy_fota_refused;
+    /// As `fota`, of the older form.
+    legacy_fota = c_legacy_fota;
+    /// Every event of the older form that tells of a failure.
+    legacy_failures = c_legacy_failures;
     /// An application in the manner of Nordic's sample.
     sample = c_sample;
     /// The events of firmware updates.

@@ -88,6 +88,22 @@ fn fota() {
     let Some(world) = World::start("fota") else {
         return;
     };
+    updates(&world, "fota");
+}
+
+/// As `fota`, of the older form.
+#[test]
+fn legacy_fota() {
+    let Some(world) = World::start("legacy_fota") else {
+        return;
+    };
+    world.setting("iothub/hostname", HOST);
+    world.setting("iothub/device_id", "device-1");
+    updates(&world, "legacy_fota");
+}
+
+/// Wishes first for a wrong place, then for an image with another hash, then for a right one.
+fn updates(world: &World, program: &str) {
     let device =
         json!({"deviceId": "device-1", "authentication": {"type": "certificateAuthority"}});
     world.send("PUT", "/devices/device-1", &device);
@@ -108,7 +124,7 @@ fn fota() {
     let host = wish["fwLocation"]["host"].take();
     wish["fwLocation"]["host"] = "".into();
     wants(&wish);
-    let device = world.spawn("fota");
+    let device = world.spawn(program);
     says("error", "1");
     wish["fwLocation"]["host"] = host;
     let hash = wish["sha256"].take();

@@ -14,13 +14,22 @@ use hub::{Hub, Sent, Session};
 use support::{Case, DEADLINE, HOST, Next as _};
 
 fn ready(hub: &Hub) -> Session {
+    // As the example in the library's documentation has it.
+    ready_as(hub, "my-device")
+}
+
+fn accept_as(hub: &Hub, device: &str) -> Session {
     let mut session = hub.accept();
     let connect = session.next();
-    // As the example in the library's documentation has it.
     assert!(
-        matches!(&connect, Sent::Connect { client_id, .. } if client_id == "my-device"),
+        matches!(&connect, Sent::Connect { client_id, .. } if client_id == device),
         "{connect:?}"
     );
+    session
+}
+
+fn ready_as(hub: &Hub, device: &str) -> Session {
+    let mut session = accept_as(hub, device);
     session.connack(0, false);
     let Sent::Subscribe { message_id, .. } = session.next() else {
         panic!("no SUBSCRIBE");
@@ -107,5 +116,23 @@ fn legacy_bad_input() {
     let case = Case::new("legacy_bad_input").setting("iothub/hostname", HOST);
     case.run(iothub_capi_tests::legacy_bad_input, |hub| {
         end(&mut ready(hub))
+    });
+}
+
+#[test]
+fn legacy_failures() {
+    let case = Case::new("legacy_failures").setting("iothub/hostname", HOST);
+    case.run(iothub_capi_tests::legacy_failures, |hub| {
+        accept_as(hub, "my-device").connack(5, false);
+        let mut session = ready(hub);
+        assert!(matches!(session.next(), Sent::Publish { qos: 1, .. }));
+        drop(session);
+        let mut session = ready_as(hub, "other-device");
+        session.publish(
+            "devices/other-device/messages/devicebound/",
+            &[b'x'; 5000],
+            None,
+        );
+        session
     });
 }

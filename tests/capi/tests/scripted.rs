@@ -16,8 +16,12 @@ use support::{Case, DEADLINE, HOST, Next as _};
 
 /// Connects, grants everything, and answers the first request for the twin.
 fn ready(hub: &Hub) -> Session {
+    ready_as(hub, "device-1")
+}
+
+fn ready_as(hub: &Hub, device: &str) -> Session {
     let mut session = hub.accept();
-    connect(&mut session);
+    connect_as(&mut session, device);
     session.connack(0, true);
     subscribe(&mut session, &[0, 0, 0, 1]);
     answer_twin(&mut session);
@@ -25,6 +29,10 @@ fn ready(hub: &Hub) -> Session {
 }
 
 fn connect(session: &mut Session) {
+    connect_as(session, "device-1");
+}
+
+fn connect_as(session: &mut Session, device: &str) {
     let connect = session.next();
     let Sent::Connect {
         client_id,
@@ -34,9 +42,9 @@ fn connect(session: &mut Session) {
     else {
         panic!("{connect:?}");
     };
-    assert_eq!(client_id, "device-1");
+    assert_eq!(client_id, device);
     assert!(
-        user_name.starts_with(&format!("{HOST}/device-1/?api-version=")),
+        user_name.starts_with(&format!("{HOST}/{device}/?api-version=")),
         "{user_name}"
     );
 }
@@ -224,6 +232,27 @@ fn disconnect_while_connecting() {
     });
 }
 
+/// Defect 4 once more: no timer for CONNACK.
+#[test]
+fn silent_hub() {
+    Case::new("silent_hub").run(iothub_capi_tests::silent_hub, |hub| {
+        let mut session = hub.accept();
+        connect(&mut session);
+        assert_eq!(session.next(), Sent::End);
+    });
+}
+
+/// What was accepted for a device is not sent as another, and the application is told.
+#[test]
+fn other_device() {
+    Case::new("other_device").run(iothub_capi_tests::other_device, |hub| {
+        let mut session = ready(hub);
+        assert!(matches!(session.next(), Sent::Publish { qos: 1, .. }));
+        drop(session);
+        end(&mut ready_as(hub, "device-2"));
+    });
+}
+
 /// Defect 13: no reason. And a QoS 1 message outlives its connection.
 #[test]
 fn lost_connection() {
@@ -331,20 +360,11 @@ fn assign((mut session, rid): (Session, String)) {
         br#"{"operationId":"4.d0","status":"assigning"}"#,
         None,
     );
-    let sent = session.next();
-    let Sent::Publish {
-        topic,
-        message_id: Some(message_id),
-        ..
-    } = &sent
-    else {
-        panic!("{sent:?}");
-    };
-    session.puback(*message_id);
-    let rid = topic
-        .strip_prefix("$dps/registrations/GET/iotdps-get-operationstatus/?$rid=")
-        .and_then(|rest| rest.strip_suffix("&operationId=4.d0"))
-        .expect(topic);
+    let asked = asked(
+        &mut session,
+        "$dps/registrations/GET/iotdps-get-operationstatus/?$rid=",
+    );
+    let rid = asked.strip_suffix("&operationId=4.d0").expect(&asked);
     session.publish(
         &format!("$dps/registrations/res/200/?$rid={rid}"),
         format!(
@@ -373,6 +393,15 @@ fn registering(hub: &Hub) -> (Session, String) {
         panic!("{subscribe:?}");
     };
     session.suback(message_id, &[1]);
+    let rid = asked(
+        &mut session,
+        "$dps/registrations/PUT/iotdps-register/?$rid=",
+    );
+    (session, rid)
+}
+
+/// What stands behind the beginning of the topic that the device publishes on; it is acknowledged.
+fn asked(session: &mut Session, beginning: &str) -> String {
     let sent = session.next();
     let Sent::Publish {
         topic,
@@ -383,10 +412,7 @@ fn registering(hub: &Hub) -> (Session, String) {
         panic!("{sent:?}");
     };
     session.puback(*message_id);
-    let rid = topic
-        .strip_prefix("$dps/registrations/PUT/iotdps-register/?$rid=")
-        .expect(topic);
-    (session, rid.to_owned())
+    topic.strip_prefix(beginning).expect(topic).to_owned()
 }
 
 /// Defect 6: one is connected at another address than the host name's, which then stands in user name and TLS. The

@@ -18,6 +18,7 @@
 #define azure_iot_hub_ping azure_iot_hub_legacy_ping
 #define azure_iot_hub_method_respond azure_iot_hub_legacy_method_respond
 #define azure_iot_hub_keepalive_time_left azure_iot_hub_legacy_keepalive_time_left
+#define azure_iot_hub_dps_reset azure_iot_hub_legacy_dps_reset
 
 /*
  What happened.
@@ -406,6 +407,13 @@ int azure_iot_hub_legacy_method_respond(struct azure_iot_hub_result *result);
  keep-alive.
  */
 int azure_iot_hub_legacy_keepalive_time_left(void);
+
+/*
+ Forgets the hub and the device id that the provisioning service has assigned: the next connect asks it again.
+
+ Returns 0; -EFAULT where the settings fail.
+ */
+int azure_iot_hub_legacy_dps_reset(void);
 
 #ifdef __cplusplus
 }  // extern "C"

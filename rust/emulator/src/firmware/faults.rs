@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use serde_json::{Map, Value, json};
 
 use super::lock;
+use crate::fields;
 
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,12 +38,7 @@ impl Faults {
     /// Sets one from `{"kind":"cut","at":N}`, `{"kind":"status","status":404}`, `{"kind":"corrupt"}` or
     /// `{"kind":"slow","delayMs":N}`, with `times` and `image`.
     pub(crate) fn set(&self, document: &Map<String, Value>) -> Result<Value, String> {
-        if let Some(name) = document
-            .keys()
-            .find(|name| !FIELDS.contains(&name.as_str()))
-        {
-            return Err(format!("field '{name}' is none of {}", FIELDS.join(", ")));
-        }
+        fields::check(document, FIELDS)?;
         let number = |name: &str| {
             document
                 .get(name)

@@ -8,15 +8,15 @@ import { duration } from "./words.js";
 
 const late = { delayMs: { label: "Late by, ms", none: "never comes" } };
 const KINDS = {
-  connack: { text: "Refuse the connection", fields: { code: { label: "CONNACK code", value: 3, min: 1, max: 5, hint: "3 unavailable, 5 not authorised" } }, says: (it) => `CONNECT is answered with code ${it.number}` },
+  connack: { text: "Refuse the connection", fields: { code: { label: "CONNACK code", value: 3, min: 1, max: 5, hint: "3 unavailable, 5 not authorised" } }, says: (it) => `CONNECT is answered with code ${it.code}` },
   puback: { text: "Hold back the acknowledgement of a message", fields: late, says: (it) => `PUBACK ${lateness(it)}` },
   suback: { text: "Hold back the answer to a subscription", fields: late, says: (it) => `SUBACK ${lateness(it)}` },
   pingresp: { text: "Hold back the answer to a ping", fields: late, says: (it) => `PINGRESP ${lateness(it)}` },
-  dropAtByte: { text: "Break the connection after so many bytes", fields: { bytes: { label: "Bytes", value: 1000, min: 1 } }, says: (it) => `the connection breaks after ${it.number} bytes` },
-  dropEvery: { text: "Break the connection every so many messages", fields: { messages: { label: "Messages", value: 10, min: 1 }, seed: { label: "Seed", none: "exactly every so many" } }, says: (it) => `the connection breaks every ${it.number} messages` },
+  dropAtByte: { text: "Break the connection after so many bytes", fields: { bytes: { label: "Bytes", value: 1000, min: 1 } }, says: (it) => `the connection breaks after ${it.bytes} bytes` },
+  dropEvery: { text: "Break the connection every so many messages", fields: { messages: { label: "Messages", value: 10, min: 1 }, seed: { label: "Seed", none: "exactly every so many" } }, says: (it) => `the connection breaks every ${it.messages} messages` },
   stall: { text: "Stand still: neither read nor write", fields: { delayMs: { label: "For, ms", value: 5000, min: 1 } }, says: (it) => `the hub stands still for ${it.delayMs} ms` },
-  throttle: { text: "Throttle twin requests and methods", fields: { status: { label: "Status", choices: { 429: "429 too many requests", 503: "503 unavailable" } } }, says: (it) => `twin requests and methods are answered with ${it.number}` },
-  provisioning: { text: "Let the provisioning service fail", fields: { status: { label: "Status", value: 429, min: 400, max: 599 }, retryAfter: { label: "Retry after, s", value: 5 } }, says: (it) => `provisioning is answered with ${it.number}${it.retryAfter === null ? "" : `, retry after ${it.retryAfter} s`}` },
+  throttle: { text: "Throttle twin requests and methods", fields: { status: { label: "Status", choices: { 429: "429 too many requests", 503: "503 unavailable" } } }, says: (it) => `twin requests and methods are answered with ${it.status}` },
+  provisioning: { text: "Let the provisioning service fail", fields: { status: { label: "Status", value: 429, min: 400, max: 599 }, retryAfter: { label: "Retry after, s", value: 5 } }, says: (it) => `provisioning is answered with ${it.status}${it.retryAfter === null ? "" : `, retry after ${it.retryAfter} s`}` },
 };
 const lateness = (it) => it.delayMs === null ? "never comes" : `is ${it.delayMs} ms late`;
 

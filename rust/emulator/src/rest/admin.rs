@@ -15,6 +15,7 @@ use crate::certificates;
 use crate::clock::rfc3339;
 use crate::code::{ErrorCode, Refusal};
 use crate::journal::Event;
+use crate::schedule::Plan;
 use crate::x509;
 
 pub(super) fn routes() -> Router<Api> {
@@ -180,11 +181,8 @@ async fn timetable(State(api): State<Api>) -> Answer {
 async fn start_timetable(State(api): State<Api>, request: Request) -> Answer {
     let bytes = body(request, MAX_TIMETABLE).await?;
     let text = String::from_utf8(bytes).map_err(|_| invalid("the timetable is not UTF-8"))?;
-    let count = api
-        .service
-        .timetable
-        .start(&api.service, &text)
-        .map_err(invalid)?;
+    let plan = Plan::parse(&text).map_err(invalid)?;
+    let count = api.service.timetable.start(&api.service, plan);
     api.service.journal.record(Event::info(
         "fault",
         format!("a timetable of {count} begins"),
@@ -218,7 +216,7 @@ async fn set_clock(State(api): State<Api>, Document(document): Document) -> Answ
 async fn move_device(State(api): State<Api>, Document(document): Document) -> Answer {
     let text = |name: &str| {
         let text = document.get(name).and_then(Value::as_str);
-        text.ok_or_else(|| invalid(format!("'{name}' is missing")))
+        text.ok_or_else(|| invalid(format!("'{name}' is missing: deviceId and hub are needed")))
     };
     let (id, to) = (text("deviceId")?, text("hub")?);
     let from = api.service.move_device(id, to).await?;
@@ -227,14 +225,16 @@ async fn move_device(State(api): State<Api>, Document(document): Document) -> An
 
 async fn swap_certificate(State(api): State<Api>, Document(document): Document) -> Answer {
     let text = |name: &str| {
-        document
-            .get(name)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
+        let text = document.get(name).and_then(Value::as_str);
+        text.ok_or_else(|| {
+            invalid(format!(
+                "'{name}' is missing: chain and key are needed, PEM"
+            ))
+        })
     };
     api.service
         .certificate
-        .swap(text("chain"), text("key"))
+        .swap(text("chain")?, text("key")?)
         .map_err(invalid)?;
     api.service
         .journal

@@ -64,12 +64,20 @@ async fn deploy(State(api): State<Api>, Hub(hub): Hub, Document(document): Docum
     let version = text("version")
         .map(str::to_owned)
         .or(image.version)
-        .ok_or_else(|| invalid("the image does not say its version: name it"))?;
+        .ok_or_else(|| {
+            invalid(format!(
+                "{name} has no MCUboot header that says its version: send version"
+            ))
+        })?;
     let ports = api.service.firmware.ports();
     let (protocol, port) = match (text("protocol"), ports.https, ports.http) {
         (Some("https") | None, Some(port), _) => ("https", port),
         (Some("http") | None, _, Some(port)) => ("http", port),
-        _ => return Err(invalid("images are not served by that protocol").into()),
+        (protocol, ..) => {
+            let protocol = protocol.unwrap_or_default();
+            let what = format!("protocol '{protocol}' is neither https nor http");
+            return Err(invalid(what).into());
+        }
     };
     let mut wish = json!({
         "fwVersion": version,

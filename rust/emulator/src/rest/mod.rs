@@ -60,6 +60,7 @@ pub(crate) fn router(api: Api) -> Router {
         .merge(firmware::routes())
         .merge(page::routes())
         .fallback(unknown)
+        .method_not_allowed_fallback(other_method)
         .layer(middleware::from_fn_with_state(api.clone(), guard))
         .with_state(api)
 }
@@ -97,6 +98,16 @@ async fn unknown(request: Request) -> Failure {
         request.uri().path()
     );
     Failure(Refusal::new(ErrorCode::NotFound, what))
+}
+
+async fn other_method(request: Request) -> Response {
+    let what = format!(
+        "{} has no {}: see the header Allow",
+        request.uri().path(),
+        request.method()
+    );
+    let body = Json(json!({"Message": what}));
+    (StatusCode::METHOD_NOT_ALLOWED, body).into_response()
 }
 
 /// A refusal as Azure answers it.

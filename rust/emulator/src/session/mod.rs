@@ -15,7 +15,7 @@ use crate::c2d;
 use crate::code::{ErrorCode, Refusal};
 use crate::connections::{Command, Handle};
 use crate::faults::Point;
-use crate::journal::Event;
+use crate::journal::{Event, Level};
 use crate::link::{Link, read_refusal};
 use crate::registry;
 use crate::service::{Service, stopped};
@@ -120,6 +120,18 @@ pub(crate) async fn serve(
             admitted.how, connect.keep_alive
         ),
     ));
+    if session.service.is_another(&claim.host) {
+        session.record(Event {
+            level: Level::Warn,
+            ..Event::info(
+                "hostname",
+                format!(
+                    "the user name is for '{}', which is no hub here: taken for '{}'; Azure refuses it",
+                    claim.host, session.hub
+                ),
+            )
+        });
+    }
     let until = admitted.until.map(|until| {
         let left = u64::try_from(until - session.service.clock.now()).unwrap_or(0);
         Instant::now() + Duration::from_millis(left)

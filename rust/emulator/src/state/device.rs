@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use super::invalid;
 use crate::clock::UnixMs;
 use crate::code::Refusal;
+use crate::fields;
 use crate::registry::{Authentication, Device};
 use crate::twin::{self, Kind, Section};
 
@@ -40,6 +41,9 @@ pub(super) fn import(
     document: &Value,
     now: UnixMs,
 ) -> Result<(), Refusal> {
+    if let Some(object) = document.as_object() {
+        fields::check(object, FIELDS).map_err(invalid)?;
+    }
     let mut device = Device::new(hub, id, Authentication::None, now)?;
     let mut identity = document.clone();
     // A device without a word about it gets keys, as from the registry.
@@ -85,3 +89,30 @@ fn object<'v>(document: &'v Value, path: &str) -> Result<Option<&'v Map<String, 
         Some(_) => Err(invalid(format!("'{}' must be an object", &path[1..]))),
     }
 }
+
+/// Those of [`export`], and what Azure's registry and twin say besides, which does not carry over.
+const FIELDS: &[&str] = &[
+    "hub",
+    "deviceId",
+    "generationId",
+    "status",
+    "statusReason",
+    "authentication",
+    "capabilities",
+    "modelId",
+    "tags",
+    "properties",
+    "etag",
+    "deviceEtag",
+    "version",
+    "connectionState",
+    "connectionStateUpdatedTime",
+    "statusUpdatedTime",
+    "statusUpdateTime",
+    "lastActivityTime",
+    "cloudToDeviceMessageCount",
+    "authenticationType",
+    "x509Thumbprint",
+    "deviceScope",
+    "parentScopes",
+];

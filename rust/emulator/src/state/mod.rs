@@ -12,6 +12,7 @@ use crate::certificates;
 use crate::clock::UnixMs;
 use crate::code::{ErrorCode, Refusal};
 use crate::enrollments::{self, Kind};
+use crate::fields;
 use crate::provisioning;
 use crate::registry::{self, IfMatch};
 
@@ -108,12 +109,7 @@ pub(crate) fn import(c: &Connection, document: &Value, how: &Intake) -> Result<R
     {
         return Err(invalid(format!("format {format} is not '{FORMAT}'")));
     }
-    if let Some(unknown) = whole.keys().find(|name| !PARTS.contains(&name.as_str())) {
-        return Err(invalid(format!(
-            "'{unknown}' is none of {}",
-            PARTS.join(", ")
-        )));
-    }
+    fields::check(whole, PARTS).map_err(invalid)?;
     let mut report = Report::default();
     for part in PARTS.iter().skip(1) {
         let all = match whole.get(*part) {

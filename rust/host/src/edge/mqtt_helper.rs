@@ -63,11 +63,18 @@ impl Callbacks for Table {
                 sys::mqtt_evt_type::MQTT_EVT_DISCONNECT
             }
             Event::Publish {
-                length, message_id, ..
+                topic,
+                length,
+                message_id,
+                ..
             } => {
                 let mut publish = sys::mqtt_publish_param {
                     message_id: message_id.unwrap_or_default(),
                     ..Default::default()
+                };
+                publish.message.topic.topic = sys::mqtt_utf8 {
+                    utf8: topic.as_ptr(),
+                    size: u32::try_from(topic.len()).unwrap_or(u32::MAX),
                 };
                 publish.message.topic.qos = u8::from(message_id.is_some());
                 publish.message.payload.len = u32::try_from(*length).unwrap_or(u32::MAX);

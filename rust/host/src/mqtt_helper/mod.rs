@@ -73,6 +73,7 @@ pub(crate) enum Event<'a> {
         result: i32,
     },
     Publish {
+        topic: &'a str,
         /// Of the payload.
         length: usize,
         message_id: Option<u16>,

@@ -119,6 +119,7 @@ pub(crate) enum Incoming {
     Publish(v3_1_1::Publish),
     /// A PUBLISH whose payload has no room; the rest of it is still to come.
     Oversize {
+        topic: String,
         length: usize,
         /// At QoS 1 and 2.
         message_id: Option<u16>,
@@ -199,8 +200,14 @@ impl Inbox {
                     return Ok(None);
                 };
                 let message_id = id.try_into().ok().map(u16::from_be_bytes);
+                let topic = self.bytes[fixed + 2..fixed + variable - id_size].to_vec();
+                let topic = String::from_utf8(topic).map_err(invalid)?;
                 self.bytes.drain(..fixed + variable);
-                return Ok(Some(Incoming::Oversize { length, message_id }));
+                return Ok(Some(Incoming::Oversize {
+                    topic,
+                    length,
+                    message_id,
+                }));
             }
         } else if fixed + remaining > self.rx_buffer {
             return Err(Errno::NOMEM);
@@ -314,9 +321,10 @@ mod tests {
         assert!(matches!(
             found,
             Some(Incoming::Oversize {
+                topic,
                 length: 17,
                 message_id: Some(7)
-            })
+            }) if topic == "t"
         ));
         inbox.discard(17);
         for _ in 0..17 {

@@ -159,7 +159,11 @@ impl Session<'_> {
                 return code == 0 || self.fail(Errno::CONNREFUSED);
             }
             Incoming::Publish(publish) => self.publish(&publish),
-            Incoming::Oversize { length, message_id } => self.oversize(length, message_id),
+            Incoming::Oversize {
+                topic,
+                length,
+                message_id,
+            } => self.oversize(&topic, length, message_id),
             Incoming::Puback { message_id } => {
                 if let Some(callbacks) = self.helper.offer(&mut Event::Puback) {
                     callbacks.puback(message_id, 0);
@@ -190,6 +194,7 @@ impl Session<'_> {
     /// PUBACK goes out before the application sees the message; QoS 2 is not answered.
     fn publish(&mut self, publish: &v3_1_1::Publish) {
         let mut event = Event::Publish {
+            topic: publish.topic_name(),
             length: publish.payload().as_slice().len(),
             message_id: publish.packet_id(),
             discarded: false,
@@ -215,8 +220,9 @@ impl Session<'_> {
         }
     }
 
-    fn oversize(&mut self, length: usize, message_id: Option<u16>) {
+    fn oversize(&mut self, topic: &str, length: usize, message_id: Option<u16>) {
         let mut event = Event::Publish {
+            topic,
             length,
             message_id,
             discarded: false,

@@ -10,7 +10,6 @@ use crate::dps;
 use crate::error::Disconnect;
 use crate::event::Event;
 use crate::id::{CommandId, Errno, MessageId, RequestId};
-use crate::maybe::Maybe;
 use crate::outbox::{Kind, Record};
 use crate::time::Instant;
 use crate::timer::Timer;
@@ -59,24 +58,24 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
         now: Instant,
         buffer: &'b mut [u8],
     ) -> Option<(CommandId, Command<'b>)> {
-        if self.in_hand.get().is_some() {
+        if self.in_hand != Duty::Nothing {
             return None;
         }
         let (duty, command) = self.next_duty(now, Writer::new(buffer))?;
-        let id = CommandId(self.next_command);
-        self.next_command = self.next_command.wrapping_add(1);
-        self.in_hand = Maybe::Some((id, duty));
-        Some((id, command))
+        self.command = self.command.wrapping_add(1);
+        self.in_hand = duty;
+        Some((CommandId(self.command), command))
     }
 
     /// Duty: how that call went. The state advances here, and only if no fact has overtaken the command: then
     /// this does nothing.
     pub fn complete(&mut self, now: Instant, id: CommandId, result: Result<(), Errno>) {
-        let Some((_, duty)) = self.in_hand.take_if(|(in_hand, _)| *in_hand == id) else {
-            log::debug!("a completed command had been overtaken");
+        if id.0 != self.command {
             return;
-        };
+        }
+        let duty = core::mem::replace(&mut self.in_hand, Duty::Nothing);
         match (duty, result) {
+            (Duty::Nothing, _) => log::debug!("a completed command had been overtaken"),
             (Duty::Attach, Ok(())) => self.attach = Attach::Done,
             (Duty::Attach, Err(_)) => {
                 log::error!("the modem cannot be switched on; it is tried again");
@@ -120,8 +119,8 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
 
     /// When to call `handle_timeout`, unless something else happens before.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let next = earlier(self.timers.next(), self.gate.poll_timeout());
-        earlier(next, self.calls.poll_timeout())
+        let next = self.timers.next().or_before(self.gate.next());
+        Some(next.or_before(self.calls.next())).filter(|next| *next != Instant::NEVER)
     }
 
     fn next_duty<'b>(&mut self, now: Instant, writer: Writer<'b>) -> Option<(Duty, Command<'b>)> {
@@ -144,8 +143,9 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
             Command::EraseAssignment
         } else {
             let (hostname, device_id) = (&self.identity.hostname, &self.identity.device_id);
-            fits(writer.texts(&[hostname, device_id]))?;
-            let (hostname, device_id) = writer.into_str().split_at_checked(hostname.len())?;
+            writer.texts(&[hostname, device_id]);
+            let (hostname, device_id) =
+                fits(writer.into_str())?.split_at_checked(hostname.len())?;
             Command::StoreAssignment {
                 hostname,
                 device_id,
@@ -176,8 +176,8 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
             }
             _ => Target::Hub,
         };
-        let (hostname_end, client_id_end) = fits(self.write_connect(target, &mut writer))?;
-        let (hostname, rest) = writer.into_str().split_at_checked(hostname_end)?;
+        let (hostname_end, client_id_end) = self.write_connect(target, &mut writer);
+        let (hostname, rest) = fits(writer.into_str())?.split_at_checked(hostname_end)?;
         let (client_id, user_name) = rest.split_at_checked(client_id_end - hostname_end)?;
         self.state = State::Opening(target);
         self.timers.stop(Timer::Backoff);
@@ -196,28 +196,24 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
     }
 
     /// Host name with its 0 byte, client id, user name; returns where the first two end.
-    fn write_connect(
-        &mut self,
-        target: Target,
-        writer: &mut Writer<'_>,
-    ) -> Result<(usize, usize), Full> {
+    fn write_connect(&mut self, target: Target, writer: &mut Writer<'_>) -> (usize, usize) {
         let client_type = self.identity.client_type();
         match self.dps() {
             Some(registration) if target == Target::Dps => {
-                writer.texts(&[registration.hostname(), "\0"])?;
+                writer.texts(&[registration.hostname(), "\0"]);
                 let hostname_end = writer.len();
-                writer.text(registration.registration_id())?;
+                writer.text(registration.registration_id());
                 let client_id_end = writer.len();
-                registration.write_user_name(client_type, writer)?;
-                Ok((hostname_end, client_id_end))
+                registration.write_user_name(client_type, writer);
+                (hostname_end, client_id_end)
             }
             _ => {
-                writer.texts(&[&self.identity.hostname, "\0"])?;
+                writer.texts(&[&self.identity.hostname, "\0"]);
                 let hostname_end = writer.len();
-                self.identity.write_client_id(writer)?;
+                self.identity.write_client_id(writer);
                 let client_id_end = writer.len();
-                self.identity.write_user_name(writer)?;
-                Ok((hostname_end, client_id_end))
+                self.identity.write_user_name(writer);
+                (hostname_end, client_id_end)
             }
         }
     }
@@ -259,9 +255,9 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
         }
         let request = self.request_id();
         let registration = self.dps()?;
-        fits(registration.write_topic(request, &mut writer))?;
+        registration.write_topic(request, &mut writer);
         let topic_end = writer.len();
-        fits(registration.write_body(&mut writer))?;
+        registration.write_body(&mut writer);
         let message_id = self.packet_id();
         let command = publish(message_id, writer, topic_end, 1, false)?;
         Some((Duty::Register(request), command))
@@ -272,8 +268,8 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
         request: RequestId,
         mut writer: Writer<'b>,
     ) -> Option<(Duty, Command<'b>)> {
-        fits(writer.text(GET_TOPIC))?;
-        fits(writer.number(u64::from(request.0)))?;
+        writer.text(GET_TOPIC);
+        writer.number(u64::from(request.0));
         let topic_end = writer.len();
         let message_id = self.packet_id();
         let command = publish(message_id, writer, topic_end, 0, false)?;
@@ -300,12 +296,12 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
         let prefix = prefix(record.kind);
         let qos = u8::from(record.kind == Kind::Kept);
         if prefix.is_empty() {
-            fits(self.identity.write_telemetry_topic(&mut writer))?;
+            self.identity.write_telemetry_topic(&mut writer);
         }
-        fits(writer.text(prefix))?;
-        fits(writer.bytes(head))?;
+        writer.text(prefix);
+        writer.bytes(head);
         let topic_end = writer.len();
-        fits(writer.bytes(body))?;
+        writer.bytes(body);
         let message_id = match record.packet {
             0 => self.packet_id(),
             packet => packet,
@@ -384,14 +380,14 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
         match record.kind {
             Kind::Kept => {
                 self.outbox.set_in_flight(record);
-                if self.timers.at(Timer::Puback).is_none() {
+                if self.timers.is_off(Timer::Puback) {
                     self.timers.start(Timer::Puback, now + timeouts.puback);
                 }
                 self.measured.get_or_insert((record.packet, now));
             }
             Kind::Report => {
                 self.outbox.set_in_flight(record);
-                if self.timers.at(Timer::Report).is_none() {
+                if self.timers.is_off(Timer::Report) {
                     self.timers.start(Timer::Report, now + timeouts.response);
                 }
             }
@@ -432,8 +428,7 @@ fn publish(
     qos: u8,
     dup: bool,
 ) -> Option<Command<'_>> {
-    let (buffer, end) = writer.finish();
-    let (topic, payload) = buffer.get(..end)?.split_at_checked(topic_end)?;
+    let (topic, payload) = fits(writer.finish())?.split_at_checked(topic_end)?;
     Some(Command::Publish {
         message_id,
         topic: str_of(topic),
@@ -449,13 +444,6 @@ fn fits<T>(written: Result<T, Full>) -> Option<T> {
         log::error!("the buffer of poll_command is smaller than Limits::transmit");
     }
     written.ok()
-}
-
-fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(one.min(other)),
-        (one, other) => one.or(other),
-    }
 }
 
 /// What the topic of a record begins with; that of telemetry, which has the device's names in it, is written elsewhere.

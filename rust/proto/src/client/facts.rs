@@ -1,6 +1,5 @@
 //! What the world did.
 
-use super::wishes::is_in_hand;
 use super::{Client, Duty, State, Subscription, Target};
 use crate::address::{self, Prefixes};
 use crate::dps;
@@ -52,7 +51,7 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
             self.end(now, Disconnect::Connack(code));
             return;
         }
-        self.in_hand = Maybe::Nothing;
+        self.in_hand = Duty::Nothing;
         self.state = State::Open(target, Subscription::Due);
         self.timers.stop(Timer::Connack);
         self.heard_or_wrote(now);
@@ -74,8 +73,7 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
     /// Fact: SUBACK; `granted` is false if there was a 0x80 in it.
     pub fn handle_suback(&mut self, now: Instant, message_id: u16, granted: bool) {
         self.heard_or_wrote(now);
-        let in_hand =
-            matches!(self.in_hand.get(), Some((_, Duty::Subscribe(id))) if id == message_id);
+        let in_hand = self.in_hand == Duty::Subscribe(message_id);
         let State::Open(target, subscription) = self.state else {
             return;
         };
@@ -88,7 +86,7 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
             return;
         }
         if in_hand {
-            self.in_hand = Maybe::Nothing;
+            self.in_hand = Duty::Nothing;
         }
         self.state = State::Open(target, Subscription::Granted);
         self.timers.stop(Timer::Suback);
@@ -108,11 +106,11 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
     /// Fact: PUBACK.
     pub fn handle_puback(&mut self, now: Instant, message_id: u16) {
         self.heard_or_wrote(now);
-        let in_hand = self.in_hand.get();
+        let in_hand = self.in_hand;
         let acknowledged = self.outbox.find(&mut |record| {
             record.kind == Kind::Kept
                 && record.packet == message_id
-                && (record.in_flight || is_in_hand(in_hand, message_id))
+                && (record.in_flight || in_hand == Duty::Record(message_id))
         });
         let Some(record) = acknowledged else {
             return;
@@ -131,22 +129,16 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
         self.heard_or_wrote(now);
     }
 
-    /// Fact: a message was larger than the payload buffer. Where the platform has `discarded` it, it is lost and all
-    /// goes on. Else it was not acknowledged and comes back, so after two in a row one connection is made
-    /// without C2D.
-    pub fn handle_oversize(&mut self, now: Instant, discarded: bool) {
-        self.heard_or_wrote(now);
+    /// Fact: a message was larger than the payload buffer, and could not be [read away](Client::handle_message). It was
+    /// not acknowledged and comes back, so after two in a row one connection is made without C2D.
+    pub fn handle_oversize(&mut self, now: Instant) {
         self.counters.oversize = self.counters.oversize.wrapping_add(1);
-        if !discarded {
-            self.oversize = self.oversize.saturating_add(1);
-        }
+        self.oversize = self.oversize.saturating_add(1);
         self.events.push(Event::Oversize {
-            discarded,
+            discarded: false,
             count: self.oversize,
         });
-        if !discarded {
-            self.end(now, Disconnect::Oversize);
-        }
+        self.end(now, Disconnect::Oversize);
     }
 
     /// Fact: the connection has ended. Ignored where that is known already.

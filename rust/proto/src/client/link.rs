@@ -83,8 +83,8 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
             State::Open(target, subscription) => (target, subscription == Subscription::Granted),
             State::Idle | State::Ending => return,
         };
-        if !matches!(self.in_hand.get(), Some((_, Duty::Assignment))) {
-            self.in_hand = Maybe::Nothing;
+        if self.in_hand != Duty::Assignment {
+            self.in_hand = Duty::Nothing;
         }
         for timer in OF_CONNECTION {
             self.timers.stop(timer);

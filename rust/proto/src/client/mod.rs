@@ -13,7 +13,7 @@ use crate::config::{Config, Limits, Subscriptions, Timeouts};
 use crate::dps::{self, Registration};
 use crate::error::{ConfigError, Disconnect};
 use crate::event::{Event, Events};
-use crate::id::{CommandId, RequestId};
+use crate::id::RequestId;
 use crate::identity::{Identity, Names};
 use crate::maybe::Maybe;
 use crate::methods::Calls;
@@ -34,7 +34,7 @@ use crate::twin::{Get, Tracker};
 #[repr(C)]
 pub struct Client<const OUTBOX: usize, const DPS: bool = true> {
     state: State,
-    in_hand: Maybe<(CommandId, Duty)>,
+    in_hand: Duty,
     /// The application wants to be connected.
     wanted: bool,
     attach: Attach,
@@ -46,7 +46,8 @@ pub struct Client<const OUTBOX: usize, const DPS: bool = true> {
     oversize: u32,
     next_message: u32,
     next_request: u32,
-    next_command: u32,
+    /// The number of the last command.
+    command: u32,
     next_packet: u16,
     gate: Gate,
     settings: Settings,
@@ -117,7 +118,9 @@ enum Subscription {
 
 /// The command in the driver's hands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 enum Duty {
+    Nothing,
     Attach,
     Assignment,
     Connect,
@@ -169,7 +172,7 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
     pub const fn unconfigured() -> Self {
         Self {
             state: State::Idle,
-            in_hand: Maybe::Nothing,
+            in_hand: Duty::Nothing,
             wanted: false,
             attach: Attach::Due,
             assignment: AssignmentDuty::None,
@@ -178,7 +181,7 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
             oversize: 0,
             next_message: 0,
             next_request: 0,
-            next_command: 0,
+            command: 0,
             next_packet: 0,
             gate: Gate::unconfigured(),
             settings: Settings {
@@ -242,12 +245,14 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
         self.gate = Gate::new(config.gate);
         self.random = Random::new(config.seed);
         self.next_message = 1;
-        self.next_command = 1;
         self.next_packet = 1;
         // Small, so that it stays readable in logs; random, so that no answer to an earlier boot fits.
         self.next_request = self.random.next() & 0xF_FFFF;
         self.attempts = config.attempts;
         self.become_device(&names, config);
+        if DPS {
+            self.registration.resume(config.attempts);
+        }
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! Incoming messages.
 
-use super::wishes::{is_in_hand, push_answer};
+use super::wishes::push_answer;
 use super::{Client, Duty, State, Target};
 use crate::c2d::C2d;
 use crate::dps;
@@ -26,26 +26,42 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
         topic: &'a [u8],
         payload: &'a [u8],
     ) -> Option<Event<'a>> {
+        self.handle_message(now, topic, Some(payload))
+    }
+
+    /// As [`Client::handle_publish`]. Without a payload: it was larger than the platform's buffer, was read away and
+    /// acknowledged, and is lost; the caller of a method is told so (413).
+    pub fn handle_message<'a>(
+        &mut self,
+        now: Instant,
+        topic: &'a [u8],
+        payload: Option<&'a [u8]>,
+    ) -> Option<Event<'a>> {
         self.heard_or_wrote(now);
+        let bytes = topic.len() + payload.unwrap_or_default().len();
         let counters = &mut self.counters;
-        counters.bytes_received = counters
-            .bytes_received
-            .wrapping_add((topic.len() + payload.len()) as u32);
+        counters.bytes_received = counters.bytes_received.wrapping_add(bytes as u32);
         let on_hub = matches!(
             self.state,
             State::Opening(Target::Hub)
                 | State::Greeting(Target::Hub)
                 | State::Open(Target::Hub, _)
         );
-        match topic::read(topic, &self.identity.device_id) {
+        let incoming = topic::read(topic, &self.identity.device_id);
+        if let Some(Incoming::Method { name, request }) = incoming
+            && on_hub
+        {
+            return self.handle_method(now, topic, name, request, payload);
+        }
+        let Some(payload) = payload else {
+            return Some(self.too_large());
+        };
+        match incoming {
             // Acknowledged already: handed on in whatever state.
             Some(Incoming::C2d { bag }) => Some(Event::C2d(C2d {
                 properties: Properties::new(bag),
                 payload,
             })),
-            Some(Incoming::Method { name, request }) if on_hub => {
-                self.handle_method(now, topic, name, request, payload)
-            }
             Some(Incoming::TwinAnswer {
                 status,
                 request,
@@ -71,17 +87,18 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
         topic: &'a [u8],
         name: &'a [u8],
         rid: &'a [u8],
-        payload: &'a [u8],
+        payload: Option<&'a [u8]>,
     ) -> Option<Event<'a>> {
         let answerable = core::str::from_utf8(rid).is_ok()
             && !rid.iter().any(|byte| matches!(byte, b'+' | b'#' | 0..b' '));
         if !answerable {
             return Some(Event::UnknownTopic(topic));
         }
-        let refusal = match core::str::from_utf8(name) {
-            Err(_) => BAD_REQUEST,
-            Ok(_) if payload.len() > methods::BODY_MAX => TOO_LARGE,
-            Ok(name) => {
+        let payload = payload.filter(|payload| payload.len() <= methods::BODY_MAX);
+        let refusal = match (core::str::from_utf8(name), payload) {
+            (Err(_), _) => BAD_REQUEST,
+            (_, None) => TOO_LARGE,
+            (Ok(name), Some(payload)) => {
                 let deadline = now + self.settings.timeouts.method;
                 if let Some(id) = self.calls.insert(rid, deadline) {
                     let (component, name) = methods::split_name(name);
@@ -100,7 +117,16 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
         if push_answer(&mut self.outbox, limits, refusal, rid, &[]).is_err() {
             log::error!("no room in the outbox for the answer to a method");
         }
-        None
+        payload.is_none().then(|| self.too_large())
+    }
+
+    /// Counts a message that was read away.
+    fn too_large<'a>(&mut self) -> Event<'a> {
+        self.counters.oversize = self.counters.oversize.wrapping_add(1);
+        Event::Oversize {
+            discarded: true,
+            count: self.oversize,
+        }
     }
 
     fn handle_twin_answer<'a>(
@@ -123,11 +149,11 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
         if getting {
             return self.handle_document(now, status, request, payload);
         }
-        let in_hand = self.in_hand.get();
+        let in_hand = self.in_hand;
         let report = self.outbox.find(&mut |record| {
             record.kind == Kind::Report
                 && record.id == request.0
-                && (record.in_flight || is_in_hand(in_hand, record.packet))
+                && (record.in_flight || in_hand == Duty::Record(record.packet))
         });
         let Some(record) = report else {
             return Some(unmatched);
@@ -216,8 +242,10 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
 
     /// Whether this duty is in hand: its answer has overtaken its completion, which then does nothing.
     fn takes_in_hand(&mut self, duty: Duty) -> bool {
-        self.in_hand
-            .take_if(|(_, in_hand)| *in_hand == duty)
-            .is_some()
+        let taken = self.in_hand == duty;
+        if taken {
+            self.in_hand = Duty::Nothing;
+        }
+        taken
     }
 }

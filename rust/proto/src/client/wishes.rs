@@ -4,7 +4,7 @@ use super::{AssignmentDuty, Client, Duty, PUBLISH_OVERHEAD, State, Target, dutie
 use crate::config::Limits;
 use crate::error::{Capacity, Disconnect, Error, InvalidRequest};
 use crate::event::Event;
-use crate::id::{CommandId, MessageId, MethodId, RequestId};
+use crate::id::{MessageId, MethodId, RequestId};
 use crate::json;
 use crate::maybe::Maybe;
 use crate::methods::{self, MethodResponse};
@@ -94,8 +94,8 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
         self.make_room(kind, bag, message.payload.len())?;
         let content = self.outbox.push(kind, id.0, bag, message.payload.len())?;
         let mut writer = Writer::new(content);
-        let _ = message.write_bag(&mut writer);
-        let _ = writer.bytes(message.payload);
+        message.write_bag(&mut writer);
+        writer.bytes(message.payload);
         self.counters.accepted = self.counters.accepted.wrapping_add(1);
         Ok(())
     }
@@ -117,21 +117,18 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
         let id = self.request_id();
         let mut head = [0; 64];
         let mut writer = Writer::new(&mut head);
-        let written = writer.number(u64::from(id.0)).and_then(|()| match version {
-            Some(version) => {
-                writer.text("&$version=")?;
-                writer.number(version)
-            }
-            None => Ok(()),
-        });
-        debug_assert!(written.is_ok(), "two numbers fit");
-        let (head, len) = writer.finish();
-        let head = head.get(..len).unwrap_or_default();
+        writer.number(u64::from(id.0));
+        if let Some(version) = version {
+            writer.text("&$version=");
+            writer.number(version);
+        }
+        let head = writer.finish().unwrap_or_default();
+        let len = head.len();
         self.check_size(duties::REPORT_TOPIC.len() + len, patch.len())?;
         let content = self.outbox.push(Kind::Report, id.0, len, patch.len())?;
         let mut writer = Writer::new(content);
-        let _ = writer.bytes(head);
-        let _ = writer.bytes(patch);
+        writer.bytes(head);
+        writer.bytes(patch);
         Ok(id)
     }
 
@@ -184,7 +181,7 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
         self.assignment = AssignmentDuty::Erase;
         match self.state {
             State::Open(Target::Hub, _) => {
-                self.in_hand = Maybe::Nothing;
+                self.in_hand = Duty::Nothing;
                 self.state = State::Leaving(Target::Hub, Disconnect::Requested);
             }
             State::Opening(Target::Hub) | State::Greeting(Target::Hub) => {
@@ -231,11 +228,11 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
             if self.settings.outbox == outbox::Policy::Reject || self.events.room() <= 1 {
                 return Err(full);
             }
-            let in_hand = self.in_hand.get();
+            let in_hand = self.in_hand;
             let oldest = self.outbox.find(&mut |record| {
                 matches!(record.kind, Kind::Once | Kind::Kept)
                     && !record.in_flight
-                    && !is_in_hand(in_hand, record.packet)
+                    && in_hand != Duty::Record(record.packet)
             });
             let Some(oldest) = oldest else {
                 return Err(full);
@@ -286,15 +283,16 @@ pub(super) fn push_answer<const N: usize>(
     }
     let content = outbox.push(Kind::Answer, 0, head, payload.len())?;
     let mut writer = Writer::new(content);
-    let _ = methods::write_answer_topic(&mut writer, status, rid);
-    let _ = writer.bytes(payload);
+    methods::write_answer_topic(&mut writer, status, rid);
+    writer.bytes(payload);
     Ok(())
 }
 
 pub(super) fn decimal_len(number: u32) -> usize {
-    number.checked_ilog10().unwrap_or(0) as usize + 1
-}
-
-pub(super) fn is_in_hand(in_hand: Option<(CommandId, Duty)>, packet: u16) -> bool {
-    matches!(in_hand, Some((_, Duty::Record(id))) if id == packet)
+    let (mut rest, mut digits) = (number / 10, 1);
+    while rest > 0 {
+        rest /= 10;
+        digits += 1;
+    }
+    digits
 }

@@ -1,83 +1,71 @@
 //! What the desired properties make of the state.
 
-use super::updater::{Duty, Last, STALL, State, Then, Updater};
-use super::wish::{Fault, Field, Job};
-use super::{Event, Failure, Reason, report};
-use crate::time::Instant;
-use crate::twin;
+use super::reason::Last;
+use super::updater::{Duty, State, Then, Updater};
+use super::wish::{Fault, Job};
+use super::{Event, NAME, Reason, report};
+use crate::twin::View;
 
 impl Updater {
-    pub(super) fn judge(
-        &mut self,
-        now: Instant,
-        desired: &twin::View<'_>,
-        reported: Option<&twin::View<'_>>,
-        whole: bool,
-    ) {
-        let raw = match desired.raw(Field::Firmware.name()) {
-            None if !whole => return,
-            None | Some(b"null") => {
-                self.withdrawn(now);
-                return;
-            }
-            Some(raw) => raw,
-        };
-        let mut job = Job::default();
-        match job.read(raw) {
+    pub(super) fn judge(&mut self, desired: View<'_>, reported: View<'_>, whole: bool) {
+        let raw = desired.raw(NAME);
+        if raw.is_none() && !whole {
+            return;
+        }
+        if matches!(raw, None | Some(b"null")) {
+            self.withdrawn();
+            return;
+        }
+        let mut job = Job::new();
+        match job.read(desired.as_bytes()) {
             Ok(()) => self.wanted(job, reported),
-            Err((_, Fault::Missing)) if !whole => self.look_again = true,
-            Err((field, fault)) => self.refused(now, job, Reason::Wish(field, fault)),
+            // It may stand in the whole.
+            Err(reason) if reason.is(Fault::Missing) && !whole => self.look_again = true,
+            Err(reason) => self.refused(job, reason),
         }
         if whole {
             self.forgetful = false;
         }
     }
 
-    fn wanted(&mut self, job: Job, reported: Option<&twin::View<'_>>) {
-        let same = if job.id.is_empty() {
-            self.job.id.is_empty() && job.version == self.job.version
+    fn wanted(&mut self, job: Job, reported: View<'_>) {
+        let same = if job.id().is_empty() {
+            job.name() == self.job.name()
         } else {
-            job.id == self.job.id
+            job.id() == self.job.id()
         };
         match self.state {
-            State::Idle(Last::Nothing | Last::Failed(Reason::Wish(..))) => {}
-            State::Idle(_) if same => return,
-            State::Idle(_) => {}
+            State::Idle if same && self.last.is_try() => return,
             State::Starting | State::Running | State::Waiting
                 if job.identity() == self.job.identity() =>
             {
+                self.job = job;
                 if !same {
                     self.report_due();
                 }
-                self.job = job;
                 return;
             }
-            State::Starting if self.in_hand != Some(Duty::Start) => {}
-            State::Waiting => {}
-            State::Starting | State::Running => {
+            State::Stopping | State::Stopped => {
+                self.replace(job);
+                self.then = Then::Start;
+                self.report_due();
+                return;
+            }
+            _ if self.has_begun() => {
                 log::info!("another job takes the place of the one under way");
                 self.replace(job);
                 self.stop(Then::Start);
                 self.report_due();
                 return;
             }
-            State::Stopping { asked, .. } => {
-                self.replace(job);
-                self.state = State::Stopping {
-                    then: Then::Start,
-                    asked,
-                };
-                self.report_due();
-                return;
-            }
-            State::Trial { .. } if self.job.id.is_empty() && job.version == self.version => {
+            State::Idle | State::Starting | State::Waiting => {}
+            // Nordic's library has begun it.
+            _ if self.state.is_trial() && self.job.id().is_empty() && self.runs(&job) => {
                 self.job = job;
                 return;
             }
-            State::Applying { .. } | State::Applied | State::Rebooting | State::Trial { .. } => {
-                if matches!(self.state, State::Trial { .. }) && !same {
-                    self.look_again = true;
-                }
+            _ => {
+                self.look_again |= self.state.is_trial() && !same;
                 return;
             }
         }
@@ -85,93 +73,79 @@ impl Updater {
         let applied = if same { self.applied } else { 0 };
         self.replace(job);
         self.applied = applied;
-        match ended {
-            Some(last) => self.end(last),
-            None => self.start(),
+        if ended == Last::NOTHING {
+            self.start();
+        } else {
+            self.end(ended);
         }
     }
 
     /// How a job has ended that is not new, by what the twin reports: where nothing was stored.
-    fn remembered(&self, job: &Job, reported: Option<&twin::View<'_>>) -> Option<Last> {
-        let forgotten = self.forgetful && !job.id.is_empty() && job.version != self.version;
-        let reported = reported.filter(|_| forgotten)?;
-        let is = |name, text: &str| report::is(reported, name, text);
-        if !is("jobId", &job.id) {
-            return None;
+    fn remembered(&self, job: &Job, reported: View<'_>) -> Last {
+        let is = |name, text| report::is(reported, name, text);
+        if !self.forgetful || job.id().is_empty() || self.runs(job) || !is("jobId", job.id()) {
+            return Last::NOTHING;
         }
-        let status = "fwUpdateStatus";
-        if is(status, "applying") || is(status, "rebooting") || is(status, "rolledback") {
-            Some(Last::RolledBack)
-        } else if is(status, "error") {
-            Some(Last::Failed(Reason::Platform(Failure::Transfer)))
-        } else {
-            None
+        for status in ["applying", "rebooting", "rolledback"] {
+            if is("fwUpdateStatus", status) {
+                return Last::ROLLED_BACK;
+            }
         }
+        if is("fwUpdateStatus", "error") {
+            return Last::failed(Reason::TRANSFER);
+        }
+        Last::NOTHING
     }
 
-    fn refused(&mut self, now: Instant, job: Job, reason: Reason) {
-        match self.state {
-            State::Idle(Last::Failed(last)) if last == reason && job.id == self.job.id => {}
-            State::Idle(_) | State::Waiting => {
-                self.replace(job);
-                self.timer = None;
-                self.state = State::Idle(Last::Failed(reason));
-                self.report_due();
-                self.tell(Event::Failed(reason));
+    fn refused(&mut self, job: Job, reason: Reason) {
+        let last = Last::failed(reason);
+        if self.state == State::Idle {
+            if self.last == last && job.id() == self.job.id() {
+                return;
             }
-            State::Starting | State::Running | State::Stopping { .. } => {
-                self.replace(job);
-                self.leave(now, Last::Failed(reason));
-                self.tell(Event::Failed(reason));
-            }
-            _ => log::warn!("firmware: {reason}; the update under way goes on"),
+        } else if !self.state.is_transfer() {
+            reason.log("the update under way goes on");
+            return;
         }
+        self.replace(job);
+        self.leave(last);
+        self.tell_failed(reason);
     }
 
     /// The cloud does not want it any more.
-    fn withdrawn(&mut self, now: Instant) {
-        match self.state {
-            State::Idle(Last::Failed(Reason::Wish(..))) => {
-                self.replace(Job::default());
-                self.state = State::Idle(Last::Nothing);
-                self.report_due();
-            }
-            State::Starting | State::Running | State::Waiting | State::Stopping { .. } => {
-                let stopping_for = match self.state {
-                    State::Stopping { then, .. } => then,
-                    _ => Then::Start,
-                };
-                self.replace(Job::default());
-                self.leave(now, Last::Nothing);
-                if !matches!(stopping_for, Then::Idle(_)) {
-                    self.tell(Event::Cancelled);
-                }
-            }
-            _ => {}
+    fn withdrawn(&mut self) {
+        let is_wrong = self.state == State::Idle && self.last.reason().is_some_and(Reason::is_wish);
+        if !is_wrong && !self.state.is_transfer() {
+            return;
+        }
+        let is_told = is_wrong || self.state.is_leaving() && self.then == Then::Idle;
+        self.replace(Job::new());
+        self.leave(Last::NOTHING);
+        if !is_told {
+            self.tell(Event::Cancelled);
         }
     }
 
-    /// Stops what is under way.
-    fn leave(&mut self, now: Instant, last: Last) {
-        match self.state {
-            State::Starting if self.in_hand != Some(Duty::Start) => {
-                self.state = State::Idle(last);
-            }
-            State::Waiting => self.state = State::Idle(last),
-            State::Stopping { asked, .. } => {
-                self.state = State::Stopping {
-                    then: Then::Idle(last),
-                    asked,
-                };
-                return;
-            }
-            _ => {
-                self.stop(Then::Idle(last));
-                self.timer = Some(now + STALL);
-                return;
-            }
+    /// Ends what is under way; what the platform has begun is stopped first.
+    fn leave(&mut self, last: Last) {
+        self.last = last;
+        if self.state.is_leaving() {
+            self.then = Then::Idle;
+        } else if self.has_begun() {
+            self.stop(Then::Idle);
+        } else {
+            self.enter(State::Idle);
+            self.report_due();
         }
-        self.timer = None;
-        self.report_due();
+    }
+
+    /// Whether the platform has a transfer, or is just about to.
+    fn has_begun(&self) -> bool {
+        self.state == State::Running
+            || self.state == State::Starting && self.in_hand == Some(Duty::Start)
+    }
+
+    pub(super) fn runs(&self, job: &Job) -> bool {
+        job.version() == self.version
     }
 }

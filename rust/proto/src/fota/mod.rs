@@ -21,7 +21,7 @@
 //!   object is no try, and a cancelled job neither.
 //! - **Stored before done**: the record that a boot needs is written before the boot loader is told.
 //! - **The hub decides**: a new image is confirmed once the hub has granted every subscription, and not before; if it
-//!   is not within [`Config::trial`], the device restarts and the boot loader takes the image back.
+//!   is not within [`Policy::trial_s`], the device restarts and the boot loader takes the image back.
 
 mod judge;
 mod reason;
@@ -33,14 +33,13 @@ mod updater;
 mod wish;
 
 use core::ffi::CStr;
-use core::time::Duration;
 
-use heapless::Vec;
-
-pub use reason::{Failure, Reason};
+pub use reason::Reason;
 pub use record::RECORD_MAX;
 pub use updater::{COMMAND_MAX, Updater};
 pub use wish::{Fault, Field, HOST_MAX, JOB_ID_MAX, PATH_MAX, SEC_TAGS_MAX, VERSION_MAX};
+
+use crate::writer::str_of;
 
 /// What is decided before the start.
 #[derive(Clone, Copy, Debug)]
@@ -51,16 +50,23 @@ pub struct Config<'c> {
     pub confirmed: bool,
     /// What the last [`Command::Store`] stored; empty for nothing.
     pub record: &'c [u8],
+    /// How it goes about it.
+    pub policy: Policy,
+}
+
+/// How an update is gone about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
     /// Restart by itself once a new image is in place. If not, [`Event::Done`] is where the application does.
     pub reboot: bool,
-    /// How long a new image may take to reach the hub.
-    pub trial: Duration,
     /// Report the progress every so many percent; 0 never.
     pub progress_step: u8,
-    /// The first wait after a failed attempt, in whole seconds; each next one is twice as long, up to 64 times the first.
-    pub retry: Duration,
     /// Attempts without a byte of progress, then the job has failed.
     pub attempts: u8,
+    /// How many seconds a new image may take to reach the hub.
+    pub trial_s: u32,
+    /// Seconds before the next attempt; each next wait is twice as long, up to 64 times the first.
+    pub retry_s: u32,
 }
 
 impl<'c> Config<'c> {
@@ -70,11 +76,13 @@ impl<'c> Config<'c> {
             version,
             confirmed: true,
             record: &[],
-            reboot: true,
-            trial: Duration::from_secs(900),
-            progress_step: 10,
-            retry: Duration::from_secs(5),
-            attempts: 8,
+            policy: Policy {
+                reboot: true,
+                progress_step: 10,
+                attempts: 8,
+                trial_s: 900,
+                retry_s: 5,
+            },
         }
     }
 }
@@ -111,16 +119,24 @@ pub struct Source<'b> {
     pub tls: bool,
     /// 0: the protocol's own.
     pub port: u16,
-    /// Where the roots lie; empty: the platform's choice.
-    pub sec_tags: Vec<u32, SEC_TAGS_MAX>,
+    sec_tags: [u32; SEC_TAGS_MAX],
+    sec_tag_count: u8,
     /// Bytes of a request; 0: the platform's choice.
     pub fragment: u16,
     /// The image's size in bytes; 0: not known.
     pub size: u32,
     /// Its SHA-256.
-    pub sha256: Option<[u8; 32]>,
+    pub sha256: Option<&'b [u8; 32]>,
     /// Which image it is: what the slot has of the same one is not fetched again.
     pub identity: u32,
+}
+
+impl Source<'_> {
+    /// Where the roots lie; empty: the platform's choice.
+    pub fn sec_tags(&self) -> &[u32] {
+        let count = usize::from(self.sec_tag_count);
+        self.sec_tags.get(..count).unwrap_or_default()
+    }
 }
 
 /// What the application gets to know.
@@ -150,4 +166,22 @@ pub enum Event {
     Confirmed,
     /// The new image was taken back: the old one runs.
     RolledBack,
+}
+
+/// The member of the twin that it is about.
+const NAME: &str = "firmware";
+
+/// A version, with zeros after it.
+type Version = [u8; VERSION_MAX + 1];
+
+/// A text with zeros after it.
+fn text(bytes: &[u8]) -> &str {
+    str_of(bytes.split(|byte| *byte == 0).next().unwrap_or_default())
+}
+
+/// Copies to the front of a buffer.
+fn put<'b>(buffer: &'b mut [u8], bytes: &[u8]) -> Option<&'b [u8]> {
+    let place = buffer.get_mut(..bytes.len())?;
+    place.copy_from_slice(bytes);
+    Some(place)
 }

@@ -1,145 +1,176 @@
-//! Why an update came to nothing.
+//! Why an update came to nothing, and how the last one ended.
 
 use core::fmt;
 
 use super::wish::{Fault, Field};
+use crate::writer::Writer;
 
-/// Why an update came to nothing; what `reason` in the reported properties says.
-#[non_exhaustive]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
-    /// The desired object is wrong.
-    Wish(Field, Fault),
-    /// The platform could not fetch it, or not keep it.
-    Platform(Failure),
-    /// The platform refused to mark it for the boot loader.
-    NotApplied,
-    /// What was downloaded is the version that runs, whatever the job called it.
-    SameVersion,
-}
-
-/// What stopped the platform.
-#[non_exhaustive]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Failure {
-    /// No connection to the host: its name, the network, or nobody listens.
-    Connect,
-    /// The TLS handshake failed: no root certificate under the security tags has signed it, or another name.
-    Tls,
-    /// The connection ended, or stood still.
-    Transfer,
-    /// The server's HTTP status; 0 where only a refusal is known.
-    Http(u16),
-    /// The image has another size than the job says.
-    Size,
-    /// The image has another SHA-256 than the job says.
-    Hash,
-    /// It is no image for this device, or a broken one.
-    Image,
-    /// It does not fit the slot.
-    TooLarge,
-    /// It could not be stored.
-    Storage,
-}
-
-impl Failure {
-    /// Whether the next attempt may go well.
-    pub const fn is_passing(self) -> bool {
-        match self {
-            Self::Connect | Self::Tls | Self::Transfer => true,
-            Self::Http(status) => status >= 500 || matches!(status, 408 | 429),
-            Self::Size | Self::Hash | Self::Image | Self::TooLarge | Self::Storage => false,
-        }
-    }
-
-    const fn number(self) -> u8 {
-        match self {
-            Self::Connect => 1,
-            Self::Tls => 2,
-            Self::Transfer => 3,
-            Self::Http(_) => 4,
-            Self::Size => 5,
-            Self::Hash => 6,
-            Self::Image => 7,
-            Self::TooLarge => 8,
-            Self::Storage => 9,
-        }
-    }
-
-    /// From the number that the platform gives it, and the HTTP status where that is one. An unknown one is
-    /// [`Failure::Transfer`], which is tried again.
-    pub const fn from_number(number: u32, status: u16) -> Self {
-        match number {
-            1 => Self::Connect,
-            2 => Self::Tls,
-            4 => Self::Http(status),
-            5 => Self::Size,
-            6 => Self::Hash,
-            7 => Self::Image,
-            8 => Self::TooLarge,
-            9 => Self::Storage,
-            _ => Self::Transfer,
-        }
-    }
-}
-
-const PLATFORM: u8 = 0x40;
+/// Why an update came to nothing; what `reason` in the reported properties says. One number, as it is stored: an HTTP
+/// status, one of these constants, or a field of the desired object with what is wrong with it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Reason(u16);
 
 impl Reason {
-    pub(super) fn to_bytes(self) -> [u8; 3] {
-        match self {
-            Self::Wish(field, fault) => [field as u8, fault as u8, 0],
-            Self::Platform(failure) => {
-                let [low, high] = match failure {
-                    Failure::Http(status) => status.to_le_bytes(),
-                    _ => [0; 2],
-                };
-                [PLATFORM + failure.number(), low, high]
-            }
-            Self::NotApplied => [0x80, 0, 0],
-            Self::SameVersion => [0x81, 0, 0],
+    /// No connection to the host: its name, the network, or nobody listens.
+    pub const CONNECT: Self = Self(1);
+    /// The TLS handshake failed: no root certificate under the security tags has signed it, or another name.
+    pub const TLS: Self = Self(2);
+    /// The connection ended, or stood still.
+    pub const TRANSFER: Self = Self(3);
+    /// The server refuses it, by a status that is not known.
+    pub const REFUSED: Self = Self(4);
+    /// The image has another size than the job says.
+    pub const SIZE: Self = Self(5);
+    /// The image has another SHA-256 than the job says.
+    pub const HASH: Self = Self(6);
+    /// It is no image for this device, or a broken one.
+    pub const IMAGE: Self = Self(7);
+    /// It does not fit the slot.
+    pub const TOO_LARGE: Self = Self(8);
+    /// It could not be stored.
+    pub const STORAGE: Self = Self(9);
+    /// The platform refused to mark it for the boot loader.
+    pub const NOT_APPLIED: Self = Self(10);
+    /// What was downloaded is the version that runs, whatever the job called it.
+    pub const SAME_VERSION: Self = Self(11);
+    /// The new image did not stay.
+    pub const ROLLED_BACK: Self = Self(12);
+
+    /// The server's HTTP status.
+    pub const fn http(status: u16) -> Self {
+        match status {
+            100..=999 => Self(status),
+            _ => Self::REFUSED,
         }
     }
 
-    pub(super) fn from_bytes([kind, a, b]: [u8; 3]) -> Option<Self> {
-        Some(match kind {
-            0x80 => Self::NotApplied,
-            0x81 => Self::SameVersion,
-            0..PLATFORM => Self::Wish(Field::from_number(kind)?, Fault::from_number(a)?),
-            _ => Self::Platform(Failure::from_number(
-                u32::from(kind - PLATFORM),
-                u16::from_le_bytes([a, b]),
-            )),
-        })
+    /// The desired object is wrong.
+    pub const fn wish(field: Field, fault: Fault) -> Self {
+        Self(WISH + ((field as u16) << 4) + fault as u16)
     }
+
+    /// From the number that the platform gives the cause, and the HTTP status where that is one. An unknown one is
+    /// [`Reason::TRANSFER`], which is tried again.
+    pub const fn from_cause(cause: u32, status: u16) -> Self {
+        match cause {
+            4 => Self::http(status),
+            1..=9 => Self(cause as u16),
+            _ => Self::TRANSFER,
+        }
+    }
+
+    /// Whether the desired object is wrong, rather than that it could not be carried out.
+    pub const fn is_wish(self) -> bool {
+        self.0 >= WISH
+    }
+
+    /// Whether it is this fault of the desired object.
+    pub(super) const fn is(self, fault: Fault) -> bool {
+        self.is_wish() && self.0 & 15 == fault as u16
+    }
+
+    /// Whether the next attempt may go well.
+    pub const fn is_passing(self) -> bool {
+        matches!(self.0, 1..=3 | 408 | 429 | 500..=999)
+    }
+
+    /// Says it in the log, with what follows from it.
+    #[inline(never)]
+    pub(super) fn log(self, then: &'static str) {
+        log::warn!("firmware: {self}; {}", Then(then));
+    }
+
+    pub(super) fn write(self, writer: &mut Writer<'_>) {
+        let number = usize::from(self.0);
+        if self.is_wish() {
+            let name = super::wish::name(number >> 4 & 15);
+            writer.texts(&[name, " ", text(&FAULTS, number & 15)]);
+        } else if self.0 < 100 {
+            writer.text(text(&TEXTS, number));
+        } else {
+            writer.text("the server answers ");
+            writer.number(self.0.into());
+        }
+    }
+}
+
+/// From here on: 16 numbers for each field.
+const WISH: u16 = 0x400;
+
+const TEXTS: [&str; 13] = [
+    "",
+    "no connection to the host",
+    "TLS: the host is not trusted",
+    "the transfer broke off too often",
+    "the server refuses it, or has no ranges",
+    "the image has another size than size says",
+    "the image has another hash than sha256 says",
+    "not an image for this device",
+    "the image does not fit the slot",
+    "the image could not be stored",
+    "the image could not be marked for the boot loader",
+    "the image is the version that runs",
+    "the new image did not reach the hub, or was refused at boot",
+];
+
+const FAULTS: [&str; 5] = [
+    "is missing",
+    "is of the wrong type",
+    "is empty",
+    "is too long",
+    "has a value that is not allowed",
+];
+
+fn text(table: &[&'static str], number: usize) -> &'static str {
+    table.get(number).copied().unwrap_or_default()
 }
 
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Wish(field, fault) => {
-                f.write_str(field.name())?;
-                f.write_str(" ")?;
-                return fault.fmt(f);
-            }
-            Self::Platform(failure) => match failure {
-                Failure::Connect => "no connection to the host",
-                Failure::Tls => "TLS: the host is not trusted",
-                Failure::Transfer => "the transfer broke off too often",
-                // Where the platform's library does not hand on the status.
-                Failure::Http(0) => "the server refuses it, or has no ranges",
-                Failure::Http(status) => {
-                    f.write_str("the server answers ")?;
-                    return status.fmt(f);
-                }
-                Failure::Size => "the image has another size than size says",
-                Failure::Hash => "the image has another hash than sha256 says",
-                Failure::Image => "not an image for this device",
-                Failure::TooLarge => "the image does not fit the slot",
-                Failure::Storage => "the image could not be stored",
-            },
-            Self::NotApplied => "the image could not be marked for the boot loader",
-            Self::SameVersion => "the image is the version that runs",
-        })
+        let mut buffer = [0; 64];
+        let mut writer = Writer::new(&mut buffer);
+        // None is longer.
+        self.write(&mut writer);
+        f.write_str(writer.into_str().unwrap_or_default())
+    }
+}
+
+/// Without core's padding.
+struct Then(&'static str);
+
+impl fmt::Display for Then {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl fmt::Debug for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// How the last job ended: a number, as it is stored. 0 where there was none, or where it is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Last(pub(super) u16);
+
+impl Last {
+    pub(super) const NOTHING: Self = Self(0);
+    pub(super) const ROLLED_BACK: Self = Self::failed(Reason::ROLLED_BACK);
+    /// What was wanted runs.
+    pub(super) const CURRENT: Self = Self(13);
+
+    pub(super) const fn failed(reason: Reason) -> Self {
+        Self(reason.0)
+    }
+
+    /// Why what was wanted does not run.
+    pub(super) fn reason(self) -> Option<Reason> {
+        (self != Self::NOTHING && self != Self::CURRENT).then_some(Reason(self.0))
+    }
+
+    /// Whether a job was tried, so that the same one is not begun again.
+    pub(super) fn is_try(self) -> bool {
+        self != Self::NOTHING && !Reason(self.0).is_wish()
     }
 }

@@ -1,88 +1,68 @@
-//! What survives a reboot: one setting.
+//! What survives a reboot: one setting, of which each part has its place.
 
-use heapless::{String, Vec};
+use super::reason::Last;
+use super::wish::NAME_MAX;
+use super::{VERSION_MAX, put};
 
-use super::Reason;
-use super::updater::Last;
-use super::wish::{JOB_ID_MAX, VERSION_MAX};
-
-/// Longest record in bytes.
-pub const RECORD_MAX: usize = 5 + 3 + JOB_ID_MAX + 2 * VERSION_MAX;
+/// Bytes of a record.
+pub const RECORD_MAX: usize = 5 + NAME_MAX + VERSION_MAX + 1;
 
 /// How far an update had come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 pub(super) enum Progress {
     /// It was about to be marked for the boot loader, for the so many-th time.
-    Applying(u8),
+    Applying = 1,
     /// It was marked: the next boot runs it.
     Applied,
     /// It has ended, one way or the other.
-    Ended(Last),
+    Ended,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Record {
+/// Its parts, in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Record<'r> {
     pub(super) progress: Progress,
-    pub(super) job: String<JOB_ID_MAX>,
-    /// What was to run.
-    pub(super) version: String<VERSION_MAX>,
-    /// What ran before.
-    pub(super) from: String<VERSION_MAX>,
+    pub(super) times: u8,
+    pub(super) last: Last,
+    /// Id and version of the job.
+    pub(super) job: &'r [u8],
+    /// The version that ran before.
+    pub(super) from: &'r [u8],
 }
 
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 
-impl Record {
-    pub(super) fn write(&self) -> Vec<u8, RECORD_MAX> {
-        let (phase, [a, b, c]) = match self.progress {
-            Progress::Applying(times) => (1, [times, 0, 0]),
-            Progress::Applied => (2, [0; 3]),
-            Progress::Ended(Last::Nothing) => (3, [0; 3]),
-            Progress::Ended(Last::Current) => (4, [0; 3]),
-            Progress::Ended(Last::RolledBack) => (5, [0; 3]),
-            Progress::Ended(Last::Failed(reason)) => (6, reason.to_bytes()),
-        };
-        let mut bytes = Vec::new();
-        let mut take = |more: &[u8]| {
-            // RECORD_MAX is the sum of all of them.
-            let _ = bytes.extend_from_slice(more);
-        };
-        take(&[FORMAT, phase, a, b, c]);
-        for text in [&self.job[..], &self.version[..], &self.from[..]] {
-            take(&[text.len() as u8]);
-            take(text.as_bytes());
-        }
-        bytes
+impl Record<'_> {
+    pub(super) fn write<'b>(&self, buffer: &'b mut [u8]) -> Option<&'b [u8]> {
+        let [low, high] = self.last.0.to_le_bytes();
+        let record = buffer.get_mut(..RECORD_MAX)?;
+        let (head, texts) = record.split_at_mut_checked(5)?;
+        let (job, from) = texts.split_at_mut_checked(NAME_MAX)?;
+        put(head, &[FORMAT, self.progress as u8, self.times, low, high])?;
+        put(job, self.job)?;
+        put(from, self.from)?;
+        Some(record)
     }
 
     /// `None` for what was not written by [`write`](Self::write).
-    pub(super) fn read(bytes: &[u8]) -> Option<Self> {
-        let (&[format, phase, a, b, c], mut rest) = bytes.split_first_chunk()?;
-        if format != FORMAT {
+    pub(super) fn read(bytes: &[u8]) -> Option<Record<'_>> {
+        let (&[format, progress, times, low, high], texts) = bytes.split_first_chunk()?;
+        if format != FORMAT || bytes.len() != RECORD_MAX {
             return None;
         }
-        let progress = match phase {
-            1 => Progress::Applying(a),
-            2 => Progress::Applied,
-            3 => Progress::Ended(Last::Nothing),
-            4 => Progress::Ended(Last::Current),
-            5 => Progress::Ended(Last::RolledBack),
-            6 => Progress::Ended(Last::Failed(Reason::from_bytes([a, b, c])?)),
-            _ => return None,
-        };
-        let record = Self {
-            progress,
-            job: text(&mut rest)?,
-            version: text(&mut rest)?,
-            from: text(&mut rest)?,
-        };
-        rest.is_empty().then_some(record)
+        let (job, from) = texts.split_at_checked(NAME_MAX)?;
+        Some(Record {
+            progress: match progress {
+                1 => Progress::Applying,
+                2 => Progress::Applied,
+                3 => Progress::Ended,
+                _ => return None,
+            },
+            times,
+            last: Last(u16::from_le_bytes([low, high])),
+            job,
+            from,
+        })
     }
-}
-
-fn text<const N: usize>(rest: &mut &[u8]) -> Option<String<N>> {
-    let (len, after) = rest.split_first()?;
-    let (text, after) = after.split_at_checked(usize::from(*len))?;
-    *rest = after;
-    String::try_from(core::str::from_utf8(text).ok()?).ok()
 }

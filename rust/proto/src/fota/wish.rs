@@ -1,10 +1,10 @@
 //! The twin's desired object `firmware`, as Nordic's azure_fota has it, and with fields of ours.
 
-use core::fmt;
+use core::ffi::CStr;
+use core::ops::Range;
+use core::slice::SliceIndex;
 
-use heapless::string::StringView;
-use heapless::{String, Vec};
-
+use super::{Reason, Source};
 use crate::error::{Capacity, Error};
 use crate::json;
 
@@ -24,11 +24,19 @@ pub const SEC_TAGS_MAX: usize = 4;
 #[repr(u8)]
 pub enum Field {
     /// `firmware`, the object itself.
-    Firmware = 1,
-    /// `fwVersion`: a text or a number.
-    Version,
+    Firmware,
     /// `jobId`: a text.
     JobId,
+    /// `fwVersion`: a text or a number.
+    Version,
+    /// `fwFragmentSize`: bytes of a request, 128 to 65535; 0 and absence leave it to the device.
+    Fragment,
+    /// `sha256`, ours: 64 hexadecimal digits.
+    Sha256,
+    /// `size`, ours: bytes.
+    Size,
+    /// `secTags`, ours: up to four numbers.
+    SecTags,
     /// `fwLocation`: an object.
     Location,
     /// `fwLocation.host`: a text.
@@ -39,14 +47,6 @@ pub enum Field {
     Protocol,
     /// `fwLocation.port`, ours: 1 to 65535.
     Port,
-    /// `fwFragmentSize`: bytes of a request, 128 to 65535; 0 and absence leave it to the device.
-    Fragment,
-    /// `sha256`, ours: 64 hexadecimal digits.
-    Sha256,
-    /// `size`, ours: bytes.
-    Size,
-    /// `secTags`, ours: up to four numbers.
-    SecTags,
 }
 
 /// What is wrong with it.
@@ -54,7 +54,7 @@ pub enum Field {
 #[repr(u8)]
 pub enum Fault {
     /// It is not there.
-    Missing = 1,
+    Missing,
     /// It is of another JSON type.
     Type,
     /// It is an empty text.
@@ -65,287 +65,322 @@ pub enum Fault {
     Value,
 }
 
-impl Field {
-    const ALL: [Self; 12] = [
-        Self::Firmware,
-        Self::Version,
-        Self::JobId,
-        Self::Location,
-        Self::Host,
-        Self::Path,
-        Self::Protocol,
-        Self::Port,
-        Self::Fragment,
-        Self::Sha256,
-        Self::Size,
-        Self::SecTags,
-    ];
+/// What is taken of a field, and to where.
+enum Kind {
+    /// The fields after it are its members.
+    Object,
+    /// To its place.
+    Text(Place),
+    /// `http` or `https`.
+    Protocol,
+    /// To its number, if it is one from the first to the last of these.
+    Number(Number, u8, u32),
+    Sha256,
+    SecTags,
+}
 
-    /// Its name in the object.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Firmware => "firmware",
-            Self::Version => "fwVersion",
-            Self::JobId => "jobId",
-            Self::Location => "fwLocation",
-            Self::Host => "host",
-            Self::Path => "path",
-            Self::Protocol => "protocol",
-            Self::Port => "port",
-            Self::Fragment => "fwFragmentSize",
-            Self::Sha256 => "sha256",
-            Self::Size => "size",
-            Self::SecTags => "secTags",
+enum Presence {
+    Required,
+    /// It may be absent, but not null.
+    Given,
+    /// As a merge patch has it: null is absence.
+    Optional,
+}
+
+struct Rule {
+    field: Field,
+    name: &'static str,
+    presence: Presence,
+    kind: Kind,
+}
+
+/// In the order in which they are read. A fault is told together with the job's id and version, so these are first.
+const RULES: [Rule; 12] = {
+    use Presence::{Given, Optional, Required};
+    const fn rule(field: Field, name: &'static str, presence: Presence, kind: Kind) -> Rule {
+        Rule {
+            field,
+            name,
+            presence,
+            kind,
+        }
+    }
+    let fragment = Kind::Number(Number::Fragment, FRAGMENT_MIN, 65_535);
+    let size = Kind::Number(Number::Size, 1, u32::MAX);
+    let port = Kind::Number(Number::Port, 1, 65_535);
+    [
+        rule(Field::Firmware, "firmware", Required, Kind::Object),
+        rule(Field::JobId, "jobId", Given, Kind::Text(ID)),
+        rule(Field::Version, "fwVersion", Required, Kind::Text(VERSION)),
+        rule(Field::Fragment, "fwFragmentSize", Optional, fragment),
+        rule(Field::Sha256, "sha256", Optional, Kind::Sha256),
+        rule(Field::Size, "size", Optional, size),
+        rule(Field::SecTags, "secTags", Optional, Kind::SecTags),
+        rule(Field::Location, "fwLocation", Required, Kind::Object),
+        rule(Field::Host, "host", Required, Kind::Text(HOST)),
+        rule(Field::Path, "path", Required, Kind::Text(PATH)),
+        rule(Field::Protocol, "protocol", Optional, Kind::Protocol),
+        rule(Field::Port, "port", Optional, port),
+    ]
+};
+
+/// A field's name, by its number.
+pub(super) fn name(field: usize) -> &'static str {
+    RULES.get(field).map_or("", |rule| rule.name)
+}
+
+/// Where something lies in a job's row.
+#[derive(Clone, Copy)]
+struct Place {
+    at: u16,
+    len: u16,
+}
+
+impl Place {
+    /// Behind the one before; a text has room for a 0 after the longest.
+    const fn after(before: Self, len: usize) -> Self {
+        Self {
+            at: before.end() as u16,
+            len: len as u16,
         }
     }
 
-    pub(super) fn from_number(number: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|field| *field as u8 == number)
+    const fn end(self) -> usize {
+        self.at as usize + self.len as usize
+    }
+
+    const fn range(self) -> Range<usize> {
+        self.at as usize..self.end()
     }
 }
 
-impl Fault {
-    pub(super) fn from_number(number: u8) -> Option<Self> {
-        [
-            Self::Missing,
-            Self::Type,
-            Self::Empty,
-            Self::TooLong,
-            Self::Value,
-        ]
-        .into_iter()
-        .find(|fault| *fault as u8 == number)
-    }
-}
+const ID: Place = Place::after(Place { at: 0, len: 0 }, JOB_ID_MAX + 1);
+const VERSION: Place = Place::after(ID, VERSION_MAX + 1);
+const HOST: Place = Place::after(VERSION, HOST_MAX + 1);
+const PATH: Place = Place::after(HOST, PATH_MAX + 1);
+const SHA256: Place = Place::after(PATH, 32);
 
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Missing => "is missing",
-            Self::Type => "is of the wrong type",
-            Self::Empty => "is empty",
-            Self::TooLong => "is too long",
-            Self::Value => "has a value that is not allowed",
-        })
-    }
+#[derive(Clone, Copy)]
+pub(super) enum Number {
+    Port,
+    Fragment,
+    Size,
 }
 
 /// What the cloud wants to run.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Job {
-    pub(crate) id: String<JOB_ID_MAX>,
-    pub(crate) version: String<VERSION_MAX>,
-    pub(crate) host: String<HOST_MAX>,
-    pub(crate) path: String<PATH_MAX>,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Job {
+    /// Texts, each with zeros up to the next, and the hash.
+    row: [u8; SHA256.end()],
+    has_sha256: bool,
     /// Without TLS.
-    pub(crate) plain: bool,
-    /// 0: the protocol's own.
-    pub(crate) port: u16,
-    /// 0: the platform's choice.
-    pub(crate) fragment: u16,
-    pub(crate) sha256: Option<[u8; 32]>,
-    /// 0: not known.
-    pub(crate) size: u32,
-    pub(crate) sec_tags: Vec<u32, SEC_TAGS_MAX>,
+    pub(super) plain: bool,
+    pub(super) sec_tag_count: u8,
+    pub(super) sec_tags: [u32; SEC_TAGS_MAX],
+    /// By [`Number`]; 0 where it is not said.
+    numbers: [u32; 3],
 }
 
-type Wrong = (Field, Fault);
-
 impl Job {
-    /// Reads the object into `self`, which is new. Where it is wrong, `self` has what was read before: the job's
-    /// id and version first.
-    pub(crate) fn read(&mut self, raw: &[u8]) -> Result<(), Wrong> {
-        let no_object = (Field::Firmware, Fault::Type);
-        if !raw.starts_with(b"{") {
-            return Err(no_object);
+    /// A function: a constant would be copied from flash.
+    pub(super) const fn new() -> Self {
+        Self {
+            row: [0; SHA256.end()],
+            has_sha256: false,
+            plain: false,
+            sec_tag_count: 0,
+            sec_tags: [0; SEC_TAGS_MAX],
+            numbers: [0; 3],
         }
-        if let Some(id) = json::member(raw, Field::JobId.name()) {
-            text(id, Field::JobId, &mut self.id)?;
-        }
-        self.read_version(required(raw, Field::Version)?)?;
-        let location = required(raw, Field::Location)?;
-        if !location.starts_with(b"{") {
-            return Err((Field::Location, Fault::Type));
-        }
-        text(
-            required(location, Field::Host)?,
-            Field::Host,
-            &mut self.host,
-        )?;
-        if !self.host.bytes().all(is_of_host) {
-            return Err((Field::Host, Fault::Value));
-        }
-        text(
-            required(location, Field::Path)?,
-            Field::Path,
-            &mut self.path,
-        )?;
-        // It becomes a line of a request.
-        if !self.path.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err((Field::Path, Fault::Value));
-        }
-        while self.path.starts_with('/') {
-            self.path.remove(0);
-        }
-        if self.path.is_empty() {
-            return Err((Field::Path, Fault::Empty));
-        }
-        self.read_optional(raw, location)
     }
 
-    /// A text, or a number as it is written.
-    fn read_version(&mut self, raw: &[u8]) -> Result<(), Wrong> {
-        if !matches!(raw.first(), Some(b'0'..=b'9' | b'-')) {
-            return text(raw, Field::Version, &mut self.version);
-        }
-        let digits = core::str::from_utf8(raw).map_err(|_| (Field::Version, Fault::Type))?;
-        self.version
-            .push_str(digits)
-            .map_err(|_| (Field::Version, Fault::TooLong))
-    }
-
-    fn read_optional(&mut self, raw: &[u8], location: &[u8]) -> Result<(), Wrong> {
-        if let Some(protocol) = optional(location, Field::Protocol) {
-            let mut name = String::<8>::new();
-            text(protocol, Field::Protocol, &mut name)?;
-            self.plain = match name.as_bytes() {
-                b"https" => false,
-                b"http" => true,
-                _ => return Err((Field::Protocol, Fault::Value)),
+    /// Reads the object into `self`, which is new. Where it is wrong, `self` has what was read before.
+    pub(super) fn read(&mut self, desired: &[u8]) -> Result<(), Reason> {
+        let mut object = desired;
+        for rule in &RULES {
+            let wrong = |fault| Reason::wish(rule.field, fault);
+            let raw = match (json::member(object, rule.name), &rule.presence) {
+                (None, Presence::Required) => return Err(wrong(Fault::Missing)),
+                (None, _) | (Some(b"null"), Presence::Optional) => continue,
+                (Some(raw), _) => raw,
             };
-        }
-        if let Some(port) = number(location, Field::Port)? {
-            self.port = u16::try_from(port)
-                .ok()
-                .filter(|port| *port != 0)
-                .ok_or((Field::Port, Fault::Value))?;
-        }
-        if let Some(bytes) = number(raw, Field::Fragment)? {
-            self.fragment = u16::try_from(bytes)
-                .ok()
-                .filter(|bytes| *bytes == 0 || *bytes >= FRAGMENT_MIN)
-                .ok_or((Field::Fragment, Fault::Value))?;
-        }
-        if let Some(digits) = optional(raw, Field::Sha256) {
-            let mut text = String::<64>::new();
-            self::text(digits, Field::Sha256, &mut text)?;
-            self.sha256 = Some(sha256(&text).ok_or((Field::Sha256, Fault::Value))?);
-        }
-        if let Some(size) = number(raw, Field::Size)? {
-            self.size = u32::try_from(size)
-                .ok()
-                .filter(|size| *size != 0)
-                .ok_or((Field::Size, Fault::Value))?;
-        }
-        if let Some(tags) = optional(raw, Field::SecTags) {
-            self.sec_tags = sec_tags(tags)?;
+            self.take(rule, raw).map_err(wrong)?;
+            if matches!(rule.kind, Kind::Object) {
+                object = raw;
+            }
         }
         Ok(())
     }
 
-    /// Tells images apart, so that none is continued with another's bytes: FNV-1a over where it lies and what it is.
-    pub(crate) fn identity(&self) -> u32 {
-        let mut hash = 0x811C_9DC5u32;
-        let mut take = |bytes: &[u8]| {
-            for byte in bytes.iter().chain(&[0]) {
-                hash = (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
+    fn take(&mut self, rule: &Rule, raw: &[u8]) -> Result<(), Fault> {
+        match &rule.kind {
+            Kind::Object if raw.starts_with(b"{") => {}
+            Kind::Object => return Err(Fault::Type),
+            Kind::Text(place) => {
+                let room = self.row.get_mut(place.range()).unwrap_or_default();
+                return text(raw, rule.field, room)
+                    .map(drop)
+                    .inspect_err(|_| room.fill(0));
             }
-        };
-        take(self.version.as_bytes());
-        take(self.host.as_bytes());
-        take(self.path.as_bytes());
-        take(&[u8::from(self.plain)]);
-        take(&self.port.to_le_bytes());
-        take(&self.size.to_le_bytes());
-        take(self.sha256.as_ref().map_or(&[], |hash| hash.as_slice()));
+            Kind::Protocol => {
+                let mut room = [0; 9];
+                let protocol = text(raw, rule.field, &mut room)?;
+                let known = [b"https".as_slice(), b"http"];
+                let known = known.iter().position(|known| *known == protocol);
+                self.plain = known.ok_or(Fault::Value)? == 1;
+            }
+            Kind::Number(number, least, most) => {
+                let value = self::number(raw)?;
+                // As if it were absent.
+                let is_default = value == 0 && rule.field == Field::Fragment;
+                if !is_default && !(u32::from(*least)..=*most).contains(&value) {
+                    return Err(Fault::Value);
+                }
+                if let Some(place) = self.numbers.get_mut(*number as usize) {
+                    *place = value;
+                }
+            }
+            Kind::Sha256 => {
+                let mut room = [0; 65];
+                let digits = text(raw, rule.field, &mut room)?;
+                let hash = self.row.get_mut(SHA256.range()).unwrap_or_default();
+                json::hex(digits, hash).ok_or(Fault::Value)?;
+                self.has_sha256 = true;
+            }
+            Kind::SecTags => {
+                if !raw.starts_with(b"[") {
+                    return Err(Fault::Type);
+                }
+                for item in json::items(raw) {
+                    let tag = number(item)?;
+                    if tag > SEC_TAG_MAX {
+                        return Err(Fault::Value);
+                    }
+                    let place = self.sec_tags.get_mut(usize::from(self.sec_tag_count));
+                    *place.ok_or(Fault::TooLong)? = tag;
+                    self.sec_tag_count += 1;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn id(&self) -> &str {
+        super::text(self.part(ID.range()))
+    }
+
+    /// With zeros after it.
+    pub(super) fn version(&self) -> &[u8] {
+        self.part(VERSION.range())
+    }
+
+    /// Id and version.
+    pub(super) fn name(&self) -> &[u8] {
+        self.part(..NAME_MAX)
+    }
+
+    pub(super) fn name_mut(&mut self) -> &mut [u8] {
+        self.row.get_mut(..NAME_MAX).unwrap_or_default()
+    }
+
+    fn part(&self, range: impl SliceIndex<[u8], Output = [u8]>) -> &[u8] {
+        self.row.get(range).unwrap_or_default()
+    }
+
+    /// Where it is, and what is known of it. Host, path and hash are copied to the buffer.
+    pub(super) fn source<'b>(&self, buffer: &'b mut [u8]) -> Option<Source<'b>> {
+        let row = super::put(buffer, self.part(HOST.range().start..))?;
+        let (host, row) = row.split_at_checked(HOST.range().len())?;
+        let (mut path, hash) = row.split_at_checked(PATH.range().len())?;
+        // The first `/` belongs to the request.
+        while let Some(rest) = path.strip_prefix(b"/") {
+            path = rest;
+        }
+        Some(Source {
+            host: CStr::from_bytes_until_nul(host).ok()?,
+            path: CStr::from_bytes_until_nul(path).ok()?,
+            tls: !self.plain,
+            port: self.number(Number::Port) as u16,
+            sec_tags: self.sec_tags,
+            sec_tag_count: self.sec_tag_count,
+            fragment: self.number(Number::Fragment) as u16,
+            size: self.number(Number::Size),
+            sha256: hash.try_into().ok().filter(|_| self.has_sha256),
+            identity: self.identity(),
+        })
+    }
+
+    pub(super) fn number(&self, number: Number) -> u32 {
+        self.numbers.get(number as usize).copied().unwrap_or(0)
+    }
+
+    /// Tells images apart, so that none is continued with another's bytes: FNV-1a over where it lies and what it is.
+    pub(super) fn identity(&self) -> u32 {
+        let mut hash = 0x811C_9DC5u32;
+        let mut take = |word: u32| hash = (hash ^ word).wrapping_mul(0x0100_0193);
+        for byte in self.part(VERSION.range().start..) {
+            take(u32::from(*byte));
+        }
+        take(self.number(Number::Port));
+        take(self.number(Number::Size));
+        take(u32::from(self.plain));
         hash
     }
 }
 
-const FRAGMENT_MIN: u16 = 128;
+/// Bytes that a source needs.
+pub(super) const SOURCE_MAX: usize = SHA256.end() - HOST.range().start;
 
-fn required(raw: &[u8], field: Field) -> Result<&[u8], Wrong> {
-    json::member(raw, field.name()).ok_or((field, Fault::Missing))
-}
+/// Bytes of [`Job::name`].
+pub(super) const NAME_MAX: usize = VERSION.end();
 
-/// As a merge patch has it: null is absence.
-fn optional(raw: &[u8], field: Field) -> Option<&[u8]> {
-    json::member(raw, field.name()).filter(|raw| *raw != b"null")
-}
+const FRAGMENT_MIN: u8 = 128;
 
-/// Once for all lengths, and into its place.
-fn text(raw: &[u8], field: Field, to: &mut StringView) -> Result<(), Wrong> {
-    let mut buffer = [0; PATH_MAX];
-    let room = buffer.get_mut(..to.capacity()).unwrap_or_default();
-    let text = json::text(raw, room).map_err(|error| {
-        (
-            field,
-            match error {
-                Error::Capacity(Capacity::Buffer) => Fault::TooLong,
-                _ => Fault::Type,
-            },
-        )
-    })?;
-    // C ends a text at its first 0, and a log line has one line.
-    if text.bytes().any(|byte| byte < b' ') {
-        return Err((field, Fault::Value));
-    }
-    if text.is_empty() {
-        return Err((field, Fault::Empty));
-    }
-    to.clear();
-    to.push_str(text).map_err(|_| (field, Fault::TooLong))
-}
-
-fn number(raw: &[u8], field: Field) -> Result<Option<u64>, Wrong> {
-    let Some(raw) = optional(raw, field) else {
-        return Ok(None);
-    };
-    match json::number(raw) {
-        Some(number) => Ok(Some(number)),
-        None if raw
-            .first()
-            .is_some_and(|byte| byte.is_ascii_digit() || *byte == b'-') =>
-        {
-            Err((field, Fault::Value))
+/// Into its place, of which the last byte stays 0.
+fn text<'b>(raw: &[u8], field: Field, room: &'b mut [u8]) -> Result<&'b [u8], Fault> {
+    let (_, room) = room.split_last_mut().ok_or(Fault::TooLong)?;
+    // A version may be a number, as it is written.
+    let text = if field == Field::Version && is_number(raw) {
+        super::put(room, raw).ok_or(Fault::TooLong)?
+    } else {
+        match json::text(raw, room) {
+            Ok(text) => text.as_bytes(),
+            Err(Error::Capacity(Capacity::Buffer)) => return Err(Fault::TooLong),
+            Err(_) => return Err(Fault::Type),
         }
-        None => Err((field, Fault::Type)),
+    };
+    let is_path = field == Field::Path;
+    if text.iter().all(|byte| is_path && *byte == b'/') {
+        return Err(Fault::Empty);
+    }
+    let is_allowed = |byte: &u8| match field {
+        // A name, or an address.
+        Field::Host => {
+            byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b':' | b'[' | b']')
+        }
+        // It becomes a line of a request.
+        Field::Path => byte.is_ascii_graphic(),
+        // C ends a text at its first 0, and a log line has one line.
+        _ => *byte >= b' ',
+    };
+    if text.iter().all(is_allowed) {
+        Ok(text)
+    } else {
+        Err(Fault::Value)
     }
 }
 
-fn sha256(digits: &str) -> Option<[u8; 32]> {
-    let mut hash = [0; 32];
-    let mut digits = digits.chars();
-    for byte in &mut hash {
-        let (high, low) = (digits.next()?.to_digit(16)?, digits.next()?.to_digit(16)?);
-        *byte = (high * 16 + low) as u8;
-    }
-    digits.next().is_none().then_some(hash)
+fn is_number(raw: &[u8]) -> bool {
+    matches!(raw.first(), Some(b'0'..=b'9' | b'-'))
 }
 
-fn sec_tags(raw: &[u8]) -> Result<Vec<u32, SEC_TAGS_MAX>, Wrong> {
-    let wrong = |fault| (Field::SecTags, fault);
-    let inner = raw
-        .strip_prefix(b"[")
-        .and_then(|raw| raw.strip_suffix(b"]"))
-        .ok_or(wrong(Fault::Type))?;
-    let mut tags = Vec::new();
-    if inner.trim_ascii().is_empty() {
-        return Ok(tags);
+fn number(raw: &[u8]) -> Result<u32, Fault> {
+    if !is_number(raw) {
+        return Err(Fault::Type);
     }
-    for item in inner.split(|byte| *byte == b',') {
-        let tag = json::number(item.trim_ascii()).ok_or(wrong(Fault::Type))?;
-        let tag = u32::try_from(tag).ok().filter(|tag| *tag <= SEC_TAG_MAX);
-        tags.push(tag.ok_or(wrong(Fault::Value))?)
-            .map_err(|_| wrong(Fault::TooLong))?;
-    }
-    Ok(tags)
+    let number = json::number(raw).ok_or(Fault::Value)?;
+    u32::try_from(number).map_err(|_| Fault::Value)
 }
 
 /// The modem's own above.
 const SEC_TAG_MAX: u32 = 2_147_483_647;
-
-/// Of a name, or of an address.
-fn is_of_host(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b':' | b'[' | b']')
-}

@@ -696,7 +696,7 @@ impl World {
             Fact::Connack(code) => self.client.handle_connack(now, code, false),
             Fact::Suback(id, granted) => self.client.handle_suback(now, id, granted),
             Fact::Puback(id) => self.client.handle_puback(now, id),
-            Fact::Oversize => self.client.handle_oversize(now, false),
+            Fact::Oversize => self.client.handle_oversize(now),
             Fact::Closed => self.client.handle_disconnect(now, Errno(-104)),
             Fact::Network(fact) => self.client.handle_network(now, fact),
             Fact::Publish(topic, payload) => {

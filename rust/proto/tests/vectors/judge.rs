@@ -207,6 +207,11 @@ pub(crate) fn topics_of_telemetry(put: Put<'_>) {
                 "$.on" => system.output = value,
                 "$.ifid" => system.interface_id = value,
                 "$.schema" => system.schema = value,
+                "$.to" => system.to = value,
+                "$.cdid" => system.connection_device = value,
+                "$.cmid" => system.connection_module = value,
+                "$.diagid" => system.diagnostic_id = value,
+                "$.diagctx" => system.diagnostic_context = value,
                 _ => properties.push(Property { name, value }),
             }
         }

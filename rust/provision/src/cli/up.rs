@@ -13,7 +13,7 @@ use crate::cli::modem::{Line, told};
 use crate::cli::output::Report;
 use crate::cli::passphrase::SignerPassphrase;
 use crate::error::Error;
-use crate::hub::{Hub, azure};
+use crate::hub::{About, Hub, azure};
 use crate::pki::{AuthorityOptions, Certificate, DAYS, INTERMEDIATE, Pki, Validity, imei_warning};
 use crate::up::{Options, Run, Step, azure_roots, kconfig};
 
@@ -36,11 +36,11 @@ pub(crate) struct Arguments {
     /// The CA that signs
     #[arg(long, default_value = INTERMEDIATE)]
     issuer: String,
-    /// What the device checks the hub against, PEM, one or two certificates; without it the
-    /// folder's root for an emulator, and Azure's roots otherwise
+    /// What the device checks the hub against, PEM, one or two certificates; without it the CA
+    /// that the emulator has made, or else the folder's root, and for Azure its roots
     #[arg(long, value_name = "FILE")]
     root: Option<PathBuf>,
-    /// The host name of the hub, for the Kconfig lines
+    /// The host name of the hub, for the Kconfig lines; the emulator says its own
     #[arg(long, value_name = "NAME")]
     hostname: Option<String>,
     /// How many days the certificate is valid
@@ -68,6 +68,10 @@ pub(crate) fn run(
         bar.set_message(text.to_owned());
     };
     let hub = arguments.hub.named(now)?;
+    let emulator = match hub.as_ref().filter(|hub| hub.azure_host().is_none()) {
+        Some(hub) => Some(hub.about()?),
+        None => None,
+    };
     let mut modem = arguments.line.open()?;
     let id = match &arguments.device_id {
         Some(id) => id.clone(),
@@ -83,7 +87,7 @@ pub(crate) fn run(
     let made_ca = make_authorities(&pki, &arguments.issuer, now)?;
     let authority = arguments.signer.open(&pki, &arguments.issuer)?;
     let options = Options {
-        roots: server_roots(&pki, arguments, hub.as_ref())?,
+        roots: server_roots(&pki, arguments, emulator.as_ref())?,
         tag: arguments.tag,
         secondary_tag: arguments.secondary_tag,
         replace: arguments.replace,
@@ -113,7 +117,12 @@ pub(crate) fn run(
     steps.extend(run.into_steps());
     bar.finish_and_clear();
     show_steps(&mut report, &steps);
-    finish(&mut report, arguments, hub.as_ref(), &options, &pki);
+    if let Some(warning) = emulator.as_ref().and_then(|it| untrusted(it, &options)) {
+        report.warning(warning);
+    }
+    let host = arguments.hostname.clone();
+    let host = host.or(emulator.map(|it| it.hostname));
+    finish(&mut report, arguments, hub.as_ref(), host, &options, &pki);
     report.field(
         "certificate",
         identity.certificate_path().display().to_string(),
@@ -139,16 +148,28 @@ fn make_authorities(pki: &Pki, issuer: &str, now: OffsetDateTime) -> Result<Step
 fn server_roots(
     pki: &Pki,
     arguments: &Arguments,
-    hub: Option<&Hub>,
+    emulator: Option<&About>,
 ) -> Result<Vec<Certificate>, Error> {
-    let is_emulator = hub.is_some_and(|hub| hub.azure_host().is_none());
-    let mut all = match &arguments.root {
-        Some(path) => read_certificates(path)?,
-        None if is_emulator => roots(pki)?,
-        None => azure_roots()?,
+    let made = emulator.and_then(|it| it.server_ca.clone());
+    let mut all = match (&arguments.root, emulator, made) {
+        (Some(path), ..) => read_certificates(path)?,
+        (None, _, Some(made)) => vec![made],
+        (None, Some(_), None) => roots(pki)?,
+        (None, None, None) => azure_roots()?,
     };
     all.truncate(2);
     Ok(all)
+}
+
+/// Why the device will refuse the emulator.
+fn untrusted(emulator: &About, options: &Options) -> Option<String> {
+    let made = emulator.server_ca.as_ref()?;
+    let text = format!(
+        "the device will refuse the emulator, whose certificate is of {}: start it with --cert and --key of the root \
+         that the device trusts, or leave --root out",
+        made.subject()
+    );
+    (!options.roots.contains(made)).then_some(text)
 }
 
 fn issued_under(root: &Certificate, authority: &crate::pki::Authority) -> bool {
@@ -175,6 +196,7 @@ fn finish(
     report: &mut Report,
     arguments: &Arguments,
     hub: Option<&Hub>,
+    hostname: Option<String>,
     options: &Options,
     pki: &Pki,
 ) {
@@ -199,7 +221,7 @@ fn finish(
             .plain(commands.clone());
         report.field("commands", commands);
     }
-    let hostname = arguments.hostname.as_deref().or(azure_host);
+    let hostname = hostname.as_deref().or(azure_host);
     let lines = kconfig(options, hostname);
     report
         .plain("\nFor prj.conf:")

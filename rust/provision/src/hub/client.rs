@@ -26,6 +26,17 @@ pub enum Authentication {
     Thumbprint(String),
 }
 
+/// What the emulator says of itself.
+#[derive(Clone, Debug)]
+pub struct About {
+    /// The host name of its first hub.
+    pub hostname: String,
+    /// The ID scope of its provisioning service.
+    pub id_scope: String,
+    /// The CA behind its server's certificate, if it has made that itself.
+    pub server_ca: Option<Certificate>,
+}
+
 impl Hub {
     /// The emulator at this address, for example `http://127.0.0.1:8080`.
     pub fn emulator(address: &str, now: OffsetDateTime) -> Self {
@@ -220,15 +231,27 @@ impl Hub {
             .map(drop)
     }
 
-    /// The ID scope of the emulator's provisioning service.
+    /// What the emulator says of itself.
     ///
     /// # Errors
-    /// As every call.
-    pub fn id_scope(&self) -> Result<String, Error> {
+    /// As every call; [`Kind::Server`] if it is something else that answers.
+    pub fn about(&self) -> Result<About, Error> {
         let about = self.call("GET", "/admin", None)?;
-        about["idScope"].as_str().map(str::to_owned).ok_or_else(|| {
-            Error::new(Kind::Server, "GET /admin: the answer holds no idScope")
+        let text = |path: &str| {
+            let text = about.pointer(path).and_then(Value::as_str);
+            text.map(str::to_owned).ok_or_else(|| {
+                Error::new(
+                    Kind::Server,
+                    format!("GET /admin: the answer holds no {}", &path[1..]),
+                )
                 .advise("is it the emulator of this project?")
+            })
+        };
+        let server_ca = about["serverCa"].as_str();
+        Ok(About {
+            hostname: text("/hubs/0")?,
+            id_scope: text("/idScope")?,
+            server_ca: server_ca.map(Certificate::from_pem).transpose()?,
         })
     }
 

@@ -7,6 +7,6 @@ mod client;
 mod management;
 mod sas;
 
-pub use client::{Authentication, Hub};
+pub use client::{About, Authentication, Hub};
 pub use management::Resource;
 pub use sas::ConnectionString;

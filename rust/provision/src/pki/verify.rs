@@ -48,9 +48,9 @@ pub fn verify_chain(
         .collect();
     checks.extend(all.iter().map(|found| in_time(found, now)));
     checks.push(match root {
-        Some(root) => Check::new("ends at a trusted root", true, root.subject()),
+        Some(root) => Check::new("ends at a trusted CA", true, root.subject()),
         None => Check::new(
-            "ends at a trusted root",
+            "ends at a trusted CA",
             false,
             format!("nobody here signed {}", last.subject()),
         ),

@@ -2,7 +2,10 @@
 //! `src/c_api.c`.
 #![no_std]
 
+use core::panic::Location;
+
 use iothub_capi_core as _;
+use ncs::{Decimal, Plain};
 
 mod c {
     unsafe extern "C" {
@@ -38,7 +41,18 @@ extern "C" fn iothub_c_api_start() {
 
 #[panic_handler]
 fn panic(panic: &core::panic::PanicInfo<'_>) -> ! {
-    log::error!("{panic}");
+    give_up(panic.location())
+}
+
+/// Not with the message, for which alone core's formatting of numbers and texts would be linked: of its own, so that nothing
+/// else of the `PanicInfo` is in use.
+#[cold]
+#[inline(never)]
+fn give_up(place: Option<&Location<'_>>) -> ! {
+    if let Some(place) = place {
+        let (file, line) = (Plain(place.file()), Decimal::from(place.line()));
+        log::error!("panic in {file}, line {line}");
+    }
     // SAFETY: takes no arguments.
     unsafe { c::iothub_c_api_panic() }
 }

@@ -4,10 +4,10 @@ use super::*;
 
 #[test]
 fn an_attempt_that_fails_is_made_again_later_and_not_for_ever() {
-    let mut bench = Bench::new(|config| config.attempts = 3);
+    let mut bench = Bench::new(|config| config.policy.attempts = 3);
     bench.desired(JOB);
     bench.log.clear();
-    bench.act(|updater, now| updater.handle_failed(now, Failure::Connect));
+    bench.act(|updater, now| updater.handle_failed(now, Reason::CONNECT));
     bench.pass(4);
     bench.says(&[]);
     bench.pass(1);
@@ -15,16 +15,16 @@ fn an_attempt_that_fails_is_made_again_later_and_not_for_ever() {
     // Progress proves the way: the count starts anew.
     bench.act(|updater, now| updater.handle_progress(now, 100, 2000));
     bench.log.clear();
-    bench.act(|updater, now| updater.handle_failed(now, Failure::Http(503)));
+    bench.act(|updater, now| updater.handle_failed(now, Reason::http(503)));
     bench.pass(5);
     bench.fails = vec!["start"];
-    bench.act(|updater, now| updater.handle_failed(now, Failure::Tls));
+    bench.act(|updater, now| updater.handle_failed(now, Reason::TLS));
     bench.pass(10);
     bench.says(&[
         "> start https://fw.example/app.bin",
         "> start https://fw.example/app.bin, fails",
-        "* Failed(Platform(Connect))",
-        "> store Ended(Failed(Platform(Connect)))",
+        "* Failed(no connection to the host)",
+        "> store Ended(no connection to the host)",
         "> report error",
     ]);
     assert!(
@@ -44,19 +44,19 @@ fn an_attempt_that_fails_is_made_again_later_and_not_for_ever() {
 #[test]
 fn what_cannot_get_better_is_not_tried_again() {
     let failures = [
-        (Failure::Http(404), "the server answers 404"),
-        (Failure::Size, "the image has another size than size says"),
-        (Failure::Hash, "the image has another hash than sha256 says"),
-        (Failure::Image, "not an image for this device"),
-        (Failure::TooLarge, "the image does not fit the slot"),
-        (Failure::Storage, "the image could not be stored"),
+        (Reason::http(404), "the server answers 404"),
+        (Reason::SIZE, "the image has another size than size says"),
+        (Reason::HASH, "the image has another hash than sha256 says"),
+        (Reason::IMAGE, "not an image for this device"),
+        (Reason::TOO_LARGE, "the image does not fit the slot"),
+        (Reason::STORAGE, "the image could not be stored"),
     ];
     for (failure, reason) in failures {
         let mut bench = Bench::new(|_| {});
         bench.desired(JOB);
         bench.log.clear();
         bench.act(|updater, now| updater.handle_failed(now, failure));
-        assert_eq!(bench.log[0], format!("* Failed(Platform({failure:?}))"));
+        assert_eq!(bench.log[0], format!("* Failed({reason})"));
         assert!(
             bench
                 .last_report
@@ -81,13 +81,13 @@ fn an_image_that_is_not_what_the_job_calls_it() {
     bench.log.clear();
     bench.act(|updater, now| updater.handle_done(now, Some("1.0.0")));
     bench.says(&[
-        "* Failed(SameVersion)",
-        "> store Ended(Failed(SameVersion))",
+        "* Failed(the image is the version that runs)",
+        "> store Ended(the image is the version that runs)",
         "> report error",
     ]);
     // The version that runs is not fetched at all.
     bench.desired(&JOB.replace("j1", "j2").replace("2.0.0", "1.0.0"));
-    bench.says(&["> store Ended(Current)", "> report current"]);
+    bench.says(&["> store Ended(current)", "> report current"]);
 }
 
 #[test]
@@ -123,12 +123,12 @@ fn erasing_is_told() {
 
 #[test]
 fn an_erase_that_never_ends_is_begun_again_and_the_running_image_goes_on() {
-    let mut bench = Bench::new(|config| config.attempts = 2);
+    let mut bench = Bench::new(|config| config.policy.attempts = 2);
     bench.desired(JOB);
     bench.log.clear();
     for end in [
         "> start https://fw.example/app.bin",
-        "* Failed(Platform(Transfer))",
+        "* Failed(the transfer broke off too often)",
     ] {
         bench.act(|updater, now| updater.handle_erase(now, false));
         bench.pass(300);

@@ -25,7 +25,7 @@ fn another_job_takes_the_place_of_the_one_under_way() {
     bench.desired(&JOB.replace("j1", "j2").replace("2.0.0", "4.0.0"));
     bench.desired(&JOB.replace("j1", "j3").replace("2.0.0", "5.0.0"));
     bench.log.clear();
-    bench.act(|updater, now| updater.handle_failed(now, Failure::Transfer));
+    bench.act(|updater, now| updater.handle_failed(now, Reason::TRANSFER));
     assert_eq!(bench.log[0], "* Started");
     assert!(bench.last_report.contains(r#""jobId":"j3""#));
 }
@@ -72,7 +72,7 @@ fn a_cancel_where_nothing_is_under_way_any_more() {
     // A word that comes late changes nothing.
     bench.act(|updater, now| updater.handle_done(now, None));
     bench.act(Updater::handle_stopped);
-    bench.act(|updater, now| updater.handle_failed(now, Failure::Hash));
+    bench.act(|updater, now| updater.handle_failed(now, Reason::HASH));
     bench.says(&[]);
 }
 
@@ -122,11 +122,17 @@ fn without_a_record_the_twin_is_the_memory() {
 
 #[test]
 fn a_record_that_is_none_of_ours_is_no_record() {
+    let mut unknown_progress = [0; RECORD_MAX];
+    unknown_progress[0] = 2;
+    unknown_progress[1] = 9;
     for record in [
         &b"x"[..],
-        &[1, 9, 0, 0, 0],
-        &[1, 4, 0, 0, 0, 200],
+        &[2, 9, 0, 0, 0],
+        &[2, 4, 0, 0, 0, 200],
         &[0; 180],
+        &[9; RECORD_MAX],
+        &unknown_progress,
+        &[0xFF; RECORD_MAX],
     ] {
         let mut bench = Bench::boot("1.0.0", true, record, |_| {});
         bench.says(&[]);
@@ -155,12 +161,12 @@ fn a_twin_that_comes_again_changes_nothing_at_any_stage() {
         }
         bench.says(&[]);
     };
-    let mut bench = Bench::new(|config| config.reboot = false);
+    let mut bench = Bench::new(|config| config.policy.reboot = false);
     bench.desired(JOB);
     again(&mut bench);
     bench.act(|updater, now| updater.handle_progress(now, 1000, 2000));
     again(&mut bench);
-    bench.act(|updater, now| updater.handle_failed(now, Failure::Connect));
+    bench.act(|updater, now| updater.handle_failed(now, Reason::CONNECT));
     again(&mut bench);
     bench.pass(5);
     bench.act(|updater, now| updater.handle_done(now, Some("2.0.0")));

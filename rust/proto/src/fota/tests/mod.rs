@@ -10,13 +10,25 @@ mod wishes;
 use core::time::Duration;
 use std::vec::Vec;
 
-use super::record::Record;
+use super::reason::Last;
+use super::record::{Progress, Record};
 use super::*;
 use crate::id::{Errno, RequestId};
 use crate::time::Instant;
 use crate::twin;
 
 const JOB: &str = r#"{"fwVersion":"2.0.0","jobId":"j1","fwLocation":{"host":"fw.example","path":"/app.bin"},"fwFragmentSize":1024}"#;
+
+fn progress(record: &[u8]) -> String {
+    let record = Record::read(record).expect("a record");
+    match (record.progress, record.last) {
+        (Progress::Applying, _) => format!("Applying({})", record.times),
+        (Progress::Applied, _) => "Applied".into(),
+        (Progress::Ended, Last::NOTHING) => "Ended(nothing)".into(),
+        (Progress::Ended, Last::CURRENT) => "Ended(current)".into(),
+        (Progress::Ended, last) => format!("Ended({})", last.reason().expect("a reason")),
+    }
+}
 
 struct Bench {
     updater: Updater,
@@ -47,7 +59,7 @@ impl Bench {
         change(&mut config);
         let now = Instant::from_millis(0);
         let mut bench = Self {
-            updater: Updater::new(now, &config),
+            updater: Updater::NEW,
             now,
             log: Vec::new(),
             stored: record.to_vec(),
@@ -56,6 +68,7 @@ impl Bench {
             last_report: String::new(),
             online: true,
         };
+        bench.updater.boot(now, &config);
         bench.drain();
         bench
     }
@@ -120,8 +133,7 @@ impl Bench {
             let (name, line) = match &command {
                 Command::Store(record) => {
                     self.stored = record.to_vec();
-                    let phase = Record::read(record).map(|record| record.progress);
-                    ("store", format!("store {:?}", phase.expect("a record")))
+                    ("store", format!("store {}", progress(record)))
                 }
                 Command::Start(source) => {
                     let scheme = if source.tls { "https" } else { "http" };

@@ -58,7 +58,8 @@ impl World {
         let record = self.record.clone();
         config.record = &record;
         let mut now = Instant::from_millis(0);
-        let mut updater = Updater::new(now, &config);
+        let mut updater = Updater::NEW;
+        updater.boot(now, &config);
         let mut requests = 0;
         let mut running = false;
         let reaches_hub = self.primary == "1.0.0" || image == Image::Good;

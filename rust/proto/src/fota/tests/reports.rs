@@ -22,7 +22,10 @@ fn a_report_that_fails_is_made_again_and_one_that_is_refused_is_not() {
     // The outbox is full.
     bench.fails = vec!["report"];
     bench.desired("5");
-    bench.says(&["* Failed(Wish(Firmware, Type))", "> report error, fails"]);
+    bench.says(&[
+        "* Failed(firmware is of the wrong type)",
+        "> report error, fails",
+    ]);
     bench.pass(10);
     bench.says(&["> report error"]);
     // Another's answer is not ours.
@@ -53,4 +56,21 @@ fn while_one_report_is_on_its_way_what_changes_is_told_after_it() {
     bench.says(&[]);
     bench.pass(1);
     bench.says(&["> reboot"]);
+}
+
+#[test]
+fn what_changes_while_a_report_is_handed_over_is_told_after_it() {
+    let mut bench = Bench::new(|_| {});
+    bench.online = false;
+    bench.updater.report_due();
+    let mut buffer = [0; COMMAND_MAX];
+    let command = bench.updater.poll_command(&mut buffer);
+    assert!(matches!(command, Some(Command::Report(_))));
+    bench.updater.report_due();
+    bench.updater.accepted(RequestId::new(7));
+    bench.updater.complete(bench.now, Ok(()));
+    bench.drain();
+    bench.says(&[]);
+    bench.act(|updater, now| assert!(updater.handle_reported(now, RequestId::new(7), Ok(()))));
+    bench.says(&["> report current"]);
 }

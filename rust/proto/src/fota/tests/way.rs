@@ -45,7 +45,7 @@ fn an_update_from_the_wish_to_the_hub() {
     bench.says(&[
         "> confirm",
         "* Confirmed",
-        "> store Ended(Current)",
+        "> store Ended(current)",
         "> report current",
     ]);
     assert_eq!(
@@ -73,7 +73,7 @@ fn an_image_that_does_not_reach_the_hub_is_taken_back() {
     old.twin(&format!(r#""firmware":{JOB},"#), r#""firmware":{"fwUpdateStatus":"rebooting","currentFwVersion":"1.0.0","pendingFwVersion":"2.0.0","jobId":"j1"},"#);
     old.says(&[
         "* RolledBack",
-        "> store Ended(RolledBack)",
+        "> store Ended(the new image did not reach the hub, or was refused at boot)",
         "> report rolledback",
     ]);
     assert!(
@@ -92,7 +92,13 @@ fn an_image_that_crashes_before_it_can_say_anything_is_taken_back_too() {
     old.desired(JOB);
     old.act(|updater, now| updater.handle_done(now, None));
     let old = old.reboot("1.0.0", true);
-    assert_eq!(old.log, ["* RolledBack", "> store Ended(RolledBack)"]);
+    assert_eq!(
+        old.log,
+        [
+            "* RolledBack",
+            "> store Ended(the new image did not reach the hub, or was refused at boot)"
+        ]
+    );
 }
 
 #[test]
@@ -106,7 +112,7 @@ fn a_confirmation_that_fails_is_made_again() {
         "> confirm, fails",
         "> confirm",
         "* Confirmed",
-        "> store Ended(Current)",
+        "> store Ended(current)",
         "> report current",
     ]);
 }
@@ -128,7 +134,7 @@ fn another_job_during_the_trial_is_looked_at_after_it() {
 
 #[test]
 fn the_application_restarts_where_it_wants_to() {
-    let mut bench = Bench::new(|config| config.reboot = false);
+    let mut bench = Bench::new(|config| config.policy.reboot = false);
     bench.desired(JOB);
     bench.act(|updater, now| updater.handle_done(now, None));
     bench.pass(1000);
@@ -141,7 +147,10 @@ fn the_application_restarts_where_it_wants_to() {
 
 #[test]
 fn what_cannot_be_stored_or_marked_leaves_all_as_it_is() {
-    for (call, reason) in [("store", "Platform(Storage)"), ("apply", "NotApplied")] {
+    for (call, reason) in [
+        ("store", "the image could not be stored"),
+        ("apply", "the image could not be marked for the boot loader"),
+    ] {
         let mut bench = Bench::new(|_| {});
         bench.desired(JOB);
         bench.fails = vec![call];

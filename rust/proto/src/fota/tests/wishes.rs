@@ -184,7 +184,7 @@ fn a_wrong_job_takes_the_place_of_the_one_under_way() {
     bench.desired(JOB);
     bench.log.clear();
     bench.desired(&with("host", "\"\"").replace("j1", "j2"));
-    bench.says(&["* Failed(Wish(Host, Empty))", "> cancel"]);
+    bench.says(&["* Failed(host is empty)", "> cancel"]);
     bench.act(Updater::handle_stopped);
     bench.says(&["> report error"]);
     assert!(
@@ -196,17 +196,20 @@ fn a_wrong_job_takes_the_place_of_the_one_under_way() {
 
 #[test]
 fn nothing_of_an_earlier_job_stays_in_the_next() {
-    let mut job = Job::default();
+    let mut job = Job::new();
     let full = with("sha256", &format!("\"{}\"", "ab".repeat(32)))
         .replace(
             "\"app.bin\"",
             "\"app.bin\",\"port\":8443,\"protocol\":\"http\"",
         )
         .replace("\"jobId\"", "\"size\":9,\"secTags\":[ 1 , 2 ],\"jobId\"");
-    assert_eq!(job.read(full.as_bytes()), Ok(()));
-    assert_eq!(job.sha256, Some([0xAB; 32]));
-    assert_eq!((job.port, job.plain, job.size), (8443, true, 9));
-    assert_eq!(job.sec_tags, [1, 2]);
+    let desired = format!(r#"{{"firmware":{full}}}"#);
+    assert_eq!(job.read(desired.as_bytes()), Ok(()));
+    let mut buffer = [0; COMMAND_MAX];
+    let source = job.source(&mut buffer).expect("room");
+    assert_eq!(source.sha256, Some(&[0xAB; 32]));
+    assert_eq!((source.port, source.tls, source.size), (8443, false, 9));
+    assert_eq!(source.sec_tags(), [1, 2]);
 
     let mut bench = Bench::new(|_| {});
     bench.desired(&full);

@@ -1,24 +1,25 @@
 //! What the world did.
 
-use super::{AGAIN, Duty, GRACE, Report, STALL, State, Then, Updater};
-use crate::fota::{Event, Failure, Reason};
+use super::{AGAIN, Duty, GRACE, STALL, State, Then, Timer, Updater};
+use crate::fota::{Event, NAME, Reason};
 use crate::id::RequestId;
 use crate::time::Instant;
-use crate::twin;
+use crate::twin::{self, View};
 
 impl Updater {
     /// Fact: the hub has granted every subscription.
     pub fn handle_ready(&mut self, _now: Instant) {
-        if let State::Trial { reached } = &mut self.state {
-            *reached = true;
+        if self.state == State::Trial {
+            self.state = State::Reached;
         }
     }
 
     /// Fact: the whole twin.
     pub fn handle_twin(&mut self, now: Instant, twin: &twin::Document<'_>) {
-        let reported = twin.reported().object("firmware");
-        self.judge(now, &twin.desired(), reported.as_ref(), true);
-        if !self.is_reported(reported.as_ref()) {
+        self.now = now;
+        let reported = twin.reported().object(NAME).unwrap_or(View::new(&[]));
+        self.judge(twin.desired(), reported, true);
+        if !self.is_reported(reported) {
             self.report_due();
         }
     }
@@ -26,7 +27,8 @@ impl Updater {
     /// Fact: the desired properties have changed. What is missing from a part may stand in the whole, which is then
     /// asked for.
     pub fn handle_desired(&mut self, now: Instant, desired: &twin::Desired<'_>) {
-        self.judge(now, &desired.properties(), None, false);
+        self.now = now;
+        self.judge(desired.properties(), View::new(&[]), false);
     }
 
     /// Fact: so much is in the slot.
@@ -34,16 +36,16 @@ impl Updater {
         if self.state != State::Running {
             return;
         }
+        self.now = now;
         if offset > self.offset {
             self.attempts = 0;
         }
         self.offset = offset;
         self.size = size;
-        self.timer = Some(now + STALL);
+        self.wait(Timer::State, STALL);
         self.tell(Event::Progress { offset, size });
-        let percent = self.percent();
-        let next = self.reported_percent.saturating_add(self.progress_step);
-        if self.progress_step > 0 && percent >= next {
+        let step = self.policy.progress_step;
+        if step > 0 && self.percent() >= self.reported_percent.saturating_add(step) {
             self.report_due();
         }
     }
@@ -51,48 +53,37 @@ impl Updater {
     /// Fact: the image is complete and is what the job says. `version` is what it calls itself, where the platform
     /// can read that.
     pub fn handle_done(&mut self, now: Instant, version: Option<&str>) {
-        match self.state {
-            State::Running | State::Starting => {
-                self.in_hand.take_if(|duty| *duty == Duty::Start);
-                if version.is_some_and(|version| self.version == *version) {
-                    self.fail(Reason::SameVersion);
-                    return;
-                }
-                self.state = State::Applying { stored: false };
-                self.timer = Some(now + GRACE);
-                self.report_due();
-            }
-            State::Stopping { .. } => self.stopped(now),
-            _ => {}
+        if !matches!(self.state, State::Starting | State::Running) {
+            self.handle_stopped(now);
+            return;
         }
+        self.now = now;
+        self.in_hand.take_if(|duty| *duty == Duty::Start);
+        if version == Some(crate::fota::text(&self.version)) {
+            self.fail(Reason::SAME_VERSION);
+            return;
+        }
+        self.enter(State::Applying);
+        self.wait(Timer::State, GRACE);
+        self.report_due();
     }
 
     /// Fact: the transfer has failed.
-    pub fn handle_failed(&mut self, now: Instant, failure: Failure) {
-        match self.state {
-            State::Running | State::Starting => {
-                self.in_hand.take_if(|duty| *duty == Duty::Start);
-                self.attempt_failed(now, failure);
-            }
-            State::Stopping { .. } => self.stopped(now),
-            _ => {}
-        }
+    pub fn handle_failed(&mut self, now: Instant, reason: Reason) {
+        self.now = now;
+        self.transfer_ended(reason);
     }
 
-    /// Fact: the transfer has stopped, as it was asked to.
+    /// Fact: the transfer has stopped, as it was asked to; or because something else on the device wants the slot.
     pub fn handle_stopped(&mut self, now: Instant) {
-        match self.state {
-            State::Stopping { .. } => self.stopped(now),
-            // Nobody here has asked: something else on the device has the slot.
-            State::Running => self.attempt_failed(now, Failure::Transfer),
-            _ => {}
-        }
+        self.handle_failed(now, Reason::TRANSFER);
     }
 
     /// Fact: the slot needs to be erased and is not yet, or is.
     pub fn handle_erase(&mut self, now: Instant, done: bool) {
+        self.now = now;
         if self.state == State::Running {
-            self.timer = Some(now + STALL);
+            self.wait(Timer::State, STALL);
         }
         self.tell(if done {
             Event::EraseDone
@@ -108,31 +99,17 @@ impl Updater {
         request: RequestId,
         result: Result<(), twin::Failure>,
     ) -> bool {
-        let Report::Sent {
-            request: sent,
-            again,
-        } = self.report
-        else {
-            return false;
-        };
-        if sent != request {
+        if !self.is_sent || self.request != request {
             return false;
         }
+        self.now = now;
+        self.is_sent = false;
         // What the hub refuses for what it is will not get better.
-        let refused = matches!(result, Err(twin::Failure::Status(400..=499)));
-        let retry = result.is_err() && !refused;
-        if refused {
-            log::warn!("the hub refuses the report of the firmware's state");
+        if result.is_err() && !matches!(result, Err(twin::Failure::Status(400..=499))) {
+            self.is_due = true;
+            self.wait(Timer::Report, AGAIN);
         }
-        if retry {
-            self.report_at = Some(now + AGAIN);
-        }
-        self.report = if again || retry {
-            Report::Due
-        } else {
-            Report::Told
-        };
-        if self.state == State::Applied && self.report == Report::Told && self.reboot {
+        if !self.is_due && self.state == State::Applied && self.policy.reboot {
             self.state = State::Rebooting;
         }
         true
@@ -140,32 +117,25 @@ impl Updater {
 
     /// The number under which the last [`Command::Report`](crate::fota::Command::Report) was accepted.
     pub fn accepted(&mut self, request: RequestId) {
-        if self.in_hand == Some(Duty::Report) {
-            self.report = Report::Sent {
-                request,
-                again: false,
-            };
-        }
+        self.is_sent = true;
+        self.request = request;
     }
 
     /// Fact: it is now so late.
     pub fn handle_timeout(&mut self, now: Instant) {
-        let past = |at: &mut Instant| now >= *at;
-        self.again_at.take_if(past);
-        self.report_at.take_if(past);
-        if self.timer.take_if(past).is_none() {
+        self.now = now;
+        self.take_timer(Timer::Call);
+        self.take_timer(Timer::Report);
+        if !self.take_timer(Timer::State) {
             return;
         }
         match self.state {
             State::Waiting => self.state = State::Starting,
-            State::Running => {
-                log::warn!("the download stands still");
-                self.stop(Then::Retry);
-            }
-            State::Stopping { then, .. } => self.stop(then),
+            State::Running => self.stop(Then::Retry),
+            State::Stopped => self.state = State::Stopping,
             State::Applied => self.state = State::Rebooting,
-            State::Trial { .. } => {
-                log::error!("the new image has not reached the hub: restarting into the old one");
+            State::Trial | State::Reached => {
+                Reason::ROLLED_BACK.log("restarting into the old one");
                 self.state = State::Rebooting;
             }
             _ => {}

@@ -5,65 +5,76 @@ mod facts;
 
 use core::time::Duration;
 
-use heapless::{Deque, String};
+use heapless::Deque;
 
 pub use duties::COMMAND_MAX;
 
+use super::reason::Last;
 use super::record::{Progress, Record};
-use super::wish::{Job, VERSION_MAX};
-use super::{Config, Event, Failure, Reason};
+use super::wish::Job;
+use super::{Config, Event, Policy, Reason, VERSION_MAX, Version, put};
 use crate::id::RequestId;
 use crate::time::Instant;
 
-/// How the last job ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Last {
-    /// There is none.
-    Nothing,
-    Current,
-    Failed(Reason),
-    RolledBack,
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
-    Idle(Last),
-    /// [`Command::Start`] is due.
+    /// The last job has ended as [`Updater::last`] says.
+    Idle,
+    /// [`Command::Start`](super::Command::Start) is due.
     Starting,
     /// Facts of the transfer are awaited.
     Running,
     /// The next attempt, when the timer says so.
     Waiting,
-    /// The transfer is being stopped; [`Command::Cancel`] is due where it was not asked yet.
-    Stopping {
-        then: Then,
-        asked: bool,
-    },
-    /// [`Command::Apply`] is due, once the record of it is stored.
-    Applying {
-        stored: bool,
-    },
+    /// The transfer is to stop: [`Command::Cancel`](super::Command::Cancel) is due.
+    Stopping,
+    /// It was asked to stop; [`Updater::then`] follows its end.
+    Stopped,
+    /// The record of the new image is to be stored.
+    Applying,
+    /// [`Command::Apply`](super::Command::Apply) is due.
+    Stored,
     /// The next boot runs the new image; it follows when that is reported, or by the timer.
     Applied,
-    /// [`Command::Reboot`] is due.
+    /// [`Command::Reboot`](super::Command::Reboot) is due.
     Rebooting,
-    /// The new image runs, on trial. [`Command::Confirm`] is due where the hub is reached.
-    Trial {
-        reached: bool,
-    },
+    /// The new image runs, on trial.
+    Trial,
+    /// It has reached the hub: [`Command::Confirm`](super::Command::Confirm) is due.
+    Reached,
 }
 
+impl State {
+    /// There is a job, and the image is not complete.
+    pub(super) const fn is_transfer(self) -> bool {
+        matches!(
+            self,
+            Self::Starting | Self::Running | Self::Waiting | Self::Stopping | Self::Stopped
+        )
+    }
+
+    pub(super) const fn is_leaving(self) -> bool {
+        matches!(self, Self::Stopping | Self::Stopped)
+    }
+
+    pub(super) const fn is_trial(self) -> bool {
+        matches!(self, Self::Trial | Self::Reached)
+    }
+}
+
+/// What follows a transfer that is stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Then {
+    Idle,
     Start,
-    Idle(Last),
     /// Try again after a while: it had stood still.
     Retry,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Duty {
-    Store,
+    // None of them is 0, so that all zeros is an updater that has not begun.
+    Store = 1,
     Start,
     Cancel,
     Apply,
@@ -73,135 +84,154 @@ pub(super) enum Duty {
     RequestTwin,
 }
 
-/// The progress of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Report {
-    Told,
-    Due,
-    /// Accepted; its answer is awaited. `again`: something has changed since.
-    Sent {
-        request: RequestId,
-        again: bool,
-    },
+pub(super) enum Timer {
+    /// Of the state's end or of its next step.
+    State,
+    /// A call has failed: not again before.
+    Call,
+    /// A report has failed: not again before.
+    Report,
 }
 
-/// A transfer that has said nothing for so long is begun anew.
-pub(super) const STALL: Duration = Duration::from_secs(300);
-/// So long the last report may hold up the restart.
-const GRACE: Duration = Duration::from_secs(10);
-/// After a call that failed.
-const AGAIN: Duration = Duration::from_secs(10);
+/// A transfer that has said nothing for so many seconds is begun anew.
+pub(super) const STALL: u32 = 300;
+/// So many seconds the last report may hold up the restart.
+const GRACE: u32 = 10;
+/// Seconds after a call that failed.
+const AGAIN: u32 = 10;
 /// So often an image is marked for the boot loader and does not run.
 const APPLY_MAX: u8 = 3;
 
-/// The state of firmware updates: see the [module docs](crate::fota).
+/// The state of firmware updates: see the [module docs](crate::fota). In C's order: what each step looks at comes first,
+/// where the instructions that reach it are short.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Updater {
-    pub(super) version: String<VERSION_MAX>,
-    /// What ran before the image on trial.
-    from: String<VERSION_MAX>,
-    pub(super) reboot: bool,
-    trial: Duration,
-    progress_step: u8,
-    retry_s: u32,
-    attempts_max: u8,
     pub(super) state: State,
-    /// Of the state's end or of its next step.
-    pub(super) timer: Option<Instant>,
-    pub(super) job: Job,
-    pub(super) offset: u32,
-    pub(super) size: u32,
-    pub(super) attempts: u8,
-    /// Times that this image was marked for the boot loader.
-    pub(super) applied: u8,
+    pub(super) then: Then,
+    pub(super) in_hand: Option<Duty>,
+    /// Something is to be reported.
+    is_due: bool,
+    /// A report is on its way: its answer is awaited.
+    is_sent: bool,
     unsaved: bool,
-    /// A call has failed: not again before.
-    again_at: Option<Instant>,
-    report: Report,
-    report_at: Option<Instant>,
-    pub(super) reported_percent: u8,
     pub(super) look_again: bool,
     /// Nothing was stored: what the twin reports is the memory.
     pub(super) forgetful: bool,
-    pub(super) in_hand: Option<Duty>,
+    attempts: u8,
+    /// Times that this image was marked for the boot loader.
+    pub(super) applied: u8,
+    reported_percent: u8,
+    /// How the last job has ended, or how this one is to end once it is stopped.
+    pub(super) last: Last,
+    pub(super) policy: Policy,
+    pub(super) offset: u32,
+    pub(super) size: u32,
+    request: RequestId,
+    /// As the call says that is under way.
+    now: Instant,
+    timers: [Option<Instant>; 3],
     events: Deque<Event, 8>,
+    /// What runs.
+    pub(super) version: Version,
+    /// What ran before the image on trial.
+    from: Version,
+    pub(super) job: Job,
 }
 
 impl Updater {
-    /// What runs now, and what the last boot left.
-    pub fn new(now: Instant, config: &Config<'_>) -> Self {
-        let mut updater = Self {
-            version: cut(config.version),
-            from: String::new(),
-            reboot: config.reboot,
-            trial: config.trial,
-            progress_step: config.progress_step,
-            retry_s: u32::try_from(config.retry.as_secs()).unwrap_or(u32::MAX),
-            attempts_max: config.attempts.max(1),
-            state: State::Idle(Last::Nothing),
-            timer: None,
-            job: Job::default(),
-            offset: 0,
-            size: 0,
+    /// Before [`boot`](Self::boot).
+    pub const NEW: Self = Self {
+        policy: Policy {
+            reboot: false,
+            progress_step: 0,
             attempts: 0,
-            applied: 0,
-            unsaved: false,
-            again_at: None,
-            report: Report::Told,
-            report_at: None,
-            reported_percent: 0,
-            look_again: false,
-            forgetful: false,
-            in_hand: None,
-            events: Deque::new(),
-        };
-        let record = Record::read(config.record);
-        updater.forgetful = record.is_none();
-        updater.boot(now, config.confirmed, record);
-        updater
-    }
+            trial_s: 0,
+            retry_s: 0,
+        },
+        version: [0; VERSION_MAX + 1],
+        from: [0; VERSION_MAX + 1],
+        state: State::Idle,
+        then: Then::Idle,
+        last: Last::NOTHING,
+        job: Job::new(),
+        offset: 0,
+        size: 0,
+        attempts: 0,
+        applied: 0,
+        unsaved: false,
+        now: Instant::from_millis(0),
+        timers: [None; 3],
+        is_due: false,
+        is_sent: false,
+        request: RequestId::new(0),
+        reported_percent: 0,
+        look_again: false,
+        forgetful: false,
+        in_hand: None,
+        events: Deque::new(),
+    };
 
-    /// What the record and the running image say together. A swap happens at boot only, so that another version
-    /// than `from` is the new image, and `from` is the old one.
-    fn boot(&mut self, now: Instant, confirmed: bool, record: Option<Record>) {
-        let Some(record) = record else {
-            if !confirmed {
-                self.begin_trial(now);
-            }
-            return;
-        };
-        self.job.id = record.job;
-        self.job.version = record.version;
-        let is_old = record.from == self.version;
-        self.from = record.from;
-        match record.progress {
-            Progress::Ended(last) if confirmed => self.state = State::Idle(last),
-            // Installed by other means.
-            Progress::Ended(_) => self.begin_trial(now),
+    /// What runs now, and what the last boot left. A swap happens at boot only, so that another version than the
+    /// record's `from` is the new image, and `from` is the old one.
+    pub fn boot(&mut self, now: Instant, config: &Config<'_>) {
+        self.now = now;
+        self.policy = config.policy;
+        // A version that is too long is cut, rather than refused: it is our own.
+        let fitting = config.version.floor_char_boundary(VERSION_MAX);
+        let printable = config.version.bytes().take_while(|byte| *byte >= b' ');
+        for (place, byte) in self.version.iter_mut().zip(printable.take(fitting)) {
+            *place = byte;
+        }
+        let record = Record::read(config.record);
+        self.forgetful = record.is_none();
+        let mut is_old = false;
+        let mut progress = Progress::Ended;
+        if let Some(record) = record {
+            progress = record.progress;
+            self.last = record.last;
+            put(self.job.name_mut(), record.job);
+            put(&mut self.from, record.from);
+            is_old = self.from == self.version;
+            self.applied = record.times;
+        }
+        match progress {
             // The power went before the boot loader was told, or right after.
-            Progress::Applying(times) if is_old && times < APPLY_MAX => {
-                self.applied = times;
-                self.state = State::Idle(Last::Nothing);
-            }
-            Progress::Applying(_) | Progress::Applied if is_old => {
+            Progress::Applying if is_old && self.applied < APPLY_MAX => {}
+            Progress::Applying | Progress::Applied if is_old => {
+                self.last = Last::ROLLED_BACK;
                 self.unsaved = true;
-                self.state = State::Idle(Last::RolledBack);
+                Reason::ROLLED_BACK.log("the old one runs");
                 self.tell(Event::RolledBack);
             }
-            Progress::Applying(_) | Progress::Applied if confirmed => self.end(Last::Current),
-            Progress::Applying(_) | Progress::Applied => {
-                self.unsaved = true;
-                self.begin_trial(now);
+            Progress::Applying | Progress::Applied if config.confirmed => self.end(Last::CURRENT),
+            // Or installed by other means.
+            _ if !config.confirmed => {
+                self.unsaved = progress != Progress::Ended;
+                self.state = State::Trial;
+                self.wait(Timer::State, self.policy.trial_s);
             }
+            _ => {}
         }
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        [self.timer, self.again_at, self.report_at]
-            .into_iter()
-            .flatten()
-            .min()
+        let mut first = None;
+        for at in self.timers.into_iter().flatten() {
+            if first.is_none_or(|first| at < first) {
+                first = Some(at);
+            }
+        }
+        first
+    }
+
+    /// Whether it was due, and is over.
+    pub(super) fn take_timer(&mut self, timer: Timer) -> bool {
+        let now = self.now;
+        let place = &mut self.timers[timer as usize];
+        place.take_if(|at| now >= *at).is_some()
     }
 
     /// What the application is to be told.
@@ -209,10 +239,29 @@ impl Updater {
         self.events.pop_front()
     }
 
+    pub(super) fn wait(&mut self, timer: Timer, seconds: u32) {
+        let at = self.now + Duration::from_secs(seconds.into());
+        if let Some(place) = self.timers.get_mut(timer as usize) {
+            *place = Some(at);
+        }
+    }
+
+    pub(super) const fn is_waiting(&self, timer: Timer) -> bool {
+        self.timers[timer as usize].is_some()
+    }
+
+    /// Into another state, which has no timer yet.
+    #[inline(never)]
+    pub(super) fn enter(&mut self, state: State) {
+        self.state = state;
+        self.timers[Timer::State as usize] = None;
+    }
+
+    #[inline(never)]
     pub(super) fn replace(&mut self, job: Job) {
         self.job = job;
         self.offset = 0;
-        self.size = self.job.size;
+        self.size = self.job.number(super::wish::Number::Size);
         self.attempts = 0;
         self.applied = 0;
         self.reported_percent = 0;
@@ -220,105 +269,83 @@ impl Updater {
 
     /// Begins the job, unless it runs already.
     pub(super) fn start(&mut self) {
-        self.timer = None;
-        if self.job.version == self.version {
-            self.end(Last::Current);
+        if self.runs(&self.job) {
+            self.end(Last::CURRENT);
             return;
         }
-        self.from = self.version.clone();
-        self.state = State::Starting;
+        self.last = Last::NOTHING;
+        self.from = self.version;
+        self.enter(State::Starting);
         self.report_due();
         self.tell(Event::Started);
     }
 
     pub(super) fn stop(&mut self, then: Then) {
-        self.timer = None;
-        self.state = State::Stopping { then, asked: false };
+        self.then = then;
+        self.enter(State::Stopping);
     }
 
-    fn stopped(&mut self, now: Instant) {
-        let State::Stopping { then, .. } = self.state else {
-            return;
-        };
-        self.timer = None;
-        self.in_hand.take_if(|duty| *duty == Duty::Cancel);
-        match then {
-            Then::Start => self.start(),
-            Then::Idle(last) => {
-                self.state = State::Idle(last);
-                self.report_due();
-            }
-            Then::Retry => self.attempt_failed(now, Failure::Transfer),
+    /// The transfer has ended without an image.
+    fn transfer_ended(&mut self, reason: Reason) {
+        self.in_hand
+            .take_if(|duty| matches!(duty, Duty::Start | Duty::Cancel));
+        match self.state {
+            State::Starting | State::Running => self.attempt_failed(reason),
+            State::Stopping | State::Stopped => match self.then {
+                Then::Start => self.start(),
+                Then::Retry => self.attempt_failed(Reason::TRANSFER),
+                Then::Idle => {
+                    self.enter(State::Idle);
+                    self.report_due();
+                }
+            },
+            _ => {}
         }
     }
 
-    fn attempt_failed(&mut self, now: Instant, failure: Failure) {
+    fn attempt_failed(&mut self, reason: Reason) {
         self.attempts = self.attempts.saturating_add(1);
-        if !failure.is_passing() || self.attempts >= self.attempts_max {
-            self.fail(Reason::Platform(failure));
+        if !reason.is_passing() || self.attempts >= self.policy.attempts {
+            self.fail(reason);
             return;
         }
-        let doublings = u32::from(self.attempts - 1).min(6);
-        let wait = self.retry_s.saturating_mul(1 << doublings);
-        log::warn!("firmware: {}; again in {wait} s", Reason::Platform(failure));
-        self.state = State::Waiting;
-        self.timer = Some(now + Duration::from_secs(wait.into()));
+        let doublings = (self.attempts - 1).min(6);
+        let seconds = self.policy.retry_s.saturating_mul(1 << doublings);
+        reason.log("tried again");
+        self.enter(State::Waiting);
+        self.wait(Timer::State, seconds);
     }
 
     fn fail(&mut self, reason: Reason) {
-        self.end(Last::Failed(reason));
+        self.end(Last::failed(reason));
+        self.tell_failed(reason);
+    }
+
+    #[inline(never)]
+    pub(super) fn tell_failed(&mut self, reason: Reason) {
+        reason.log("what runs is untouched");
         self.tell(Event::Failed(reason));
     }
 
     pub(super) fn end(&mut self, last: Last) {
-        self.state = State::Idle(last);
-        self.timer = None;
+        self.last = last;
         self.unsaved = true;
+        self.enter(State::Idle);
         self.report_due();
     }
 
-    fn begin_trial(&mut self, now: Instant) {
-        self.state = State::Trial { reached: false };
-        self.timer = Some(now + self.trial);
-    }
-
     pub(super) fn report_due(&mut self) {
-        self.report = match self.report {
-            Report::Sent { request, .. } => Report::Sent {
-                request,
-                again: true,
-            },
-            _ => Report::Due,
-        };
+        self.is_due = true;
     }
 
     pub(super) fn tell(&mut self, event: Event) {
-        if let (Event::Progress { .. }, Some(last @ Event::Progress { .. })) =
-            (event, self.events.back_mut())
-        {
-            *last = event;
-        } else if self.events.push_back(event).is_err() {
-            log::error!("an event is lost: events are to be drained after every call");
+        if self.events.push_back(event).is_err() {
+            crate::event::lost();
         }
     }
 
+    #[inline(never)]
     pub(super) fn percent(&self) -> u8 {
-        // Nothing of 64 bits is divided: that is 400 bytes.
-        let percent = match self.offset.checked_mul(100) {
-            Some(hundredfold) => hundredfold / self.size.max(1),
-            None => self.offset / (self.size / 100).max(1),
-        };
-        percent.min(100) as u8
+        (self.offset / (self.size / 100).max(1)).min(100) as u8
     }
-}
-
-/// A version that is too long is cut, rather than refused: it is our own.
-fn cut(version: &str) -> String<VERSION_MAX> {
-    let mut text = String::new();
-    for character in version.chars().filter(|character| !character.is_control()) {
-        if text.push(character).is_err() {
-            break;
-        }
-    }
-    text
 }

@@ -267,7 +267,7 @@ fn scope(arguments: &Scope, now: OffsetDateTime) -> Result<Report, Error> {
         let scope = resource.id_scope()?;
         report.plain(scope.clone()).field("idScope", scope);
     } else if arguments.hub.emulator.is_some() {
-        let scope = arguments.hub.hub(now)?.id_scope()?;
+        let scope = arguments.hub.hub(now)?.about()?.id_scope;
         report.plain(scope.clone()).field("idScope", scope);
     } else {
         let command = azure::id_scope("DPS", "RESOURCE_GROUP");
