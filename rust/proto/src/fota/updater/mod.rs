@@ -311,7 +311,7 @@ impl Updater {
         }
         let doublings = (self.attempts - 1).min(6);
         let seconds = self.policy.retry_s.saturating_mul(1 << doublings);
-        reason.log("tried again");
+        reason.log_retry(seconds);
         self.enter(State::Waiting);
         self.wait(Timer::State, seconds);
     }
