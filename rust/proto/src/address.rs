@@ -1,5 +1,5 @@
 //! IPv4 addresses inside IPv6 addresses: NAT64 prefixes (RFC 6052), their discovery (RFC 7050). Which
-//! family a connection takes is the resolver's business: mqtt_helper offers no choice.
+//! family a connection takes is the resolver's business (docs/decisions/0006).
 
 use heapless::Vec;
 

@@ -75,9 +75,24 @@ impl Reason {
     }
 
     /// Says it in the log, with what follows from it.
-    #[inline(never)]
     pub(super) fn log(self, then: &'static str) {
-        log::warn!("firmware: {self}; {}", Then(then));
+        self.log_with(Then {
+            text: then,
+            seconds: 0,
+        });
+    }
+
+    /// The same where it is tried again.
+    pub(super) fn log_retry(self, seconds: u32) {
+        self.log_with(Then {
+            text: "again in ",
+            seconds,
+        });
+    }
+
+    #[inline(never)]
+    fn log_with(self, then: Then) {
+        log::warn!("firmware: {self}; {then}");
     }
 
     pub(super) fn write(self, writer: &mut Writer<'_>) {
@@ -135,12 +150,23 @@ impl fmt::Display for Reason {
     }
 }
 
-/// Without core's padding.
-struct Then(&'static str);
+/// Without core's padding and numbers.
+struct Then {
+    text: &'static str,
+    seconds: u32,
+}
 
 impl fmt::Display for Then {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
+        f.write_str(self.text)?;
+        if self.seconds == 0 {
+            return Ok(());
+        }
+        let mut buffer = [0; 12];
+        let mut writer = Writer::new(&mut buffer);
+        writer.number(self.seconds.into());
+        writer.text(" s");
+        f.write_str(writer.into_str().unwrap_or_default())
     }
 }
 

@@ -131,7 +131,7 @@ pub struct Updater {
     request: RequestId,
     /// As the call says that is under way.
     now: Instant,
-    timers: [Option<Instant>; 3],
+    timers: [Instant; 3],
     events: Deque<Event, 8>,
     /// What runs.
     pub(super) version: Version,
@@ -162,7 +162,7 @@ impl Updater {
         applied: 0,
         unsaved: false,
         now: Instant::from_millis(0),
-        timers: [None; 3],
+        timers: [Instant::NEVER; 3],
         is_due: false,
         is_sent: false,
         request: RequestId::new(0),
@@ -218,20 +218,20 @@ impl Updater {
 
     /// When [`handle_timeout`](Self::handle_timeout) is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let mut first = None;
-        for at in self.timers.into_iter().flatten() {
-            if first.is_none_or(|first| at < first) {
-                first = Some(at);
-            }
-        }
-        first
+        let first = self
+            .timers
+            .into_iter()
+            .fold(Instant::NEVER, Instant::or_before);
+        (first != Instant::NEVER).then_some(first)
     }
 
     /// Whether it was due, and is over.
     pub(super) fn take_timer(&mut self, timer: Timer) -> bool {
-        let now = self.now;
-        let place = &mut self.timers[timer as usize];
-        place.take_if(|at| now >= *at).is_some()
+        let is_due = self.timers[timer as usize].is_due(self.now);
+        if is_due {
+            self.timers[timer as usize] = Instant::NEVER;
+        }
+        is_due
     }
 
     /// What the application is to be told.
@@ -242,19 +242,19 @@ impl Updater {
     pub(super) fn wait(&mut self, timer: Timer, seconds: u32) {
         let at = self.now + Duration::from_secs(seconds.into());
         if let Some(place) = self.timers.get_mut(timer as usize) {
-            *place = Some(at);
+            *place = at;
         }
     }
 
-    pub(super) const fn is_waiting(&self, timer: Timer) -> bool {
-        self.timers[timer as usize].is_some()
+    pub(super) fn is_waiting(&self, timer: Timer) -> bool {
+        self.timers[timer as usize] != Instant::NEVER
     }
 
     /// Into another state, which has no timer yet.
     #[inline(never)]
     pub(super) fn enter(&mut self, state: State) {
         self.state = state;
-        self.timers[Timer::State as usize] = None;
+        self.timers[Timer::State as usize] = Instant::NEVER;
     }
 
     #[inline(never)]
@@ -311,7 +311,7 @@ impl Updater {
         }
         let doublings = (self.attempts - 1).min(6);
         let seconds = self.policy.retry_s.saturating_mul(1 << doublings);
-        reason.log("tried again");
+        reason.log_retry(seconds);
         self.enter(State::Waiting);
         self.wait(Timer::State, seconds);
     }
