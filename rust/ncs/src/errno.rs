@@ -8,7 +8,7 @@ use crate::{Decimal, Plain};
 /// [`mqtt::connect`](crate::mqtt::connect) alone, the positive number into which mqtt_helper turns an
 /// error of the name resolver.
 ///
-/// The numbers are the platform's own: ETIMEDOUT is 110 on Linux and 116 on Zephyr. [`Errno::name`]
+/// The numbers are the platform's own: ETIMEDOUT is 110 on Linux and 116 on Zephyr. [`Errno::explain`]
 /// gives the symbol.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Errno(NonZeroI32);
