@@ -218,7 +218,7 @@ fn carry_out(updater: &'static Mutex<Updater>, command: &Command<'_>) -> Result<
             return with_client(|client, now| client.report(now, json, None))
                 .map(|request| updater.with(|updater| updater.accepted(request)))
                 .map_err(|error| {
-                    log::debug!("it is not: {error}");
+                    log::debug!("the report is not accepted: {error}");
                     Errno(-1)
                 });
         }

@@ -116,7 +116,7 @@ const TEXTS: [&str; 13] = [
     "",
     "no connection to the host",
     "TLS: the host is not trusted",
-    "the transfer broke off too often",
+    "the transfer broke off",
     "the server refuses it, or has no ranges",
     "the image has another size than size says",
     "the image has another hash than sha256 says",
