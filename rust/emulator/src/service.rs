@@ -70,7 +70,8 @@ impl Service {
     /// Whether a host name is that of another hub, and not this machine's.
     pub(crate) fn is_another(&self, host: &str) -> bool {
         let name = without_port(host);
-        let is_local = name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok();
+        let is_local = name.eq_ignore_ascii_case("localhost")
+            || name.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
         !is_local && self.hub_named(host).is_none()
     }
 
