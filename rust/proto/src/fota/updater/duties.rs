@@ -1,9 +1,9 @@
 //! What the driver must do now, and what becomes of it.
 
-use super::{AGAIN, Duty, GRACE, Last, STALL, State, Then, Timer, Updater};
+use super::{AGAIN, CONFIRMED, DONE, Duty, GRACE, Last, STALL, State, Then, Timer, Updater};
 use crate::fota::record::{Progress, Record};
 use crate::fota::wish::SOURCE_MAX;
-use crate::fota::{Command, Event, Reason};
+use crate::fota::{Command, Reason};
 use crate::id::Errno;
 use crate::time::Instant;
 
@@ -103,7 +103,7 @@ impl Updater {
             (Duty::Apply, true) => {
                 self.enter(State::Applied);
                 self.unsaved = true;
-                self.tell(Event::Done);
+                self.tell(DONE);
                 if self.policy.reboot {
                     self.report_due();
                     self.wait(Timer::State, GRACE);
@@ -112,7 +112,7 @@ impl Updater {
             (Duty::Apply, false) => self.fail(Reason::NOT_APPLIED),
             (Duty::Confirm, true) => {
                 self.end(Last::CURRENT);
-                self.tell(Event::Confirmed);
+                self.tell(CONFIRMED);
             }
             // It does not come back, as a rule.
             (Duty::Reboot, _) => {
@@ -146,8 +146,7 @@ impl Updater {
             progress,
             times,
             last,
-            job: self.job.name(),
-            from: &self.from,
+            job: self.job.kept(),
         }
     }
 }
