@@ -79,7 +79,7 @@ pub(crate) fn prepare(firmware: Firmware) {
             progress_step: kconfig::IOTHUB_FOTA_PROGRESS_PERCENT as u8,
             attempts: kconfig::IOTHUB_FOTA_ATTEMPTS as u8,
             trial_s: trial_s().unwrap_or(kconfig::IOTHUB_FOTA_TRIAL_S as u32),
-            retry_s: kconfig::IOTHUB_FOTA_RETRY_S as u32,
+            retry_s: kconfig::IOTHUB_FOTA_RETRY_S as u16,
         },
     };
     log::info!(

@@ -12,7 +12,7 @@ impl Updater {
         if raw.is_none() && !whole {
             return;
         }
-        if matches!(raw, None | Some(b"null")) {
+        if raw.is_none_or(|raw| raw == b"null") {
             self.withdrawn();
             return;
         }
@@ -125,7 +125,7 @@ impl Updater {
         } else if self.has_begun() {
             self.stop(Then::Idle);
         } else {
-            self.enter(State::Idle);
+            self.enter(State::Idle, 0);
             self.report_due();
         }
     }

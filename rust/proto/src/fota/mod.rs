@@ -42,7 +42,7 @@ use crate::writer::str_of;
 /// What is decided before the start.
 #[derive(Clone, Copy, Debug)]
 pub struct Config<'c> {
-    /// The version that runs, as the platform says. Cut at [`VERSION_MAX`].
+    /// The version that runs, as the platform says: printable ASCII, cut at [`VERSION_MAX`].
     pub version: &'c str,
     /// The running image is there to stay. If not, the boot loader takes it back at the next boot.
     pub confirmed: bool,
@@ -64,7 +64,7 @@ pub struct Policy {
     /// How many seconds a new image may take to reach the hub.
     pub trial_s: u32,
     /// Seconds before the next attempt; each next wait is twice as long, up to 64 times the first.
-    pub retry_s: u32,
+    pub retry_s: u16,
 }
 
 impl<'c> Config<'c> {

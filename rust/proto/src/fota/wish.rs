@@ -197,13 +197,15 @@ impl Job {
         let mut object = desired;
         for rule in &RULES {
             let wrong = |fault| Reason::wish(rule.field, fault);
-            let raw = match (
-                json::member(object, line(NAMES, rule.field as usize)),
-                &rule.presence,
-            ) {
-                (None, Presence::Required) => return Err(wrong(Fault::Missing)),
-                (None, _) | (Some(b"null"), Presence::Optional) => continue,
-                (Some(raw), _) => raw,
+            let raw = match json::member(object, line(NAMES, rule.field as usize)) {
+                None if matches!(rule.presence, Presence::Required) => {
+                    return Err(wrong(Fault::Missing));
+                }
+                None => continue,
+                Some(raw) if raw == b"null" && matches!(rule.presence, Presence::Optional) => {
+                    continue;
+                }
+                Some(raw) => raw,
             };
             self.take(rule, raw).map_err(wrong)?;
             if matches!(rule.kind, Kind::Object) {

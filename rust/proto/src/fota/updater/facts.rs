@@ -19,7 +19,7 @@ impl Updater {
     /// Fact: the whole twin.
     pub fn handle_twin(&mut self, now: Instant, twin: &twin::Document<'_>) {
         self.now = now;
-        let reported = twin.reported().object(NAME).unwrap_or(View::new(&[]));
+        let reported = View::new(twin.reported().raw(NAME).unwrap_or_default());
         self.judge(twin.desired(), reported, true);
         if !self.is_reported(reported) {
             self.report_due();
@@ -65,8 +65,7 @@ impl Updater {
             self.fail(Reason::SAME_VERSION);
             return;
         }
-        self.enter(State::Applying);
-        self.wait(Timer::State, GRACE);
+        self.enter(State::Applying, GRACE);
         self.report_due();
     }
 

@@ -188,10 +188,12 @@ impl Updater {
     pub fn boot(&mut self, now: Instant, config: &Config<'_>) {
         self.now = now;
         self.policy = config.policy;
-        // A version that is too long is cut, rather than refused: it is our own.
-        let fitting = config.version.floor_char_boundary(VERSION_MAX);
-        let printable = config.version.bytes().take_while(|byte| *byte >= b' ');
-        for (place, byte) in self.version.iter_mut().zip(printable.take(fitting)) {
+        // It is our own: what cannot be kept is cut off rather than refused.
+        let printable = config
+            .version
+            .bytes()
+            .take_while(|byte| matches!(byte, b' '..=b'~'));
+        for (place, byte) in self.version.iter_mut().take(VERSION_MAX).zip(printable) {
             *place = byte;
         }
         let record = Record::read(config.record);
@@ -218,8 +220,7 @@ impl Updater {
             // Or installed by other means.
             _ if !config.confirmed => {
                 self.unsaved = progress != Progress::Ended;
-                self.state = State::Trial;
-                self.wait(Timer::State, self.policy.trial_s);
+                self.enter(State::Trial, self.policy.trial_s);
             }
             _ => {}
         }
@@ -227,10 +228,8 @@ impl Updater {
 
     /// When [`handle_timeout`](Self::handle_timeout) is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let first = self
-            .timers
-            .into_iter()
-            .fold(Instant::NEVER, Instant::or_before);
+        let [state, call, report] = self.timers;
+        let first = state.or_before(call).or_before(report);
         (first != Instant::NEVER).then_some(first)
     }
 
@@ -273,11 +272,14 @@ impl Updater {
         self.timers[timer as usize] != Instant::NEVER
     }
 
-    /// Into another state, which has no timer yet.
+    /// Into another state, with its timer, or without one at 0.
     #[inline(never)]
-    pub(super) fn enter(&mut self, state: State) {
+    pub(super) fn enter(&mut self, state: State, seconds: u32) {
         self.state = state;
         self.timers[Timer::State as usize] = Instant::NEVER;
+        if seconds > 0 {
+            self.wait(Timer::State, seconds);
+        }
     }
 
     #[inline(never)]
@@ -298,14 +300,14 @@ impl Updater {
         }
         self.last = Last::NOTHING;
         self.job.set_from(&self.version);
-        self.enter(State::Starting);
+        self.enter(State::Starting, 0);
         self.report_due();
         self.tell(STARTED);
     }
 
     pub(super) fn stop(&mut self, then: Then) {
         self.then = then;
-        self.enter(State::Stopping);
+        self.enter(State::Stopping, 0);
     }
 
     /// The transfer has ended without an image.
@@ -318,7 +320,7 @@ impl Updater {
                 Then::Start => self.start(),
                 Then::Retry => self.attempt_failed(Reason::TRANSFER),
                 Then::Idle => {
-                    self.enter(State::Idle);
+                    self.enter(State::Idle, 0);
                     self.report_due();
                 }
             },
@@ -333,10 +335,9 @@ impl Updater {
             return;
         }
         let doublings = (self.attempts - 1).min(6);
-        let seconds = self.policy.retry_s.saturating_mul(1 << doublings);
+        let seconds = u32::from(self.policy.retry_s) << doublings;
         reason.log("again in ", seconds);
-        self.enter(State::Waiting);
-        self.wait(Timer::State, seconds);
+        self.enter(State::Waiting, seconds);
     }
 
     fn fail(&mut self, reason: Reason) {
@@ -354,7 +355,7 @@ impl Updater {
     pub(super) fn end(&mut self, last: Last) {
         self.last = last;
         self.unsaved = true;
-        self.enter(State::Idle);
+        self.enter(State::Idle, 0);
         self.report_due();
     }
 
