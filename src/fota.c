@@ -52,6 +52,7 @@ static struct {
 	iothub_fota_callback_t tell;
 } job;
 
+static K_MUTEX_DEFINE(ending);
 static atomic_t busy;
 static atomic_t cancelled;
 static uint8_t flash_buffer[FLASH_BUFFER] __aligned(4);
@@ -159,13 +160,23 @@ static uint32_t verify(void)
 	return 0;
 }
 
-/* The slot is free for the next start before anybody is told. */
+/* A start that answers to the end waits until the slot is free: it is never too early, and no end comes after it. */
 static void end(uint32_t event, uint32_t cause)
 {
-	iothub_fota_callback_t tell = job.tell;
-
+	(void)k_mutex_lock(&ending, K_FOREVER);
+	job.tell(event, cause, 0);
 	atomic_set(&busy, 0);
-	tell(event, cause, 0);
+	(void)k_mutex_unlock(&ending);
+}
+
+static bool take_slot(void)
+{
+	bool taken;
+
+	(void)k_mutex_lock(&ending, K_FOREVER);
+	taken = atomic_cas(&busy, 0, 1);
+	(void)k_mutex_unlock(&ending);
+	return taken;
 }
 
 static uint32_t cause_of(int error)
@@ -288,7 +299,7 @@ int iothub_platform_fota_start(const struct iothub_fota_source *source,
 	struct fota_fetch fetch;
 	int err;
 
-	if (!atomic_cas(&busy, 0, 1)) {
+	if (!take_slot()) {
 		return -EBUSY;
 	}
 	atomic_set(&cancelled, 0);
