@@ -179,6 +179,20 @@ static bool take_slot(void)
 	return taken;
 }
 
+/* All is there: it is what it was to be, or the slot is as good as empty. */
+static void finish(uint32_t cause)
+{
+	if (cause == 0) {
+		cause = verify();
+	}
+	if (cause == 0) {
+		end(IOTHUB_FOTA_DONE, 0);
+		return;
+	}
+	forget_slot();
+	end(IOTHUB_FOTA_FAILED, cause);
+}
+
 static uint32_t cause_of(int error)
 {
 	switch (error) {
@@ -231,16 +245,10 @@ void fota_on_end(int error)
 {
 	if (error == 0) {
 		error = dfu_target_done(true);
-		job.cause = error != 0 ? IOTHUB_FOTA_CAUSE_STORAGE : verify();
-		if (job.cause == 0) {
-			job.slot.size = job.offset;
-			/* Without it the image would be fetched again after a power cut here: no more. */
-			(void)iothub_platform_settings_set(KEY, &job.slot, sizeof(job.slot));
-			end(IOTHUB_FOTA_DONE, 0);
-			return;
-		}
-		forget_slot();
-		end(IOTHUB_FOTA_FAILED, job.cause);
+		job.slot.size = job.offset;
+		/* Without it the image would be fetched again after a power cut here: no more. */
+		(void)iothub_platform_settings_set(KEY, &job.slot, sizeof(job.slot));
+		finish(error != 0 ? IOTHUB_FOTA_CAUSE_STORAGE : 0);
 		return;
 	}
 	(void)dfu_target_done(false);
@@ -253,15 +261,14 @@ void fota_on_end(int error)
 
 static int read_source(const struct iothub_fota_source *source)
 {
-	const char *scheme = source->tls ? "https" : "http";
 	uint16_t port = source->port != 0 ? source->port : (source->tls ? 443 : 80);
+	size_t host_len = snprintk(job.host, sizeof(job.host), "http%s://%s:%u",
+				   source->tls ? "s" : "", source->host, port);
 
-	if (strlen(source->host) > HOST_LEN || strlen(source->path) > PATH_LEN ||
-	    source->sec_tag_count > SEC_TAGS_MAX) {
+	if (host_len >= sizeof(job.host) || source->sec_tag_count > SEC_TAGS_MAX ||
+	    (size_t)snprintk(job.path, sizeof(job.path), "%s", source->path) > PATH_LEN) {
 		return -E2BIG;
 	}
-	(void)snprintk(job.host, sizeof(job.host), "%s://%s:%u", scheme, source->host, port);
-	strcpy(job.path, source->path);
 	job.size = source->size;
 	job.cause = 0;
 	job.has_sha256 = source->sha256 != NULL;
@@ -318,13 +325,7 @@ int iothub_platform_fota_start(const struct iothub_fota_source *source,
 		return err;
 	}
 	if (job.slot.size != 0) {
-		job.cause = verify();
-		if (job.cause != 0) {
-			forget_slot();
-			end(IOTHUB_FOTA_FAILED, job.cause);
-		} else {
-			end(IOTHUB_FOTA_DONE, 0);
-		}
+		finish(0);
 		return 0;
 	}
 	fetch = (struct fota_fetch){
