@@ -33,6 +33,37 @@ async fn other_web_pages_and_other_names_are_not_served() {
 }
 
 #[tokio::test]
+async fn who_shows_no_valid_token_stays_under_the_rules_for_strangers() {
+    let hub = Hub::start().await;
+    for shown in ["x", "Bearer", "Bearer ", "Bearer guessed", "Basic eDp5"] {
+        for (method, path, headers) in [
+            (
+                "GET",
+                "/admin/connection-string",
+                &[("host", "evil.example:8080")][..],
+            ),
+            ("GET", "/admin/export", &[("host", "evil.example:8080")]),
+            ("GET", "/admin/events", &[("host", "evil.example:8080")]),
+            (
+                "PUT",
+                "/devices/pwn",
+                &[
+                    ("host", "evil.example:8080"),
+                    ("origin", "http://evil.example:8080"),
+                ],
+            ),
+        ] {
+            let headers = [headers, &[("authorization", shown)]].concat();
+            let (status, body) = hub.request(method, path, &headers, b"").await;
+            assert_eq!(status, 401, "{method} {path} {headers:?}: {body}");
+        }
+        let here = [("authorization", shown)];
+        assert_eq!(hub.request("GET", "/devices", &here, b"").await.0, 200);
+    }
+    assert_eq!(hub.get("/devices").await.1, json!([]));
+}
+
+#[tokio::test]
 async fn a_method_that_a_path_has_not_is_named() {
     let hub = Hub::start().await;
     let (status, body) = hub.request("DELETE", "/admin", &[], b"").await;

@@ -43,31 +43,45 @@ impl Access {
                 )));
             }
         }
-        match text(header::AUTHORIZATION) {
-            Some(value) if value.starts_with("SharedAccessSignature") => {
-                self.check_signature(service, value)
-            }
-            Some(value) => {
-                let given = value.strip_prefix("Bearer ").unwrap_or_default();
-                match &self.token {
-                    Some(token) if same(token, given) => Ok(()),
-                    Some(_) => Err(refused(
-                        "the token is not the one of this emulator".to_owned(),
-                    )),
-                    None => Ok(()),
-                }
-            }
-            None if super::page::is_file(uri.path()) => Ok(()),
-            None if self.token.is_some() => Err(refused(
+        let proved = self.proves_itself(service, text(header::AUTHORIZATION))?;
+        if proved || super::page::is_file(uri.path()) {
+            return Ok(());
+        }
+        if self.token.is_some() {
+            return Err(refused(
                 "a token is required: Authorization: Bearer …".to_owned(),
-            )),
-            None if !peer.ip().is_loopback() => Err(refused(
+            ));
+        }
+        if !peer.ip().is_loopback() {
+            return Err(refused(
                 "only this machine is served without a token".to_owned(),
-            )),
-            None if !is_local(service, host) => Err(refused(format!(
+            ));
+        }
+        if !is_local(service, host) {
+            return Err(refused(format!(
                 "host '{host}' is not a name of this machine, and there is no token"
-            ))),
-            None => Ok(()),
+            )));
+        }
+        Ok(())
+    }
+
+    /// Whether the header `Authorization` proves anything; a proof that fails is refused at once.
+    ///
+    /// Without a token there is nothing that a header could be compared with: it proves nothing.
+    fn proves_itself(&self, service: &Service, value: Option<&str>) -> Result<bool, Refusal> {
+        let Some(value) = value else { return Ok(false) };
+        if value.starts_with("SharedAccessSignature") {
+            return self.check_signature(service, value).map(|()| true);
+        }
+        let Some(token) = &self.token else {
+            return Ok(false);
+        };
+        let given = value.strip_prefix("Bearer ").unwrap_or_default();
+        match same(token, given) {
+            true => Ok(true),
+            false => Err(refused(
+                "the token is not the one of this emulator".to_owned(),
+            )),
         }
     }
 
