@@ -13,6 +13,10 @@ async fn accepts_the_old_form_and_other_host_names() {
     for user_name in [
         "hub.localhost/dev/?api-version=2021-04-12&DeviceClientType=x%2F1",
         "localhost:8883/dev/api-version=2016-11-14",
+        "127.0.0.1/dev/?api-version=2021-04-12",
+        "[::1]/dev/?api-version=2021-04-12",
+        "::1/dev/?api-version=2021-04-12",
+        "[::1]:8883/dev/?api-version=2021-04-12",
         "contoso.azure-devices.net/dev/?api-version=2020-09-30&model-id=dtmi:com:example:T;1",
     ] {
         let mut device = hub.dial(Some(&hub.ca.device("dev"))).await;

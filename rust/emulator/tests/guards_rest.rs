@@ -12,6 +12,9 @@ async fn other_web_pages_and_other_names_are_not_served() {
     let hub = Hub::start().await;
     for headers in [
         [("host", "evil.example")],
+        [("host", "127.0.0.1.evil.example")],
+        [("host", "localhost.evil.example:8080")],
+        [("host", "192.0.2.1")],
         [("origin", "http://evil.example")],
     ] {
         let (status, body) = hub.request("GET", "/devices", &headers, b"").await;
@@ -21,7 +24,16 @@ async fn other_web_pages_and_other_names_are_not_served() {
             "{headers:?}"
         );
     }
-    for host in ["localhost:1", "[::1]:80", "hub.localhost"] {
+    for host in [
+        "localhost",
+        "localhost:1",
+        "127.0.0.1",
+        "[::1]",
+        "[::1]:80",
+        "::1",
+        "hub.localhost",
+        "HUB.localhost:80",
+    ] {
         assert_eq!(
             hub.request("GET", "/devices", &[("host", host)], b"")
                 .await

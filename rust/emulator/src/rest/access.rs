@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use axum::http::{HeaderMap, Uri, header};
 
 use crate::code::{ErrorCode, Refusal};
+use crate::host::Host;
 use crate::sas::Token;
 use crate::service::Service;
 
@@ -52,7 +53,7 @@ impl Access {
                 "a token is required: Authorization: Bearer …".to_owned(),
             ));
         }
-        if !peer.ip().is_loopback() {
+        if !peer.ip().to_canonical().is_loopback() {
             return Err(refused(
                 "only this machine is served without a token".to_owned(),
             ));
@@ -102,21 +103,7 @@ impl Access {
 }
 
 fn is_local(service: &Service, host: &str) -> bool {
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
-        _ => host,
-    };
-    let address = name
-        .trim_start_matches('[')
-        .trim_end_matches(']')
-        .parse::<std::net::IpAddr>();
-    name.eq_ignore_ascii_case("localhost")
-        || name.to_ascii_lowercase().ends_with(".localhost")
-        || address.is_ok_and(|address| address.is_loopback())
-        || service
-            .hubs
-            .iter()
-            .any(|hub| hub.eq_ignore_ascii_case(name))
+    Host::parse(host).is_loopback() || service.hub_named(host).is_some()
 }
 
 /// Compares in a time that does not depend on where the difference is.
