@@ -81,6 +81,38 @@ async fn the_connection_ends_with_the_token() {
 }
 
 #[tokio::test]
+async fn the_connection_ends_with_the_token_by_a_clock_that_is_moved() {
+    let hub = Hub::start().await;
+    let (_, device) = hub
+        .put("/devices/dev", &json!({"authentication": {"type": "sas"}}))
+        .await;
+    let key = device["authentication"]["symmetricKey"]["primaryKey"]
+        .as_str()
+        .unwrap();
+    let resource = format!("{HUB}/devices/dev");
+    let shift = async |ms: i64| hub.put("/admin/clock", &json!({ "shiftMs": ms })).await.0;
+
+    let lasting = token(&resource, key, 3600, None);
+    let (code, mut device) = try_connect(&hub, Some(&lasting)).await;
+    assert_eq!(code, 0);
+    assert_eq!(shift(3_000_000).await, 200);
+    device.ping().await;
+    assert_eq!(shift(3_700_000).await, 200);
+    device.expect_close().await;
+    assert_eq!(hub.event("closed").await["reason"], "the token expired");
+    assert_eq!(try_connect(&hub, Some(&lasting)).await.0, 5);
+
+    // The other way round: long over, and good again an hour ago.
+    assert_eq!(shift(-3_600_000).await, 200);
+    let over = token(&resource, key, -10, None);
+    let (code, mut device) = try_connect(&hub, Some(&over)).await;
+    assert_eq!(code, 0);
+    device.ping().await;
+    assert_eq!(shift(0).await, 200);
+    device.expect_close().await;
+}
+
+#[tokio::test]
 async fn keys_can_be_switched_off() {
     let hub = Hub::start_with(|options| options.enforce_x509 = true).await;
     let (_, device) = hub
