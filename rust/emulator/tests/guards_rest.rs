@@ -138,6 +138,19 @@ async fn hostile_paths_ids_and_bodies() {
         let (status, _) = hub.put(&format!("/devices/{id}"), &json!({})).await;
         assert_eq!(status, 400, "{id}");
     }
+    for id in ["a%2Bb", "a%23b"] {
+        let (status, body) = hub.put(&format!("/devices/{id}"), &json!({})).await;
+        let told = body["Message"].as_str().unwrap();
+        assert!(
+            status == 400 && told.ends_with("+ and # are not supported"),
+            "{id}: {status} {told}"
+        );
+    }
+    let enrolment = json!({
+        "deviceId": "a+b", "attestation": {"type": "symmetricKey"}
+    });
+    let (status, body) = hub.put("/enrollments/e1", &enrolment).await;
+    assert_eq!(status, 400, "{body}");
     let deep = format!("{}1{}", "{\"a\":".repeat(100_000), "}".repeat(100_000));
     for body in ["{", "[]", "\"\"", deep.as_str()] {
         assert_eq!(

@@ -10,7 +10,7 @@ use crate::code::{ErrorCode, Refusal};
 use crate::link::Link;
 use crate::registry;
 use crate::service::Service;
-use crate::username::is_device_id;
+use crate::username::check_device_id;
 use crate::wire::Connect;
 
 pub(super) async fn admit(
@@ -26,12 +26,8 @@ pub(super) async fn admit(
             format!("module '{module}': module identities are not emulated"),
         ));
     }
-    if !is_device_id(&claim.device_id) {
-        return Err(Refusal::new(
-            ErrorCode::IotHubFormatError,
-            format!("'{}' is no device id", claim.device_id),
-        ));
-    }
+    check_device_id(&claim.device_id)
+        .map_err(|why| Refusal::new(ErrorCode::IotHubFormatError, why))?;
     if connect.client_id != claim.device_id {
         return Err(Refusal::new(
             ErrorCode::IotHubUnauthorized,
