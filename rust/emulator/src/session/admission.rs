@@ -20,6 +20,16 @@ pub(super) async fn admit(
     connect: &Connect,
     claim: &Claim,
 ) -> Result<Admitted, Refusal> {
+    if service.is_another(&claim.host) {
+        let name = claim.host.split(':').next().unwrap_or_default();
+        return Err(Refusal::new(
+            ErrorCode::IotHubUnauthorized,
+            format!(
+                "the user name is for hub '{name}', and here is '{}': if it is the one you mean, start the emulator with --hostname {name}, or add --hub {name}",
+                service.hubs.join("', '")
+            ),
+        ));
+    }
     if let Some(module) = &claim.module_id {
         return Err(Refusal::new(
             ErrorCode::InvalidOperation,

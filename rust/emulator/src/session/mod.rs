@@ -16,7 +16,7 @@ use crate::clock::UnixMs;
 use crate::code::{ErrorCode, Refusal};
 use crate::connections::{Command, Handle};
 use crate::faults::Point;
-use crate::journal::{Event, Level};
+use crate::journal::Event;
 use crate::link::{Link, read_refusal};
 use crate::registry;
 use crate::service::{Service, stopped};
@@ -121,18 +121,6 @@ pub(crate) async fn serve(
             admitted.how, connect.keep_alive
         ),
     ));
-    if session.service.is_another(&claim.host) {
-        session.record(Event {
-            level: Level::Warn,
-            ..Event::info(
-                "hostname",
-                format!(
-                    "the user name is for '{}', which is no hub here: taken for '{}'; Azure refuses it",
-                    claim.host, session.hub
-                ),
-            )
-        });
-    }
     let end = match resumed {
         Ok(present) => {
             session.link.writer.push(&write::connack(present, 0));
