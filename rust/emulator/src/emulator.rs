@@ -58,14 +58,16 @@ impl Emulator {
             return Err(StartError::TokenRequired(address));
         }
         let timetable = match &options.faults {
-            Some(path) => Some(schedule::read(path).map_err(StartError::File)?),
+            Some(path) => Some(
+                schedule::read(path).map_err(|why| StartError::File(format!("--faults {why}")))?,
+            ),
             None => None,
         };
         if let Some(folder) = &options.firmware {
             std::fs::read_dir(folder).map_err(|error| {
-                let folder = folder.display();
+                let (folder, why) = (folder.display(), state::without_number(&error));
                 StartError::File(format!(
-                    "--firmware {folder}: {error}; name a folder with images"
+                    "--firmware {folder}: {why}; name a folder with images"
                 ))
             })?;
         }
@@ -241,8 +243,13 @@ async fn lock(folder: &Path) -> Result<File, StartError> {
     let path = folder.join("lock");
     let opened = std::fs::create_dir_all(folder).and_then(|()| File::create(&path));
     let file = opened.map_err(|error| {
+        let what = match folder.ancestors().find(|it| it.is_file()) {
+            Some(file) if file == folder => "it is a file".to_owned(),
+            Some(file) => format!("{} is a file", file.display()),
+            None => state::without_number(&error),
+        };
         StartError::Storage(format!(
-            "--data-dir {}: {error}; name a folder that can be written",
+            "--data-dir {}: {what}; name a folder that can be written",
             folder.display()
         ))
     })?;
@@ -290,16 +297,17 @@ async fn seed(
     hubs: &[String],
     now: UnixMs,
 ) -> Result<String, StartError> {
-    let document = state::read_toml(path).map_err(StartError::File)?;
+    let document =
+        state::read_toml(path).map_err(|why| StartError::File(format!("--seed {why}")))?;
     let how = Intake {
         hubs: hubs.to_vec(),
         replace: false,
         now,
     };
     let report = store.run(move |c| state::import(c, &document, &how)).await;
-    report
-        .map(|it| it.to_text())
-        .map_err(|refusal| StartError::File(format!("{}: {}", path.display(), refusal.reason)))
+    report.map(|it| it.to_text()).map_err(|refusal| {
+        StartError::File(format!("--seed {}: {}", path.display(), refusal.reason))
+    })
 }
 
 async fn service_key(store: &Store, policy: c2d::Policy) -> Result<String, StartError> {
