@@ -15,6 +15,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::c2d;
 use crate::clock::{Clock, UnixMs};
 use crate::connections::Connections;
+use crate::dps::Operations;
 use crate::faults::Faults;
 use crate::feedback;
 use crate::firmware::{self, Firmware, Ports};
@@ -126,6 +127,7 @@ impl Emulator {
             faults: Faults::default(),
             timetable: Timetable::default(),
             registrations: Throttle::new(Duration::from_secs(60)),
+            operations: Operations::default(),
             telemetry: broadcast::channel(1024).0,
             certificate: Arc::clone(&certificate),
             firmware: Firmware::new(options.firmware.clone()),

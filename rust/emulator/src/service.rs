@@ -12,6 +12,7 @@ use crate::c2d;
 use crate::clock::Clock;
 use crate::code::{ErrorCode, Refusal};
 use crate::connections::{Command, Connections, MethodAnswer};
+use crate::dps::Operations;
 use crate::faults::{Faults, Point};
 use crate::host::Host;
 use crate::journal::{Event, Journal};
@@ -50,6 +51,8 @@ pub(crate) struct Service {
     pub timetable: Timetable,
     /// Registrations at the provisioning service.
     pub registrations: Throttle,
+    /// And what became of them.
+    pub operations: Operations,
     /// The certificate of the MQTT listener.
     pub certificate: Arc<ServerCertificate>,
     /// Images for devices.
