@@ -171,7 +171,8 @@ impl Service {
             false,
         )));
         match tokio::time::timeout(call.response_timeout, answered).await {
-            Ok(Ok(answer)) => {
+            Ok(Ok(Err(refusal))) => Err(self.method_failed(hub, id, refusal)),
+            Ok(Ok(Ok(answer))) => {
                 let what = format!("method '{}' answered with {}", call.name, answer.status);
                 self.journal.record(Event::info("method", what).of(hub, id));
                 Ok(answer)
