@@ -15,7 +15,7 @@ use rustix::process::Signal;
 
 use crate::{
     Arguments, Console, DEVICE_ID, Error, Lines, Process, Rest, Setup, hub::READY, provisioning,
-    stop,
+    setup::lock, stop,
 };
 
 /// Hub and device.
@@ -95,7 +95,8 @@ impl Bench {
         console: Console,
     ) -> Result<Self, Error> {
         let setup = Setup::open(data)?;
-        let lock = lock(data)?;
+        // Two would mix their devices.
+        let lock = lock(data, "demonstration")?;
         stop::check()?;
         let (hub, hub_address, http_address) =
             start_hub(program, data, ports, &console, Lines::default())?;
@@ -278,19 +279,6 @@ impl Bench {
         }
         ended("hub", self.hub.stop(STOP)?, well)
     }
-}
-
-/// One demonstration a folder: two would mix their devices.
-fn lock(data: &Path) -> Result<File, Error> {
-    let path = data.join("lock");
-    let file = File::create(&path).map_err(|source| Error::path(&path, source))?;
-    file.try_lock().map_err(|_| {
-        Error::new(format!(
-            "{} is in use by another demonstration: choose another folder with --data",
-            data.display()
-        ))
-    })?;
-    Ok(file)
 }
 
 /// SIGTERM is what we have sent; it ends a process that does not catch signals yet.

@@ -1,7 +1,7 @@
 //! The folders of a demonstration: certificates, and the device's settings.
 
 use std::{
-    fs,
+    fs::{self, File},
     path::{Path, PathBuf},
 };
 
@@ -109,6 +109,19 @@ impl Setup {
     pub fn setting(&self, key: &str, value: &str) -> Result<(), Error> {
         write_setting(&self.device_data(), key, value)
     }
+}
+
+/// Takes a folder for one process; `whose` says what else may have it.
+pub(crate) fn lock(folder: &Path, whose: &str) -> Result<File, Error> {
+    let path = folder.join("lock");
+    let file = File::create(&path).map_err(|source| Error::path(&path, source))?;
+    file.try_lock().map_err(|_| {
+        Error::new(format!(
+            "{} is in use by another {whose}: end that one, or name another folder with --data",
+            folder.display()
+        ))
+    })?;
+    Ok(file)
 }
 
 /// The hub's name for a device whose folder names none.
