@@ -30,6 +30,9 @@ static const struct name {
 	{"dps/endpoint", "iothub/dps/endpoint", CONFIG_IOTHUB_DPS_HOSTNAME},
 	{"dps/registration_id", "iothub/dps/registration_id", CONFIG_IOTHUB_DPS_REGISTRATION_ID},
 #endif
+#if defined(CONFIG_IOTHUB_FOTA)
+	{"fota/trial_s", "iothub/fota/trial_s", STRINGIFY(CONFIG_IOTHUB_FOTA_TRIAL_S)},
+#endif
 };
 
 static int said(const struct shell *sh, int err, const char *done)

@@ -3,6 +3,7 @@
 use std::{
     fs::File,
     net::SocketAddr,
+    os::unix::process::ExitStatusExt as _,
     path::{Path, PathBuf},
     process::{Command, ExitStatus},
     time::Duration,
@@ -10,9 +11,11 @@ use std::{
 
 use iothub_host::Network;
 use iothub_provision::up::Step;
+use rustix::process::Signal;
 
 use crate::{
     Arguments, Console, DEVICE_ID, Error, Lines, Process, Rest, Setup, hub::READY, provisioning,
+    stop,
 };
 
 /// Hub and device.
@@ -93,6 +96,7 @@ impl Bench {
     ) -> Result<Self, Error> {
         let setup = Setup::open(data)?;
         let lock = lock(data)?;
+        stop::check()?;
         let (hub, hub_address, http_address) =
             start_hub(program, data, ports, &console, Lines::default())?;
         let mut bench = Self {
@@ -260,10 +264,19 @@ impl Bench {
     /// # Errors
     /// One of them does not end, or not with status 0.
     pub fn stop(&mut self) -> Result<(), Error> {
+        self.end(ExitStatus::success)
+    }
+
+    /// As [`stop`](Self::stop), for children that may have been started a moment ago.
+    pub(crate) fn interrupt(&mut self) -> Result<(), Error> {
+        self.end(as_asked)
+    }
+
+    fn end(&mut self, well: fn(&ExitStatus) -> bool) -> Result<(), Error> {
         if let Some(mut device) = self.device.take() {
-            ended_well("device", device.stop(STOP)?)?;
+            ended("device", device.stop(STOP)?, well)?;
         }
-        ended_well("hub", self.hub.stop(STOP)?)
+        ended("hub", self.hub.stop(STOP)?, well)
     }
 }
 
@@ -280,8 +293,13 @@ fn lock(data: &Path) -> Result<File, Error> {
     Ok(file)
 }
 
-fn ended_well(name: &str, status: ExitStatus) -> Result<(), Error> {
-    if status.success() {
+/// SIGTERM is what we have sent; it ends a process that does not catch signals yet.
+fn as_asked(status: &ExitStatus) -> bool {
+    status.success() || status.signal() == Some(Signal::TERM.as_raw())
+}
+
+fn ended(name: &str, status: ExitStatus, well: fn(&ExitStatus) -> bool) -> Result<(), Error> {
+    if well(&status) {
         Ok(())
     } else {
         Err(Error::new(format!(

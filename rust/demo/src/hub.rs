@@ -18,6 +18,11 @@ pub(crate) fn run(arguments: &HubArguments) -> Result<ExitCode, Error> {
 }
 
 async fn serve(arguments: &HubArguments) -> Result<ExitCode, Error> {
+    let ended = |kind| signal(kind).map_err(|source| Error::io("signals cannot be caught", source));
+    let (mut interrupt, mut terminate) = (
+        ended(SignalKind::interrupt())?,
+        ended(SignalKind::terminate())?,
+    );
     let setup = Setup::open(&arguments.data)?;
     let data = setup.hub_data();
     fs::create_dir_all(&data).map_err(|source| Error::path(&data, source))?;
@@ -39,11 +44,6 @@ async fn serve(arguments: &HubArguments) -> Result<ExitCode, Error> {
     };
     options.log = LogFormat::Text;
 
-    let ended = |kind| signal(kind).map_err(|source| Error::io("signals cannot be caught", source));
-    let (mut interrupt, mut terminate) = (
-        ended(SignalKind::interrupt())?,
-        ended(SignalKind::terminate())?,
-    );
     let emulator = Emulator::start(options).await.map_err(Error::new)?;
     println!("{READY}{} {}", emulator.mqtt_addr(), emulator.http_addr());
     tokio::select! {

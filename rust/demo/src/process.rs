@@ -9,7 +9,7 @@ use std::{
 
 use rustix::process::{Pid, Signal};
 
-use crate::{Console, Error};
+use crate::{Console, Error, stop};
 
 /// A running child. Dropping it kills it.
 #[derive(Debug)]
@@ -122,6 +122,9 @@ impl Process {
     }
 }
 
+/// How often a wait looks whether it is still wanted.
+const LOOK: Duration = Duration::from_millis(100);
+
 impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.child.kill();
@@ -148,6 +151,7 @@ impl Lines {
         let deadline = Instant::now() + timeout;
         let mut state = self.state();
         loop {
+            stop::check()?;
             if let Some(line) = state
                 .lines
                 .iter()
@@ -169,7 +173,7 @@ impl Lines {
                     tail.join("\n  ")
                 )));
             }
-            state = self.wait(state, left);
+            state = self.wait(state, left.min(LOOK));
         }
     }
 

@@ -47,7 +47,9 @@ pub struct Emulator {
 
 impl Emulator {
     /// Binds the ports, opens the storage and serves until it is shut down.
-    pub async fn start(options: Options) -> Result<Self, StartError> {
+    pub async fn start(mut options: Options) -> Result<Self, StartError> {
+        // An empty one would be known to everybody.
+        options.token = options.token.filter(|token| !token.is_empty());
         let open = [Some(options.http), options.https]
             .into_iter()
             .flatten()

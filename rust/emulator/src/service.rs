@@ -1,6 +1,5 @@
 //! What all parts share: storage, clock, event log, live connections, switches.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -14,6 +13,7 @@ use crate::clock::Clock;
 use crate::code::{ErrorCode, Refusal};
 use crate::connections::{Command, Connections, MethodAnswer};
 use crate::faults::{Faults, Point};
+use crate::host::Host;
 use crate::journal::{Event, Journal};
 use crate::provisioning;
 use crate::registry::{self, Device, IfMatch, TwinWrite};
@@ -56,10 +56,6 @@ pub(crate) struct Service {
     pub firmware: crate::firmware::Firmware,
 }
 
-fn without_port(host: &str) -> &str {
-    host.rsplit_once(':').map_or(host, |(name, _)| name)
-}
-
 impl Service {
     /// The hub that a client means by a host name: the one of that name, else the default.
     pub(crate) fn hub(&self, host: &str) -> &str {
@@ -69,15 +65,17 @@ impl Service {
 
     /// Whether a host name is that of another hub, and not this machine's.
     pub(crate) fn is_another(&self, host: &str) -> bool {
-        let name = without_port(host);
-        let is_local = name.eq_ignore_ascii_case("localhost")
-            || name.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
-        !is_local && self.hub_named(host).is_none()
+        let is_here = match Host::parse(host) {
+            Host::Address(_) => true,
+            name => name.is_loopback(),
+        };
+        !is_here && self.hub_named(host).is_none()
     }
 
-    fn hub_named(&self, host: &str) -> Option<&String> {
-        let name = without_port(host);
-        self.hubs.iter().find(|hub| hub.eq_ignore_ascii_case(name))
+    /// The hub of that name.
+    pub(crate) fn hub_named(&self, host: &str) -> Option<&String> {
+        let host = Host::parse(host);
+        self.hubs.iter().find(|hub| host.is_same(Host::parse(hub)))
     }
 
     /// Applies a write to a twin and tells the device, in the order of the commits.

@@ -14,8 +14,8 @@ use crate::cli::{Common, Making, table};
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::pki::{
-    Authority, Certificate, Check, INTERMEDIATE, Identity, IdentityOptions, KeySource, Pki,
-    Profile, SigningRequest, Validity, imei_warning, verify_device,
+    Authority, AuthorityName, Certificate, Check, INTERMEDIATE, Identity, IdentityOptions,
+    KeySource, Pki, Profile, SigningRequest, Validity, imei_warning, verify_device,
 };
 
 #[derive(Debug, clap::Subcommand)]
@@ -38,7 +38,7 @@ pub(crate) enum Command {
 pub(crate) struct Signing {
     /// The CA that signs
     #[arg(long, default_value = INTERMEDIATE)]
-    issuer: String,
+    issuer: AuthorityName,
     /// Make it anew even if a good one is there
     #[arg(long)]
     replace: bool,

@@ -13,7 +13,7 @@ use crate::cli::{Common, table, usage};
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::hub::{Authentication, ConnectionString, Hub, Resource, azure};
-use crate::pki::{INTERMEDIATE, Identity};
+use crate::pki::{AuthorityName, INTERMEDIATE, Identity};
 use crate::secret::Secret;
 
 #[derive(Debug, clap::Subcommand)]
@@ -164,7 +164,7 @@ pub(crate) struct Az {
     dps: String,
     /// The CA
     #[arg(long, default_value = INTERMEDIATE)]
-    ca: String,
+    ca: AuthorityName,
     /// The device
     #[arg(long, default_value = "DEVICE_ID")]
     device: String,
