@@ -8,14 +8,23 @@ use std::{
 
 use iothub_host::{Level, Options};
 
-use crate::{DEVICE_ID, Error, HOSTNAME, arguments::DeviceArguments};
+use crate::{
+    DEVICE_ID, Error, HOSTNAME,
+    arguments::DeviceArguments,
+    setup::{lock, name_hub},
+    stop,
+};
 
 /// An address of the hub in the simulated Internet, as public ones are: IPv4 only.
 const HUB_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(13, 70, 74, 195));
 
 pub(crate) fn run(arguments: &DeviceArguments) -> Result<ExitCode, Error> {
     end_with_parent();
-    crate::setup::name_hub(&arguments.data)?;
+    // Before anything else: who has started it may end it at any time.
+    stop::catch(|| {})?;
+    arguments.check()?;
+    let _lock = lock(&arguments.data, "device")?;
+    name_hub(&arguments.data)?;
     let mut options = Options::new(arguments.data.clone());
     let firmware = iothub_host::boot(&arguments.data, &options.firmware).map_err(Error::new)?;
     options.port = port(&firmware.body).unwrap_or(arguments.port);
@@ -31,11 +40,9 @@ pub(crate) fn run(arguments: &DeviceArguments) -> Result<ExitCode, Error> {
     if log::set_logger(&iothub::Logger).is_ok() {
         log::set_max_level(iothub::LOG_LEVEL);
     }
-    let signals = crate::stop_signals()?;
-    std::thread::spawn(move || {
-        if signals.recv().is_ok() {
-            power_off();
-        }
+    std::thread::spawn(|| {
+        while !stop::wait(Duration::MAX) {}
+        power_off();
     });
     Err(Error::new(iothub_app::run()))
 }

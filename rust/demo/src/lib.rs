@@ -16,8 +16,9 @@ mod report;
 mod rest;
 mod scenario;
 mod setup;
+mod stop;
 
-use std::{process::ExitCode, sync::mpsc, time::Duration};
+use std::{process::ExitCode, time::Duration};
 
 pub use arguments::Arguments;
 pub use bench::{Bench, DeviceOptions};
@@ -53,8 +54,28 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Error> {
 /// Shows it all until Ctrl-C.
 fn show(arguments: &Arguments) -> Result<ExitCode, Error> {
     let console = Console::standard();
-    let signals = stop_signals()?;
-    let mut bench = Bench::start(arguments, None, console.clone())?;
+    let said = console.clone();
+    stop::catch(move || said.note("stopping"))?;
+    let mut bench = match Bench::start(arguments, None, console.clone()) {
+        Err(_) if stop::wanted() => return Ok(ExitCode::SUCCESS),
+        started => started?,
+    };
+    match set_up(arguments, &mut bench, &console) {
+        Err(error) if !stop::wanted() => return Err(error),
+        _ => {}
+    }
+    while !stop::wait(LOOK) {
+        if let Some(error) = bench.ended() {
+            return Err(error);
+        }
+    }
+    bench.interrupt()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Everything between the hub's start and the device's.
+fn set_up(arguments: &Arguments, bench: &mut Bench, console: &Console) -> Result<(), Error> {
+    stop::check()?;
     bench.provision()?;
     console.banner(&[
         (
@@ -70,16 +91,12 @@ fn show(arguments: &Arguments) -> Result<ExitCode, Error> {
         ("", "Ctrl-C ends everything.".to_owned()),
     ]);
     prefer_short_interval(&bench.rest())?;
-    bench.start_device(&device_options(arguments))?;
-    while let Err(mpsc::RecvTimeoutError::Timeout) = signals.recv_timeout(LOOK) {
-        if let Some(error) = bench.ended() {
-            return Err(error);
-        }
-    }
-    console.note("stopping");
-    bench.stop()?;
-    Ok(ExitCode::SUCCESS)
+    stop::check()?;
+    bench.start_device(&device_options(arguments)).map(drop)
 }
+
+/// What a shell expects of a program that SIGINT has ended.
+const INTERRUPTED: u8 = 130;
 
 /// How often to look whether hub and device are there.
 const LOOK: Duration = Duration::from_millis(500);
@@ -100,18 +117,9 @@ fn once(arguments: &Arguments) -> Result<ExitCode, Error> {
     } else {
         Console::standard()
     };
+    stop::catch(|| {})?;
     let folder = temporary_folder(arguments)?;
     let data = folder.as_ref().map(|folder| folder.path().to_owned());
-    let signals = stop_signals()?;
-    let to_remove = data.clone();
-    std::thread::spawn(move || {
-        let _ = signals.recv();
-        // Keys do not stay behind, and the children end with their parent.
-        if let Some(folder) = to_remove {
-            let _ = std::fs::remove_dir_all(folder);
-        }
-        std::process::exit(130);
-    });
     let run = if arguments.fota {
         fota::run
     } else {
@@ -126,7 +134,13 @@ fn once(arguments: &Arguments) -> Result<ExitCode, Error> {
                 anstream::println!("{check}");
             }
         },
-    )?;
+    );
+    // Hub and device have ended with the scenario, and write no more: no key stays behind.
+    drop(folder);
+    if stop::wanted() {
+        return Ok(ExitCode::from(INTERRUPTED));
+    }
+    let report = report?;
     if arguments.json {
         anstream::println!("{}", report.to_json());
     } else {
@@ -146,19 +160,4 @@ fn temporary_folder(arguments: &Arguments) -> Result<Option<TempDir>, Error> {
         .then(|| TempDir::with_prefix("iothub-"))
         .transpose()
         .map_err(|source| Error::io("a temporary folder cannot be made", source))
-}
-
-fn stop_signals() -> Result<mpsc::Receiver<()>, Error> {
-    use signal_hook::consts::{SIGINT, SIGTERM};
-    let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])
-        .map_err(|source| Error::io("signals cannot be caught", source))?;
-    let (sender, receiver) = mpsc::channel();
-    std::thread::spawn(move || {
-        for _ in signals.forever() {
-            if sender.send(()).is_err() {
-                break;
-            }
-        }
-    });
-    Ok(receiver)
 }

@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::json;
 
-use crate::Error;
+use crate::{Error, stop};
 
 /// One step that was checked.
 #[derive(Debug)]
@@ -56,15 +56,22 @@ impl fmt::Display for Check {
 }
 
 impl Report {
-    /// Takes a step, tells what came of it, and whether it passed.
+    /// Takes a step, tells what came of it, and whether it passed. After Ctrl-C no step is taken any more, and what came
+    /// of one that was under way says nothing.
     pub(crate) fn check(
         &mut self,
         tell: &mut dyn FnMut(&Check),
         name: &'static str,
         step: &mut dyn FnMut() -> Result<String, Error>,
     ) -> bool {
+        if stop::wanted() {
+            return false;
+        }
         let started = Instant::now();
         let check = Check::new(name, step(), started.elapsed());
+        if stop::wanted() {
+            return false;
+        }
         tell(&check);
         let passed = check.passed();
         self.checks.push(check);

@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::Error;
+use crate::{Error, stop};
 
 /// A client of the service side.
 #[derive(Clone, Debug)]
@@ -142,6 +142,7 @@ impl Rest {
         let deadline = Instant::now() + timeout;
         let mut last = None;
         loop {
+            stop::check()?;
             match look(self) {
                 Ok(Some(found)) => return Ok(found),
                 Ok(None) => {}

@@ -1,10 +1,13 @@
 //! A bench in a folder of its own.
 #![allow(
     clippy::expect_used,
+    clippy::panic,
     dead_code,
     unreachable_pub,
     reason = "each test is a crate and uses its part; one that cannot be set up has failed"
 )]
+
+pub mod program;
 
 use std::{fs, time::Duration};
 

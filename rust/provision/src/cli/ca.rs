@@ -12,8 +12,8 @@ use crate::cli::{Common, Making, table, usage};
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::pki::{
-    Authority, AuthorityOptions, Certificate, DAYS, INTERMEDIATE, Pki, ROOT, SigningRequest,
-    Subject, Validity,
+    Authority, AuthorityName, AuthorityOptions, Certificate, DAYS, INTERMEDIATE, Pki, ROOT,
+    SigningRequest, Subject, Validity,
 };
 use crate::secret::Secret;
 
@@ -43,10 +43,10 @@ pub(crate) enum Command {
 pub(crate) struct Create {
     /// Make only this CA: a root, or an intermediate with --parent
     #[arg(long)]
-    name: Option<String>,
+    name: Option<AuthorityName>,
     /// The CA that signs it
     #[arg(long, requires = "name")]
-    parent: Option<String>,
+    parent: Option<AuthorityName>,
     /// Its common name
     #[arg(long, requires = "name", value_name = "CN")]
     common_name: Option<String>,
@@ -65,7 +65,7 @@ pub(crate) struct Create {
 pub(crate) struct Csr {
     /// The folder and file name of the CA
     #[arg(long)]
-    name: String,
+    name: AuthorityName,
     /// Its common name
     #[arg(long, value_name = "CN")]
     common_name: String,
@@ -79,7 +79,7 @@ pub(crate) struct Csr {
 pub(crate) struct SignCa {
     /// The CA that signs
     #[arg(long)]
-    issuer: String,
+    issuer: AuthorityName,
     /// The signing request
     #[arg(long, value_name = "FILE")]
     csr: PathBuf,
@@ -103,7 +103,7 @@ pub(crate) struct SignCa {
 pub(crate) struct ImportChain {
     /// The folder and file name of the CA
     #[arg(long)]
-    name: String,
+    name: AuthorityName,
     /// PEM: the CA's own certificate first, then each issuer
     file: PathBuf,
     #[command(flatten)]
@@ -114,7 +114,7 @@ pub(crate) struct ImportChain {
 pub(crate) struct Prove {
     /// The CA whose key is proved
     #[arg(long, default_value = INTERMEDIATE)]
-    name: String,
+    name: AuthorityName,
     /// The verification code that the hub has given
     code: String,
     #[command(flatten)]
@@ -124,7 +124,7 @@ pub(crate) struct Prove {
 #[derive(Debug, clap::Args)]
 pub(crate) struct Renew {
     /// The CA
-    name: String,
+    name: AuthorityName,
     /// How many days it is valid from now
     #[arg(long, default_value_t = DAYS)]
     days: u32,
@@ -138,7 +138,7 @@ pub(crate) struct Renew {
 pub(crate) struct Export {
     /// Only this CA
     #[arg(long)]
-    name: Option<String>,
+    name: Option<AuthorityName>,
     /// The folder that the copies go to
     #[arg(long, value_name = "DIR")]
     to: PathBuf,
@@ -160,7 +160,7 @@ pub(crate) fn run(common: &Common, command: Command, now: OffsetDateTime) -> Res
 
 fn create(pki: &Pki, arguments: &Create, now: OffsetDateTime) -> Result<Report, Error> {
     let passphrase = arguments.passphrase.obtain()?;
-    let options = |name: &str, common_name: &str| {
+    let options = |name: &AuthorityName, common_name: &str| {
         options(
             &arguments.making,
             passphrase.clone(),
@@ -171,8 +171,10 @@ fn create(pki: &Pki, arguments: &Create, now: OffsetDateTime) -> Result<Report, 
     let mut made = Vec::new();
     match (&arguments.name, &arguments.parent) {
         (None, _) => {
-            let root = pki.create_root(&options(ROOT, "Development Root CA")?)?;
-            let intermediate = options(INTERMEDIATE, "Development Intermediate CA")?;
+            let root = options(&AuthorityName::new(ROOT)?, "Development Root CA")?;
+            let root = pki.create_root(&root)?;
+            let intermediate = AuthorityName::new(INTERMEDIATE)?;
+            let intermediate = options(&intermediate, "Development Intermediate CA")?;
             let intermediate = pki.create_intermediate(&root.0, &intermediate)?;
             made.extend([root, intermediate]);
         }
@@ -207,7 +209,7 @@ fn create(pki: &Pki, arguments: &Create, now: OffsetDateTime) -> Result<Report, 
 }
 
 fn csr(pki: &Pki, arguments: &Csr, now: OffsetDateTime) -> Result<Report, Error> {
-    let names = (arguments.name.as_str(), arguments.common_name.as_str());
+    let names = (&arguments.name, arguments.common_name.as_str());
     let options = options(
         &arguments.making,
         arguments.passphrase.obtain()?,
@@ -281,7 +283,7 @@ fn import_chain(pki: &Pki, arguments: &ImportChain) -> Result<Report, Error> {
 fn prove(pki: &Pki, arguments: &Prove, now: OffsetDateTime) -> Result<Report, Error> {
     let authority = arguments.signer.open(pki, &arguments.name)?;
     pki.prove(&authority, &arguments.code, now)?;
-    let path = pki.home().join(&arguments.name).join("proof.pem");
+    let path = pki.authority_folder(&arguments.name).join("proof.pem");
     let mut report = Report::new();
     report
         .done(format!(
@@ -306,7 +308,7 @@ fn list(pki: &Pki, now: OffsetDateTime) -> Result<Report, Error> {
         let has_key = pki.authority_file(&name, "key").exists();
         let days = (certificate.not_after() - now).whole_days();
         rows.push(vec![
-            name.clone(),
+            name.to_string(),
             certificate.subject().to_owned(),
             certificate.key_kind().to_owned(),
             certificate.not_after().date().to_string(),
@@ -315,7 +317,7 @@ fn list(pki: &Pki, now: OffsetDateTime) -> Result<Report, Error> {
             if has_key { "yes" } else { "no key here" }.to_owned(),
         ]);
         let mut entry = certificate_facts(&certificate);
-        entry["name"] = json!(name);
+        entry["name"] = json!(name.to_string());
         entry["issued"] = json!(issued);
         entry["hasKey"] = json!(has_key);
         entry["daysLeft"] = json!(days);
@@ -380,11 +382,11 @@ fn export(pki: &Pki, arguments: &Export) -> Result<Report, Error> {
 fn options(
     making: &Making,
     passphrase: Option<Secret>,
-    (name, common_name): (&str, &str),
+    (name, common_name): (&AuthorityName, &str),
     now: OffsetDateTime,
 ) -> Result<AuthorityOptions, Error> {
     Ok(AuthorityOptions {
-        name: name.to_owned(),
+        name: name.clone(),
         subject: making.subject(common_name)?,
         algorithm: making.algorithm,
         validity: Validity::days(now, making.days)?,
@@ -457,7 +459,7 @@ pub(crate) fn certificate_facts(certificate: &Certificate) -> Value {
 
 fn facts(pki: &Pki, authority: &Authority, is_new: bool) -> Value {
     let mut entry = certificate_facts(authority.certificate());
-    entry["name"] = json!(authority.name());
+    entry["name"] = json!(authority.name().to_string());
     entry["certificate"] = json!(
         pki.authority_file(authority.name(), "pem")
             .display()

@@ -14,8 +14,8 @@ use crate::cli::{Common, Making, table};
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::pki::{
-    Authority, Certificate, Check, INTERMEDIATE, Identity, IdentityOptions, KeySource, Pki,
-    Profile, SigningRequest, Validity, imei_warning, verify_device,
+    Authority, AuthorityName, Certificate, Check, INTERMEDIATE, Identity, IdentityOptions,
+    KeySource, Pki, Profile, SigningRequest, Validity, imei_warning, verify_device,
 };
 
 #[derive(Debug, clap::Subcommand)]
@@ -38,7 +38,7 @@ pub(crate) enum Command {
 pub(crate) struct Signing {
     /// The CA that signs
     #[arg(long, default_value = INTERMEDIATE)]
-    issuer: String,
+    issuer: AuthorityName,
     /// Make it anew even if a good one is there
     #[arg(long)]
     replace: bool,
@@ -224,10 +224,11 @@ fn batch(pki: &Pki, arguments: &Batch, now: OffsetDateTime) -> Result<Report, Er
             }
         }
     }
-    report.done(format!(
-        "{made} made, {same} there already, {} failed",
-        failed.len()
-    ));
+    let count = format!("{made} made, {same} there already, {} failed", failed.len());
+    match failed.is_empty() {
+        true => report.done(count),
+        false => report.failed(count),
+    };
     report
         .field("devices", results)
         .field("made", made)

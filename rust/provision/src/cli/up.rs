@@ -14,7 +14,9 @@ use crate::cli::output::Report;
 use crate::cli::passphrase::SignerPassphrase;
 use crate::error::Error;
 use crate::hub::{About, Hub, azure};
-use crate::pki::{AuthorityOptions, Certificate, DAYS, INTERMEDIATE, Pki, Validity, imei_warning};
+use crate::pki::{
+    AuthorityName, AuthorityOptions, Certificate, DAYS, INTERMEDIATE, Pki, Validity, imei_warning,
+};
 use crate::up::{Options, Run, Step, azure_roots, kconfig};
 
 #[derive(Debug, clap::Args)]
@@ -35,7 +37,7 @@ pub(crate) struct Arguments {
     secondary_tag: u32,
     /// The CA that signs
     #[arg(long, default_value = INTERMEDIATE)]
-    issuer: String,
+    issuer: AuthorityName,
     /// What the device checks the hub against, PEM, one or two certificates; without it the CA
     /// that the emulator has made, or else the folder's root, and for Azure its roots
     #[arg(long, value_name = "FILE")]
@@ -130,9 +132,9 @@ pub(crate) fn run(
     Ok(report)
 }
 
-fn make_authorities(pki: &Pki, issuer: &str, now: OffsetDateTime) -> Result<Step, Error> {
+fn make_authorities(pki: &Pki, issuer: &AuthorityName, now: OffsetDateTime) -> Result<Step, Error> {
     let mut changed = false;
-    if issuer == INTERMEDIATE && !pki.authority_file(issuer, "pem").exists() {
+    if **issuer == *INTERMEDIATE && !pki.authority_file(issuer, "pem").exists() {
         let (root, _) = pki.create_root(&AuthorityOptions::root(now)?)?;
         changed = pki
             .create_intermediate(&root, &AuthorityOptions::intermediate(now)?)?

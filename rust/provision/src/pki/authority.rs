@@ -4,11 +4,13 @@ use rcgen::{CertificateParams, Issuer, KeyPair, SerialNumber, SubjectPublicKeyIn
 use time::OffsetDateTime;
 
 use crate::error::{Error, Kind};
-use crate::pki::{Certificate, Key, Profile, SigningRequest, Subject, Validity, serial};
+use crate::pki::{
+    AuthorityName, Certificate, Key, Profile, SigningRequest, Subject, Validity, serial,
+};
 
 /// A CA that can sign.
 pub struct Authority {
-    name: String,
+    name: AuthorityName,
     certificate: Certificate,
     chain: Vec<Certificate>,
     issuer: Issuer<'static, KeyPair>,
@@ -35,7 +37,7 @@ impl Authority {
     /// # Errors
     /// [`Kind::Trust`] if the certificate is not a CA's or the key does not fit it.
     pub fn new(
-        name: &str,
+        name: &AuthorityName,
         certificate: Certificate,
         above: &[Certificate],
         key: Key,
@@ -63,7 +65,7 @@ impl Authority {
             .cloned()
             .collect();
         Ok(Self {
-            name: name.to_owned(),
+            name: name.clone(),
             certificate,
             chain,
             issuer,
@@ -127,7 +129,7 @@ impl Authority {
     }
 
     /// The folder name under which it is kept: `rootca`, `subca`, …
-    pub fn name(&self) -> &str {
+    pub fn name(&self) -> &AuthorityName {
         &self.name
     }
 

@@ -9,7 +9,8 @@ use crate::files;
 use crate::pki::identity::{Identity, file_name};
 use crate::pki::index::Index;
 use crate::pki::{
-    Authority, Certificate, Key, KeyAlgorithm, Profile, SigningRequest, Subject, Template, Validity,
+    Authority, AuthorityName, Certificate, Key, KeyAlgorithm, Profile, SigningRequest, Subject,
+    Template, Validity,
 };
 use crate::secret::Secret;
 
@@ -23,7 +24,7 @@ pub struct Pki {
 #[derive(Clone, Debug)]
 pub struct AuthorityOptions {
     /// Its folder and file name.
-    pub name: String,
+    pub name: AuthorityName,
     /// Its subject.
     pub subject: Subject,
     /// The kind of its key.
@@ -55,7 +56,7 @@ impl AuthorityOptions {
 
     fn named(name: &str, common_name: &str, now: OffsetDateTime) -> Result<Self, Error> {
         Ok(Self {
-            name: name.to_owned(),
+            name: AuthorityName::new(name)?,
             subject: Subject::common_name(common_name),
             algorithm: KeyAlgorithm::default(),
             validity: Validity::days(now, DAYS)?,
@@ -95,6 +96,7 @@ impl Pki {
     /// # Errors
     /// [`Kind::File`] if it is not there, [`Kind::Passphrase`] if its key is encrypted.
     pub fn authority(&self, name: &str, passphrase: Option<&Secret>) -> Result<Authority, Error> {
+        let name = &AuthorityName::new(name)?;
         let certificate_path = self.authority_file(name, "pem");
         if !certificate_path.exists() {
             return Err(Error::new(
@@ -126,7 +128,7 @@ impl Pki {
     /// # Errors
     /// [`Kind::File`] or [`Kind::Content`].
     pub fn authority_certificate(&self, name: &str) -> Result<Certificate, Error> {
-        read_certificate(&self.authority_file(name, "pem"))
+        read_certificate(&self.authority_file(&AuthorityName::new(name)?, "pem"))
     }
 
     /// What a device sends after its own certificate when this CA has signed it: without the root.
@@ -134,7 +136,7 @@ impl Pki {
     /// # Errors
     /// [`Kind::File`] or [`Kind::Content`].
     pub fn chain(&self, name: &str) -> Result<Vec<Certificate>, Error> {
-        let path = self.authority_file(name, "chain.pem");
+        let path = self.authority_file(&AuthorityName::new(name)?, "chain.pem");
         let certificates = match files::read(&path)? {
             text if text.trim().is_empty() => Vec::new(),
             text => Certificate::all_from_pem(&text).map_err(|error| error.at(path.display()))?,
@@ -146,12 +148,12 @@ impl Pki {
     ///
     /// # Errors
     /// [`Kind::File`] if the folder cannot be read.
-    pub fn authorities(&self) -> Result<Vec<String>, Error> {
+    pub fn authorities(&self) -> Result<Vec<AuthorityName>, Error> {
         let entries = std::fs::read_dir(&self.home)
             .map_err(|error| Error::file(&self.home, "read the folder", &error))?;
-        let mut names: Vec<String> = entries
+        let mut names: Vec<AuthorityName> = entries
             .flatten()
-            .filter_map(|entry| entry.file_name().into_string().ok())
+            .filter_map(|entry| AuthorityName::new(entry.file_name().to_str()?).ok())
             .filter(|name| self.authority_file(name, "pem").is_file())
             .collect();
         names.sort();
@@ -159,8 +161,8 @@ impl Pki {
     }
 
     /// What a CA has issued.
-    pub fn index(&self, name: &str) -> Index {
-        Index::of(&self.home.join(name))
+    pub fn index(&self, name: &AuthorityName) -> Index {
+        Index::of(&self.authority_folder(name))
     }
 
     /// Makes a root, or opens the one that is there. The flag says whether it was made now.
@@ -269,6 +271,7 @@ impl Pki {
         certificates: &[Certificate],
         passphrase: Option<&Secret>,
     ) -> Result<Certificate, Error> {
+        let name = &AuthorityName::new(name)?;
         let Some((own, above)) = certificates.split_first() else {
             return Err(Error::new(Kind::Content, "the chain holds no certificate"));
         };
@@ -307,6 +310,7 @@ impl Pki {
         validity: Validity,
         passphrase: Option<&Secret>,
     ) -> Result<Certificate, Error> {
+        let name = &AuthorityName::new(name)?;
         let old = self.authority_certificate(name)?;
         let subject = &Subject::of(&old)?;
         let key = read_key(&self.authority_file(name, "key"), passphrase)?;
@@ -351,7 +355,7 @@ impl Pki {
         })?;
         self.index(authority.name()).record(&proof)?;
         files::write_public(
-            &self.home.join(authority.name()).join("proof.pem"),
+            &self.authority_folder(authority.name()).join("proof.pem"),
             &proof.pem(),
         )?;
         Ok(proof)
@@ -405,12 +409,16 @@ impl Pki {
             .join(format!("{}.{extension}", file_name(name)))
     }
 
-    pub(crate) fn authority_file(&self, name: &str, extension: &str) -> PathBuf {
-        self.home.join(name).join(format!("{name}.{extension}"))
+    pub(crate) fn authority_folder(&self, name: &AuthorityName) -> PathBuf {
+        self.home.join(&**name)
+    }
+
+    pub(crate) fn authority_file(&self, name: &AuthorityName, extension: &str) -> PathBuf {
+        self.authority_folder(name)
+            .join(format!("{name}.{extension}"))
     }
 
     fn authority_key(&self, options: &AuthorityOptions) -> Result<Key, Error> {
-        check_authority_name(&options.name)?;
         files::create_private_folder(&self.home)?;
         let ignore = self.home.join(".gitignore");
         if !ignore.exists() {
@@ -432,7 +440,7 @@ impl Pki {
 
     fn write_authority(
         &self,
-        name: &str,
+        name: &AuthorityName,
         certificate: &Certificate,
         above: &[Certificate],
     ) -> Result<(), Error> {
@@ -446,7 +454,7 @@ impl Pki {
         Ok(())
     }
 
-    fn chain_above(&self, name: &str) -> Result<Vec<Certificate>, Error> {
+    fn chain_above(&self, name: &AuthorityName) -> Result<Vec<Certificate>, Error> {
         let own = self.authority_certificate(name)?;
         let chain = self.chain(name).unwrap_or_default();
         Ok(chain.into_iter().filter(|found| *found != own).collect())
@@ -464,21 +472,6 @@ pub(crate) fn read_certificate(path: &Path) -> Result<Certificate, Error> {
     Certificate::from_pem(&files::read(path)?).map_err(|error| error.at(path.display()))
 }
 
-fn check_authority_name(name: &str) -> Result<(), Error> {
-    let fits = !name.is_empty()
-        && !RESERVED.contains(&name)
-        && name
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
-    if fits {
-        return Ok(());
-    }
-    Err(
-        Error::new(Kind::Usage, format!("{name:?} cannot be the name of a CA"))
-            .advise("use letters, digits, - and _; the folders devices and servers are taken"),
-    )
-}
-
 /// The folder name of the default root.
 pub(crate) const ROOT: &str = "rootca";
 /// The folder name of the default intermediate.
@@ -488,4 +481,3 @@ pub(crate) const DAYS: u32 = 3650;
 /// Keys do not belong into version control.
 const IGNORE_ALL: &str = "*\n";
 const PROOF_DAYS: u32 = 30;
-const RESERVED: &[&str] = &["devices", "servers"];

@@ -9,7 +9,7 @@ use crate::cli::passphrase::SignerPassphrase;
 use crate::cli::{Common, table};
 use crate::error::Error;
 use crate::hub::{Hub, azure};
-use crate::pki::INTERMEDIATE;
+use crate::pki::{AuthorityName, INTERMEDIATE};
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
@@ -22,7 +22,7 @@ pub(crate) enum Command {
         management: Management,
         /// The CA
         #[arg(default_value = INTERMEDIATE)]
-        name: String,
+        name: AuthorityName,
         /// Azure: without proof of possession
         #[arg(long, requires = "resource_id")]
         verified_on_upload: bool,

@@ -7,7 +7,7 @@ use super::Where;
 use crate::cli::output::Report;
 use crate::cli::{Common, table};
 use crate::error::Error;
-use crate::pki::{INTERMEDIATE, Identity};
+use crate::pki::{AuthorityName, INTERMEDIATE, Identity};
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
@@ -20,7 +20,7 @@ pub(crate) enum Command {
         id: String,
         /// The CA
         #[arg(long, default_value = INTERMEDIATE)]
-        ca: String,
+        ca: AuthorityName,
     },
     /// Let in one device of the folder, by its certificate; it goes before any group
     AddDevice {

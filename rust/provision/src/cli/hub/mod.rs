@@ -13,7 +13,7 @@ use crate::cli::{Common, table, usage};
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::hub::{Authentication, ConnectionString, Hub, Resource, azure};
-use crate::pki::{INTERMEDIATE, Identity};
+use crate::pki::{AuthorityName, INTERMEDIATE, Identity};
 use crate::secret::Secret;
 
 #[derive(Debug, clap::Subcommand)]
@@ -41,6 +41,7 @@ pub(crate) enum Command {
 pub(crate) struct Where {
     /// The address of the local emulator
     #[arg(long, value_name = "URL", env = "IOTHUB_EMULATOR_URL")]
+    #[arg(value_parser = crate::http::address)]
     #[arg(conflicts_with = "connection_string_file")]
     pub(crate) emulator: Option<String>,
     /// Azure: the connection string is the first line of FILE. The variable
@@ -164,7 +165,7 @@ pub(crate) struct Az {
     dps: String,
     /// The CA
     #[arg(long, default_value = INTERMEDIATE)]
-    ca: String,
+    ca: AuthorityName,
     /// The device
     #[arg(long, default_value = "DEVICE_ID")]
     device: String,
