@@ -3,7 +3,10 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{
+    Args, Parser, Subcommand,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
 use iothub_host::Network;
 
 use crate::{DeviceOptions, Error};
@@ -13,7 +16,7 @@ use crate::{DeviceOptions, Error};
 #[derive(Debug, Parser)]
 #[command(
     version,
-    subcommand_negates_reqs = true,
+    args_conflicts_with_subcommands = true,
     after_help = "Examples:\n  \
         cargo run                                 watch it, and open the web page that it names\n  \
         cargo run -- --network ipv6-only          the same behind DNS64 and NAT64\n  \
@@ -40,12 +43,12 @@ pub struct Arguments {
     #[arg(long, short, requires = "once")]
     pub verbose: bool,
 
-    /// The network that the simulated modem finds (--once has its own): dual-stack, ipv6-only, ipv4-only, dual-stack-ipv6-never,
-    /// dual-stack-ipv6-fails, ipv6-only-never, ipv6-only-fails, denied, no-sim, no-cell.
+    /// The network that the simulated modem finds (--once has its own).
     #[arg(
         long,
         value_name = "KIND",
         default_value = "dual-stack",
+        value_parser = networks(),
         conflicts_with = "once"
     )]
     pub network: Network,
@@ -107,14 +110,43 @@ pub(crate) struct DeviceArguments {
     #[arg(long, value_name = "PORT", default_value_t = 8883)]
     pub(crate) port: u16,
     /// The network that the simulated modem finds.
-    #[arg(long, value_name = "KIND", default_value = "dual-stack")]
+    #[arg(long, value_name = "KIND", default_value = "dual-stack", value_parser = networks())]
     pub(crate) network: Network,
-    /// How much slower than in truth the network is; 0.1 is ten times as fast.
-    #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
+    /// How much slower than in truth the network is, from 0 to 1000; 0.1 is ten times as fast.
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = time_factor)]
     pub(crate) time_factor: f64,
     /// How long the modem tries to send, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub(crate) send_timeout: u64,
+}
+
+/// Every kind by its name, so that the help lists them.
+fn networks() -> impl TypedValueParser<Value = Network> {
+    PossibleValuesParser::new(Network::ALL.map(Network::name)).try_map(|name| name.parse())
+}
+
+fn time_factor(text: &str) -> Result<f64, String> {
+    let factor: f64 = text.parse().map_err(|error| format!("{error}"))?;
+    match (0.0..=1000.0).contains(&factor) {
+        true => Ok(factor),
+        false => Err("a number from 0 to 1000 is expected".to_owned()),
+    }
+}
+
+impl DeviceArguments {
+    /// Whether the folder is a device's, before anything is written into it.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let shown = self.data.display();
+        let why = match (self.data.is_dir(), self.data.join("modem").is_dir()) {
+            (true, true) => return Ok(()),
+            (true, false) => "no modem has its store in this folder (modem/)",
+            (false, _) => "there is no such folder",
+        };
+        Err(Error::new(format!(
+            "--data {shown}: {why}; name one that iothub-provision simulate-modem --data has made and iothub-provision \
+             up has filled: see iothub-demo device --help"
+        )))
+    }
 }
 
 impl Arguments {

@@ -15,13 +15,15 @@ use rustix::process::Signal;
 
 use crate::{
     Arguments, Console, DEVICE_ID, Error, Lines, Process, Rest, Setup, hub::READY, provisioning,
-    stop,
+    setup::lock, stop,
 };
 
 /// Hub and device.
 pub struct Bench {
     setup: Setup,
     console: Console,
+    /// How much is kept of what each process prints.
+    lines: fn() -> Lines,
     program: PathBuf,
     hub: Process,
     hub_address: SocketAddr,
@@ -75,7 +77,12 @@ impl Bench {
             (None, Some(folder)) => folder.to_owned(),
             (None, None) => program.parent().unwrap_or(Path::new(".")).join("demo-data"),
         };
-        Self::with(&data, &program, arguments.ports(), console)
+        let lines = if arguments.once {
+            Lines::default
+        } else {
+            Lines::last_few
+        };
+        Self::with(&data, &program, arguments.ports(), console, lines)
     }
 
     /// A hub on free ports, with its data under `data`, and a provisioned device; `program` is the demonstration's.
@@ -83,7 +90,7 @@ impl Bench {
     /// # Errors
     /// Certificates cannot be made, the hub does not start, or the modem refuses them.
     pub fn for_test(data: &Path, program: &Path) -> Result<Self, Error> {
-        let mut bench = Self::with(data, program, (0, 0), Console::silent())?;
+        let mut bench = Self::with(data, program, (0, 0), Console::silent(), Lines::default)?;
         bench.provision()?;
         Ok(bench)
     }
@@ -93,15 +100,17 @@ impl Bench {
         program: &Path,
         ports: (u16, u16),
         console: Console,
+        lines: fn() -> Lines,
     ) -> Result<Self, Error> {
         let setup = Setup::open(data)?;
-        let lock = lock(data)?;
+        // Two would mix their devices.
+        let lock = lock(data, "demonstration")?;
         stop::check()?;
-        let (hub, hub_address, http_address) =
-            start_hub(program, data, ports, &console, Lines::default())?;
+        let (hub, hub_address, http_address) = start_hub(program, data, ports, &console, lines())?;
         let mut bench = Self {
             setup,
             console,
+            lines,
             program: program.to_owned(),
             hub,
             hub_address,
@@ -182,7 +191,7 @@ impl Bench {
             Some(program) => self.zephyr_program(program, options),
             None => self.own_device(options),
         };
-        let device = Process::start("device", command, &self.console, Lines::default())?;
+        let device = Process::start("device", command, &self.console, (self.lines)())?;
         let lines = device.lines().clone();
         self.device = Some(device);
         Ok(lines)
@@ -274,23 +283,10 @@ impl Bench {
 
     fn end(&mut self, well: fn(&ExitStatus) -> bool) -> Result<(), Error> {
         if let Some(mut device) = self.device.take() {
-            ended("device", device.stop(STOP)?, well)?;
+            ended(&mut device, "device", well)?;
         }
-        ended("hub", self.hub.stop(STOP)?, well)
+        ended(&mut self.hub, "hub", well)
     }
-}
-
-/// One demonstration a folder: two would mix their devices.
-fn lock(data: &Path) -> Result<File, Error> {
-    let path = data.join("lock");
-    let file = File::create(&path).map_err(|source| Error::path(&path, source))?;
-    file.try_lock().map_err(|_| {
-        Error::new(format!(
-            "{} is in use by another demonstration: choose another folder with --data",
-            data.display()
-        ))
-    })?;
-    Ok(file)
 }
 
 /// SIGTERM is what we have sent; it ends a process that does not catch signals yet.
@@ -298,14 +294,13 @@ fn as_asked(status: &ExitStatus) -> bool {
     status.success() || status.signal() == Some(Signal::TERM.as_raw())
 }
 
-fn ended(name: &str, status: ExitStatus, well: fn(&ExitStatus) -> bool) -> Result<(), Error> {
+fn ended(process: &mut Process, name: &str, well: fn(&ExitStatus) -> bool) -> Result<(), Error> {
+    let status = process.stop(STOP)?;
     if well(&status) {
-        Ok(())
-    } else {
-        Err(Error::new(format!(
-            "the {name} process ended with {status}"
-        )))
+        return Ok(());
     }
+    let reason = process.lines().reason();
+    Err(reason.unwrap_or_else(|| Error::new(format!("the {name} process ended with {status}"))))
 }
 
 fn start_hub(
@@ -327,14 +322,10 @@ fn start_hub(
     let ready = hub
         .lines()
         .find_after(mark, READY, START)
-        .map_err(|error| {
+        .map_err(|error| match stop::wanted() {
+            true => error,
             // The hub has said why.
-            let lines = hub.lines().all();
-            let reason = lines
-                .iter()
-                .rev()
-                .find_map(|line| line.strip_prefix("error: "));
-            reason.map_or(error, Error::new)
+            false => hub.lines().reason().unwrap_or(error),
         })?;
     let addresses = ready
         .split_once(READY)

@@ -8,7 +8,12 @@ use std::{
 
 use iothub_host::{Level, Options};
 
-use crate::{DEVICE_ID, Error, HOSTNAME, arguments::DeviceArguments, stop};
+use crate::{
+    DEVICE_ID, Error, HOSTNAME,
+    arguments::DeviceArguments,
+    setup::{lock, name_hub},
+    stop,
+};
 
 /// An address of the hub in the simulated Internet, as public ones are: IPv4 only.
 const HUB_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(13, 70, 74, 195));
@@ -17,7 +22,9 @@ pub(crate) fn run(arguments: &DeviceArguments) -> Result<ExitCode, Error> {
     end_with_parent();
     // Before anything else: who has started it may end it at any time.
     stop::catch(|| {})?;
-    crate::setup::name_hub(&arguments.data)?;
+    arguments.check()?;
+    let _lock = lock(&arguments.data, "device")?;
+    name_hub(&arguments.data)?;
     let mut options = Options::new(arguments.data.clone());
     let firmware = iothub_host::boot(&arguments.data, &options.firmware).map_err(Error::new)?;
     options.port = port(&firmware.body).unwrap_or(arguments.port);

@@ -1,6 +1,6 @@
 //! The role `hub`: the emulator as a process of its own.
 
-use std::{fs, net::Ipv4Addr, process::ExitCode};
+use std::{net::Ipv4Addr, process::ExitCode};
 
 use iothub_emulator::{Emulator, Identity, LogFormat, Options};
 use tokio::signal::unix::{SignalKind, signal};
@@ -25,19 +25,18 @@ async fn serve(arguments: &HubArguments) -> Result<ExitCode, Error> {
     );
     let setup = Setup::open(&arguments.data)?;
     let data = setup.hub_data();
-    fs::create_dir_all(&data).map_err(|source| Error::path(&data, source))?;
     let server = setup.server()?;
 
     let mut options = Options::new(HOSTNAME);
     options.mqtt = (Ipv4Addr::LOCALHOST, arguments.mqtt).into();
     options.http = (Ipv4Addr::LOCALHOST, arguments.http).into();
     options.data_dir = Some(data);
-    let images = setup.images();
-    fs::create_dir_all(&images).map_err(|source| Error::path(&images, source))?;
-    options.firmware = Some(images);
+    options.firmware = Some(setup.images());
     options.firmware_http = (Ipv4Addr::LOCALHOST, 0).into();
     options.firmware_https = (Ipv4Addr::LOCALHOST, 0).into();
-    let key = server.key_pem().map_err(Error::new)?;
+    let key = server
+        .key_pem()
+        .map_err(|error| Error::certificates(setup.data(), &error))?;
     options.identity = Identity::Pem {
         chain: server.chain_pem(),
         key: key.expose().to_owned(),

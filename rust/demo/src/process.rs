@@ -1,6 +1,7 @@
 //! A child process whose lines are shown, kept, and waited for.
 
 use std::{
+    collections::VecDeque,
     io::{BufRead, BufReader},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
@@ -25,7 +26,13 @@ pub struct Lines(Arc<(Mutex<State>, Condvar)>);
 
 #[derive(Debug, Default)]
 struct State {
-    lines: Vec<String>,
+    lines: VecDeque<String>,
+    /// How many have been forgotten before these.
+    forgotten: usize,
+    /// How many are kept; `None`: all.
+    keep: Option<usize>,
+    /// What the process has said of its own end: on standard error, from a line on that begins with `error: `.
+    reason: Vec<String>,
     open: usize,
 }
 
@@ -49,10 +56,10 @@ impl Process {
                 Error::io(&format!("the {name} process cannot be started"), source)
             })?;
         if let Some(stdout) = child.stdout.take() {
-            lines.follow(name, stdout, console.clone());
+            lines.follow(name, stdout, console.clone(), false);
         }
         if let Some(stderr) = child.stderr.take() {
-            lines.follow(name, stderr, console.clone());
+            lines.follow(name, stderr, console.clone(), true);
         }
         Ok(Self { name, child, lines })
     }
@@ -91,10 +98,13 @@ impl Process {
     /// That it has ended, if it has.
     pub(crate) fn ended(&mut self) -> Option<Error> {
         let status = self.child.try_wait().ok().flatten()?;
-        Some(Error::new(format!(
-            "the {} process ended by itself, with {status}",
-            self.name
-        )))
+        let reason = self.lines.reason();
+        Some(reason.unwrap_or_else(|| {
+            Error::new(format!(
+                "the {} process ended by itself, with {status}",
+                self.name
+            ))
+        }))
     }
 
     /// Waits until it has ended by itself.
@@ -122,6 +132,15 @@ impl Process {
     }
 }
 
+/// More than an error shows of them, and than a hub prints before it is ready.
+const FEW: usize = 200;
+
+/// How an error begins that a process of ours ends with.
+const REASON: &str = "error: ";
+
+/// How long the output of a process that has ended may take to arrive.
+const DRAIN: Duration = Duration::from_secs(10);
+
 /// How often a wait looks whether it is still wanted.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -135,12 +154,30 @@ impl Drop for Process {
 impl Lines {
     /// Number of lines so far: a mark for [`find_after`](Self::find_after).
     pub fn mark(&self) -> usize {
-        self.state().lines.len()
+        let state = self.state();
+        state.forgotten + state.lines.len()
     }
 
-    /// Every line so far.
+    /// Every line so far, as far as they are kept.
     pub fn all(&self) -> Vec<String> {
-        self.state().lines.clone()
+        self.state().lines.iter().cloned().collect()
+    }
+
+    /// Keeps the last few only: for a process that may run for days, and whose lines nobody reads back.
+    pub(crate) fn last_few() -> Self {
+        let lines = Self::default();
+        lines.state().keep = Some(FEW);
+        lines
+    }
+
+    /// Why the process has ended, once all of its output is there.
+    pub(crate) fn reason(&self) -> Option<Error> {
+        let deadline = Instant::now() + DRAIN;
+        let mut state = self.state();
+        while state.open > 0 && Instant::now() < deadline {
+            state = self.wait(state, LOOK);
+        }
+        (!state.reason.is_empty()).then(|| Error::new(state.reason.join("\n")))
     }
 
     /// Waits for a line behind `mark` that contains `text`.
@@ -155,7 +192,7 @@ impl Lines {
             if let Some(line) = state
                 .lines
                 .iter()
-                .skip(mark)
+                .skip(mark.saturating_sub(state.forgotten))
                 .find(|line| line.contains(text))
             {
                 return Ok(line.clone());
@@ -182,6 +219,7 @@ impl Lines {
         name: &'static str,
         stream: impl std::io::Read + Send + 'static,
         console: Console,
+        is_end: bool,
     ) {
         let lines = self.clone();
         lines.state().open += 1;
@@ -189,13 +227,35 @@ impl Lines {
             for line in BufReader::new(stream).lines().map_while(Result::ok) {
                 // Zephyr colours its log by itself.
                 let line = anstream::adapter::strip_str(&line).to_string();
-                console.line(name, &line);
-                lines.state().lines.push(line);
+                if !is_end || !lines.is_reason(&line) {
+                    console.line(name, &line);
+                }
+                lines.push(line);
                 lines.0.1.notify_all();
             }
             lines.state().open -= 1;
             lines.0.1.notify_all();
         });
+    }
+
+    fn push(&self, line: String) {
+        let mut state = self.state();
+        state.lines.push_back(line);
+        if state.keep.is_some_and(|keep| state.lines.len() > keep) {
+            state.lines.pop_front();
+            state.forgotten += 1;
+        }
+    }
+
+    /// Keeps what a process says of its own end. It is shown once: by whoever has started the process.
+    fn is_reason(&self, line: &str) -> bool {
+        let reason = &mut self.state().reason;
+        match line.strip_prefix(REASON) {
+            Some(first) => *reason = vec![first.to_owned()],
+            None if reason.is_empty() => return false,
+            None => reason.push(line.to_owned()),
+        }
+        true
     }
 
     fn wait_for_change(&self, timeout: Duration) {
@@ -212,5 +272,32 @@ impl Lines {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_than_the_last_few_lines_are_kept_and_marks_still_hold() {
+        let lines = Lines::last_few();
+        lines.state().open = 1;
+        (0..FEW).for_each(|line| lines.push(format!("old {line}")));
+        let mark = lines.mark();
+        (0..1000).for_each(|line| lines.push(format!("new {line}")));
+        assert_eq!(lines.all().len(), FEW);
+        assert_eq!(lines.mark(), FEW + 1000);
+        let found = |mark, text| lines.find_after(mark, text, Duration::ZERO).ok();
+        assert_eq!(found(mark, "old"), None);
+        assert_eq!(found(lines.mark() - 1, "new").as_deref(), Some("new 999"));
+        assert_eq!(found(lines.mark(), "new"), None);
+    }
+
+    #[test]
+    fn a_scenario_keeps_all() {
+        let lines = Lines::default();
+        (0..10_000).for_each(|line| lines.push(line.to_string()));
+        assert_eq!(lines.all().len(), 10_000);
     }
 }

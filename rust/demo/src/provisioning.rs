@@ -25,7 +25,7 @@ pub(crate) fn provision(setup: &Setup, http: SocketAddr) -> Result<Vec<Step>, Er
         }
         outcome => outcome,
     }
-    .map_err(Error::new)
+    .map_err(|error| Error::certificates(setup.data(), &error))
 }
 
 fn attempt(

@@ -1,7 +1,7 @@
 //! The folders of a demonstration: certificates, and the device's settings.
 
 use std::{
-    fs,
+    fs::{self, File},
     path::{Path, PathBuf},
 };
 
@@ -32,9 +32,13 @@ impl Setup {
     /// # Errors
     /// A folder cannot be written, or what is in it cannot be used.
     pub fn open(data: &Path) -> Result<Self, Error> {
-        fs::create_dir_all(data).map_err(|source| Error::path(data, source))?;
-        let pki =
-            Pki::development(data.join("pki"), OffsetDateTime::now_utc()).map_err(Error::new)?;
+        let unusable = |path: &Path, source| Error::data(data, Error::path(path, source));
+        fs::create_dir_all(data).map_err(|source| unusable(data, source))?;
+        for folder in ["device", "hub", "images"].map(|name| data.join(name)) {
+            fs::create_dir_all(&folder).map_err(|source| unusable(&folder, source))?;
+        }
+        let pki = Pki::development(data.join("pki"), OffsetDateTime::now_utc())
+            .map_err(|error| Error::certificates(data, &error))?;
         let setup = Self {
             data: data.to_owned(),
             pki,
@@ -99,7 +103,7 @@ impl Setup {
         let names = [HOSTNAME, "localhost", "127.0.0.1"];
         self.pki
             .server("hub", &names, OffsetDateTime::now_utc())
-            .map_err(Error::new)
+            .map_err(|error| Error::certificates(&self.data, &error))
     }
 
     /// Sets one of the device's settings.
@@ -108,7 +112,22 @@ impl Setup {
     /// The folder cannot be written.
     pub fn setting(&self, key: &str, value: &str) -> Result<(), Error> {
         write_setting(&self.device_data(), key, value)
+            .map_err(|error| Error::data(&self.data, error))
     }
+}
+
+/// Takes a folder for one process; `whose` says what else may have it.
+pub(crate) fn lock(folder: &Path, whose: &str) -> Result<File, Error> {
+    let path = folder.join("lock");
+    let file =
+        File::create(&path).map_err(|source| Error::data(folder, Error::path(&path, source)))?;
+    file.try_lock().map_err(|_| {
+        Error::new(format!(
+            "{} is in use by another {whose}: end that one, or name another folder with --data",
+            folder.display()
+        ))
+    })?;
+    Ok(file)
 }
 
 /// The hub's name for a device whose folder names none.

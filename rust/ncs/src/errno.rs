@@ -157,4 +157,22 @@ const EXPLAINED: &[(u32, &str, &str)] = &[
     ),
     (ncs_sys::EALREADY, "EALREADY", "already done"),
     (ncs_sys::EACCES, "EACCES", "access denied"),
+    (
+        ncs_sys::EROFS,
+        "EROFS",
+        "nothing can be written there: it is read-only",
+    ),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_read_only_store_is_explained() {
+        let errno = check(-30).unwrap_err();
+        let (name, text) = errno.explain();
+        assert_eq!(name, "EROFS");
+        assert!(text.contains("read-only"), "{text}");
+    }
+}

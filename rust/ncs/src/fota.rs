@@ -123,6 +123,8 @@ pub fn facts() -> Facts {
 /// # Errors
 /// EBUSY while another transfer has not ended.
 pub fn start(source: &Source<'_>) -> Result<(), Errno> {
+    // What the last one told and nobody has asked for is not of this one.
+    let _ = facts();
     let source = c::iothub_fota_source {
         host: source.host.as_ptr(),
         path: source.path.as_ptr(),

@@ -86,8 +86,30 @@ fn exchange(
 
 fn lost(url: &str, error: &ureq::Error) -> Error {
     let url = url.split('?').next().unwrap_or(url);
-    Error::new(Kind::Unreachable, format!("cannot reach {url}: {error}"))
-        .advise("check the address and that the server is running")
+    let advice = match is_no_tls(error) {
+        true => "what listens there does not speak TLS: try the address with http://",
+        false => "check the address and that the server is running",
+    };
+    Error::new(Kind::Unreachable, format!("cannot reach {url}: {error}")).advise(advice)
+}
+
+/// Whether the answer to our TLS was none.
+fn is_no_tls(error: &ureq::Error) -> bool {
+    let error = match error {
+        ureq::Error::Rustls(error) => Some(error),
+        ureq::Error::Io(error) => error.get_ref().and_then(|inner| inner.downcast_ref()),
+        _ => None,
+    };
+    matches!(error, Some(rustls::Error::InvalidMessage(_)))
+}
+
+/// An address as a person gives it on the command line.
+pub(crate) fn address(text: &str) -> Result<String, String> {
+    match text.split_once("://") {
+        Some(("http" | "https", host)) if !host.is_empty() => Ok(text.to_owned()),
+        Some(_) => Err("an address begins with http:// or https://".to_owned()),
+        None => Err(format!("http:// is missing; write http://{text}")),
+    }
 }
 
 const CONNECT: Duration = Duration::from_secs(10);

@@ -216,3 +216,17 @@ fn what_is_there_is_changed_by_its_entity_tag() {
         put.headers
     );
 }
+
+#[test]
+fn a_failure_that_only_speaks_of_404_is_no_missing_device() {
+    let bench = Bench::new();
+    let hub = Stub::start(|_| {
+        (
+            500,
+            r#"{"Message":"upstream said 404 not found"}"#.to_owned(),
+        )
+    });
+    let create = ["hub", "device", "create", "d1", "--emulator", &hub.url];
+    bench.fails(22, &create);
+    assert!(hub.asked().iter().all(|asked| asked.method == "GET"));
+}

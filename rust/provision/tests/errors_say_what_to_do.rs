@@ -2,6 +2,9 @@
 //! changes nothing.
 
 mod support;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+
 use support::Bench;
 
 #[track_caller]
@@ -105,4 +108,46 @@ fn json_carries_the_error() {
     assert_eq!(said["error"]["kind"], "file");
     assert_eq!(said["error"]["status"], 3);
     assert_eq!(output.status.code(), Some(3));
+}
+
+#[test]
+fn an_address_without_its_scheme_or_with_the_wrong_one() {
+    let bench = Bench::new();
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = server.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for client in server.incoming().flatten() {
+            let mut client = client;
+            let _ = client.read(&mut [0; 1024]);
+            let _ = client.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n");
+        }
+    });
+    let hub = format!("hub device list --emulator localhost:{port}");
+    says(&bench, 2, &hub, "http:// is missing");
+    let hub = format!("hub device list --emulator https://localhost:{port}");
+    says(
+        &bench,
+        20,
+        &hub,
+        "does not speak TLS: try the address with http://",
+    );
+}
+
+#[test]
+fn a_port_that_is_none() {
+    let bench = Bench::new();
+    bench.write("notes.txt", "no port");
+    for name in ["/dev/null", "notes.txt"] {
+        let command = format!("up --port {name}");
+        says(&bench, 10, &command, &format!("{name} is no serial port"));
+    }
+}
+
+#[test]
+fn a_batch_that_fails_is_not_ticked() {
+    let bench = Bench::new();
+    bench.done(&["ca", "create"]);
+    bench.write("batch.csv", "deviceId,csr\nd1,none.csr\n");
+    let said = bench.fails(3, &["device", "batch", "batch.csv"]);
+    assert!(said.contains("✗ 0 made") && !said.contains('✓'), "{said}");
 }

@@ -4,8 +4,6 @@
 #![allow(clippy::unwrap_used)]
 
 mod support;
-use std::collections::BTreeMap;
-use std::sync::Mutex;
 use support::stub::Stub;
 use support::{Bench, Simulated};
 
@@ -16,36 +14,7 @@ fn hub() -> Stub {
 
 /// The same with a server whose certificate is of a CA of its own.
 fn hub_with(server_ca: Option<&str>) -> Stub {
-    let about =
-        serde_json::json!({"hubs": ["hub.localhost"], "idScope": "0ne1", "serverCa": server_ca})
-            .to_string();
-    let known = Mutex::new(BTreeMap::<String, String>::new());
-    Stub::start(move |asked| {
-        let mut known = known.lock().unwrap();
-        let path = asked.path.split('?').next().unwrap();
-        match asked.method.as_str() {
-            "GET" if path == "/admin" => (200, about.clone()),
-            "GET" if path == "/admin/certificates" => {
-                let all = known.get(path).cloned().unwrap_or_default();
-                (200, serde_json::json!({ "value": all }).to_string())
-            }
-            "GET" => known
-                .get(path)
-                .map_or((404, "{}".to_owned()), |body| (200, body.clone())),
-            _ => {
-                let mut body = asked.body.clone();
-                if path == "/admin/certificates" {
-                    let sent: serde_json::Value = serde_json::from_str(&body).unwrap();
-                    let pem = sent["certificate"].as_str().unwrap();
-                    body = iothub_provision::pki::Certificate::from_pem(pem)
-                        .unwrap()
-                        .thumbprint();
-                }
-                known.insert(path.to_owned(), body);
-                (201, "{}".to_owned())
-            }
-        }
-    })
+    Stub::emulator("hub.localhost", server_ca)
 }
 
 fn up<'a>(modem: &'a Simulated, hub: &'a Stub, more: &[&'a str]) -> Vec<&'a str> {

@@ -5,7 +5,8 @@ use std::{
     io::{BufRead as _, BufReader, Read as _},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
-    sync::mpsc::{self, Receiver},
+    sync::mpsc::{self, Receiver, RecvTimeoutError},
+    time::Instant,
 };
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -64,8 +65,8 @@ impl Program {
                 self.printed.push(line);
                 true
             }
-            Err(mpsc::RecvTimeoutError::Timeout) => panic!("silence after {:#?}", self.printed),
-            Err(mpsc::RecvTimeoutError::Disconnected) => false,
+            Err(RecvTimeoutError::Timeout) => panic!("silence after {:#?}", self.printed),
+            Err(RecvTimeoutError::Disconnected) => false,
         })
     }
 
@@ -76,9 +77,14 @@ impl Program {
 
     /// Its status and its standard error, once it has ended by itself.
     pub fn ends(&mut self) -> (ExitStatus, String) {
-        // Ends with the last of its output.
-        while let Ok(line) = self.lines.recv_timeout(PATIENCE) {
-            self.printed.push(line);
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.lines.recv_timeout(left) {
+                Ok(line) => self.printed.push(line),
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => panic!("it does not end: {:#?}", self.printed),
+            }
         }
         let mut stderr = String::new();
         let stream = self.child.stderr.take();

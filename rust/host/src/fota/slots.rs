@@ -86,9 +86,10 @@ impl Slots {
             state: State::default(),
             folder,
         };
-        match fs::read_to_string(slots.folder.join("state")) {
+        let state = slots.folder.join("state");
+        match fs::read_to_string(&state) {
             Ok(text) => {
-                slots.state = State::read(&text).ok_or_else(|| invalid("state is not readable"))?;
+                slots.state = State::read(&text).ok_or_else(|| unreadable(&state))?;
                 slots.swap()?;
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -96,6 +97,9 @@ impl Slots {
                     .ok_or_else(|| invalid("the version is not of the form 1.2.3 or 1.2.3+4"))?;
                 settings::replace(&slots.running_path(), &image, 0o644)?;
                 slots.set(State::default())?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                return Err(unreadable(&state));
             }
             Err(error) => return Err(error),
         }
@@ -256,6 +260,13 @@ fn invalid(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what)
 }
 
+fn unreadable(state: &Path) -> io::Error {
+    invalid(&format!(
+        "{} does not say which image runs: delete the folder, and the device is as from the factory",
+        state.display()
+    ))
+}
+
 fn failed(path: &Path, error: &io::Error) -> Errno {
     log::error!(TARGET, "{}: {error}", path.display());
     Errno::from(error)
@@ -286,6 +297,22 @@ mod tests {
     fn download(slots: &mut Slots, image: &[u8]) {
         assert_eq!(slots.prepare(7), Ok(0));
         slots.append(image).unwrap();
+    }
+
+    #[test]
+    fn a_state_that_is_none_is_named() {
+        for garbage in [&b"\xff\xfe"[..], b"marked=perhaps\n"] {
+            let device = Device::new();
+            device.boot();
+            let state = device.0.path().join("firmware/state");
+            fs::write(&state, garbage).unwrap();
+            let error = Slots::boot(device.0.path().join("firmware"), "1.0.0").unwrap_err();
+            let said = error.to_string();
+            assert!(
+                said.contains("firmware/state") && said.contains("delete the folder"),
+                "{said}"
+            );
+        }
     }
 
     #[test]

@@ -155,7 +155,8 @@ impl Network {
         Self::NoCell,
     ];
 
-    fn name(self) -> &'static str {
+    /// What it is called on a command line.
+    pub fn name(self) -> &'static str {
         match self {
             Self::DualStack => "dual-stack",
             Self::DualStackIpv6Never => "dual-stack-ipv6-never",

@@ -131,7 +131,7 @@ impl Updater {
     }
 
     /// Whether the platform has a transfer, or is just about to.
-    fn has_begun(&self) -> bool {
+    pub(super) fn has_begun(&self) -> bool {
         self.state == State::Running
             || self.state == State::Starting && self.in_hand == Some(Duty::Start)
     }

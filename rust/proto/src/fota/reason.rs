@@ -76,10 +76,14 @@ impl Reason {
         matches!(self.0, 1..=3 | 408 | 429 | 500..=999)
     }
 
-    /// Says it in the log, with what follows from it, and after how many seconds if not at once.
+    /// Says it in the log, with what follows from it: an error, or a warning where that is another try in so many seconds.
     #[inline(never)]
     pub(super) fn log(self, then: &'static str, seconds: u32) {
-        log::warn!("firmware: {}", Line(self, then, seconds));
+        let level = match seconds {
+            0 => log::Level::Error,
+            _ => log::Level::Warn,
+        };
+        log::log!(level, "firmware: {}", Line(self, then, seconds));
     }
 
     pub(super) fn write(self, writer: &mut Writer<'_>) {

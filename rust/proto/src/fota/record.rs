@@ -29,7 +29,7 @@ pub(super) struct Record<'r> {
     pub(super) job: &'r [u8],
 }
 
-const FORMAT: u8 = 2;
+const FORMAT: u8 = 3;
 
 impl Record<'_> {
     pub(super) fn write<'b>(&self, buffer: &'b mut [u8]) -> Option<&'b [u8]> {

@@ -224,10 +224,11 @@ fn batch(pki: &Pki, arguments: &Batch, now: OffsetDateTime) -> Result<Report, Er
             }
         }
     }
-    report.done(format!(
-        "{made} made, {same} there already, {} failed",
-        failed.len()
-    ));
+    let count = format!("{made} made, {same} there already, {} failed", failed.len());
+    match failed.is_empty() {
+        true => report.done(count),
+        false => report.failed(count),
+    };
     report
         .field("devices", results)
         .field("made", made)

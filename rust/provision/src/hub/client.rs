@@ -1,40 +1,17 @@
-//! The registry over REST.
+//! How a hub is spoken to: over REST, with a token where it is Azure's.
 
-use std::io::{BufRead as _, BufReader};
-
-use serde_json::{Value, json};
+use serde_json::Value;
 use time::OffsetDateTime;
 
 use crate::error::{Error, Kind};
-use crate::http::{Request, Response, open, send};
-use crate::hub::sas::{ConnectionString, escaped};
-use crate::pki::Certificate;
+use crate::http::{Request, Response, send};
+use crate::hub::ConnectionString;
 
 /// A hub: the local emulator by its address, or Azure by a connection string.
 pub struct Hub {
-    base: String,
+    pub(super) base: String,
     access: Option<ConnectionString>,
     now: OffsetDateTime,
-}
-
-/// How a device proves who it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Authentication {
-    /// A certificate that a registered CA has signed.
-    CertificateAuthority,
-    /// One certificate, by its thumbprint.
-    Thumbprint(String),
-}
-
-/// What the emulator says of itself.
-#[derive(Clone, Debug)]
-pub struct About {
-    /// The host name of its first hub.
-    pub hostname: String,
-    /// The ID scope of its provisioning service.
-    pub id_scope: String,
-    /// The CA behind its server's certificate, if it has made that itself.
-    pub server_ca: Option<Certificate>,
 }
 
 impl Hub {
@@ -61,244 +38,32 @@ impl Hub {
         self.access.as_ref().map(ConnectionString::host)
     }
 
-    /// Registers a CA, proved. Only the emulator does this here.
-    ///
-    /// # Errors
-    /// [`Kind::Unreachable`], [`Kind::Denied`] or [`Kind::Server`], as every call.
-    pub fn add_authority(&self, name: &str, certificate: &Certificate) -> Result<Value, Error> {
-        let body = json!({"name": name, "certificate": certificate.pem(), "isVerified": true});
-        self.call("POST", "/admin/certificates", Some(&body))
-    }
-
-    /// The registered CAs of the emulator.
-    ///
-    /// # Errors
-    /// As every call.
-    pub fn authorities(&self) -> Result<Value, Error> {
-        self.call("GET", "/admin/certificates", None)
-    }
-
-    /// Deletes a registered CA of the emulator.
-    ///
-    /// # Errors
-    /// As every call.
-    pub fn delete_authority(&self, name: &str) -> Result<(), Error> {
-        self.call(
-            "DELETE",
-            &format!("/admin/certificates/{}", escaped(name)),
-            None,
-        )
-        .map(drop)
-    }
-
-    /// A device, or `None` if the hub does not know it.
-    ///
-    /// # Errors
-    /// As every call.
-    pub fn device(&self, id: &str) -> Result<Option<Value>, Error> {
-        match self.call("GET", &device_path(id), None) {
-            Err(error) if error.message().contains(NOT_FOUND) => Ok(None),
-            other => other.map(Some),
-        }
-    }
-
-    /// Registers a device, or changes it.
-    ///
-    /// # Errors
-    /// As every call.
-    pub fn put_device(
-        &self,
-        id: &str,
-        authentication: &Authentication,
-        enabled: bool,
-    ) -> Result<Value, Error> {
-        let authentication = match authentication {
-            Authentication::CertificateAuthority => json!({"type": "certificateAuthority"}),
-            Authentication::Thumbprint(thumbprint) => json!({"type": "selfSigned",
-                "x509Thumbprint": {"primaryThumbprint": thumbprint,
-                                   "secondaryThumbprint": thumbprint}}),
-        };
-        let status = if enabled { "enabled" } else { "disabled" };
-        let body = json!({"deviceId": id, "status": status, "authentication": authentication});
-        self.put(&device_path(id), body)
-    }
-
-    /// Enables or disables a device as it is (the way to revoke it).
-    ///
-    /// # Errors
-    /// As every call; [`Kind::Server`] if there is no such device.
-    pub fn set_enabled(&self, id: &str, enabled: bool) -> Result<Value, Error> {
-        let Some(mut device) = self.device(id)? else {
-            return Err(Error::new(
-                Kind::Server,
-                format!("the hub does not know the device {id}"),
-            )
-            .advise("register it: iothub-provision hub device create"));
-        };
-        device["status"] = json!(if enabled { "enabled" } else { "disabled" });
-        self.call("PUT", &device_path(id), Some(&device))
-    }
-
-    /// Deletes a device.
-    ///
-    /// # Errors
-    /// As every call.
-    pub fn delete_device(&self, id: &str) -> Result<(), Error> {
-        self.call("DELETE", &device_path(id), None).map(drop)
-    }
-
-    /// All devices.
-    ///
-    /// # Errors
-    /// As every call.
-    pub fn devices(&self) -> Result<Vec<Value>, Error> {
-        match self.call("GET", "/devices", None)? {
-            Value::Array(devices) => Ok(devices),
-            _ => Ok(Vec::new()),
-        }
-    }
-
-    /// Makes an enrolment group of the Device Provisioning Service: every device that this CA has
-    /// signed is let in. The connection string is that of the provisioning service.
-    ///
-    /// # Errors
-    /// As every call.
-    pub fn put_enrollment_group(&self, id: &str, ca: &Certificate) -> Result<Value, Error> {
-        let certificates = json!({"primary": {"certificate": ca.pem()}});
-        let body = json!({"enrollmentGroupId": id, "provisioningStatus": "enabled",
-            "attestation": {"type": "x509", "x509": {"signingCertificates": certificates}}});
-        self.put(&enrollment_path(id), body)
-    }
-
-    /// All enrolment groups.
-    ///
-    /// # Errors
-    /// As every call.
-    pub fn enrollment_groups(&self) -> Result<Vec<Value>, Error> {
-        let query = json!({"query": "SELECT * FROM enrollmentGroups"});
-        match self.call("POST", "/enrollmentGroups/query", Some(&query))? {
-            Value::Array(groups) => Ok(groups),
-            _ => Ok(Vec::new()),
-        }
-    }
-
-    /// Deletes an enrolment group. Devices that are registered stay so.
-    ///
-    /// # Errors
-    /// As every call.
-    pub fn delete_enrollment_group(&self, id: &str) -> Result<(), Error> {
-        self.call("DELETE", &enrollment_path(id), None).map(drop)
-    }
-
-    /// Enrols one device by its certificate; `device_id` is the id that it gets, the registration
-    /// id without it. It goes before any group.
-    ///
-    /// # Errors
-    /// As every call.
-    pub fn put_enrollment(
-        &self,
-        id: &str,
-        device_id: Option<&str>,
-        certificate: &Certificate,
-    ) -> Result<Value, Error> {
-        let certificates = json!({"primary": {"certificate": certificate.pem()}});
-        let mut body = json!({"registrationId": id, "provisioningStatus": "enabled",
-            "attestation": {"type": "x509", "x509": {"clientCertificates": certificates}}});
-        if let Some(device_id) = device_id {
-            body["deviceId"] = json!(device_id);
-        }
-        self.put(&format!("/enrollments/{}", escaped(id)), body)
-    }
-
-    /// All enrolments of single devices.
-    ///
-    /// # Errors
-    /// As every call.
-    pub fn enrollments(&self) -> Result<Vec<Value>, Error> {
-        let query = json!({"query": "SELECT * FROM enrollments"});
-        match self.call("POST", "/enrollments/query", Some(&query))? {
-            Value::Array(devices) => Ok(devices),
-            _ => Ok(Vec::new()),
-        }
-    }
-
-    /// Deletes the enrolment of a device. If it is registered it stays so.
-    ///
-    /// # Errors
-    /// As every call.
-    pub fn delete_enrollment(&self, id: &str) -> Result<(), Error> {
-        self.call("DELETE", &format!("/enrollments/{}", escaped(id)), None)
-            .map(drop)
-    }
-
-    /// What the emulator says of itself.
-    ///
-    /// # Errors
-    /// As every call; [`Kind::Server`] if it is something else that answers.
-    pub fn about(&self) -> Result<About, Error> {
-        let about = self.call("GET", "/admin", None)?;
-        let text = |path: &str| {
-            let text = about.pointer(path).and_then(Value::as_str);
-            text.map(str::to_owned).ok_or_else(|| {
-                Error::new(
-                    Kind::Server,
-                    format!("GET /admin: the answer holds no {}", &path[1..]),
-                )
-                .advise("is it the emulator of this project?")
-            })
-        };
-        let server_ca = about["serverCa"].as_str();
-        Ok(About {
-            hostname: text("/hubs/0")?,
-            id_scope: text("/idScope")?,
-            server_ca: server_ca.map(Certificate::from_pem).transpose()?,
-        })
-    }
-
-    /// Hands over each telemetry line of the emulator, until `each` says that it is enough.
-    ///
-    /// # Errors
-    /// As every call.
-    pub fn telemetry(
-        &self,
-        device: Option<&str>,
-        mut each: impl FnMut(&str) -> bool,
-    ) -> Result<(), Error> {
-        let filter = device
-            .map(|id| format!("&device={}", escaped(id)))
-            .unwrap_or_default();
-        let url = format!("{}/admin/telemetry.jsonl?follow=true{filter}", self.base);
-        let request = Request {
-            method: "GET",
-            url: &url,
-            headers: Vec::new(),
-            body: None,
-        };
-        for line in BufReader::new(open(&request)?.into_body().into_reader()).lines() {
-            let line = line.map_err(|error| {
-                Error::new(
-                    Kind::Unreachable,
-                    format!("the stream of telemetry ended: {error}"),
-                )
-            })?;
-            if !line.is_empty() && !each(&line) {
-                return Ok(());
-            }
-        }
-        Ok(())
-    }
-
     /// Creates, or changes what is there: that takes its entity tag.
-    fn put(&self, path: &str, mut body: Value) -> Result<Value, Error> {
-        match self.call("GET", path, None) {
-            Ok(known) => body["etag"] = known["etag"].clone(),
-            Err(error) if error.message().contains(NOT_FOUND) => {}
-            Err(error) => return Err(error),
+    pub(super) fn put(&self, path: &str, mut body: Value) -> Result<Value, Error> {
+        if let Some(known) = self.find(path)? {
+            body["etag"] = known["etag"].clone();
         }
         self.call("PUT", path, Some(&body))
     }
 
-    fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value, Error> {
+    /// What is there, or `None`.
+    pub(super) fn find(&self, path: &str) -> Result<Option<Value>, Error> {
+        match self.exchange("GET", path, None)? {
+            Response { status: 404, .. } => Ok(None),
+            response => answered("GET", path, response).map(Some),
+        }
+    }
+
+    pub(super) fn call(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Value, Error> {
+        answered(method, path, self.exchange(method, path, body)?)
+    }
+
+    fn exchange(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Response, Error> {
         let is_dps = path.starts_with("/enrollment");
         let version = if is_dps { DPS_API_VERSION } else { API_VERSION };
         let url = format!("{}{path}?api-version={version}", self.base);
@@ -318,7 +83,7 @@ impl Hub {
             headers,
             body: text.as_deref().map(str::as_bytes),
         };
-        answered(method, path, send(&request)?)
+        send(&request)
     }
 
     /// Azure wants `If-Match` when something that exists is changed or deleted.
@@ -344,21 +109,12 @@ pub(super) fn answered(method: &str, path: &str, response: Response) -> Result<V
         )),
         404 => Err(Error::new(
             Kind::Server,
-            format!("{method} {path}: {NOT_FOUND}; {said}"),
+            format!("{method} {path}: 404 not found; {said}"),
         )),
         409 => Err(fail(Kind::Exists)),
         _ => Err(fail(Kind::Server)),
     }
 }
 
-fn device_path(id: &str) -> String {
-    format!("/devices/{}", escaped(id))
-}
-
-fn enrollment_path(id: &str) -> String {
-    format!("/enrollmentGroups/{}", escaped(id))
-}
-
 const API_VERSION: &str = "2021-04-12";
 const DPS_API_VERSION: &str = "2021-10-01";
-const NOT_FOUND: &str = "404 not found";

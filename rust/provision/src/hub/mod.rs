@@ -4,9 +4,14 @@
 
 pub mod azure;
 mod client;
+mod devices;
+mod emulator;
+mod enrollments;
 mod management;
 mod sas;
 
-pub use client::{About, Authentication, Hub};
+pub use client::Hub;
+pub use devices::Authentication;
+pub use emulator::About;
 pub use management::Resource;
 pub use sas::ConnectionString;

@@ -1,9 +1,12 @@
 //! Serial ports, and TCP in their place for tests and network adapters.
 
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, IsTerminal as _, Read as _, Write as _};
 use std::net::{TcpStream, ToSocketAddrs as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::time::Duration;
 
+use rustix::fs::OFlags;
 use serialport::{ClearBuffer, SerialPort, SerialPortType};
 
 use crate::error::{Error, Kind};
@@ -71,6 +74,10 @@ impl Port {
             .timeout(TICK)
             .open()
             .map_err(|error| {
+                if is_no_line(name) {
+                    return Error::new(Kind::Port, format!("{name} is no serial port"))
+                        .advise("see the ports that there are: iothub-provision modem ports");
+                }
                 let advice = match error.kind() {
                     serialport::ErrorKind::NoDevice => {
                         "close the terminal that uses it, and check the cable"
@@ -171,6 +178,16 @@ impl LineReader {
             self.pending.extend_from_slice(&buffer[..length]);
         }
     }
+}
+
+/// Whether there is something of that name which can be opened, and is no terminal line.
+fn is_no_line(name: &str) -> bool {
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(flags.bits().cast_signed())
+        .open(name)
+        .is_ok_and(|file| !file.is_terminal())
 }
 
 fn connect(address: &str) -> Result<TcpStream, Error> {

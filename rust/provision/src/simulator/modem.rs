@@ -559,7 +559,8 @@ fn octets(text: &str) -> [u8; 16] {
 fn identity_key(data: &Path) -> Result<Key, Error> {
     let path = data.join("modem").join("identity.pem");
     if path.exists() {
-        return Key::from_pem(Secret::new(files::read(&path)?).expose(), None);
+        let text = Secret::new(files::read(&path)?);
+        return Key::from_pem(text.expose(), None).map_err(|error| error.at(path.display()));
     }
     files::create_private_folder(&data.join("modem"))?;
     let key = Key::generate(KeyAlgorithm::P256)?;

@@ -1,5 +1,6 @@
 //! A server that answers from a table and remembers what it was asked.
 
+use std::collections::BTreeMap;
 use std::io::{BufReader, Write as _};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
@@ -20,6 +21,40 @@ pub struct Stub {
 }
 
 impl Stub {
+    /// Answers as the emulator does, as far as this tool asks it; knows no device and trusts no CA yet.
+    pub fn emulator(hostname: &str, server_ca: Option<&str>) -> Self {
+        let about =
+            serde_json::json!({"hubs": [hostname], "idScope": "0ne1", "serverCa": server_ca})
+                .to_string();
+        let known = Mutex::new(BTreeMap::<String, String>::new());
+        Self::start(move |asked| {
+            let mut known = known.lock().unwrap();
+            let path = asked.path.split('?').next().unwrap();
+            match asked.method.as_str() {
+                "GET" if path == "/admin" => (200, about.clone()),
+                "GET" if path == "/admin/certificates" => {
+                    let all = known.get(path).cloned().unwrap_or_default();
+                    (200, serde_json::json!({ "value": all }).to_string())
+                }
+                "GET" => known
+                    .get(path)
+                    .map_or((404, "{}".to_owned()), |body| (200, body.clone())),
+                _ => {
+                    let mut body = asked.body.clone();
+                    if path == "/admin/certificates" {
+                        let sent: serde_json::Value = serde_json::from_str(&body).unwrap();
+                        let pem = sent["certificate"].as_str().unwrap();
+                        body = iothub_provision::pki::Certificate::from_pem(pem)
+                            .unwrap()
+                            .thumbprint();
+                    }
+                    known.insert(path.to_owned(), body);
+                    (201, "{}".to_owned())
+                }
+            }
+        })
+    }
+
     /// `answer` gives status and body for each request.
     pub fn start(answer: impl Fn(&Asked) -> (u16, String) + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -55,7 +55,7 @@ impl Updater {
     /// Fact: the image is complete and is what the job says. `version` is what it calls itself, where the platform
     /// can read that.
     pub fn handle_done(&mut self, now: Instant, version: Option<&str>) {
-        if !matches!(self.state, State::Starting | State::Running) {
+        if !self.has_begun() {
             self.handle_stopped(now);
             return;
         }

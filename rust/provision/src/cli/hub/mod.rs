@@ -41,6 +41,7 @@ pub(crate) enum Command {
 pub(crate) struct Where {
     /// The address of the local emulator
     #[arg(long, value_name = "URL", env = "IOTHUB_EMULATOR_URL")]
+    #[arg(value_parser = crate::http::address)]
     #[arg(conflicts_with = "connection_string_file")]
     pub(crate) emulator: Option<String>,
     /// Azure: the connection string is the first line of FILE. The variable
