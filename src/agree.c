@@ -7,6 +7,8 @@
 #include <zephyr/kernel.h>
 #include <net/mqtt_helper.h>
 #include <modem/lte_lc.h>
+#include <modem/modem_attest_token.h>
+#include <modem/modem_jwt.h>
 #if __has_include(<modem/pdn.h>)
 #include <modem/pdn.h>
 #define HAS_PDN_LIBRARY 1
@@ -40,6 +42,16 @@ BUILD_ASSERT(LTE_LC_NW_REG_UNKNOWN == 4);
 BUILD_ASSERT(LTE_LC_NW_REG_REGISTERED_ROAMING == 5);
 BUILD_ASSERT(LTE_LC_NW_REG_UICC_FAIL == 90);
 BUILD_ASSERT(LTE_LC_EVT_NW_REG_STATUS == 0);
+
+int modem_attest_token_get(struct nrf_attestation_token *const token);
+int modem_jwt_generate(struct jwt_data *const jwt);
+int modem_jwt_get_uuids(struct nrf_device_uuid *dev, struct nrf_modem_fw_uuid *mfw);
+
+BUILD_ASSERT(JWT_KEY_TYPE_CLIENT_PRIV == 2);
+BUILD_ASSERT(JWT_KEY_TYPE_ENDORSEMENT == 8);
+BUILD_ASSERT(JWT_ALG_TYPE_ES256 == 0);
+BUILD_ASSERT(sizeof(struct nrf_device_uuid) == 37);
+BUILD_ASSERT(sizeof(struct nrf_modem_fw_uuid) == 37);
 
 #if defined(HAS_PDN_LIBRARY)
 int pdn_default_ctx_cb_reg(pdn_event_handler_t cb);

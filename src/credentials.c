@@ -53,7 +53,8 @@ static bool is_there(const struct credential *credential)
 int iothub_credentials_write(void)
 {
 	LOG_WRN("the device's private key is part of this image: for development only");
-	ARRAY_FOR_EACH_PTR(credentials, credential) {
+	for (size_t i = 0; i < ARRAY_SIZE(credentials); i++) {
+		const struct credential *credential = &credentials[i];
 		int err;
 
 		if (is_there(credential)) {

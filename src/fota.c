@@ -52,6 +52,7 @@ static struct {
 	iothub_fota_callback_t tell;
 } job;
 
+static K_MUTEX_DEFINE(ending);
 static atomic_t busy;
 static atomic_t cancelled;
 static uint8_t flash_buffer[FLASH_BUFFER] __aligned(4);
@@ -159,13 +160,37 @@ static uint32_t verify(void)
 	return 0;
 }
 
-/* The slot is free for the next start before anybody is told. */
+/* A start that answers to the end waits until the slot is free: it is never too early, and no end comes after it. */
 static void end(uint32_t event, uint32_t cause)
 {
-	iothub_fota_callback_t tell = job.tell;
-
+	(void)k_mutex_lock(&ending, K_FOREVER);
+	job.tell(event, cause, 0);
 	atomic_set(&busy, 0);
-	tell(event, cause, 0);
+	(void)k_mutex_unlock(&ending);
+}
+
+static bool take_slot(void)
+{
+	bool taken;
+
+	(void)k_mutex_lock(&ending, K_FOREVER);
+	taken = atomic_cas(&busy, 0, 1);
+	(void)k_mutex_unlock(&ending);
+	return taken;
+}
+
+/* All is there: it is what it was to be, or the slot is as good as empty. */
+static void finish(uint32_t cause)
+{
+	if (cause == 0) {
+		cause = verify();
+	}
+	if (cause == 0) {
+		end(IOTHUB_FOTA_DONE, 0);
+		return;
+	}
+	forget_slot();
+	end(IOTHUB_FOTA_FAILED, cause);
 }
 
 static uint32_t cause_of(int error)
@@ -220,16 +245,10 @@ void fota_on_end(int error)
 {
 	if (error == 0) {
 		error = dfu_target_done(true);
-		job.cause = error != 0 ? IOTHUB_FOTA_CAUSE_STORAGE : verify();
-		if (job.cause == 0) {
-			job.slot.size = job.offset;
-			/* Without it the image would be fetched again after a power cut here: no more. */
-			(void)iothub_platform_settings_set(KEY, &job.slot, sizeof(job.slot));
-			end(IOTHUB_FOTA_DONE, 0);
-			return;
-		}
-		forget_slot();
-		end(IOTHUB_FOTA_FAILED, job.cause);
+		job.slot.size = job.offset;
+		/* Without it the image would be fetched again after a power cut here: no more. */
+		(void)iothub_platform_settings_set(KEY, &job.slot, sizeof(job.slot));
+		finish(error != 0 ? IOTHUB_FOTA_CAUSE_STORAGE : 0);
 		return;
 	}
 	(void)dfu_target_done(false);
@@ -242,15 +261,14 @@ void fota_on_end(int error)
 
 static int read_source(const struct iothub_fota_source *source)
 {
-	const char *scheme = source->tls ? "https" : "http";
 	uint16_t port = source->port != 0 ? source->port : (source->tls ? 443 : 80);
+	size_t host_len = snprintk(job.host, sizeof(job.host), "http%s://%s:%u",
+				   source->tls ? "s" : "", source->host, port);
 
-	if (strlen(source->host) > HOST_LEN || strlen(source->path) > PATH_LEN ||
-	    source->sec_tag_count > SEC_TAGS_MAX) {
+	if (host_len >= sizeof(job.host) || source->sec_tag_count > SEC_TAGS_MAX ||
+	    (size_t)snprintk(job.path, sizeof(job.path), "%s", source->path) > PATH_LEN) {
 		return -E2BIG;
 	}
-	(void)snprintk(job.host, sizeof(job.host), "%s://%s:%u", scheme, source->host, port);
-	strcpy(job.path, source->path);
 	job.size = source->size;
 	job.cause = 0;
 	job.has_sha256 = source->sha256 != NULL;
@@ -288,7 +306,7 @@ int iothub_platform_fota_start(const struct iothub_fota_source *source,
 	struct fota_fetch fetch;
 	int err;
 
-	if (!atomic_cas(&busy, 0, 1)) {
+	if (!take_slot()) {
 		return -EBUSY;
 	}
 	atomic_set(&cancelled, 0);
@@ -307,13 +325,7 @@ int iothub_platform_fota_start(const struct iothub_fota_source *source,
 		return err;
 	}
 	if (job.slot.size != 0) {
-		job.cause = verify();
-		if (job.cause != 0) {
-			forget_slot();
-			end(IOTHUB_FOTA_FAILED, job.cause);
-		} else {
-			end(IOTHUB_FOTA_DONE, 0);
-		}
+		finish(0);
 		return 0;
 	}
 	fetch = (struct fota_fetch){

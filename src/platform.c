@@ -5,8 +5,12 @@
 #include <zephyr/kernel.h>
 #include <zephyr/logging/log.h>
 #include <zephyr/logging/log_ctrl.h>
-#include <zephyr/random/random.h>
 #include <zephyr/sys/reboot.h>
+#if __has_include(<zephyr/random/random.h>)
+#include <zephyr/random/random.h>
+#else /* before NCS 2.6 */
+#include <zephyr/random/rand32.h>
+#endif
 
 #include <iothub_platform.h>
 

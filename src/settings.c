@@ -116,6 +116,7 @@ int iothub_forget_settings(void)
 		"iothub/dps/id_scope",
 		"iothub/dps/endpoint",
 		"iothub/dps/registration_id",
+		"iothub/fota/trial_s",
 		"iothub/attempts",
 	};
 	int settings = forget(keys, ARRAY_SIZE(keys));

@@ -30,6 +30,9 @@ static const struct name {
 	{"dps/endpoint", "iothub/dps/endpoint", CONFIG_IOTHUB_DPS_HOSTNAME},
 	{"dps/registration_id", "iothub/dps/registration_id", CONFIG_IOTHUB_DPS_REGISTRATION_ID},
 #endif
+#if defined(CONFIG_IOTHUB_FOTA)
+	{"fota/trial_s", "iothub/fota/trial_s", STRINGIFY(CONFIG_IOTHUB_FOTA_TRIAL_S)},
+#endif
 };
 
 static int said(const struct shell *sh, int err, const char *done)
@@ -103,9 +106,9 @@ static void show(const struct shell *sh, const struct name *name)
 
 static const struct name *find(const struct shell *sh, const char *shown)
 {
-	ARRAY_FOR_EACH_PTR(names, name) {
-		if (strcmp(name->shown, shown) == 0) {
-			return name;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		if (strcmp(names[i].shown, shown) == 0) {
+			return &names[i];
 		}
 	}
 	shell_error(sh, "%s is no setting: iothub config show lists them", shown);
@@ -116,8 +119,8 @@ static int config_show(const struct shell *sh, size_t argc, char **argv)
 {
 	ARG_UNUSED(argc);
 	ARG_UNUSED(argv);
-	ARRAY_FOR_EACH_PTR(names, name) {
-		show(sh, name);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		show(sh, &names[i]);
 	}
 	shell_print(sh, "%-20s %d (from the build, where mqtt_helper takes it from)", "security tag",
 		    CONFIG_IOTHUB_SEC_TAG);

@@ -46,9 +46,9 @@ static int type_of(enum modem_key_mgmt_cred_type kind, enum tls_credential_type 
 
 static struct slot *find(nrf_sec_tag_t tag, enum tls_credential_type type)
 {
-	ARRAY_FOR_EACH_PTR(slots, slot) {
-		if (slot->used && slot->tag == tag && slot->type == type) {
-			return slot;
+	for (size_t i = 0; i < ARRAY_SIZE(slots); i++) {
+		if (slots[i].used && slots[i].tag == tag && slots[i].type == type) {
+			return &slots[i];
 		}
 	}
 	return NULL;
@@ -56,9 +56,9 @@ static struct slot *find(nrf_sec_tag_t tag, enum tls_credential_type type)
 
 static struct slot *room(void)
 {
-	ARRAY_FOR_EACH_PTR(slots, slot) {
-		if (!slot->used) {
-			return slot;
+	for (size_t i = 0; i < ARRAY_SIZE(slots); i++) {
+		if (!slots[i].used) {
+			return &slots[i];
 		}
 	}
 	return NULL;

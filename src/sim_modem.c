@@ -160,9 +160,9 @@ void iothub_sim_modem_play(const struct iothub_sim_step *steps)
 
 int iothub_sim_modem_network(const char *name)
 {
-	ARRAY_FOR_EACH_PTR(networks, found) {
-		if (strcmp(found->name, name) == 0) {
-			network = found;
+	for (size_t i = 0; i < ARRAY_SIZE(networks); i++) {
+		if (strcmp(networks[i].name, name) == 0) {
+			network = &networks[i];
 			return 0;
 		}
 	}

@@ -99,10 +99,10 @@ static ssize_t read_override(void *from, void *data, size_t len)
 static int load_overrides(struct settings_store *store, const struct settings_load_arg *arg)
 {
 	ARG_UNUSED(store);
-	ARRAY_FOR_EACH_PTR(overrides, override) {
-		if (override->value != NULL) {
-			(void)settings_call_set_handler(override->key, strlen(override->value),
-							read_override, override, arg);
+	for (size_t i = 0; i < ARRAY_SIZE(overrides); i++) {
+		if (overrides[i].value != NULL) {
+			(void)settings_call_set_handler(overrides[i].key, strlen(overrides[i].value),
+							read_override, &overrides[i], arg);
 		}
 	}
 	return 0;

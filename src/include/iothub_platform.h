@@ -147,8 +147,8 @@ typedef void (*iothub_fota_callback_t)(unsigned int event, uint32_t first, uint3
 
 /*
  * Fetches an image into the slot that does not run, on a thread of the platform's, on which the callback is called; it
- * must not block. Stored bytes survive a reboot. Every start that returned 0 is ended by DONE, FAILED or STOPPED.
- * -EBUSY while another transfer has not ended.
+ * must not block, nor start the next one. Stored bytes survive a reboot. Every start that returned 0 is ended by DONE,
+ * FAILED or STOPPED: the last that it tells, and before the next start returns. -EBUSY while another has not ended.
  */
 int iothub_platform_fota_start(const struct iothub_fota_source *source, iothub_fota_callback_t callback);
 

@@ -403,8 +403,39 @@ const checks = {
     await page.reload();
     await seen(page.locator("#kind"));
     await open("device/nobody/twin");
-    provoke(404);
     await seen(page.getByText("This device is not registered"));
+    assert.equal(await page.locator(".tabs, #panel, #desired").count(), 0);
+    await page.getByRole("button", { name: "Register it" }).click();
+    await seen(page.locator("#desired"));
+    assert.equal(await page.locator(".tabs").count(), 1);
+    await rest("DELETE", "devices/nobody");
+    await page.reload();
+    await seen(page.getByText("This device is not registered"));
+  },
+  "what stands beside what at any width": async () => {
+    for (const width of [1400, 900, 500, 390]) {
+      await page.setViewportSize({ width, height: 800 });
+      await open(`device/${demo.device}/log`);
+      await seen(page.locator("#events tr").first());
+      const bars = await page.evaluate(() => [...document.querySelectorAll("header, nav, .tabs")].flatMap((it) => {
+        const style = getComputedStyle(it), name = it.className || it.tagName;
+        const bar = (axis, more) => more > 0 && ["auto", "scroll"].includes(style[`overflow${axis}`]) ? [`${name} ${axis}`] : [];
+        return [...bar("Y", it.scrollHeight - it.clientHeight), ...(name === "tabs" ? [] : bar("X", it.scrollWidth - it.clientWidth))];
+      }));
+      assert.deepEqual(bars, [], `scrollbars at ${width}`);
+      const [first, ...others] = await page.locator("header > :not(nav)").evaluateAll((all) => all.filter((it) => it.offsetParent).map((it) => {
+        const { top, bottom } = it.getBoundingClientRect();
+        return (top + bottom) / 2;
+      }));
+      for (const middle of others) assert.ok(Math.abs(middle - first) < 12, `the header at ${width} has one line beside its views: ${[first, ...others]}`);
+      await open("events");
+      const id = page.locator("#events td.num button.link", { hasText: demo.device }).first();
+      await seen(id);
+      const lines = await id.evaluate((it) => it.getBoundingClientRect().height / parseFloat(getComputedStyle(it).lineHeight));
+      assert.ok(lines < 1.6, `the id at ${width} takes ${lines} lines`);
+      await bench.shot(page, `events-${width}`);
+    }
+    await page.setViewportSize({ width: 1280, height: 800 });
   },
   "everything by keyboard": async () => {
     await open(`device/${demo.device}/telemetry`);

@@ -1,32 +1,55 @@
-//! The desired property `telemetryInterval`.
+//! The desired property `telemetryInterval`, and the device's own setting behind it.
 
 use core::{cell::Cell, fmt::Write, time::Duration};
 
 use critical_section::Mutex;
 use iothub::twin;
 
+/// Who says how often.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Interval {
+    /// The device's own settings.
+    own: Duration,
+    /// The twin, which goes before them.
+    wished: Option<Duration>,
+}
+
+impl Interval {
+    fn current(self) -> Duration {
+        self.wished.unwrap_or(self.own)
+    }
+}
+
 /// What counts now.
 pub(crate) fn current() -> Duration {
-    critical_section::with(|cs| INTERVAL.borrow(cs).get())
+    critical_section::with(|cs| INTERVAL.borrow(cs).get().current())
 }
 
 /// Takes over what the device's own settings say.
 pub(crate) fn load() {
     let own = iothub::telemetry_interval();
-    if own != current() {
-        set(own);
+    if change(|interval| interval.own = own) {
+        announce();
     }
 }
 
-/// Makes it the device's own setting, and counts from now on.
+/// Makes it the device's own setting, which counts from now on unless the twin wishes another.
 pub(crate) fn store(seconds: u32) -> Result<(), iothub::Errno> {
     iothub::store_telemetry_interval(seconds)?;
-    set(Duration::from_secs(seconds.into()));
+    let own = Duration::from_secs(seconds.into());
+    if change(|interval| interval.own = own) {
+        announce();
+        report(OWN, 0, "");
+    }
     Ok(())
 }
 
+/// The whole twin: what is not in it is not wished, even if the device was away when it was removed.
 pub(crate) fn on_twin(twin: &twin::Document<'_>) {
-    apply(wish(&twin.desired()), twin.version);
+    match wish(&twin.desired()) {
+        Wish::Absent => remove(reported(&twin.reported())),
+        wish => apply(wish, twin.version),
+    }
 }
 
 pub(crate) fn on_desired(desired: &twin::Desired<'_>) {
@@ -34,18 +57,45 @@ pub(crate) fn on_desired(desired: &twin::Desired<'_>) {
 }
 
 fn apply(wish: Wish, version: u64) {
-    let (status, reason) = match wish {
-        Wish::Absent => return,
-        Wish::Removed => {
-            load();
-            return;
-        }
+    match wish {
+        Wish::Absent => {}
+        Wish::Removed => remove(None),
         Wish::Seconds(seconds) => {
-            set(Duration::from_secs(seconds.into()));
-            (200, "")
+            change(|interval| interval.wished = Some(Duration::from_secs(seconds.into())));
+            announce();
+            report(200, version, "");
         }
-        Wish::Bad => (400, "telemetryInterval is 1 to 86400 seconds"),
-    };
+        Wish::Bad => report(400, version, "telemetryInterval is 1 to 86400 seconds"),
+    }
+}
+
+/// The device's own counts again. `reported`: what the hub believes.
+fn remove(reported: Option<u64>) {
+    let changed = change(|interval| interval.wished = None);
+    if changed {
+        announce();
+    }
+    if changed || reported.is_some_and(|seconds| seconds != current().as_secs()) {
+        report(OWN, 0, "");
+    }
+}
+
+/// Whether that changes what counts.
+fn change(f: impl FnOnce(&mut Interval)) -> bool {
+    critical_section::with(|cs| {
+        let cell = INTERVAL.borrow(cs);
+        let mut interval = cell.get();
+        f(&mut interval);
+        cell.replace(interval).current() != interval.current()
+    })
+}
+
+fn announce() {
+    log::info!("telemetry every {} s", current().as_secs());
+    iothub::wake();
+}
+
+fn report(status: u16, version: u64, reason: &str) {
     if let Some(report) = acknowledgement(current().as_secs(), status, version, reason)
         && let Err(error) = iothub::report(report.as_bytes(), None)
     {
@@ -53,13 +103,7 @@ fn apply(wish: Wish, version: u64) {
     }
 }
 
-fn set(interval: Duration) {
-    critical_section::with(|cs| INTERVAL.borrow(cs).set(interval));
-    log::info!("telemetry every {} s", interval.as_secs());
-    iothub::wake();
-}
-
-/// The acknowledgement of a writable property as IoT Plug and Play has it: value, code, version, description.
+/// A writable property as IoT Plug and Play has it: value, code, version of the wish, description.
 fn acknowledgement(
     seconds: u64,
     status: u16,
@@ -79,7 +123,17 @@ fn acknowledgement(
     Some(report)
 }
 
-static INTERVAL: Mutex<Cell<Duration>> = Mutex::new(Cell::new(iothub::TELEMETRY_INTERVAL));
+/// The code of a value that nobody has wished; its version is 0.
+const OWN: u16 = 203;
+
+static INTERVAL: Mutex<Cell<Interval>> = Mutex::new(Cell::new(Interval {
+    own: iothub::TELEMETRY_INTERVAL,
+    wished: None,
+}));
+
+fn reported(reported: &twin::View<'_>) -> Option<u64> {
+    reported.object("telemetryInterval")?.number("value")
+}
 
 /// What the twin says of the interval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,8 @@
 //! - **Telemetry** every `telemetryInterval` seconds: `{"temperature":25.1,"timestamp":49101}`, marked as JSON in UTF-8,
 //!   with the application property `temperatureAlert`.
 //! - **Desired property** `telemetryInterval`, 1 to 86400 as a number or a string of digits: applied, and reported back
-//!   as IoT Plug and Play asks, `{"value":5,"ac":200,"av":7}`; anything else with `ac` 400 and a reason.
+//!   as IoT Plug and Play asks, `{"value":5,"ac":200,"av":7}`; anything else with `ac` 400 and a reason. Where the property
+//!   is removed, the device's own interval counts again, and is reported with `ac` 203.
 //! - **Method** `led` with 0 or 1.
 //! - **Method** `config` with `{"telemetryInterval":60}`: the interval of this device from now on and after a restart,
 //!   as long as the twin does not wish another. Nothing else can be set from afar: a wrong hub, device id or access

@@ -33,7 +33,9 @@ fn led(payload: &[u8]) -> (i32, &'static str) {
 /// Only what cannot take the device off the air.
 fn config(payload: &[u8]) -> (i32, &'static str) {
     let wish = twin::View::new(payload);
-    let Some(seconds) = wish.raw("telemetryInterval").and_then(interval::seconds) else {
+    let is_alone = wish.members().count() == 1;
+    let value = wish.raw("telemetryInterval").filter(|_| is_alone);
+    let Some(seconds) = value.and_then(interval::seconds) else {
         return (
             400,
             r#"{"error":"config takes {\"telemetryInterval\":1 to 86400} and nothing else"}"#,

@@ -1,10 +1,11 @@
 //! The one clock of the service: the wall clock plus a shift that a test can set.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use time::OffsetDateTime;
 use time::format_description::FormatItem;
 use time::macros::format_description;
+use tokio::sync::watch;
 
 /// Milliseconds since 1970-01-01T00:00Z.
 pub(crate) type UnixMs = i64;
@@ -12,7 +13,7 @@ pub(crate) type UnixMs = i64;
 /// The service's idea of the time.
 #[derive(Debug, Default)]
 pub(crate) struct Clock {
-    shift_ms: AtomicI64,
+    shift_ms: watch::Sender<i64>,
 }
 
 impl Clock {
@@ -20,17 +21,33 @@ impl Clock {
     pub(crate) fn now(&self) -> UnixMs {
         let real = OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000;
         let real = i64::try_from(real).unwrap_or(i64::MAX);
-        real.saturating_add(self.shift_ms.load(Ordering::Relaxed))
+        real.saturating_add(self.shift_ms())
     }
 
     /// Moves the clock to `shift_ms` beside the wall clock.
     pub(crate) fn set_shift_ms(&self, shift_ms: i64) {
-        self.shift_ms.store(shift_ms, Ordering::Relaxed);
+        self.shift_ms.send_replace(shift_ms);
     }
 
     /// The shift that is set.
     pub(crate) fn shift_ms(&self) -> i64 {
-        self.shift_ms.load(Ordering::Relaxed)
+        *self.shift_ms.borrow()
+    }
+
+    /// Waits until it is `at` by this clock, however it is moved meanwhile.
+    pub(crate) async fn reaches(&self, at: UnixMs) {
+        let mut shift = self.shift_ms.subscribe();
+        loop {
+            let left = match u64::try_from(at.saturating_sub(self.now())) {
+                Ok(left) if left > 0 => Duration::from_millis(left),
+                _ => return,
+            };
+            tokio::select! {
+                () = tokio::time::sleep(left) => {}
+                // The sender is this clock: it cannot be gone.
+                _ = shift.changed() => {}
+            }
+        }
     }
 }
 

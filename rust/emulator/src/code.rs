@@ -79,6 +79,8 @@ codes! {
     ThrottlingException = 429001, 429;
     /// The service failed.
     ServerError = 500001, 500;
+    /// The answer of a device to a method is not JSON. The name is Microsoft's; the number is on none of their pages.
+    InvalidResponseWhileProxying = 502001, 502;
     /// The service is not available at the moment.
     ServiceUnavailable = 503001, 503;
     /// The device did not answer a method in time.

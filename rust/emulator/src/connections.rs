@@ -55,7 +55,7 @@ pub(crate) struct Handle {
     /// Fires when the device does not read what it is sent.
     pub overflow: Notify,
     commands: mpsc::Sender<Command>,
-    pending: Mutex<HashMap<String, oneshot::Sender<MethodAnswer>>>,
+    pending: Mutex<HashMap<String, oneshot::Sender<Answered>>>,
 }
 
 impl Handle {
@@ -72,7 +72,7 @@ impl Handle {
     }
 
     /// Expects the answer to the method request `rid`.
-    pub(crate) fn expect_answer(&self, rid: &str) -> oneshot::Receiver<MethodAnswer> {
+    pub(crate) fn expect_answer(&self, rid: &str) -> oneshot::Receiver<Answered> {
         let (answer, answered) = oneshot::channel();
         self.pending().insert(rid.to_owned(), answer);
         answered
@@ -84,7 +84,7 @@ impl Handle {
     }
 
     /// Delivers an answer; `false` if nobody waits for it.
-    pub(crate) fn answer(&self, rid: &str, answer: MethodAnswer) -> bool {
+    pub(crate) fn answer(&self, rid: &str, answer: Answered) -> bool {
         let waiting = self.pending().remove(rid);
         waiting.is_some_and(|waiting| waiting.send(answer).is_ok())
     }
@@ -94,10 +94,13 @@ impl Handle {
         self.pending().clear();
     }
 
-    fn pending(&self) -> MutexGuard<'_, HashMap<String, oneshot::Sender<MethodAnswer>>> {
+    fn pending(&self) -> MutexGuard<'_, HashMap<String, oneshot::Sender<Answered>>> {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// What came of a method request: an answer, or why what came is none.
+pub(crate) type Answered = Result<MethodAnswer, Refusal>;
 
 type Key = (String, String);
 

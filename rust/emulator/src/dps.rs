@@ -1,7 +1,7 @@
 //! A device's connection to the provisioning service: register, then ask until it is assigned.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -66,7 +66,6 @@ pub(crate) async fn serve(
         request: Arc::clone(&request),
         link,
         subscribed: false,
-        operations: HashMap::new(),
         polls: Throttle::new(Duration::from_secs(10)),
     };
     let end = session.run(connect.keep_alive, stop).await;
@@ -121,8 +120,6 @@ struct Session {
     request: Arc<Request>,
     link: Link,
     subscribed: bool,
-    /// What the device asked for, and when the answer is ready.
-    operations: HashMap<String, Operation>,
     polls: Throttle,
 }
 
@@ -152,9 +149,45 @@ async fn assign(
     assign.await
 }
 
+/// What devices asked for. A device that comes back asks for it on another connection.
+#[derive(Debug, Default)]
+pub(crate) struct Operations(Mutex<VecDeque<Operation>>);
+
+#[derive(Clone, Debug)]
 struct Operation {
+    id: String,
+    /// Whose it is; nobody else learns of it.
+    registration_id: String,
+    /// When the answer is.
     ready: Instant,
     outcome: Result<Value, Refusal>,
+}
+
+impl Operations {
+    fn insert(&self, operation: Operation) {
+        let mut all = self.all();
+        let mine = |it: &Operation| it.registration_id == operation.registration_id;
+        if all.iter().filter(|it| mine(it)).count() >= MAX_OPERATIONS_EACH
+            && let Some(oldest) = all.iter().position(mine)
+        {
+            all.remove(oldest);
+        } else if all.len() >= MAX_OPERATIONS {
+            all.pop_front();
+        }
+        all.push_back(operation);
+    }
+
+    fn find(&self, id: &str, registration_id: &str) -> Option<Operation> {
+        let all = self.all();
+        let found = all
+            .iter()
+            .find(|it| it.id == id && it.registration_id == registration_id);
+        found.cloned()
+    }
+
+    fn all(&self) -> MutexGuard<'_, VecDeque<Operation>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Session {
@@ -292,12 +325,12 @@ impl Session {
             return self.failed(rid, &refusal.clone());
         }
         let operation_id = format!("4.{}.{}", random_hex::<8>(), crate::c2d::guid());
-        if self.operations.len() >= MAX_OPERATIONS {
-            self.operations.clear();
-        }
-        let ready = Instant::now() + self.service.settings.assignment_delay;
-        self.operations
-            .insert(operation_id.clone(), Operation { ready, outcome });
+        self.service.operations.insert(Operation {
+            id: operation_id.clone(),
+            registration_id: self.request.registration_id.to_ascii_lowercase(),
+            ready: Instant::now() + self.service.settings.assignment_delay,
+            outcome,
+        });
         let seconds = self.service.settings.retry_after_s;
         (
             202,
@@ -309,9 +342,9 @@ impl Session {
 
     fn status<'t>(&mut self, rid: &'t str, operation_id: &str) -> Answer<'t> {
         let id = self.request.registration_id.clone();
-        let Some(operation) = self.operations.get(operation_id) else {
-            let reason =
-                format!("registration '{id}' has no operation '{operation_id}' on this connection");
+        let mine = id.to_ascii_lowercase();
+        let Some(operation) = self.service.operations.find(operation_id, &mine) else {
+            let reason = format!("registration '{id}' has no operation '{operation_id}'");
             return self.failed(rid, &Refusal::new(ErrorCode::NotFound, reason));
         };
         if Instant::now() < operation.ready {
@@ -383,5 +416,7 @@ type Answer<'t> = (u16, &'t str, Option<u64>, Value);
 const ASSIGNMENT_FAILED: &[ErrorCode] =
     &[ErrorCode::NoHubAvailable, ErrorCode::CustomAllocationFailed];
 const MAX_PACKET: usize = 96 * 1024;
-const MAX_OPERATIONS: usize = 16;
+/// The oldest are forgotten; so are all with the end of the emulator.
+const MAX_OPERATIONS_EACH: usize = 16;
+const MAX_OPERATIONS: usize = 10_000;
 const MAX_SILENCE: Duration = Duration::from_secs(1767);

@@ -15,6 +15,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::c2d;
 use crate::clock::{Clock, UnixMs};
 use crate::connections::Connections;
+use crate::dps::Operations;
 use crate::faults::Faults;
 use crate::feedback;
 use crate::firmware::{self, Firmware, Ports};
@@ -47,7 +48,9 @@ pub struct Emulator {
 
 impl Emulator {
     /// Binds the ports, opens the storage and serves until it is shut down.
-    pub async fn start(options: Options) -> Result<Self, StartError> {
+    pub async fn start(mut options: Options) -> Result<Self, StartError> {
+        // An empty one would be known to everybody.
+        options.token = options.token.filter(|token| !token.is_empty());
         let open = [Some(options.http), options.https]
             .into_iter()
             .flatten()
@@ -56,14 +59,16 @@ impl Emulator {
             return Err(StartError::TokenRequired(address));
         }
         let timetable = match &options.faults {
-            Some(path) => Some(schedule::read(path).map_err(StartError::File)?),
+            Some(path) => Some(
+                schedule::read(path).map_err(|why| StartError::File(format!("--faults {why}")))?,
+            ),
             None => None,
         };
         if let Some(folder) = &options.firmware {
             std::fs::read_dir(folder).map_err(|error| {
-                let folder = folder.display();
+                let (folder, why) = (folder.display(), state::without_number(&error));
                 StartError::File(format!(
-                    "--firmware {folder}: {error}; name a folder with images"
+                    "--firmware {folder}: {why}; name a folder with images"
                 ))
             })?;
         }
@@ -122,6 +127,7 @@ impl Emulator {
             faults: Faults::default(),
             timetable: Timetable::default(),
             registrations: Throttle::new(Duration::from_secs(60)),
+            operations: Operations::default(),
             telemetry: broadcast::channel(1024).0,
             certificate: Arc::clone(&certificate),
             firmware: Firmware::new(options.firmware.clone()),
@@ -239,8 +245,13 @@ async fn lock(folder: &Path) -> Result<File, StartError> {
     let path = folder.join("lock");
     let opened = std::fs::create_dir_all(folder).and_then(|()| File::create(&path));
     let file = opened.map_err(|error| {
+        let what = match folder.ancestors().find(|it| it.is_file()) {
+            Some(file) if file == folder => "it is a file".to_owned(),
+            Some(file) => format!("{} is a file", file.display()),
+            None => state::without_number(&error),
+        };
         StartError::Storage(format!(
-            "--data-dir {}: {error}; name a folder that can be written",
+            "--data-dir {}: {what}; name a folder that can be written",
             folder.display()
         ))
     })?;
@@ -288,16 +299,17 @@ async fn seed(
     hubs: &[String],
     now: UnixMs,
 ) -> Result<String, StartError> {
-    let document = state::read_toml(path).map_err(StartError::File)?;
+    let document =
+        state::read_toml(path).map_err(|why| StartError::File(format!("--seed {why}")))?;
     let how = Intake {
         hubs: hubs.to_vec(),
         replace: false,
         now,
     };
     let report = store.run(move |c| state::import(c, &document, &how)).await;
-    report
-        .map(|it| it.to_text())
-        .map_err(|refusal| StartError::File(format!("{}: {}", path.display(), refusal.reason)))
+    report.map(|it| it.to_text()).map_err(|refusal| {
+        StartError::File(format!("--seed {}: {}", path.display(), refusal.reason))
+    })
 }
 
 async fn service_key(store: &Store, policy: c2d::Policy) -> Result<String, StartError> {

@@ -8,7 +8,7 @@ use crate::clock::{UnixMs, rfc3339};
 use crate::code::{ErrorCode, Refusal};
 use crate::registry::{IfMatch, check_etag, check_key, etag};
 use crate::sas;
-use crate::username::is_registration_id;
+use crate::username::{check_device_id, is_registration_id};
 use crate::webhook;
 use crate::x509;
 
@@ -205,6 +205,11 @@ pub(crate) fn put(
         )));
     }
     document.insert(field.to_owned(), json!(id));
+    if let (Kind::Individual, Some(device)) =
+        (kind, document.get("deviceId").and_then(Value::as_str))
+    {
+        check_device_id(device).map_err(invalid)?;
+    }
     let known = find(c, kind, id)?;
     match (&known, if_match) {
         (Some(known), _) => check_etag(if_match, known.etag, &format!("enrolment '{id}'"))?,

@@ -112,6 +112,7 @@ impl Rest {
             faults: Faults::default(),
             timetable: crate::schedule::Timetable::default(),
             registrations: Throttle::new(Duration::from_secs(60)),
+            operations: crate::dps::Operations::default(),
             certificate: ServerCertificate::from_pem(&generated.chain_pem, &generated.key_pem)?,
             firmware: crate::firmware::Firmware::default(),
         });

@@ -37,6 +37,7 @@ mod fields;
 mod firmware;
 #[doc(hidden)]
 pub mod fuzzing;
+mod host;
 mod identity;
 mod journal;
 mod link;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
-use iothub_emulator::{Emulator, Identity, LogFormat, Options, StartError};
+use iothub_emulator::{Emulator, Identity, LogFormat, Options, Settings, StartError};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// A local Azure IoT Hub: devices connect over MQTT, services over REST, people with a browser.
@@ -47,8 +47,8 @@ struct Arguments {
     #[arg(long)]
     verified_on_upload: bool,
     /// Another switch of the hub, for example c2dLockSeconds=5; may be repeated
-    #[arg(long = "set", value_name = "NAME=VALUE")]
-    settings: Vec<String>,
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting)]
+    settings: Vec<(String, String)>,
     /// Where everything is kept
     #[arg(
         long,
@@ -152,13 +152,34 @@ async fn main() -> ExitCode {
     match run(arguments).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("iothub-emulator: {error}");
-            ExitCode::FAILURE
+            eprintln!("iothub-emulator: {}", error.text);
+            ExitCode::from(error.status)
         }
     }
 }
 
-async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
+/// Why it ends, and with which exit status.
+struct Failure {
+    text: String,
+    status: u8,
+}
+
+impl Failure {
+    fn wrong_arguments(text: String) -> Self {
+        Self { text, status: 2 }
+    }
+}
+
+impl<E: std::fmt::Display> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self {
+            text: error.to_string(),
+            status: 1,
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<(), Failure> {
     if let Some(command) = arguments.command {
         return transfer(command).await;
     }
@@ -175,10 +196,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     options.firmware = arguments.firmware;
     options.firmware_http = arguments.firmware_http;
     options.firmware_https = arguments.firmware_https;
-    for setting in &arguments.settings {
-        let (name, value) = setting
-            .split_once('=')
-            .ok_or_else(|| format!("--set {setting} must be NAME=VALUE"))?;
+    for (name, value) in &arguments.settings {
         options.settings.set(name, value)?;
     }
     options.data_dir = (!arguments.ephemeral).then_some(arguments.data_dir);
@@ -189,27 +207,34 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     };
     if let (Some(cert), Some(key)) = (&arguments.cert, &arguments.key) {
         options.identity = Identity::Pem {
-            chain: read(cert)?,
-            key: read(key)?,
+            chain: read("--cert ", cert)?,
+            key: read("--key ", key)?,
         };
     }
     if let Some(file) = &arguments.token_file {
-        options.token = Some(read(file)?.trim().to_owned()).filter(|token| !token.is_empty());
+        let token = read("--token-file ", file)?.trim().to_owned();
+        if token.is_empty() {
+            let file = file.display();
+            return Err(Failure::wrong_arguments(format!(
+                "--token-file {file}: there is no token in it"
+            )));
+        }
+        options.token = Some(token);
     }
     options.seed = arguments.seed;
     options.faults = arguments.faults;
     let data_dir = options.data_dir.clone();
     let given = arguments.cert.zip(arguments.key);
-    let emulator = Emulator::start(options)
-        .await
-        .map_err(|error| match (&error, given) {
-            (StartError::Identity(_), Some((cert, key))) => format!(
-                "--cert {} with --key {}: {error}",
-                cert.display(),
-                key.display()
-            ),
-            _ => error.to_string(),
-        })?;
+    let started = Emulator::start(options).await;
+    let emulator = started.map_err(|error| match (&error, given) {
+        (StartError::TokenRequired(_), _) => Failure::wrong_arguments(error.to_string()),
+        (StartError::Identity(_), Some((cert, key))) => Failure::from(format!(
+            "--cert {} with --key {}: {error}",
+            cert.display(),
+            key.display()
+        )),
+        _ => Failure::from(error),
+    })?;
     announce(&emulator, data_dir.as_deref());
     tokio::select! {
         _ = interrupt.recv() => {}
@@ -219,7 +244,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-async fn transfer(command: Transfer) -> Result<(), Box<dyn std::error::Error>> {
+async fn transfer(command: Transfer) -> Result<(), Failure> {
     match command {
         Transfer::Export { data_dir, out } => {
             let document = iothub_emulator::export(&data_dir).await?;
@@ -240,7 +265,7 @@ async fn transfer(command: Transfer) -> Result<(), Box<dyn std::error::Error>> {
             hubs,
             file,
         } => {
-            let done = iothub_emulator::import(&data_dir, &hubs, &read(&file)?).await;
+            let done = iothub_emulator::import(&data_dir, &hubs, &read("", &file)?).await;
             let done = done.map_err(|error| format!("{}: {error}", file.display()))?;
             println!("imported {done}");
         }
@@ -295,7 +320,21 @@ fn announce(emulator: &Emulator, data_dir: Option<&Path>) {
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
-fn read(path: &Path) -> Result<String, String> {
-    std::fs::read_to_string(path)
-        .map_err(|error| format!("{} cannot be read: {error}", path.display()))
+/// `option` is what names the file, with a space behind it.
+fn read(option: &str, path: &Path) -> Result<String, String> {
+    std::fs::read_to_string(path).map_err(|error| {
+        let error = error.to_string();
+        let why = error.split(" (os error").next().unwrap_or_default();
+        format!(
+            "{option}{}: {why}; name a file that can be read",
+            path.display()
+        )
+    })
+}
+
+/// One of the settings, with a value that it can have.
+fn setting(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("it must be NAME=VALUE")?;
+    Settings::default().set(name, value)?;
+    Ok((name.to_owned(), value.to_owned()))
 }

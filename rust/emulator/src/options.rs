@@ -142,7 +142,7 @@ impl fmt::Display for StartError {
             Self::TokenRequired(address) => {
                 write!(
                     f,
-                    "{address} is not loopback: REST needs a token there (--token-file)"
+                    "{address} can be reached from other machines: REST needs a token there; give one with --token-file, or an address like 127.0.0.1:8080"
                 )
             }
         }

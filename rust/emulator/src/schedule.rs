@@ -57,8 +57,7 @@ impl Plan {
 
 /// Reads a file.
 pub(crate) fn read(path: &Path) -> Result<Plan, String> {
-    let text =
-        std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let text = crate::state::read_text(path)?;
     Plan::parse(&text).map_err(|error| format!("{}: {error}", path.display()))
 }
 

@@ -1,6 +1,5 @@
 //! What all parts share: storage, clock, event log, live connections, switches.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -13,7 +12,9 @@ use crate::c2d;
 use crate::clock::Clock;
 use crate::code::{ErrorCode, Refusal};
 use crate::connections::{Command, Connections, MethodAnswer};
+use crate::dps::Operations;
 use crate::faults::{Faults, Point};
+use crate::host::Host;
 use crate::journal::{Event, Journal};
 use crate::provisioning;
 use crate::registry::{self, Device, IfMatch, TwinWrite};
@@ -50,14 +51,12 @@ pub(crate) struct Service {
     pub timetable: Timetable,
     /// Registrations at the provisioning service.
     pub registrations: Throttle,
+    /// And what became of them.
+    pub operations: Operations,
     /// The certificate of the MQTT listener.
     pub certificate: Arc<ServerCertificate>,
     /// Images for devices.
     pub firmware: crate::firmware::Firmware,
-}
-
-fn without_port(host: &str) -> &str {
-    host.rsplit_once(':').map_or(host, |(name, _)| name)
 }
 
 impl Service {
@@ -69,15 +68,17 @@ impl Service {
 
     /// Whether a host name is that of another hub, and not this machine's.
     pub(crate) fn is_another(&self, host: &str) -> bool {
-        let name = without_port(host);
-        let is_local = name.eq_ignore_ascii_case("localhost")
-            || name.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
-        !is_local && self.hub_named(host).is_none()
+        let is_here = match Host::parse(host) {
+            Host::Address(_) => true,
+            name => name.is_loopback(),
+        };
+        !is_here && self.hub_named(host).is_none()
     }
 
-    fn hub_named(&self, host: &str) -> Option<&String> {
-        let name = without_port(host);
-        self.hubs.iter().find(|hub| hub.eq_ignore_ascii_case(name))
+    /// The hub of that name.
+    pub(crate) fn hub_named(&self, host: &str) -> Option<&String> {
+        let host = Host::parse(host);
+        self.hubs.iter().find(|hub| host.is_same(Host::parse(hub)))
     }
 
     /// Applies a write to a twin and tells the device, in the order of the commits.
@@ -170,7 +171,8 @@ impl Service {
             false,
         )));
         match tokio::time::timeout(call.response_timeout, answered).await {
-            Ok(Ok(answer)) => {
+            Ok(Ok(Err(refusal))) => Err(self.method_failed(hub, id, refusal)),
+            Ok(Ok(Ok(answer))) => {
                 let what = format!("method '{}' answered with {}", call.name, answer.status);
                 self.journal.record(Event::info("method", what).of(hub, id));
                 Ok(answer)

@@ -105,13 +105,23 @@ fn malformed(text: &str, why: &str) -> Refusal {
 const OLD_DOTNET: &str =
     "api-version=2017-06-30/DeviceClientType=Microsoft.Azure.Devices.Client/1.5.1-preview-003";
 
-/// Whether a device id has only the characters that Azure allows, and at most 128 of them.
-pub(crate) fn is_device_id(id: &str) -> bool {
-    !id.is_empty()
-        && id.len() <= 128
-        && id
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-.+%_#*?!(),:=@$'".contains(&byte))
+/// Checks a device id; the error says what it must look like.
+///
+/// Microsoft, "Understand the identity registry", table of device properties: `+` and `#`, which are
+/// wildcards in topics, are not supported.
+pub(crate) fn check_device_id(id: &str) -> Result<(), String> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-.%_*?!(),:=@$'".contains(&byte);
+    if (1..=128).contains(&id.len()) && id.bytes().all(allowed) {
+        return Ok(());
+    }
+    let wildcard = if id.contains(['+', '#']) {
+        "; + and # are not supported"
+    } else {
+        ""
+    };
+    Err(format!(
+        "device id '{id}' must have 1 to 128 ASCII letters, digits or any of - . % _ * ? ! ( ) , : = @ $ '{wildcard}"
+    ))
 }
 
 /// Whether a registration id has only the characters that the provisioning service allows.
@@ -194,9 +204,15 @@ mod tests {
 
     #[test]
     fn ids_have_azures_characters() {
-        assert!(is_device_id("a-.+%_#*?!(),:=@$'Z9"));
+        let is_device_id = |id: &str| check_device_id(id).is_ok();
+        assert!(is_device_id("a-.%_*?!(),:=@$'Z9"));
         assert!(!is_device_id("a/b") && !is_device_id("") && !is_device_id("é"));
-        assert!(!is_device_id(&"x".repeat(129)));
+        assert!(is_device_id(&"x".repeat(128)) && !is_device_id(&"x".repeat(129)));
+        for id in ["a+b", "#"] {
+            let error = check_device_id(id).unwrap_err();
+            assert!(error.ends_with("; + and # are not supported"), "{error}");
+            assert!(!is_registration_id(id));
+        }
         assert!(is_registration_id("a.b-") && !is_registration_id("a.") && !is_registration_id(""));
     }
 }

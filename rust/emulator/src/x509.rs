@@ -3,7 +3,7 @@
 use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use x509_parser::prelude::{FromDer as _, X509Certificate};
+use x509_parser::prelude::{FromDer as _, KeyUsage, X509Certificate, X509Error};
 
 use crate::clock::{UnixMs, rfc3339};
 use crate::code::{ErrorCode, Refusal};
@@ -107,10 +107,11 @@ pub(crate) fn verify_chain(
         .ok_or_else(|| refused("no certificate was presented".into()))?;
     let mut current = parse(leaf.as_ref(), "the device's certificate")?;
     check_validity(&current, now)?;
+    check_leaf(&current)?;
     let mut found = Vec::new();
     let mut broken = None;
-    for _ in 0..MAX_PATH {
-        match issuing_anchor(&current, anchors, now) {
+    for below in 0..MAX_PATH {
+        match issuing_anchor(&current, anchors, below, now) {
             Ok(Some(index)) => found.push(index),
             Ok(None) => {}
             Err(refusal) => broken = broken.or(Some(refusal)),
@@ -122,7 +123,7 @@ pub(crate) fn verify_chain(
                 .then_some(issuer)
         });
         let Some(issuer) = next else { break };
-        if let Err(refusal) = check_issuer(&current, &issuer, now) {
+        if let Err(refusal) = check_issuer(&current, &issuer, below, now) {
             broken = broken.or(Some(refusal));
             break;
         }
@@ -183,6 +184,7 @@ pub(crate) fn has_thumbprint(der: &[u8], thumbprint: &str) -> bool {
 fn issuing_anchor(
     certificate: &X509Certificate<'_>,
     anchors: &[Anchor],
+    below: u32,
     now: UnixMs,
 ) -> Result<Option<usize>, Refusal> {
     let mut broken = None;
@@ -191,7 +193,7 @@ fn issuing_anchor(
         if ca.subject() != certificate.issuer() {
             continue;
         }
-        let checked = check_issuer(certificate, &ca, now).and_then(|()| match anchor.verified {
+        let checked = check_issuer(certificate, &ca, below, now).and_then(|()| match anchor.verified {
             true => Ok(()),
             false => Err(refused(format!(
                 "the CA '{}' is registered as '{}' but not verified: prove possession of its key",
@@ -207,18 +209,36 @@ fn issuing_anchor(
     broken.map_or(Ok(None), Err)
 }
 
+/// Whether `issuer`, with `below` other CAs between it and the leaf, may have issued the certificate, and did.
 fn check_issuer(
     certificate: &X509Certificate<'_>,
     issuer: &X509Certificate<'_>,
+    below: u32,
     now: UnixMs,
 ) -> Result<(), Refusal> {
-    if !issuer.is_ca() {
+    let name = issuer.subject();
+    let constraints = issuer
+        .basic_constraints()
+        .ok()
+        .flatten()
+        .filter(|constraints| constraints.value.ca)
+        .ok_or_else(|| {
+            let subject = certificate.subject();
+            refused(format!("'{name}' issued '{subject}' but is no CA"))
+        })?;
+    if let Some(allowed) = constraints.value.path_len_constraint
+        && below > allowed
+    {
         return Err(refused(format!(
-            "'{}' issued '{}' but is no CA",
-            issuer.subject(),
-            certificate.subject()
+            "'{name}' allows {allowed} CAs below it, and there are {below} (pathlen)"
         )));
     }
+    if key_usage(issuer)?.is_some_and(|usage| !usage.key_cert_sign()) {
+        return Err(refused(format!(
+            "'{name}' may not sign certificates: its key usage lacks keyCertSign"
+        )));
+    }
+    check_is_for_clients(issuer)?;
     if certificate
         .verify_signature(Some(issuer.public_key()))
         .is_err()
@@ -230,6 +250,44 @@ fn check_issuer(
         )));
     }
     check_validity(issuer, now)
+}
+
+/// What RFC 5280 (4.2.1.3 and 4.2.1.12) lets a certificate forbid; one that lacks the extensions forbids
+/// nothing. `openssl verify -purpose sslclient` judges the same.
+fn check_leaf(leaf: &X509Certificate<'_>) -> Result<(), Refusal> {
+    if key_usage(leaf)?.is_some_and(|usage| !usage.digital_signature() && !usage.key_agreement()) {
+        return Err(refused(format!(
+            "'{}' may not sign: its key usage lacks digitalSignature",
+            leaf.subject()
+        )));
+    }
+    check_is_for_clients(leaf)
+}
+
+fn check_is_for_clients(certificate: &X509Certificate<'_>) -> Result<(), Refusal> {
+    let usage = certificate
+        .extended_key_usage()
+        .map_err(|error| unreadable(certificate, &error))?;
+    if usage.is_none_or(|usage| usage.value.client_auth) {
+        return Ok(());
+    }
+    Err(refused(format!(
+        "'{}' is not for clients: its extended key usage lacks clientAuth",
+        certificate.subject()
+    )))
+}
+
+fn key_usage<'c>(certificate: &'c X509Certificate<'_>) -> Result<Option<&'c KeyUsage>, Refusal> {
+    let usage = certificate.key_usage();
+    let usage = usage.map_err(|error| unreadable(certificate, &error))?;
+    Ok(usage.map(|usage| usage.value))
+}
+
+fn unreadable(certificate: &X509Certificate<'_>, error: &X509Error) -> Refusal {
+    refused(format!(
+        "an extension of '{}' cannot be read: {error}",
+        certificate.subject()
+    ))
 }
 
 fn check_validity(certificate: &X509Certificate<'_>, now: UnixMs) -> Result<(), Refusal> {
@@ -281,4 +339,4 @@ fn invalid(reason: String) -> Refusal {
     Refusal::new(ErrorCode::ArgumentInvalid, reason)
 }
 
-const MAX_PATH: usize = 10;
+const MAX_PATH: u32 = 10;

@@ -54,6 +54,28 @@ async fn a_method_goes_there_and_back() {
 }
 
 #[tokio::test]
+async fn an_answer_that_is_not_json_fails_the_call_at_once() {
+    let hub = Hub::start().await;
+    let mut device = hub.device("dev").await;
+    device.subscribe(&["$iothub/methods/POST/#"]).await;
+    let document = json!({"methodName": "led", "responseTimeoutInSeconds": 300});
+    let call = hub.post("/twins/dev/methods", &document);
+    let serve = async {
+        let request = device.message().await;
+        let topic = format!("$iothub/methods/res/200/?$rid={}", rid(&request.topic));
+        device.publish(&topic, "it is on", 0).await;
+    };
+    let ((status, body), ()) = tokio::join!(call, serve);
+    assert_eq!(status, 502, "{body}");
+    let told = body["Message"].as_str().unwrap();
+    assert!(
+        told.starts_with("ErrorCode:InvalidResponseWhileProxying;") && told.contains("is not JSON"),
+        "{told}"
+    );
+    device.ping().await;
+}
+
+#[tokio::test]
 async fn a_device_that_is_away_or_does_not_listen_is_not_online() {
     let hub = Hub::start().await;
     hub.register("away").await;

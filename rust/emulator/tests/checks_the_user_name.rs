@@ -7,27 +7,51 @@ mod support;
 use support::Hub;
 
 #[tokio::test]
-async fn accepts_the_old_form_and_other_host_names() {
+async fn accepts_the_old_form_and_names_of_this_machine() {
     let hub = Hub::start().await;
     hub.register("dev").await;
     for user_name in [
         "hub.localhost/dev/?api-version=2021-04-12&DeviceClientType=x%2F1",
         "localhost:8883/dev/api-version=2016-11-14",
-        "contoso.azure-devices.net/dev/?api-version=2020-09-30&model-id=dtmi:com:example:T;1",
+        "127.0.0.1/dev/?api-version=2021-04-12",
+        "[::1]/dev/?api-version=2021-04-12",
+        "::1/dev/?api-version=2021-04-12",
+        "[::1]:8883/dev/?api-version=2021-04-12",
+        "HUB.localhost:8883/dev/?api-version=2020-09-30&model-id=dtmi:com:example:T;1",
     ] {
         let mut device = hub.dial(Some(&hub.ca.device("dev"))).await;
         device.connect_as("dev", user_name, true, 60, None).await;
         assert_eq!(device.connack().await, (false, 0), "{user_name}");
         device.disconnect().await;
     }
-    let told = hub.event("hostname").await;
-    assert_eq!(
-        told["reason"],
-        "the user name is for 'contoso.azure-devices.net', which is no hub here: taken for 'hub.localhost'; Azure refuses it"
-    );
     assert_eq!(
         hub.get("/twins/dev").await.1["modelId"],
         "dtmi:com:example:T;1"
+    );
+}
+
+#[tokio::test]
+async fn another_hubs_name_is_refused_and_the_option_is_named() {
+    let hub =
+        Hub::start_with(|options| options.more_hubs = vec!["second.localhost".to_owned()]).await;
+    hub.register("dev").await;
+    for host in [
+        "contoso.azure-devices.net",
+        "contoso.azure-devices.net:8883",
+    ] {
+        let mut device = hub.dial(Some(&hub.ca.device("dev"))).await;
+        let user_name = format!("{host}/dev/?api-version=2021-04-12");
+        device.connect_as("dev", &user_name, true, 60, None).await;
+        assert_eq!(device.connack().await, (false, 5), "{host}");
+        device.expect_close().await;
+    }
+    let told = hub.event("refused").await;
+    assert_eq!(told["code"], 401003);
+    assert_eq!(
+        told["reason"],
+        "the user name is for hub 'contoso.azure-devices.net', and here is 'hub.localhost', 'second.localhost': \
+         if it is the one you mean, start the emulator with --hostname contoso.azure-devices.net, \
+         or add --hub contoso.azure-devices.net"
     );
 }
 

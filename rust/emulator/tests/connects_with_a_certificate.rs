@@ -4,7 +4,10 @@
 
 mod support;
 
-use rcgen::date_time_ymd;
+use rcgen::{
+    BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose,
+    date_time_ymd,
+};
 use serde_json::json;
 use support::{Ca, Credentials, Hub};
 
@@ -54,6 +57,92 @@ async fn a_registered_intermediate_is_enough() {
         .await
         .ping()
         .await;
+}
+
+/// RFC 5280, sections 4.2.1.3, 4.2.1.9 and 4.2.1.12; `openssl verify -purpose sslclient` refuses each.
+#[tokio::test]
+async fn a_chain_that_its_own_certificates_forbid() {
+    let hub = Hub::start().await;
+    let path_of = |length| {
+        move |it: &mut CertificateParams| it.is_ca = IsCa::Ca(BasicConstraints::Constrained(length))
+    };
+    let short = Ca::root_with("Short", path_of(0));
+    hub.register_ca("short", &short.pem, true).await;
+    let longer = Ca::root_with("Longer", path_of(1));
+    hub.register_ca("longer", &longer.pem, true).await;
+    hub.register("dev").await;
+
+    let below_short = short.intermediate("Below Short");
+    let below_longer = longer.intermediate("Below Longer");
+    let two_below = below_longer.intermediate("Two Below");
+    let narrow = hub.ca.intermediate_with("Narrow", path_of(0));
+    let below_narrow = narrow.intermediate("Below Narrow");
+    let unsigning = hub.ca.intermediate_with("Unsigning", |it| {
+        it.key_usages = vec![KeyUsagePurpose::CrlSign];
+    });
+    let of_servers = hub.ca.intermediate_with("Of Servers", |it| {
+        it.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    });
+    let usage = |usage| {
+        hub.ca
+            .device_with("dev", move |it| it.extended_key_usages = usage)
+    };
+    for (credentials, why) in [
+        (
+            below_short.device("dev").with(&below_short),
+            "allows 0 CAs below it, and there are 1",
+        ),
+        (
+            two_below.device("dev").with(&two_below).with(&below_longer),
+            "allows 1 CAs below it, and there are 2",
+        ),
+        (
+            below_narrow.device("dev").with(&below_narrow).with(&narrow),
+            "'CN=Narrow' allows 0 CAs",
+        ),
+        (
+            unsigning.device("dev").with(&unsigning),
+            "'CN=Unsigning' may not sign certificates: its key usage lacks keyCertSign",
+        ),
+        (
+            of_servers.device("dev").with(&of_servers),
+            "'CN=Of Servers' is not for clients",
+        ),
+        (
+            usage(vec![ExtendedKeyUsagePurpose::ServerAuth]),
+            "'CN=dev' is not for clients: its extended key usage lacks clientAuth",
+        ),
+        (
+            hub.ca.device_with("dev", |it| {
+                it.key_usages = vec![KeyUsagePurpose::KeyEncipherment]
+            }),
+            "'CN=dev' may not sign: its key usage lacks digitalSignature",
+        ),
+    ] {
+        let mut device = hub.dial(Some(&credentials)).await;
+        device.connect("dev", true).await;
+        assert_eq!(device.connack().await, (false, 5), "{why}");
+        device.expect_close().await;
+        let of_this = |event: &serde_json::Value| event["reason"].as_str().unwrap().contains(why);
+        hub.event_where("refused", of_this).await;
+    }
+
+    for allowed in [
+        short.device("dev"),
+        below_longer.device("dev").with(&below_longer),
+        narrow.device("dev").with(&narrow),
+        usage(vec![
+            ExtendedKeyUsagePurpose::ServerAuth,
+            ExtendedKeyUsagePurpose::ClientAuth,
+        ]),
+        // Neither extension says anything.
+        hub.ca.device_with("dev", |it| {
+            it.key_usages.clear();
+            it.extended_key_usages.clear();
+        }),
+    ] {
+        hub.connect("dev", &allowed, true).await.ping().await;
+    }
 }
 
 #[tokio::test]

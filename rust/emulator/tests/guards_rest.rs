@@ -12,6 +12,9 @@ async fn other_web_pages_and_other_names_are_not_served() {
     let hub = Hub::start().await;
     for headers in [
         [("host", "evil.example")],
+        [("host", "127.0.0.1.evil.example")],
+        [("host", "localhost.evil.example:8080")],
+        [("host", "192.0.2.1")],
         [("origin", "http://evil.example")],
     ] {
         let (status, body) = hub.request("GET", "/devices", &headers, b"").await;
@@ -21,7 +24,16 @@ async fn other_web_pages_and_other_names_are_not_served() {
             "{headers:?}"
         );
     }
-    for host in ["localhost:1", "[::1]:80", "hub.localhost"] {
+    for host in [
+        "localhost",
+        "localhost:1",
+        "127.0.0.1",
+        "[::1]",
+        "[::1]:80",
+        "::1",
+        "hub.localhost",
+        "HUB.localhost:80",
+    ] {
         assert_eq!(
             hub.request("GET", "/devices", &[("host", host)], b"")
                 .await
@@ -30,6 +42,37 @@ async fn other_web_pages_and_other_names_are_not_served() {
             "{host}"
         );
     }
+}
+
+#[tokio::test]
+async fn who_shows_no_valid_token_stays_under_the_rules_for_strangers() {
+    let hub = Hub::start().await;
+    for shown in ["x", "Bearer", "Bearer ", "Bearer guessed", "Basic eDp5"] {
+        for (method, path, headers) in [
+            (
+                "GET",
+                "/admin/connection-string",
+                &[("host", "evil.example:8080")][..],
+            ),
+            ("GET", "/admin/export", &[("host", "evil.example:8080")]),
+            ("GET", "/admin/events", &[("host", "evil.example:8080")]),
+            (
+                "PUT",
+                "/devices/pwn",
+                &[
+                    ("host", "evil.example:8080"),
+                    ("origin", "http://evil.example:8080"),
+                ],
+            ),
+        ] {
+            let headers = [headers, &[("authorization", shown)]].concat();
+            let (status, body) = hub.request(method, path, &headers, b"").await;
+            assert_eq!(status, 401, "{method} {path} {headers:?}: {body}");
+        }
+        let here = [("authorization", shown)];
+        assert_eq!(hub.request("GET", "/devices", &here, b"").await.0, 200);
+    }
+    assert_eq!(hub.get("/devices").await.1, json!([]));
 }
 
 #[tokio::test]
@@ -95,6 +138,19 @@ async fn hostile_paths_ids_and_bodies() {
         let (status, _) = hub.put(&format!("/devices/{id}"), &json!({})).await;
         assert_eq!(status, 400, "{id}");
     }
+    for id in ["a%2Bb", "a%23b"] {
+        let (status, body) = hub.put(&format!("/devices/{id}"), &json!({})).await;
+        let told = body["Message"].as_str().unwrap();
+        assert!(
+            status == 400 && told.ends_with("+ and # are not supported"),
+            "{id}: {status} {told}"
+        );
+    }
+    let enrolment = json!({
+        "deviceId": "a+b", "attestation": {"type": "symmetricKey"}
+    });
+    let (status, body) = hub.put("/enrollments/e1", &enrolment).await;
+    assert_eq!(status, 400, "{body}");
     let deep = format!("{}1{}", "{\"a\":".repeat(100_000), "}".repeat(100_000));
     for body in ["{", "[]", "\"\"", deep.as_str()] {
         assert_eq!(

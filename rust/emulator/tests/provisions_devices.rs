@@ -404,3 +404,41 @@ async fn too_many_requests_are_throttled() {
         }
     }
 }
+
+/// A device that lost its connection while it was assigned asks with its operation's id on the next one.
+#[tokio::test]
+async fn an_operation_outlives_the_connection() {
+    let hub = Hub::with_group().await;
+    let credentials = hub.ca.device("dev-1");
+    let begin = async |id: &str, credentials: &Credentials| {
+        let mut device = hub.dial_provisioning(id, Some(credentials), None).await;
+        assert_eq!(device.connack().await, (false, 0));
+        device.subscribe(&["$dps/registrations/res/#"]).await;
+        device
+    };
+    let mut device = begin("dev-1", &credentials).await;
+    device
+        .publish("$dps/registrations/PUT/iotdps-register/?$rid=1", "", 0)
+        .await;
+    let answer: Value = serde_json::from_str(&device.message().await.payload).unwrap();
+    let operation = answer["operationId"].as_str().unwrap();
+    let topic = format!(
+        "$dps/registrations/GET/iotdps-get-operationstatus/?$rid=2&operationId={operation}"
+    );
+    device.disconnect().await;
+
+    let mut device = begin("dev-1", &credentials).await;
+    device.publish(&topic, "", 0).await;
+    let answer = device.message().await;
+    assert_eq!(answer.topic, "$dps/registrations/res/200/?$rid=2");
+    assert!(
+        answer.payload.contains("\"assigned\""),
+        "{}",
+        answer.payload
+    );
+
+    let mut other = begin("dev-2", &hub.ca.device("dev-2")).await;
+    other.publish(&topic, "", 0).await;
+    let answer = other.message().await;
+    assert_eq!(answer.topic, "$dps/registrations/res/404/?$rid=2");
+}

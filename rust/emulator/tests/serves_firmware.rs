@@ -12,7 +12,7 @@ use support::{Hub, exchange};
 struct Images {
     hub: Hub,
     address: SocketAddr,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Images {
@@ -32,7 +32,7 @@ impl Images {
         Self {
             hub,
             address: ([127, 0, 0, 1], u16::try_from(port).unwrap()).into(),
-            _folder: folder,
+            folder,
         }
     }
 
@@ -71,6 +71,72 @@ async fn serves_ranges_and_counts_what_went_out() {
     assert_eq!(about["images"][0]["bytesServed"], 14);
     assert_eq!(about["images"][0]["requests"], 2);
     assert_eq!(about["images"][0]["version"], Value::Null);
+}
+
+/// RFC 9110, section 14.2: what is no range of bytes is not looked at; only one that is not there is refused.
+#[tokio::test]
+async fn a_header_range_that_means_nothing_is_ignored() {
+    let images = Images::new(IMAGE).await;
+    for range in [
+        "lines=0-1",
+        "bytes",
+        "bytes=",
+        "bytes=a-b",
+        "bytes=5-4",
+        "bytes=-",
+        "bytes=0-1,4-5",
+        "bytes=0-1, 99-",
+    ] {
+        let (status, head, body) = images.range("/app.bin", range).await;
+        assert_eq!((status, body.as_str()), (200, IMAGE), "{range}");
+        assert!(!head.contains("content-range"), "{range}: {head}");
+    }
+    for range in ["bytes=10-", "bytes=99-100", "bytes=-0"] {
+        assert_eq!(images.range("/app.bin", range).await.0, 416, "{range}");
+    }
+    let (status, _, body) = images.range("/app.bin", "Bytes=2-3").await;
+    assert_eq!((status, body.as_str()), (206, "23"));
+    // There is no validator that a condition could name.
+    let headers = [("range", "bytes=2-3"), ("if-range", "\"x\"")];
+    let (status, _, body) = exchange(images.address, "GET", "/app.bin", &headers, b"").await;
+    assert_eq!((status, body.as_str()), (200, IMAGE));
+}
+
+#[tokio::test]
+async fn what_is_no_regular_file_is_no_image() {
+    let images = Images::new(IMAGE).await;
+    let folder = images.folder.path();
+    let made = std::process::Command::new("mkfifo")
+        .arg(folder.join("pipe.bin"))
+        .status();
+    assert!(made.unwrap().success());
+    std::fs::create_dir(folder.join("folder.bin")).unwrap();
+    std::os::unix::fs::symlink("app.bin", folder.join("link.bin")).unwrap();
+    for name in ["pipe.bin", "folder.bin"] {
+        assert_eq!(images.range(&format!("/{name}"), "").await.0, 404, "{name}");
+        let wish = json!({"deviceId": "dev", "image": name, "version": "1.0.0"});
+        let (status, _) = images.hub.post("/admin/firmware/deployments", &wish).await;
+        assert_eq!(status, 404, "{name}");
+    }
+    assert_eq!(images.range("/link.bin", "").await.2, IMAGE);
+    let (_, about) = images.hub.get("/admin/firmware").await;
+    let names = about["images"].as_array().unwrap().iter();
+    let names: Vec<_> = names.map(|it| &it["name"]).collect();
+    assert_eq!(names, ["app.bin", "link.bin"]);
+}
+
+/// The wrong byte is in the middle of the image, whatever part of it is asked for.
+#[tokio::test]
+async fn a_wrong_byte_is_where_it_is() {
+    let images = Images::new(IMAGE).await;
+    images.fault(json!({"kind": "corrupt"})).await;
+    for (range, body) in [
+        ("bytes=0-4", "01234"),
+        ("bytes=5-6", "46"),
+        ("bytes=6-", "6789"),
+    ] {
+        assert_eq!(images.range("/app.bin", range).await.2, body, "{range}");
+    }
 }
 
 #[tokio::test]

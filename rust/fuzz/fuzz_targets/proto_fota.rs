@@ -54,8 +54,8 @@ fuzz_target!(|data: &[u8]| {
         while let Some(command) = updater.poll_command(&mut buffer) {
             match command {
                 Command::Start(source) => {
-                    assert!(!source.host.is_empty() && !source.path.is_empty());
-                    assert!(source.path.to_bytes().iter().all(u8::is_ascii_graphic));
+                    assert!(!source.host().is_empty() && !source.path().is_empty());
+                    assert!(source.path().to_bytes().iter().all(u8::is_ascii_graphic));
                 }
                 Command::Report(json) => {
                     assert!(json.starts_with(b"{\"firmware\":{") && json.ends_with(b"}}"));

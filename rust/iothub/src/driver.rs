@@ -63,7 +63,20 @@ pub enum StartError {
 impl core::fmt::Display for StartError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
-            Self::Config(error) => error.fmt(f),
+            Self::Config(error) => {
+                error.fmt(f)?;
+                f.write_str(match error {
+                    ConfigError::Hostname => ": see the setting iothub/hostname, CONFIG_IOTHUB_HOSTNAME",
+                    ConfigError::DeviceId => ": see the setting iothub/device_id, CONFIG_IOTHUB_DEVICE_ID",
+                    ConfigError::IdScope => {
+                        ": see the setting iothub/dps/id_scope, CONFIG_IOTHUB_DPS_ID_SCOPE"
+                    }
+                    ConfigError::RegistrationId => {
+                        ": see the setting iothub/dps/registration_id, CONFIG_IOTHUB_DPS_REGISTRATION_ID"
+                    }
+                    _ => "",
+                })
+            }
             Self::AlreadyStarted => f.write_str("the client was started before"),
         }
     }
@@ -94,13 +107,20 @@ pub(crate) fn reconfigure(who: &Who<'_>) -> Result<(), ConfigError> {
 }
 
 pub(crate) fn start(options: &Options<'_>) -> Result<(), StartError> {
-    if CLIENT.get().is_some() {
-        return Err(StartError::AlreadyStarted);
-    }
     with_config(options, &mut |config| {
-        PLACE.with(|client| client.configure(config))
+        PLACE.with(|client| {
+            if CLIENT.get().is_some() {
+                return Err(ConfigError::Started);
+            }
+            client.configure(config)?;
+            CLIENT.set(&PLACE);
+            Ok(())
+        })
     })
-    .map_err(StartError::Config)?;
+    .map_err(|error| match error {
+        ConfigError::Started => StartError::AlreadyStarted,
+        error => StartError::Config(error),
+    })?;
     if kconfig::MQTT_KEEPALIVE > 1177 {
         log::warn!(
             "the keep-alive is above 1177 s: the hub, which waits 29.45 minutes at most, may drop the device before a ping"
@@ -109,7 +129,6 @@ pub(crate) fn start(options: &Options<'_>) -> Result<(), StartError> {
     HANDLER.set(options.call);
     ATTACH.set(options.attach);
     fota::prepare(options.firmware);
-    CLIENT.set(&PLACE);
     ncs::platform::start_driver(entry).map_err(|_| StartError::AlreadyStarted)
 }
 

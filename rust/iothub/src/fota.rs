@@ -11,7 +11,7 @@ use iothub_proto::{
 };
 use ncs::{
     Plain,
-    fota::{self, End, Slot},
+    fota::{self, End, Image, Slot},
     platform::Mutex,
     settings,
 };
@@ -55,12 +55,16 @@ pub(crate) fn prepare(firmware: Firmware) {
     if !is_wanted(firmware) {
         return;
     }
-    let running = fota::image(Slot::Running)
-        .inspect_err(|errno| refused("what runs cannot be read", *errno))
-        .ok();
-    let signed = running.as_ref().map(|image| image.version());
-    let version = own_version().or(signed).unwrap_or(UNKNOWN);
-    let confirmed = running.as_ref().is_none_or(|image| image.confirmed());
+    let mut running = Image::default();
+    if let Err(errno) = running.read(Slot::Running) {
+        refused("what runs cannot be read", errno);
+    }
+    let version = match (own_version(), running.version()) {
+        ("", "") => UNKNOWN,
+        ("", signed) => signed,
+        (own, _) => own,
+    };
+    let confirmed = running.confirmed();
     let mut record = [0; RECORD_MAX];
     let record = settings::read(RECORD, &mut record).unwrap_or_else(|errno| {
         refused("the record of the last update cannot be read", errno);
@@ -75,7 +79,7 @@ pub(crate) fn prepare(firmware: Firmware) {
             progress_step: kconfig::IOTHUB_FOTA_PROGRESS_PERCENT as u8,
             attempts: kconfig::IOTHUB_FOTA_ATTEMPTS as u8,
             trial_s: trial_s().unwrap_or(kconfig::IOTHUB_FOTA_TRIAL_S as u32),
-            retry_s: kconfig::IOTHUB_FOTA_RETRY_S as u32,
+            retry_s: kconfig::IOTHUB_FOTA_RETRY_S as u16,
         },
     };
     log::info!(
@@ -100,8 +104,9 @@ fn trial_s() -> Option<u32> {
     (1..=86_400).contains(&seconds).then_some(seconds)
 }
 
-fn own_version() -> Option<&'static str> {
-    Some(kconfig::IOTHUB_FOTA_VERSION).filter(|version| !version.is_empty())
+/// Empty: the one that the image is signed with.
+fn own_version() -> &'static str {
+    kconfig::IOTHUB_FOTA_VERSION
 }
 
 /// Takes in what an event means for the firmware; `true`: it is nobody else's.
@@ -134,11 +139,11 @@ pub(crate) fn turn(tell: impl Fn(iothub_proto::fota::Event)) {
         return;
     };
     let facts = fota::facts();
-    let downloaded = match facts.end {
-        // Comparable only where both are the signed ones.
-        Some(End::Done) if own_version().is_none() => fota::image(Slot::Downloaded).ok(),
-        _ => None,
-    };
+    let mut downloaded = Image::default();
+    // Comparable only where both are the signed ones.
+    if facts.end == Some(End::Done) && own_version().is_empty() {
+        let _ = downloaded.read(Slot::Downloaded);
+    }
     let now = now();
     updater.with(|updater| {
         if let Some((offset, size)) = facts.progress {
@@ -148,13 +153,10 @@ pub(crate) fn turn(tell: impl Fn(iothub_proto::fota::Event)) {
             updater.handle_erase(now, done);
         }
         match facts.end {
-            Some(End::Done) => {
-                updater.handle_done(now, downloaded.as_ref().map(|image| image.version()));
-            }
+            Some(End::Done) => updater.handle_done(now, Some(downloaded.version())),
             Some(End::Failed { cause, status }) => {
                 updater.handle_failed(now, Reason::from_cause(cause, status));
             }
-            Some(End::Stopped) => updater.handle_stopped(now),
             None => {}
         }
         updater.handle_timeout(now);
@@ -189,19 +191,20 @@ fn carry_out(updater: &'static Mutex<Updater>, command: &Command<'_>) -> Result<
         Command::Start(source) => {
             log::info!(
                 "fetching {}://{}/{}",
-                if source.tls { "https" } else { "http" },
-                source.host.to_str().unwrap_or_default(),
-                source.path.to_str().unwrap_or_default()
+                if source.tls() { "https" } else { "http" },
+                source.host().to_str().unwrap_or_default(),
+                source.path().to_str().unwrap_or_default()
             );
+            let (sec_tags, count) = source.sec_tags();
             fota::start(&fota::Source {
-                host: source.host,
-                path: source.path,
-                tls: source.tls,
-                port: source.port,
-                sec_tags: source.sec_tags(),
-                fragment: source.fragment,
-                size: source.size,
-                sha256: source.sha256,
+                host: source.host(),
+                path: source.path(),
+                tls: source.tls(),
+                port: source.port(),
+                sec_tags: sec_tags.get(..count).unwrap_or_default(),
+                fragment: source.fragment(),
+                size: source.size(),
+                sha256: source.sha256(),
                 identity: source.identity,
             })
         }

@@ -7,16 +7,21 @@ use ncs::{Decimal, Plain, platform::Waiter};
 
 use crate::{callbacks, inbox::Fact, kconfig, now};
 
-/// What is to be done for the modem, and when.
+/// What is to be done for the modem: each step leads to the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Plan {
-    Nothing,
-    Restart(Instant),
-    SwitchAgain(Instant),
+enum Step {
+    /// Of a modem that has stopped.
+    ShutDown,
+    Initialise,
+    /// Of LTE, where no SIM was found.
+    SwitchOff,
+    SwitchOn,
 }
 
-static PLAN: critical_section::Mutex<Cell<Plan>> =
-    critical_section::Mutex::new(Cell::new(Plan::Nothing));
+/// The next step, and when it is due.
+type Plan = Option<(Step, Instant)>;
+
+static PLAN: critical_section::Mutex<Cell<Plan>> = critical_section::Mutex::new(Cell::new(None));
 
 /// Looks at a fact on its way to the client, and plans what is to be done. What the client is to be told in its place is the
 /// result.
@@ -27,15 +32,15 @@ pub(crate) fn look(fact: Fact, now: Instant) -> Fact {
                 "the modem has stopped with fault {} (NRF_MODEM_FAULT_*); it is started again in 10 s",
                 Decimal::from(fault)
             );
-            plan(Plan::Restart(now + AGAIN));
+            plan(Some((Step::ShutDown, now + AGAIN)));
             Fact::Network(network::Fact::Detached)
         }
         Fact::Network(network::Fact::UiccFail) => {
-            plan_unless_restart(Plan::SwitchAgain(now + SIM));
+            plan_unless_begun(Some((Step::SwitchOff, now + SIM)));
             fact
         }
         Fact::Network(network::Fact::Registered { .. }) => {
-            plan_unless_restart(Plan::Nothing);
+            plan_unless_begun(None);
             fact
         }
         Fact::Network(network::Fact::Esm(cause)) if !matches!(cause, 50..=52) => {
@@ -50,38 +55,54 @@ pub(crate) fn look(fact: Fact, now: Instant) -> Fact {
     }
 }
 
-/// Does what is due, on the driver's thread, which may block; `attached`: LTE is on, as far as we are concerned. Returns
+/// Does what is due, on the driver's thread, and never waits; `attached`: LTE is on, as far as we are concerned. Returns
 /// when to look again.
 pub(crate) fn carry_out(attached: bool) -> Option<Instant> {
     if !kconfig::MAY_ATTACH {
         return None;
     }
-    let plan = critical_section::with(|cs| PLAN.borrow(cs).get());
-    let (Plan::Restart(due) | Plan::SwitchAgain(due)) = plan else {
-        return None;
-    };
-    if now() < due {
-        return Some(due);
-    }
-    self::plan(Plan::Nothing);
-    match plan {
-        Plan::Restart(_) => {
-            until_done("the modem cannot be shut down", ncs::modem::shutdown);
-            until_done("the modem cannot be initialised", ncs::modem::init);
-            log::info!("the modem is started again");
+    loop {
+        let (step, due) = critical_section::with(|cs| PLAN.borrow(cs).get())?;
+        if now() < due {
+            return Some(due);
         }
-        _ => until_done("LTE cannot be switched off", ncs::lte::power_off),
+        let (what, result) = match step {
+            Step::ShutDown => ("the modem cannot be shut down", ncs::modem::shutdown()),
+            Step::Initialise => ("the modem cannot be initialised", ncs::modem::init()),
+            Step::SwitchOff => ("LTE cannot be switched off", ncs::lte::power_off()),
+            Step::SwitchOn if attached => ("LTE cannot be switched on", callbacks::attach()),
+            Step::SwitchOn => ("", Ok(())),
+        };
+        plan(match result {
+            Ok(()) => after(step).map(|next| (next, due)),
+            Err(errno) => {
+                failed(what, errno);
+                Some((step, now() + AGAIN))
+            }
+        });
     }
-    if attached {
-        until_done("LTE cannot be switched on", callbacks::attach);
-    }
-    None
 }
 
-/// Tries until it works, with a log line for each failure.
+fn after(step: Step) -> Option<Step> {
+    match step {
+        Step::ShutDown => Some(Step::Initialise),
+        Step::Initialise => {
+            log::info!("the modem is started again");
+            Some(Step::SwitchOn)
+        }
+        Step::SwitchOff => Some(Step::SwitchOn),
+        Step::SwitchOn => None,
+    }
+}
+
+fn failed(what: &str, errno: ncs::Errno) {
+    log::error!("{}: {errno}; again in 10 s", Plain(what));
+}
+
+/// Tries until it works, with a log line for each failure: before there is a connection.
 pub(crate) fn until_done(what: &str, attempt: fn() -> Result<(), ncs::Errno>) {
     while let Err(errno) = attempt() {
-        log::error!("{}: {errno}; again in 10 s", Plain(what));
+        failed(what, errno);
         let deadline = now() + AGAIN;
         while now() < deadline {
             Waiter::Driver.wait(Some(deadline.as_millis()));
@@ -93,10 +114,11 @@ fn plan(plan: Plan) {
     critical_section::with(|cs| PLAN.borrow(cs).set(plan));
 }
 
-fn plan_unless_restart(plan: Plan) {
+/// Where a modem is being started, its SIM is looked at then.
+fn plan_unless_begun(plan: Plan) {
     critical_section::with(|cs| {
         let cell = PLAN.borrow(cs);
-        if !matches!(cell.get(), Plan::Restart(_)) {
+        if matches!(cell.get(), None | Some((Step::SwitchOff, _))) {
             cell.set(plan);
         }
     });
@@ -132,18 +154,18 @@ mod tests {
     fn a_fault_is_a_detach_and_goes_before_a_missing_sim() {
         let no_sim = Fact::Network(network::Fact::UiccFail);
         assert_eq!(look(no_sim, T0), no_sim);
-        assert_eq!(planned(), Plan::SwitchAgain(T0 + SIM));
+        assert_eq!(planned(), Some((Step::SwitchOff, T0 + SIM)));
         assert_eq!(
             look(Fact::ModemStopped { fault: 0x10 }, T0),
             Fact::Network(network::Fact::Detached)
         );
-        assert_eq!(planned(), Plan::Restart(T0 + AGAIN));
+        assert_eq!(planned(), Some((Step::ShutDown, T0 + AGAIN)));
         look(no_sim, T0);
         let registered = Fact::Network(network::Fact::Registered { roaming: false });
         look(registered, T0);
-        assert_eq!(planned(), Plan::Restart(T0 + AGAIN));
-        plan(Plan::SwitchAgain(T0));
+        assert_eq!(planned(), Some((Step::ShutDown, T0 + AGAIN)));
+        plan(Some((Step::SwitchOff, T0)));
         look(registered, T0);
-        assert_eq!(planned(), Plan::Nothing);
+        assert_eq!(planned(), None);
     }
 }

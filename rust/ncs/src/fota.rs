@@ -50,15 +50,13 @@ pub struct Facts {
 pub enum End {
     /// Complete, and what it was to be.
     Done,
-    /// By this cause (`IOTHUB_FOTA_CAUSE_*`).
+    /// By this cause (`IOTHUB_FOTA_CAUSE_*`), or as it was asked.
     Failed {
-        /// The cause's number.
+        /// The cause's number; 0: it was asked to stop.
         cause: u32,
         /// The HTTP status, where that is the cause.
         status: u16,
     },
-    /// As it was asked.
-    Stopped,
 }
 
 /// A slot.
@@ -71,10 +69,23 @@ pub enum Slot {
 }
 
 /// What is in a slot.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub struct Image(c::iothub_fota_image);
 
 impl Image {
+    /// Looks into a slot. What is not known of it is empty.
+    ///
+    /// # Errors
+    /// ENOENT where there is no image, ENOTSUP where its version cannot be known.
+    pub fn read(&mut self, slot: Slot) -> Result<(), Errno> {
+        let slot = match slot {
+            Slot::Running => c::IOTHUB_FOTA_SLOT_RUNNING,
+            Slot::Downloaded => c::IOTHUB_FOTA_SLOT_DOWNLOADED,
+        };
+        // SAFETY: the pointer leads to an image that lives until the call returns.
+        check(unsafe { c::iothub_platform_fota_image(slot, &raw mut self.0) })
+    }
+
     /// As in `1.2.3` or `1.2.3+4`.
     pub fn version(&self) -> &str {
         let bytes = self.0.version.as_ptr().cast::<u8>();
@@ -112,6 +123,8 @@ pub fn facts() -> Facts {
 /// # Errors
 /// EBUSY while another transfer has not ended.
 pub fn start(source: &Source<'_>) -> Result<(), Errno> {
+    // What the last one told and nobody has asked for is not of this one.
+    let _ = facts();
     let source = c::iothub_fota_source {
         host: source.host.as_ptr(),
         path: source.path.as_ptr(),
@@ -155,21 +168,6 @@ pub fn confirm() -> Result<(), Errno> {
     check(unsafe { c::iothub_platform_fota_confirm() })
 }
 
-/// What is in a slot.
-///
-/// # Errors
-/// ENOENT where there is no image, ENOTSUP where it cannot be known.
-pub fn image(slot: Slot) -> Result<Image, Errno> {
-    let slot = match slot {
-        Slot::Running => c::IOTHUB_FOTA_SLOT_RUNNING,
-        Slot::Downloaded => c::IOTHUB_FOTA_SLOT_DOWNLOADED,
-    };
-    let mut image = c::iothub_fota_image::default();
-    // SAFETY: the pointer leads to an image that lives until the call returns.
-    check(unsafe { c::iothub_platform_fota_image(slot, &raw mut image) })?;
-    Ok(Image(image))
-}
-
 /// What C calls, on a thread of its own.
 ///
 /// # Safety
@@ -181,8 +179,7 @@ unsafe extern "C" fn on_event(event: c_uint, first: u32, second: u32) {
         c::IOTHUB_FOTA_ERASE_DONE => ERASE.borrow(cs).set(Some(true)),
         end => END.borrow(cs).set(Some(match end {
             c::IOTHUB_FOTA_DONE => End::Done,
-            c::IOTHUB_FOTA_STOPPED => End::Stopped,
-            // An end that is not known is one all the same.
+            // Stopped, or an end that is not known, which is one all the same.
             _ => End::Failed {
                 cause: first,
                 status: second as u16,

@@ -4,6 +4,8 @@ mod faults;
 mod serve;
 
 use std::collections::HashMap;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -62,16 +64,26 @@ impl Firmware {
         *lock(&self.ports)
     }
 
-    /// The bytes of an image; `None` where there is none of that name.
-    pub(crate) fn read(&self, name: &str) -> Option<Vec<u8>> {
+    /// An image by its name, and its size; `None` where there is none of that name. Only a regular file is one: another
+    /// may never come to an end, or to a beginning.
+    ///
+    /// It waits for the disk, as all here that reads: call it where waiting holds up nobody.
+    pub(crate) fn open(&self, name: &str) -> Option<(File, u64)> {
         let plain = !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\']);
-        let folder = self.folder.as_ref().filter(|_| plain)?;
-        std::fs::read(folder.join(name)).ok()
+        let path = self.folder.as_ref().filter(|_| plain)?.join(name);
+        if !std::fs::metadata(&path).ok()?.is_file() {
+            return None;
+        }
+        let file = File::open(&path).ok()?;
+        let size = file.metadata().ok()?.len();
+        Some((file, size))
     }
 
     /// What is known of an image.
     pub(crate) fn image(&self, name: &str) -> Option<Image> {
-        let bytes = self.read(name)?;
+        let (mut file, _) = self.open(name)?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).ok()?;
         let hash = digest(&SHA256, &bytes);
         Some(Image {
             name: name.to_owned(),
@@ -84,10 +96,10 @@ impl Firmware {
     /// Every image, by name.
     pub(crate) fn list(&self) -> Vec<Value> {
         let names = self.folder.as_deref().map(names).unwrap_or_default();
+        let images: Vec<Image> = names.iter().filter_map(|name| self.image(name)).collect();
         let served = lock(&self.served);
-        names
-            .iter()
-            .filter_map(|name| self.image(name))
+        images
+            .into_iter()
             .map(|image| {
                 let served = served.get(&image.name).copied().unwrap_or_default();
                 json!({
@@ -111,7 +123,6 @@ fn names(folder: &Path) -> Vec<String> {
         .into_iter()
         .flatten()
         .flatten()
-        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()))
         .filter_map(|entry| entry.file_name().into_string().ok())
         .filter(|name| !name.starts_with('.'))
         .collect();
@@ -191,11 +202,11 @@ mod tests {
             "/etc/passwd",
             "..\\a.bin",
         ] {
-            assert_eq!(firmware.read(name), None, "{name}");
+            assert!(firmware.open(name).is_none(), "{name}");
         }
         let firmware = Firmware::new(Some(folder.path().to_owned()));
-        assert_eq!(firmware.read("a.bin").as_deref(), Some(&b"a"[..]));
+        assert_eq!(firmware.image("a.bin").unwrap().size, 1);
         assert_eq!(firmware.list().len(), 1);
-        assert_eq!(firmware.read(".hidden"), None);
+        assert!(firmware.open(".hidden").is_none());
     }
 }

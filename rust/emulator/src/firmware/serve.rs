@@ -1,12 +1,14 @@
 //! `GET /{image}` with ranges (RFC 9110, section 14), as a blob storage answers.
 
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use futures_util::{StreamExt as _, stream};
@@ -25,24 +27,28 @@ pub(crate) fn router(service: Arc<Service>) -> Router {
 async fn image(
     State(service): State<Arc<Service>>,
     Path(name): Path<String>,
+    method: Method,
     headers: HeaderMap,
 ) -> Response {
-    let Some(mut bytes) = service.firmware.read(&name) else {
+    let (folder, wanted) = (Arc::clone(&service), name.clone());
+    let opened = tokio::task::spawn_blocking(move || folder.firmware.open(&wanted)).await;
+    let Ok(Some((file, total))) = opened else {
         return (StatusCode::NOT_FOUND, "there is no such image\n").into_response();
     };
-    let total = bytes.len();
-    let asked = headers
-        .get(header::RANGE)
-        .and_then(|range| range.to_str().ok());
-    let (from, to) = match asked.map(|range| read_range(range, total)) {
-        None => (0, total),
-        Some(Some(range)) => range,
-        Some(None) => {
+    let total = usize::try_from(total).unwrap_or(usize::MAX);
+    let range = match asked(&method, &headers) {
+        None => Range::Whole,
+        Some(range) => Range::parse(range, total),
+    };
+    let (status, from, to) = match range {
+        Range::Whole => (StatusCode::OK, 0, total),
+        Range::Part(from, to) => (StatusCode::PARTIAL_CONTENT, from, to),
+        Range::NotThere => {
             let range = [(header::CONTENT_RANGE, format!("bytes */{total}"))];
             return (StatusCode::RANGE_NOT_SATISFIABLE, range).into_response();
         }
     };
-    let mut cut = None;
+    let (mut cut, mut corrupt) = (None, false);
     for fault in service.firmware.faults.take(&name, from, to) {
         match fault {
             Fault::Status(status) => {
@@ -52,24 +58,24 @@ async fn image(
             }
             Fault::Cut(at) => cut = Some(at - from),
             Fault::Slow(ms) => tokio::time::sleep(Duration::from_millis(ms)).await,
-            Fault::Corrupt => {
-                if let Some(byte) = bytes.get_mut(total / 2) {
-                    *byte ^= 1;
-                }
-            }
+            Fault::Corrupt => corrupt = true,
         }
     }
-    let part = Bytes::from(bytes).slice(from..to);
+    let read = tokio::task::spawn_blocking(move || read(file, from, to)).await;
+    let Ok(Ok(mut bytes)) = read else {
+        tell(&service, format!("{name}: cannot be read"));
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let middle = (total / 2).checked_sub(from);
+    if let Some(byte) = middle.filter(|_| corrupt).and_then(|at| bytes.get_mut(at)) {
+        *byte ^= 1;
+    }
+    let part = Bytes::from(bytes);
     let sent = cut.unwrap_or(part.len());
     service.firmware.count(&name, sent);
     if from == 0 {
         tell(&service, format!("{name}: a download begins"));
     }
-    let status = if asked.is_some() {
-        StatusCode::PARTIAL_CONTENT
-    } else {
-        StatusCode::OK
-    };
     let headers = [
         (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
         (header::ACCEPT_RANGES, "bytes".to_owned()),
@@ -93,26 +99,63 @@ async fn image(
         }
     };
     let mut response = (status, headers, body).into_response();
-    if asked.is_none() {
+    if status == StatusCode::OK {
         response.headers_mut().remove(header::CONTENT_RANGE);
     }
     response
 }
 
-/// `bytes=a-b`, `bytes=a-` or `bytes=-n` as first byte and the one behind the last; `None` where nothing of it is there.
-fn read_range(range: &str, total: usize) -> Option<(usize, usize)> {
-    let (first, last) = range.strip_prefix("bytes=")?.split_once('-')?;
-    if first.is_empty() {
-        let from = total.saturating_sub(last.parse().ok()?);
-        return (from < total).then_some((from, total));
+fn read(mut file: File, from: usize, to: usize) -> std::io::Result<Vec<u8>> {
+    file.seek(SeekFrom::Start(from as u64))?;
+    let mut bytes = vec![0; to - from];
+    file.read_exact(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// The header `Range`, where it is to be looked at (RFC 9110, sections 13.1.5 and 14.2): with GET only, and not under a
+/// condition, since images have no validator that could fulfil one.
+fn asked<'h>(method: &Method, headers: &'h HeaderMap) -> Option<&'h str> {
+    let range = headers.get(header::RANGE)?.to_str().ok()?;
+    (method == Method::GET && !headers.contains_key(header::IF_RANGE)).then_some(range)
+}
+
+/// What of an image is meant.
+#[derive(Debug, PartialEq, Eq)]
+enum Range {
+    /// All, also where the header is of another unit, of several parts, or cannot be understood.
+    Whole,
+    /// The first byte and the one behind the last.
+    Part(usize, usize),
+    /// None of it is there.
+    NotThere,
+}
+
+impl Range {
+    /// Reads `bytes=a-b`, `bytes=a-` and `bytes=-n`.
+    fn parse(text: &str, total: usize) -> Self {
+        let Some((unit, range)) = text.split_once('=') else {
+            return Self::Whole;
+        };
+        let Some((first, last)) = range.split_once('-') else {
+            return Self::Whole;
+        };
+        let number = |text: &str| {
+            let digits = text.trim();
+            let all = digits.bytes().all(|byte| byte.is_ascii_digit());
+            digits.parse::<usize>().ok().filter(|_| all)
+        };
+        let (from, to) = match (number(first), number(last)) {
+            _ if !unit.trim().eq_ignore_ascii_case("bytes") => return Self::Whole,
+            (None, Some(count)) if first.trim().is_empty() => (total.saturating_sub(count), total),
+            (Some(from), None) if last.trim().is_empty() => (from, total),
+            (Some(from), Some(last)) if from <= last => (from, last.saturating_add(1).min(total)),
+            _ => return Self::Whole,
+        };
+        match from < to {
+            true => Self::Part(from, to),
+            false => Self::NotThere,
+        }
     }
-    let from: usize = first.parse().ok()?;
-    let to = if last.is_empty() {
-        total
-    } else {
-        last.parse::<usize>().ok()?.saturating_add(1).min(total)
-    };
-    (from < to).then_some((from, to))
 }
 
 const FLUSH: Duration = Duration::from_millis(20);
@@ -123,22 +166,26 @@ fn tell(service: &Service, what: String) {
 
 #[cfg(test)]
 mod tests {
-    use super::read_range;
+    use super::Range::{self, NotThere, Part, Whole};
 
     #[test]
     fn ranges() {
         for (range, expected) in [
-            ("bytes=0-9", Some((0, 10))),
-            ("bytes=90-199", Some((90, 100))),
-            ("bytes=99-", Some((99, 100))),
-            ("bytes=-10", Some((90, 100))),
-            ("bytes=100-", None),
-            ("bytes=5-4", None),
-            ("bytes=a-b", None),
-            ("lines=0-1", None),
-            ("bytes=-0", None),
+            ("bytes=0-9", Part(0, 10)),
+            ("bytes=90-199", Part(90, 100)),
+            ("bytes=99-", Part(99, 100)),
+            ("bytes=-10", Part(90, 100)),
+            ("bytes=-1000", Part(0, 100)),
+            ("bytes=100-", NotThere),
+            ("bytes=-0", NotThere),
+            ("bytes=5-4", Whole),
+            ("bytes=a-b", Whole),
+            ("bytes=+1-2", Whole),
+            ("bytes=0-1,3-4", Whole),
+            ("bytes=99999999999999999999-", Whole),
+            ("lines=0-1", Whole),
         ] {
-            assert_eq!(read_range(range, 100), expected, "{range}");
+            assert_eq!(Range::parse(range, 100), expected, "{range}");
         }
     }
 }

@@ -20,18 +20,31 @@ export function deviceView(box, { id, tab }) {
   const tabs = el("div", { class: "tabs", role: "tablist", "aria-label": "Parts of the device" }, Object.entries(TABS).map(([name, text], n) =>
     el("a", { role: "tab", href: hashOf({ view: "devices", id, tab: name }), "aria-selected": `${name === tab}`, title: `Key ${n + 1}` }, text)));
   const body = el("div", { id: "panel", role: "tabpanel" });
-  box.replaceChildren(head, tabs, body);
   const drawHead = () => head.replaceChildren(...headOf(id));
-  drawHead();
-  tabs.querySelector('[aria-selected="true"]').scrollIntoView({ block: "nearest", inline: "nearest" });
-  const panel = PANELS[tab](body, id);
+  let panel = null;
+  /** A device that is not registered has nothing that a tab could show. */
+  const draw = () => {
+    drawHead();
+    const there = !store.devices || Boolean(device(id));
+    if (there === Boolean(panel)) return;
+    panel?.close();
+    panel = null;
+    body.replaceChildren();
+    box.replaceChildren(head, ...(there ? [tabs, body] : []));
+    if (!there) return;
+    tabs.querySelector('[aria-selected="true"]').scrollIntoView({ block: "nearest", inline: "nearest" });
+    panel = PANELS[tab](body, id);
+  };
+  box.replaceChildren(head);
+  draw();
   const timer = setInterval(() => { if (!head.contains(document.activeElement)) drawHead(); }, 5000);
   return {
     seen: (topic, item) => {
-      if (topic === "devices" || (topic === "event" && item?.deviceId === id)) drawHead();
-      panel.seen?.(topic, item);
+      if (topic === "devices") draw();
+      else if (topic === "event" && item?.deviceId === id) drawHead();
+      panel?.seen?.(topic, item);
     },
-    close: () => { clearInterval(timer); panel.close(); },
+    close: () => { clearInterval(timer); panel?.close(); },
   };
 }
 

@@ -21,7 +21,7 @@ export function log(box, id = null) {
   const body = el("tbody", { id: "events" });
   const holder = el("div", { class: "scroll tall" });
   const heads = ["Time (UTC)", "Event", ...(id === null ? ["Device"] : []), "Code", "Reason"];
-  const sheet = el("table", {}, el("thead", {}, el("tr", {}, heads.map((it) => el("th", { scope: "col" }, it)))), body);
+  const sheet = el("table", { class: "events" }, el("thead", {}, el("tr", {}, heads.map((it) => el("th", { scope: "col" }, it)))), body);
   if (id === null) box.append(el("h2", {}, "Event log"), el("p", { class: "lead" }, "Every connect, refusal and close, each with its reason and Azure's code."));
   box.append(el("section", { class: "card" }, el("div", { class: "row spread" }, el("div", { class: "row grow" }, filter, el("label", { class: "check" }, warnings, "only refusals and faults")),
     el("div", { class: "row" }, count, pause, button("Save as JSON lines", () => save("events.jsonl", new Blob(fitting().map((it) => `${JSON.stringify(it)}\n`))), "quiet"))), kinds, holder));

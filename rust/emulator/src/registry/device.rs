@@ -7,7 +7,7 @@ use crate::clock::UnixMs;
 use crate::code::Refusal;
 use crate::sas;
 use crate::twin::Section;
-use crate::username::is_device_id;
+use crate::username::check_device_id;
 
 /// One device: its identity and its twin.
 #[derive(Clone, Debug)]
@@ -53,11 +53,7 @@ impl Device {
         authentication: Authentication,
         now: UnixMs,
     ) -> Result<Self, Refusal> {
-        if !is_device_id(id) {
-            return Err(invalid(format!(
-                "device id '{id}' must have 1 to 128 ASCII letters, digits or any of - . + % _ # * ? ! ( ) , : = @ $ '"
-            )));
-        }
+        check_device_id(id).map_err(invalid)?;
         let section = || Section {
             version: 1,
             ..Section::default()

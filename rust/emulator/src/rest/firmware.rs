@@ -1,5 +1,7 @@
 //! Firmware: images, deployments, what devices say of them, and faults.
 
+use std::sync::Arc;
+
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
@@ -9,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Answer, Api, Document, Hub, invalid};
 use crate::code::{ErrorCode, Refusal};
+use crate::firmware::Firmware;
 use crate::registry::{self, IfMatch, TwinWrite};
 
 pub(super) fn routes() -> Router<Api> {
@@ -28,8 +31,9 @@ pub(super) fn routes() -> Router<Api> {
 
 async fn images(State(api): State<Api>) -> Answer {
     let ports = api.service.firmware.ports();
+    let images = read(&api, Firmware::list).await?;
     Ok(Json(json!({
-        "images": api.service.firmware.list(), "httpPort": ports.http, "httpsPort": ports.https,
+        "images": images, "httpPort": ports.http, "httpsPort": ports.https,
     }))
     .into_response())
 }
@@ -57,10 +61,10 @@ async fn deploy(State(api): State<Api>, Hub(hub): Hub, Document(document): Docum
     let needed = |name: &str| text(name).ok_or_else(|| invalid(format!("{name} is missing")));
     let id = needed("deviceId")?.to_owned();
     let name = needed("image")?;
-    let image =
-        api.service.firmware.image(name).ok_or_else(|| {
-            Refusal::new(ErrorCode::NotFound, format!("there is no image '{name}'"))
-        })?;
+    let wanted = name.to_owned();
+    let image = read(&api, move |firmware| firmware.image(&wanted)).await?;
+    let image = image
+        .ok_or_else(|| Refusal::new(ErrorCode::NotFound, format!("there is no image '{name}'")))?;
     let version = text("version")
         .map(str::to_owned)
         .or(image.version)
@@ -93,6 +97,16 @@ async fn deploy(State(api): State<Api>, Hub(hub): Hub, Document(document): Docum
     }
     write(&api, hub, id, wish.clone()).await?;
     Ok((StatusCode::CREATED, Json(wish)).into_response())
+}
+
+/// Reads the folder where waiting for the disk holds up nobody.
+async fn read<T: Send + 'static>(
+    api: &Api,
+    work: impl FnOnce(&Firmware) -> T + Send + 'static,
+) -> Result<T, Refusal> {
+    let service = Arc::clone(&api.service);
+    let done = tokio::task::spawn_blocking(move || work(&service.firmware)).await;
+    done.map_err(|error| Refusal::new(ErrorCode::ServerError, error.to_string()))
 }
 
 async fn withdraw(State(api): State<Api>, Hub(hub): Hub, Path(id): Path<String>) -> Answer {

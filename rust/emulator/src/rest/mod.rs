@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
@@ -25,6 +25,7 @@ mod devices;
 mod firmware;
 mod messages;
 mod page;
+mod permissions;
 mod provisioning;
 mod serve;
 mod stream;
@@ -74,8 +75,7 @@ async fn guard(
     request: Request,
     next: Next,
 ) -> Result<Response, Failure> {
-    api.access
-        .check(&api.service, peer, request.uri(), request.headers())?;
+    api.access.check(&api.service, peer, &request)?;
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     for (name, value) in [
@@ -143,26 +143,28 @@ impl FromRequestParts<Api> for Hub {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Failure> {
-        let query = parts.uri.query().unwrap_or_default();
-        if let Some(name) = crate::topic::parameter(query, "hub") {
-            let known = api
-                .service
-                .hubs
-                .iter()
-                .find(|hub| hub.eq_ignore_ascii_case(name));
-            return known.map(|hub| Self(hub.clone())).ok_or_else(|| {
-                Failure(Refusal::new(
-                    ErrorCode::NotFound,
-                    format!("there is no hub '{name}' here"),
-                ))
-            });
-        }
-        let host = parts
-            .headers
-            .get(header::HOST)
-            .and_then(|host| host.to_str().ok());
-        Ok(Self(api.service.hub(host.unwrap_or_default()).to_owned()))
+        let host = parts.headers.get(header::HOST);
+        let host = host.and_then(|host| host.to_str().ok()).unwrap_or_default();
+        Ok(Self(hub_meant(&api.service, &parts.uri, host)?.to_owned()))
     }
+}
+
+/// The hub that a request to this address means.
+fn hub_meant<'s>(service: &'s Service, uri: &Uri, host: &str) -> Result<&'s str, Refusal> {
+    let query = uri.query().unwrap_or_default();
+    let Some(name) = crate::topic::parameter(query, "hub") else {
+        return Ok(service.hub(host));
+    };
+    let known = service
+        .hubs
+        .iter()
+        .find(|hub| hub.eq_ignore_ascii_case(name));
+    known.map(String::as_str).ok_or_else(|| {
+        Refusal::new(
+            ErrorCode::NotFound,
+            format!("there is no hub '{name}' here"),
+        )
+    })
 }
 
 /// A JSON body, read whatever its content type says.

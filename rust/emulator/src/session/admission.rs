@@ -10,7 +10,7 @@ use crate::code::{ErrorCode, Refusal};
 use crate::link::Link;
 use crate::registry;
 use crate::service::Service;
-use crate::username::is_device_id;
+use crate::username::check_device_id;
 use crate::wire::Connect;
 
 pub(super) async fn admit(
@@ -20,18 +20,24 @@ pub(super) async fn admit(
     connect: &Connect,
     claim: &Claim,
 ) -> Result<Admitted, Refusal> {
+    if service.is_another(&claim.host) {
+        let name = claim.host.split(':').next().unwrap_or_default();
+        return Err(Refusal::new(
+            ErrorCode::IotHubUnauthorized,
+            format!(
+                "the user name is for hub '{name}', and here is '{}': if it is the one you mean, start the emulator with --hostname {name}, or add --hub {name}",
+                service.hubs.join("', '")
+            ),
+        ));
+    }
     if let Some(module) = &claim.module_id {
         return Err(Refusal::new(
             ErrorCode::InvalidOperation,
             format!("module '{module}': module identities are not emulated"),
         ));
     }
-    if !is_device_id(&claim.device_id) {
-        return Err(Refusal::new(
-            ErrorCode::IotHubFormatError,
-            format!("'{}' is no device id", claim.device_id),
-        ));
-    }
+    check_device_id(&claim.device_id)
+        .map_err(|why| Refusal::new(ErrorCode::IotHubFormatError, why))?;
     if connect.client_id != claim.device_id {
         return Err(Refusal::new(
             ErrorCode::IotHubUnauthorized,

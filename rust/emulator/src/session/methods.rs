@@ -10,19 +10,15 @@ use crate::wire::Publish;
 
 impl Session {
     pub(super) fn method_response(&mut self, status: i64, rid: &str, publish: &Publish) {
-        let payload = match publish.payload.as_slice() {
-            [] => Value::Null,
-            body => match serde_json::from_slice(body) {
-                Ok(payload) => payload,
-                Err(error) => {
-                    let reason = format!("the answer to request '{rid}' is not JSON: {error}");
-                    let refusal = Refusal::new(ErrorCode::ArgumentInvalid, reason);
-                    self.record(Event::refusal("method", &refusal));
-                    return;
-                }
-            },
+        let answer = match publish.payload.as_slice() {
+            [] => Ok(Value::Null),
+            body => serde_json::from_slice(body).map_err(|error| {
+                let reason = format!("the device's answer to request '{rid}' is not JSON: {error}");
+                Refusal::new(ErrorCode::InvalidResponseWhileProxying, reason)
+            }),
         };
-        if !self.handle.answer(rid, MethodAnswer { status, payload }) {
+        let answer = answer.map(|payload| MethodAnswer { status, payload });
+        if !self.handle.answer(rid, answer) {
             let reason = format!("an answer to request '{rid}', for which nobody waits");
             let refusal = Refusal::new(ErrorCode::InvalidOperation, reason);
             self.record(Event::refusal("method", &refusal));

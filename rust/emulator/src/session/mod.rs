@@ -12,10 +12,11 @@ use self::admission::admit;
 use self::cloud_to_device::Mailbox;
 use self::subscriptions::Subscriptions;
 use crate::c2d;
+use crate::clock::UnixMs;
 use crate::code::{ErrorCode, Refusal};
 use crate::connections::{Command, Handle};
 use crate::faults::Point;
-use crate::journal::{Event, Level};
+use crate::journal::Event;
 use crate::link::{Link, read_refusal};
 use crate::registry;
 use crate::service::{Service, stopped};
@@ -120,26 +121,12 @@ pub(crate) async fn serve(
             admitted.how, connect.keep_alive
         ),
     ));
-    if session.service.is_another(&claim.host) {
-        session.record(Event {
-            level: Level::Warn,
-            ..Event::info(
-                "hostname",
-                format!(
-                    "the user name is for '{}', which is no hub here: taken for '{}'; Azure refuses it",
-                    claim.host, session.hub
-                ),
-            )
-        });
-    }
-    let until = admitted.until.map(|until| {
-        let left = u64::try_from(until - session.service.clock.now()).unwrap_or(0);
-        Instant::now() + Duration::from_millis(left)
-    });
     let end = match resumed {
         Ok(present) => {
             session.link.writer.push(&write::connack(present, 0));
-            session.run(commands, stop, keep_alive, until).await
+            session
+                .run(commands, stop, keep_alive, admitted.until)
+                .await
         }
         Err(refusal) => {
             session.link.writer.push(&write::connack(false, 5));
@@ -184,10 +171,18 @@ impl Session {
         mut commands: mpsc::Receiver<Command>,
         mut stop: watch::Receiver<bool>,
         keep_alive: Option<Duration>,
-        until: Option<Instant>,
+        until: Option<UnixMs>,
     ) -> End {
         self.link.reader.set_limit(MAX_PACKET);
         let handle = Arc::clone(&self.handle);
+        let service = Arc::clone(&self.service);
+        let expired = async {
+            match until {
+                Some(until) => service.clock.reaches(until).await,
+                None => pending().await,
+            }
+        };
+        tokio::pin!(expired);
         let mut heard = Instant::now();
         if let Err(refusal) = self.deliver().await {
             return refusal.into();
@@ -207,12 +202,6 @@ impl Session {
                     _ => pending().await,
                 }
             };
-            let expired = async {
-                match until {
-                    Some(until) => tokio::time::sleep_until(until).await,
-                    None => pending().await,
-                }
-            };
             let step = tokio::select! {
                 biased;
                 Some(command) = commands.recv() => self.obey(command).await,
@@ -230,7 +219,7 @@ impl Session {
                     "nothing was heard for {} s, one and a half times the keep-alive",
                     keep_alive.unwrap_or_default().as_secs_f32()
                 )).into()),
-                () = expired => Err(Refusal::new(ErrorCode::IotHubUnauthorized, "the token expired").into()),
+                () = &mut expired => Err(Refusal::new(ErrorCode::IotHubUnauthorized, "the token expired").into()),
                 () = stopped(&mut stop) => {
                     Err(Refusal::new(ErrorCode::ServiceUnavailable, "the emulator is stopping").into())
                 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 /// from the folder of the TOML file.
 pub(crate) fn read_toml(path: &Path) -> Result<Value, String> {
     let named = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
-    let text = std::fs::read_to_string(path).map_err(|error| named(&error))?;
+    let text = read_text(path)?;
     let mut document = parse_toml(&text).map_err(|error| named(&error))?;
     let folder = path.parent().unwrap_or(Path::new(""));
     for part in ["certificates", "enrollments", "enrollmentGroups"] {
@@ -17,6 +17,23 @@ pub(crate) fn read_toml(path: &Path) -> Result<Value, String> {
         }
     }
     Ok(document)
+}
+
+/// What the system says, without the number of the error, which tells nobody more.
+pub(crate) fn without_number(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error")
+        .next()
+        .unwrap_or_default()
+        .to_owned()
+}
+
+/// What stands in a file that somebody named.
+pub(crate) fn read_text(path: &Path) -> Result<String, String> {
+    std::fs::read_to_string(path).map_err(|error| {
+        let (path, why) = (path.display(), without_number(&error));
+        format!("{path}: {why}; name a file that can be read")
+    })
 }
 
 /// TOML as JSON.

@@ -20,7 +20,7 @@ mod device;
 mod file;
 mod message;
 
-pub(crate) use file::{parse_toml, read_toml};
+pub(crate) use file::{parse_toml, read_text, read_toml, without_number};
 
 /// How a document meets what is there.
 #[derive(Clone, Debug)]

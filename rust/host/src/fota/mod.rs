@@ -138,8 +138,8 @@ impl Fota {
         let this = Arc::clone(self);
         let spawned = thread::Builder::new().name("fota".into()).spawn(move || {
             let result = this.fetch(&target, &transfer, &tell);
-            // Before it is told: the next one may be started from there.
-            *lock(&this.transfer) = None;
+            // A start that answers to the end waits until the slot is free.
+            let mut current = lock(&this.transfer);
             tell(match result {
                 Ok(()) => Told::Done,
                 Err(_) if transfer.stop.load(Ordering::Acquire) => Told::Stopped,
@@ -148,6 +148,7 @@ impl Fota {
                     Told::Failed(cause)
                 }
             });
+            *current = None;
         });
         spawned.map(drop).map_err(|error| {
             *lock(&self.transfer) = None;

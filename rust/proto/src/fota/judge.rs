@@ -1,9 +1,9 @@
 //! What the desired properties make of the state.
 
 use super::reason::Last;
-use super::updater::{Duty, State, Then, Updater};
+use super::updater::{CANCELLED, Duty, State, Then, Updater};
 use super::wish::{Fault, Job};
-use super::{Event, NAME, Reason, report};
+use super::{NAME, Reason, report};
 use crate::twin::View;
 
 impl Updater {
@@ -12,23 +12,23 @@ impl Updater {
         if raw.is_none() && !whole {
             return;
         }
-        if matches!(raw, None | Some(b"null")) {
+        if raw.is_none_or(|raw| raw == b"null") {
             self.withdrawn();
             return;
         }
         let mut job = Job::new();
         match job.read(desired.as_bytes()) {
-            Ok(()) => self.wanted(job, reported),
+            Ok(()) => self.wanted(&job, reported),
             // It may stand in the whole.
             Err(reason) if reason.is(Fault::Missing) && !whole => self.look_again = true,
-            Err(reason) => self.refused(job, reason),
+            Err(reason) => self.refused(&job, reason),
         }
         if whole {
             self.forgetful = false;
         }
     }
 
-    fn wanted(&mut self, job: Job, reported: View<'_>) {
+    fn wanted(&mut self, job: &Job, reported: View<'_>) {
         let same = if job.id().is_empty() {
             job.name() == self.job.name()
         } else {
@@ -39,7 +39,7 @@ impl Updater {
             State::Starting | State::Running | State::Waiting
                 if job.identity() == self.job.identity() =>
             {
-                self.job = job;
+                self.job.become_like(job);
                 if !same {
                     self.report_due();
                 }
@@ -60,8 +60,8 @@ impl Updater {
             }
             State::Idle | State::Starting | State::Waiting => {}
             // Nordic's library has begun it.
-            _ if self.state.is_trial() && self.job.id().is_empty() && self.runs(&job) => {
-                self.job = job;
+            _ if self.state.is_trial() && self.job.id().is_empty() && self.runs(job) => {
+                self.job.become_like(job);
                 return;
             }
             _ => {
@@ -69,7 +69,7 @@ impl Updater {
                 return;
             }
         }
-        let ended = self.remembered(&job, reported);
+        let ended = self.remembered(job, reported);
         let applied = if same { self.applied } else { 0 };
         self.replace(job);
         self.applied = applied;
@@ -82,29 +82,20 @@ impl Updater {
 
     /// How a job has ended that is not new, by what the twin reports: where nothing was stored.
     fn remembered(&self, job: &Job, reported: View<'_>) -> Last {
-        let is = |name, text| report::is(reported, name, text);
-        if !self.forgetful || job.id().is_empty() || self.runs(job) || !is("jobId", job.id()) {
+        if !self.forgetful || job.id().is_empty() || self.runs(job) {
             return Last::NOTHING;
         }
-        for status in ["applying", "rebooting", "rolledback"] {
-            if is("fwUpdateStatus", status) {
-                return Last::ROLLED_BACK;
-            }
-        }
-        if is("fwUpdateStatus", "error") {
-            return Last::failed(Reason::TRANSFER);
-        }
-        Last::NOTHING
+        report::ended(reported, job.id())
     }
 
-    fn refused(&mut self, job: Job, reason: Reason) {
+    fn refused(&mut self, job: &Job, reason: Reason) {
         let last = Last::failed(reason);
         if self.state == State::Idle {
             if self.last == last && job.id() == self.job.id() {
                 return;
             }
         } else if !self.state.is_transfer() {
-            reason.log("the update under way goes on");
+            reason.log("the update under way goes on", 0);
             return;
         }
         self.replace(job);
@@ -119,10 +110,10 @@ impl Updater {
             return;
         }
         let is_told = is_wrong || self.state.is_leaving() && self.then == Then::Idle;
-        self.replace(Job::new());
+        self.replace(&Job::new());
         self.leave(Last::NOTHING);
         if !is_told {
-            self.tell(Event::Cancelled);
+            self.tell(CANCELLED);
         }
     }
 
@@ -134,13 +125,13 @@ impl Updater {
         } else if self.has_begun() {
             self.stop(Then::Idle);
         } else {
-            self.enter(State::Idle);
+            self.enter(State::Idle, 0);
             self.report_due();
         }
     }
 
     /// Whether the platform has a transfer, or is just about to.
-    fn has_begun(&self) -> bool {
+    pub(super) fn has_begun(&self) -> bool {
         self.state == State::Running
             || self.state == State::Starting && self.in_hand == Some(Duty::Start)
     }

@@ -32,19 +32,17 @@ mod tests;
 mod updater;
 mod wish;
 
-use core::ffi::CStr;
-
 pub use reason::Reason;
 pub use record::RECORD_MAX;
 pub use updater::{COMMAND_MAX, Updater};
-pub use wish::{Fault, Field, HOST_MAX, JOB_ID_MAX, PATH_MAX, SEC_TAGS_MAX, VERSION_MAX};
+pub use wish::{Fault, Field, HOST_MAX, JOB_ID_MAX, PATH_MAX, SEC_TAGS_MAX, Source, VERSION_MAX};
 
 use crate::writer::str_of;
 
 /// What is decided before the start.
 #[derive(Clone, Copy, Debug)]
 pub struct Config<'c> {
-    /// The version that runs, as the platform says. Cut at [`VERSION_MAX`].
+    /// The version that runs, as the platform says: printable ASCII, cut at [`VERSION_MAX`].
     pub version: &'c str,
     /// The running image is there to stay. If not, the boot loader takes it back at the next boot.
     pub confirmed: bool,
@@ -66,7 +64,7 @@ pub struct Policy {
     /// How many seconds a new image may take to reach the hub.
     pub trial_s: u32,
     /// Seconds before the next attempt; each next wait is twice as long, up to 64 times the first.
-    pub retry_s: u32,
+    pub retry_s: u16,
 }
 
 impl<'c> Config<'c> {
@@ -108,37 +106,6 @@ pub enum Command<'b> {
     RequestTwin,
 }
 
-/// Where an image is, and what is known of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Source<'b> {
-    /// Its host.
-    pub host: &'b CStr,
-    /// Its path, without the first `/`.
-    pub path: &'b CStr,
-    /// Over TLS.
-    pub tls: bool,
-    /// 0: the protocol's own.
-    pub port: u16,
-    sec_tags: [u32; SEC_TAGS_MAX],
-    sec_tag_count: u8,
-    /// Bytes of a request; 0: the platform's choice.
-    pub fragment: u16,
-    /// The image's size in bytes; 0: not known.
-    pub size: u32,
-    /// Its SHA-256.
-    pub sha256: Option<&'b [u8; 32]>,
-    /// Which image it is: what the slot has of the same one is not fetched again.
-    pub identity: u32,
-}
-
-impl Source<'_> {
-    /// Where the roots lie; empty: the platform's choice.
-    pub fn sec_tags(&self) -> &[u32] {
-        let count = usize::from(self.sec_tag_count);
-        self.sec_tags.get(..count).unwrap_or_default()
-    }
-}
-
 /// What the application gets to know.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -177,6 +144,13 @@ type Version = [u8; VERSION_MAX + 1];
 /// A text with zeros after it.
 fn text(bytes: &[u8]) -> &str {
     str_of(bytes.split(|byte| *byte == 0).next().unwrap_or_default())
+}
+
+/// A line of a text.
+#[inline(never)]
+fn line(lines: &'static str, number: usize) -> &'static str {
+    let mut lines = lines.as_bytes().split(|byte| *byte == b'\n');
+    str_of(lines.nth(number).unwrap_or_default())
 }
 
 /// Copies to the front of a buffer.

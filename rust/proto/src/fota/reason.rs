@@ -2,7 +2,8 @@
 
 use core::fmt;
 
-use super::wish::{Fault, Field};
+use super::line;
+use super::wish::{Fault, Field, NAMES};
 use crate::writer::Writer;
 
 /// Why an update came to nothing; what `reason` in the reported properties says. One number, as it is stored: an HTTP
@@ -11,6 +12,7 @@ use crate::writer::Writer;
 pub struct Reason(u16);
 
 impl Reason {
+    pub(super) const NONE: Self = Self(0);
     /// No connection to the host: its name, the network, or nobody listens.
     pub const CONNECT: Self = Self(1);
     /// The TLS handshake failed: no root certificate under the security tags has signed it, or another name.
@@ -74,34 +76,23 @@ impl Reason {
         matches!(self.0, 1..=3 | 408 | 429 | 500..=999)
     }
 
-    /// Says it in the log, with what follows from it.
-    pub(super) fn log(self, then: &'static str) {
-        self.log_with(Then {
-            text: then,
-            seconds: 0,
-        });
-    }
-
-    /// The same where it is tried again.
-    pub(super) fn log_retry(self, seconds: u32) {
-        self.log_with(Then {
-            text: "again in ",
-            seconds,
-        });
-    }
-
+    /// Says it in the log, with what follows from it: an error, or a warning where that is another try in so many seconds.
     #[inline(never)]
-    fn log_with(self, then: Then) {
-        log::warn!("firmware: {self}; {then}");
+    pub(super) fn log(self, then: &'static str, seconds: u32) {
+        let level = match seconds {
+            0 => log::Level::Error,
+            _ => log::Level::Warn,
+        };
+        log::log!(level, "firmware: {}", Line(self, then, seconds));
     }
 
     pub(super) fn write(self, writer: &mut Writer<'_>) {
         let number = usize::from(self.0);
         if self.is_wish() {
-            let name = super::wish::name(number >> 4 & 15);
-            writer.texts(&[name, " ", text(&FAULTS, number & 15)]);
+            let name = line(NAMES, number >> 4 & 15);
+            writer.texts(&[name, " ", line(FAULTS, number & 15)]);
         } else if self.0 < 100 {
-            writer.text(text(&TEXTS, number));
+            writer.text(line(TEXTS, number));
         } else {
             writer.text("the server answers ");
             writer.number(self.0.into());
@@ -109,63 +100,57 @@ impl Reason {
     }
 }
 
+/// None of them is longer in words.
+const TEXT_MAX: usize = 64;
+
 /// From here on: 16 numbers for each field.
 const WISH: u16 = 0x400;
 
-const TEXTS: [&str; 13] = [
-    "",
-    "no connection to the host",
-    "TLS: the host is not trusted",
-    "the transfer broke off",
-    "the server refuses it, or has no ranges",
-    "the image has another size than size says",
-    "the image has another hash than sha256 says",
-    "not an image for this device",
-    "the image does not fit the slot",
-    "the image could not be stored",
-    "the image could not be marked for the boot loader",
-    "the image is the version that runs",
-    "the new image did not reach the hub, or was refused at boot",
-];
+/// A line for each of the constants.
+const TEXTS: &str = "
+no connection to the host
+TLS: the host is not trusted
+the transfer broke off
+the server refuses it, or has no ranges
+the image has another size than size says
+the image has another hash than sha256 says
+not an image for this device
+the image does not fit the slot
+the image could not be stored
+the image could not be marked for the boot loader
+the image is the version that runs
+the new image did not reach the hub, or was refused at boot";
 
-const FAULTS: [&str; 5] = [
-    "is missing",
-    "is of the wrong type",
-    "is empty",
-    "is too long",
-    "has a value that is not allowed",
-];
-
-fn text(table: &[&'static str], number: usize) -> &'static str {
-    table.get(number).copied().unwrap_or_default()
-}
+/// A line for each [`Fault`].
+const FAULTS: &str = "is missing
+is of the wrong type
+is empty
+is too long
+has a value that is not allowed";
 
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut buffer = [0; 64];
+        let mut buffer = [0; TEXT_MAX];
         let mut writer = Writer::new(&mut buffer);
-        // None is longer.
         self.write(&mut writer);
         f.write_str(writer.into_str().unwrap_or_default())
     }
 }
 
 /// Without core's padding and numbers.
-struct Then {
-    text: &'static str,
-    seconds: u32,
-}
+struct Line(Reason, &'static str, u32);
 
-impl fmt::Display for Then {
+impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.text)?;
-        if self.seconds == 0 {
-            return Ok(());
-        }
-        let mut buffer = [0; 12];
+        let Self(reason, then, seconds) = *self;
+        let mut buffer = [0; TEXT_MAX + 40];
         let mut writer = Writer::new(&mut buffer);
-        writer.number(self.seconds.into());
-        writer.text(" s");
+        reason.write(&mut writer);
+        writer.texts(&["; ", then]);
+        if seconds > 0 {
+            writer.number(seconds.into());
+            writer.text(" s");
+        }
         f.write_str(writer.into_str().unwrap_or_default())
     }
 }

@@ -1,11 +1,11 @@
 //! What survives a reboot: one setting, of which each part has its place.
 
+use super::put;
 use super::reason::Last;
-use super::wish::NAME_MAX;
-use super::{VERSION_MAX, put};
+use super::wish::KEPT;
 
 /// Bytes of a record.
-pub const RECORD_MAX: usize = 5 + NAME_MAX + VERSION_MAX + 1;
+pub const RECORD_MAX: usize = 5 + KEPT;
 
 /// How far an update had come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,33 +25,28 @@ pub(super) struct Record<'r> {
     pub(super) progress: Progress,
     pub(super) times: u8,
     pub(super) last: Last,
-    /// Id and version of the job.
+    /// What is kept of the job.
     pub(super) job: &'r [u8],
-    /// The version that ran before.
-    pub(super) from: &'r [u8],
 }
 
-const FORMAT: u8 = 2;
+const FORMAT: u8 = 3;
 
 impl Record<'_> {
     pub(super) fn write<'b>(&self, buffer: &'b mut [u8]) -> Option<&'b [u8]> {
         let [low, high] = self.last.0.to_le_bytes();
         let record = buffer.get_mut(..RECORD_MAX)?;
-        let (head, texts) = record.split_at_mut_checked(5)?;
-        let (job, from) = texts.split_at_mut_checked(NAME_MAX)?;
+        let (head, job) = record.split_at_mut(5);
         put(head, &[FORMAT, self.progress as u8, self.times, low, high])?;
         put(job, self.job)?;
-        put(from, self.from)?;
         Some(record)
     }
 
     /// `None` for what was not written by [`write`](Self::write).
     pub(super) fn read(bytes: &[u8]) -> Option<Record<'_>> {
-        let (&[format, progress, times, low, high], texts) = bytes.split_first_chunk()?;
+        let (&[format, progress, times, low, high], job) = bytes.split_first_chunk()?;
         if format != FORMAT || bytes.len() != RECORD_MAX {
             return None;
         }
-        let (job, from) = texts.split_at_checked(NAME_MAX)?;
         Some(Record {
             progress: match progress {
                 1 => Progress::Applying,
@@ -62,7 +57,6 @@ impl Record<'_> {
             times,
             last: Last(u16::from_le_bytes([low, high])),
             job,
-            from,
         })
     }
 }

@@ -3,6 +3,7 @@
 use super::reason::Last;
 use super::updater::{COMMAND_MAX, State, Updater};
 use super::wish::{JOB_ID_MAX, VERSION_MAX};
+use super::{Reason, line};
 use crate::json;
 use crate::twin::View;
 use crate::writer::Writer;
@@ -10,29 +11,56 @@ use crate::writer::Writer;
 /// A report fits a command's buffer: texts without control characters are escaped to twice their length at most.
 const _: () = assert!(320 + 2 * (2 * VERSION_MAX + JOB_ID_MAX) <= COMMAND_MAX);
 
+/// Those that a job has ended with, as far as a report can say it, come last.
+enum Status {
+    Current,
+    Downloading,
+    Error,
+    RolledBack,
+    Applying,
+    Rebooting,
+}
+
+/// A line for each [`Status`].
+const STATUSES: &str = "current
+downloading
+error
+rolledback
+applying
+rebooting";
+
+/// What a back end looks at: texts, of which an empty one is null.
+const MEMBERS: &str = "fwUpdateStatus
+currentFwVersion
+pendingFwVersion
+jobId";
+
 impl Updater {
     /// What `fwUpdateStatus` is to say.
     pub fn status(&self) -> &'static str {
-        match self.state {
+        let status = match self.state {
             State::Idle => match self.last {
-                Last::NOTHING | Last::CURRENT => "current",
-                Last::ROLLED_BACK => "rolledback",
-                _ => "error",
+                Last::NOTHING | Last::CURRENT => Status::Current,
+                Last::ROLLED_BACK => Status::RolledBack,
+                _ => Status::Error,
             },
-            State::Applied | State::Rebooting if self.policy.reboot => "rebooting",
-            state if state.is_transfer() => "downloading",
-            _ => "applying",
-        }
+            State::Applied | State::Rebooting if self.policy.reboot => Status::Rebooting,
+            state if state.is_transfer() => Status::Downloading,
+            _ => Status::Applying,
+        };
+        line(STATUSES, status as usize)
     }
 
-    /// The texts that a back end looks at; an empty one is null.
-    fn texts(&self) -> [(&'static str, &str); 4] {
-        [
-            ("fwUpdateStatus", self.status()),
-            ("currentFwVersion", super::text(&self.version)),
-            ("pendingFwVersion", super::text(self.job.version())),
-            ("jobId", self.job.id()),
-        ]
+    fn members(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        (0..4).map(|member| {
+            let text = match member {
+                0 => self.status(),
+                1 => super::text(&self.version),
+                2 => super::text(self.job.version()),
+                _ => self.job.id(),
+            };
+            (line(MEMBERS, member), text)
+        })
     }
 
     /// As a merge patch: what does not apply is null, so that no word of an earlier job stays.
@@ -44,7 +72,7 @@ impl Updater {
 
     fn write(&self, writer: &mut Writer<'_>) {
         let mut before = r#"{"firmware":{""#;
-        for (name, text) in self.texts() {
+        for (name, text) in self.members() {
             writer.texts(&[before, name, r#"":"#]);
             before = r#",""#;
             if text.is_empty() {
@@ -72,7 +100,7 @@ impl Updater {
 
     /// Whether the twin has what it is to have.
     pub(super) fn is_reported(&self, reported: View<'_>) -> bool {
-        self.texts().into_iter().all(|(name, text)| {
+        self.members().all(|(name, text)| {
             if text.is_empty() {
                 reported.raw(name).is_none()
             } else {
@@ -82,8 +110,22 @@ impl Updater {
     }
 }
 
+/// How a job has ended that the twin reports.
+pub(super) fn ended(reported: View<'_>, job: &str) -> Last {
+    const FAILED: usize = Status::Error as usize;
+    if !is(reported, "jobId", job) {
+        return Last::NOTHING;
+    }
+    let is_status = |status: &usize| is(reported, "fwUpdateStatus", line(STATUSES, *status));
+    match (FAILED..=Status::Rebooting as usize).find(is_status) {
+        None => Last::NOTHING,
+        Some(FAILED) => Last::failed(Reason::TRANSFER),
+        Some(_) => Last::ROLLED_BACK,
+    }
+}
+
 /// Whether a member is this text; of any other type it is not.
-pub(super) fn is(object: View<'_>, name: &str, text: &str) -> bool {
+fn is(object: View<'_>, name: &str, text: &str) -> bool {
     let quoted = object.raw(name).and_then(json::quoted);
     quoted.is_some_and(|quoted| json::is_text(quoted, text))
 }

@@ -4,9 +4,9 @@ use core::ffi::CStr;
 use core::ops::Range;
 use core::slice::SliceIndex;
 
-use super::{Reason, Source};
+use super::{Reason, Version, line};
 use crate::error::{Capacity, Error};
-use crate::json;
+use crate::{json, percent};
 
 /// Longest version in bytes, as Nordic's.
 pub const VERSION_MAX: usize = 64;
@@ -65,16 +65,15 @@ pub enum Fault {
     Value,
 }
 
-/// What is taken of a field, and to where.
+/// What is taken of a field.
 enum Kind {
     /// The fields after it are its members.
     Object,
-    /// To its place.
-    Text(Place),
+    Text,
     /// `http` or `https`.
     Protocol,
-    /// To its number, if it is one from the first to the last of these.
-    Number(Number, u8, u32),
+    /// Not less than this, and with no more bits. 0 is as good as absence where 1 would be too little.
+    Number(u8, u8),
     Sha256,
     SecTags,
 }
@@ -89,45 +88,52 @@ enum Presence {
 
 struct Rule {
     field: Field,
-    name: &'static str,
     presence: Presence,
     kind: Kind,
+    place: Place,
 }
 
 /// In the order in which they are read. A fault is told together with the job's id and version, so these are first.
 const RULES: [Rule; 12] = {
+    use Kind::{Number, Object, Protocol, SecTags, Sha256, Text};
     use Presence::{Given, Optional, Required};
-    const fn rule(field: Field, name: &'static str, presence: Presence, kind: Kind) -> Rule {
+    const fn rule(field: Field, presence: Presence, kind: Kind, place: Place) -> Rule {
         Rule {
             field,
-            name,
             presence,
             kind,
+            place,
         }
     }
-    let fragment = Kind::Number(Number::Fragment, FRAGMENT_MIN, 65_535);
-    let size = Kind::Number(Number::Size, 1, u32::MAX);
-    let port = Kind::Number(Number::Port, 1, 65_535);
     [
-        rule(Field::Firmware, "firmware", Required, Kind::Object),
-        rule(Field::JobId, "jobId", Given, Kind::Text(ID)),
-        rule(Field::Version, "fwVersion", Required, Kind::Text(VERSION)),
-        rule(Field::Fragment, "fwFragmentSize", Optional, fragment),
-        rule(Field::Sha256, "sha256", Optional, Kind::Sha256),
-        rule(Field::Size, "size", Optional, size),
-        rule(Field::SecTags, "secTags", Optional, Kind::SecTags),
-        rule(Field::Location, "fwLocation", Required, Kind::Object),
-        rule(Field::Host, "host", Required, Kind::Text(HOST)),
-        rule(Field::Path, "path", Required, Kind::Text(PATH)),
-        rule(Field::Protocol, "protocol", Optional, Kind::Protocol),
-        rule(Field::Port, "port", Optional, port),
+        rule(Field::Firmware, Required, Object, START),
+        rule(Field::JobId, Given, Text, ID),
+        rule(Field::Version, Required, Text, VERSION),
+        rule(Field::Fragment, Optional, Number(128, 16), FRAGMENT),
+        rule(Field::Sha256, Optional, Sha256, SHA256),
+        rule(Field::Size, Optional, Number(1, 32), SIZE),
+        rule(Field::SecTags, Optional, SecTags, SEC_TAGS),
+        rule(Field::Location, Required, Object, START),
+        rule(Field::Host, Required, Text, HOST),
+        rule(Field::Path, Required, Text, PATH),
+        rule(Field::Protocol, Optional, Protocol, PLAIN),
+        rule(Field::Port, Optional, Number(1, 16), PORT),
     ]
 };
 
-/// A field's name, by its number.
-pub(super) fn name(field: usize) -> &'static str {
-    RULES.get(field).map_or("", |rule| rule.name)
-}
+/// A line for each [`Field`].
+pub(super) const NAMES: &str = "firmware
+jobId
+fwVersion
+fwFragmentSize
+sha256
+size
+secTags
+fwLocation
+host
+path
+protocol
+port";
 
 /// Where something lies in a job's row.
 #[derive(Clone, Copy)]
@@ -154,43 +160,35 @@ impl Place {
     }
 }
 
-const ID: Place = Place::after(Place { at: 0, len: 0 }, JOB_ID_MAX + 1);
+const START: Place = Place { at: 0, len: 0 };
+/// The version that ran before: the device's own.
+const FROM: Place = Place::after(START, VERSION_MAX + 1);
+const ID: Place = Place::after(FROM, JOB_ID_MAX + 1);
 const VERSION: Place = Place::after(ID, VERSION_MAX + 1);
 const HOST: Place = Place::after(VERSION, HOST_MAX + 1);
 const PATH: Place = Place::after(HOST, PATH_MAX + 1);
-const SHA256: Place = Place::after(PATH, 32);
+/// With a 1 behind it where it is given.
+const SHA256: Place = Place::after(PATH, 32 + 1);
+/// 1 without TLS.
+const PLAIN: Place = Place::after(SHA256, 1);
+const PORT: Place = Place::after(PLAIN, 4);
+const SIZE: Place = Place::after(PORT, 4);
+const FRAGMENT: Place = Place::after(SIZE, 4);
+/// With their count behind them.
+const SEC_TAGS: Place = Place::after(FRAGMENT, 4 * SEC_TAGS_MAX + 1);
 
-#[derive(Clone, Copy)]
-pub(super) enum Number {
-    Port,
-    Fragment,
-    Size,
-}
-
-/// What the cloud wants to run.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What the cloud wants to run: one row, of which the record and a [`Source`] are parts. Texts have zeros up to the
+/// next place, numbers their low byte first.
+#[derive(Clone, Debug)]
 pub(super) struct Job {
-    /// Texts, each with zeros up to the next, and the hash.
-    row: [u8; SHA256.end()],
-    has_sha256: bool,
-    /// Without TLS.
-    pub(super) plain: bool,
-    pub(super) sec_tag_count: u8,
-    pub(super) sec_tags: [u32; SEC_TAGS_MAX],
-    /// By [`Number`]; 0 where it is not said.
-    numbers: [u32; 3],
+    row: [u8; SEC_TAGS.end()],
 }
 
 impl Job {
     /// A function: a constant would be copied from flash.
     pub(super) const fn new() -> Self {
         Self {
-            row: [0; SHA256.end()],
-            has_sha256: false,
-            plain: false,
-            sec_tag_count: 0,
-            sec_tags: [0; SEC_TAGS_MAX],
-            numbers: [0; 3],
+            row: [0; SEC_TAGS.end()],
         }
     }
 
@@ -199,10 +197,15 @@ impl Job {
         let mut object = desired;
         for rule in &RULES {
             let wrong = |fault| Reason::wish(rule.field, fault);
-            let raw = match (json::member(object, rule.name), &rule.presence) {
-                (None, Presence::Required) => return Err(wrong(Fault::Missing)),
-                (None, _) | (Some(b"null"), Presence::Optional) => continue,
-                (Some(raw), _) => raw,
+            let raw = match json::member(object, line(NAMES, rule.field as usize)) {
+                None if matches!(rule.presence, Presence::Required) => {
+                    return Err(wrong(Fault::Missing));
+                }
+                None => continue,
+                Some(raw) if raw == b"null" && matches!(rule.presence, Presence::Optional) => {
+                    continue;
+                }
+                Some(raw) => raw,
             };
             self.take(rule, raw).map_err(wrong)?;
             if matches!(rule.kind, Kind::Object) {
@@ -213,56 +216,35 @@ impl Job {
     }
 
     fn take(&mut self, rule: &Rule, raw: &[u8]) -> Result<(), Fault> {
-        match &rule.kind {
-            Kind::Object if raw.starts_with(b"{") => {}
-            Kind::Object => return Err(Fault::Type),
-            Kind::Text(place) => {
-                let room = self.row.get_mut(place.range()).unwrap_or_default();
-                return text(raw, rule.field, room)
-                    .map(drop)
-                    .inspect_err(|_| room.fill(0));
-            }
-            Kind::Protocol => {
-                let mut room = [0; 9];
-                let protocol = text(raw, rule.field, &mut room)?;
-                let known = [b"https".as_slice(), b"http"];
-                let known = known.iter().position(|known| *known == protocol);
-                self.plain = known.ok_or(Fault::Value)? == 1;
-            }
-            Kind::Number(number, least, most) => {
-                let value = self::number(raw)?;
-                // As if it were absent.
-                let is_default = value == 0 && rule.field == Field::Fragment;
-                if !is_default && !(u32::from(*least)..=*most).contains(&value) {
-                    return Err(Fault::Value);
-                }
-                if let Some(place) = self.numbers.get_mut(*number as usize) {
-                    *place = value;
-                }
-            }
-            Kind::Sha256 => {
-                let mut room = [0; 65];
-                let digits = text(raw, rule.field, &mut room)?;
-                let hash = self.row.get_mut(SHA256.range()).unwrap_or_default();
-                json::hex(digits, hash).ok_or(Fault::Value)?;
-                self.has_sha256 = true;
-            }
-            Kind::SecTags => {
-                if !raw.starts_with(b"[") {
-                    return Err(Fault::Type);
-                }
-                for item in json::items(raw) {
-                    let tag = number(item)?;
-                    if tag > SEC_TAG_MAX {
-                        return Err(Fault::Value);
-                    }
-                    let place = self.sec_tags.get_mut(usize::from(self.sec_tag_count));
-                    *place.ok_or(Fault::TooLong)? = tag;
-                    self.sec_tag_count += 1;
-                }
-            }
+        let place = self.row.get_mut(rule.place.range()).unwrap_or_default();
+        match rule.kind {
+            Kind::Object => return raw.starts_with(b"{").then_some(()).ok_or(Fault::Type),
+            Kind::Text => return text(raw, rule.field, place).inspect_err(|_| place.fill(0)),
+            Kind::Number(least, bits) => return number(raw, least, bits, place),
+            Kind::SecTags | Kind::Sha256 | Kind::Protocol => {}
         }
-        Ok(())
+        let (mark, place) = place.split_last_mut().ok_or(Fault::Value)?;
+        if matches!(rule.kind, Kind::SecTags) {
+            if !raw.starts_with(b"[") {
+                return Err(Fault::Type);
+            }
+            let mut places = place.chunks_exact_mut(4);
+            for item in json::items(raw) {
+                number(item, 0, SEC_TAG_BITS, places.next().ok_or(Fault::TooLong)?)?;
+                *mark += 1;
+            }
+            return Ok(());
+        }
+        let mut room = [0; 65];
+        text(raw, rule.field, &mut room)?;
+        let is_right = if matches!(rule.kind, Kind::Protocol) {
+            *mark = u8::from(room.starts_with(b"http\0"));
+            *mark == 1 || room.starts_with(b"https\0")
+        } else {
+            *mark = 1;
+            json::hex(super::text(&room).as_bytes(), place).is_some()
+        };
+        is_right.then_some(()).ok_or(Fault::Value)
     }
 
     pub(super) fn id(&self) -> &str {
@@ -276,68 +258,145 @@ impl Job {
 
     /// Id and version.
     pub(super) fn name(&self) -> &[u8] {
-        self.part(..NAME_MAX)
+        self.part(ID.range().start..VERSION.end())
     }
 
-    pub(super) fn name_mut(&mut self) -> &mut [u8] {
-        self.row.get_mut(..NAME_MAX).unwrap_or_default()
+    /// What the record keeps of it.
+    pub(super) fn kept(&self) -> &[u8] {
+        self.part(..KEPT)
+    }
+
+    pub(super) fn kept_mut(&mut self) -> &mut [u8] {
+        self.row.get_mut(..KEPT).unwrap_or_default()
+    }
+
+    /// What another wants, and the device's own part as it is.
+    pub(super) fn become_like(&mut self, other: &Self) {
+        self.row[FROM.end()..].copy_from_slice(&other.row[FROM.end()..]);
+    }
+
+    /// The version that ran before.
+    pub(super) fn from(&self) -> &Version {
+        self.row.first_chunk().unwrap_or(&[0; VERSION_MAX + 1])
+    }
+
+    pub(super) fn set_from(&mut self, version: &Version) {
+        super::put(&mut self.row, version);
     }
 
     fn part(&self, range: impl SliceIndex<[u8], Output = [u8]>) -> &[u8] {
         self.row.get(range).unwrap_or_default()
     }
 
-    /// Where it is, and what is known of it. Host, path and hash are copied to the buffer.
+    /// Where it is, and what is known of it, copied to the buffer.
     pub(super) fn source<'b>(&self, buffer: &'b mut [u8]) -> Option<Source<'b>> {
-        let row = super::put(buffer, self.part(HOST.range().start..))?;
-        let (host, row) = row.split_at_checked(HOST.range().len())?;
-        let (mut path, hash) = row.split_at_checked(PATH.range().len())?;
-        // The first `/` belongs to the request.
-        while let Some(rest) = path.strip_prefix(b"/") {
-            path = rest;
-        }
+        let row = buffer.first_chunk_mut()?;
+        row.copy_from_slice(self.part(HOST.range().start..));
         Some(Source {
-            host: CStr::from_bytes_until_nul(host).ok()?,
-            path: CStr::from_bytes_until_nul(path).ok()?,
-            tls: !self.plain,
-            port: self.number(Number::Port) as u16,
-            sec_tags: self.sec_tags,
-            sec_tag_count: self.sec_tag_count,
-            fragment: self.number(Number::Fragment) as u16,
-            size: self.number(Number::Size),
-            sha256: hash.try_into().ok().filter(|_| self.has_sha256),
+            row,
             identity: self.identity(),
         })
     }
 
-    pub(super) fn number(&self, number: Number) -> u32 {
-        self.numbers.get(number as usize).copied().unwrap_or(0)
+    pub(super) fn size(&self) -> u32 {
+        self.part(SIZE.range())
+            .try_into()
+            .map_or(0, u32::from_le_bytes)
     }
 
     /// Tells images apart, so that none is continued with another's bytes: FNV-1a over where it lies and what it is.
     pub(super) fn identity(&self) -> u32 {
-        let mut hash = 0x811C_9DC5u32;
-        let mut take = |word: u32| hash = (hash ^ word).wrapping_mul(0x0100_0193);
-        for byte in self.part(VERSION.range().start..) {
-            take(u32::from(*byte));
+        let image = self.part(VERSION.range().start..SIZE.end());
+        image.iter().fold(0x811C_9DC5, |hash, byte| {
+            (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193)
+        })
+    }
+}
+
+/// Where an image is, and what is known of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source<'b> {
+    /// Of a job's row what begins with its host.
+    row: &'b [u8; SOURCE_MAX],
+    /// Which image it is: what the slot has of the same one is not fetched again.
+    pub identity: u32,
+}
+
+impl<'b> Source<'b> {
+    // Inlined it is one address.
+    #[inline(always)]
+    fn part(&self, place: Place) -> &'b [u8] {
+        let place = place.range();
+        let first = HOST.range().start;
+        &self.row[place.start - first..place.end - first]
+    }
+
+    fn text(&self, place: Place, from: usize) -> &'b CStr {
+        let text = self.part(place).get(from..).unwrap_or_default();
+        CStr::from_bytes_until_nul(text).unwrap_or_default()
+    }
+
+    #[inline(always)]
+    fn number(&self, place: Place) -> u32 {
+        self.part(place).try_into().map_or(0, u32::from_le_bytes)
+    }
+
+    /// Its host.
+    pub fn host(&self) -> &'b CStr {
+        self.text(HOST, 0)
+    }
+
+    /// Its path, without the first `/`, which belongs to the request.
+    pub fn path(&self) -> &'b CStr {
+        let slashes = self.part(PATH).iter().take_while(|byte| **byte == b'/');
+        self.text(PATH, slashes.count())
+    }
+
+    /// Over TLS.
+    pub fn tls(&self) -> bool {
+        self.part(PLAIN) == [0]
+    }
+
+    /// 0: the protocol's own.
+    pub fn port(&self) -> u16 {
+        self.number(PORT) as u16
+    }
+
+    /// Where the roots lie, and how many there are; none: the platform's choice.
+    pub fn sec_tags(&self) -> ([u32; SEC_TAGS_MAX], usize) {
+        let mut sec_tags = [0; SEC_TAGS_MAX];
+        let part = self.part(SEC_TAGS);
+        for (tag, bytes) in sec_tags.iter_mut().zip(part.as_chunks().0) {
+            *tag = u32::from_le_bytes(*bytes);
         }
-        take(self.number(Number::Port));
-        take(self.number(Number::Size));
-        take(u32::from(self.plain));
-        hash
+        (sec_tags, part[4 * SEC_TAGS_MAX].into())
+    }
+
+    /// Bytes of a request; 0: the platform's choice.
+    pub fn fragment(&self) -> u16 {
+        self.number(FRAGMENT) as u16
+    }
+
+    /// The image's size in bytes; 0: not known.
+    pub fn size(&self) -> u32 {
+        self.number(SIZE)
+    }
+
+    /// Its SHA-256.
+    pub fn sha256(&self) -> Option<&'b [u8; 32]> {
+        let (hash, given) = self.part(SHA256).split_first_chunk()?;
+        (given == [1]).then_some(hash)
     }
 }
 
 /// Bytes that a source needs.
-pub(super) const SOURCE_MAX: usize = SHA256.end() - HOST.range().start;
+pub(super) const SOURCE_MAX: usize = SEC_TAGS.end() - HOST.range().start;
 
-/// Bytes of [`Job::name`].
-pub(super) const NAME_MAX: usize = VERSION.end();
-
-const FRAGMENT_MIN: u8 = 128;
+/// Bytes that the record keeps of a job.
+pub(super) const KEPT: usize = VERSION.end();
 
 /// Into its place, of which the last byte stays 0.
-fn text<'b>(raw: &[u8], field: Field, room: &'b mut [u8]) -> Result<&'b [u8], Fault> {
+fn text(raw: &[u8], field: Field, room: &mut [u8]) -> Result<(), Fault> {
     let (_, room) = room.split_last_mut().ok_or(Fault::TooLong)?;
     // A version may be a number, as it is written.
     let text = if field == Field::Version && is_number(raw) {
@@ -355,32 +414,35 @@ fn text<'b>(raw: &[u8], field: Field, room: &'b mut [u8]) -> Result<&'b [u8], Fa
     }
     let is_allowed = |byte: &u8| match field {
         // A name, or an address.
-        Field::Host => {
-            byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b':' | b'[' | b']')
-        }
+        Field::Host => percent::is_unreserved(*byte) || matches!(byte, b':' | b'[' | b']'),
         // It becomes a line of a request.
         Field::Path => byte.is_ascii_graphic(),
         // C ends a text at its first 0, and a log line has one line.
         _ => *byte >= b' ',
     };
-    if text.iter().all(is_allowed) {
-        Ok(text)
-    } else {
-        Err(Fault::Value)
-    }
+    text.iter()
+        .all(is_allowed)
+        .then_some(())
+        .ok_or(Fault::Value)
 }
 
 fn is_number(raw: &[u8]) -> bool {
     matches!(raw.first(), Some(b'0'..=b'9' | b'-'))
 }
 
-fn number(raw: &[u8]) -> Result<u32, Fault> {
+fn number(raw: &[u8], least: u8, bits: u8, place: &mut [u8]) -> Result<(), Fault> {
     if !is_number(raw) {
         return Err(Fault::Type);
     }
-    let number = json::number(raw).ok_or(Fault::Value)?;
-    u32::try_from(number).map_err(|_| Fault::Value)
+    let number = json::number(raw).filter(|number| number >> bits == 0);
+    let number = number.ok_or(Fault::Value)? as u32;
+    if number < least.into() && (number > 0 || least == 1) {
+        return Err(Fault::Value);
+    }
+    super::put(place, &number.to_le_bytes())
+        .map(drop)
+        .ok_or(Fault::Value)
 }
 
-/// The modem's own above.
-const SEC_TAG_MAX: u32 = 2_147_483_647;
+/// The modem's own are above.
+const SEC_TAG_BITS: u8 = 31;

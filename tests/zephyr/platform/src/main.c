@@ -144,6 +144,7 @@ ZTEST(platform, test_forgetting_takes_settings_and_assignment)
 	static const char *const keys[] = {
 		"iothub/hostname",
 		"iothub/dps/id_scope",
+		"iothub/fota/trial_s",
 		"iothub/dps/assigned_hub",
 		"iothub/dps/assigned_device_id",
 	};

@@ -123,12 +123,12 @@ fn without_a_record_the_twin_is_the_memory() {
 #[test]
 fn a_record_that_is_none_of_ours_is_no_record() {
     let mut unknown_progress = [0; RECORD_MAX];
-    unknown_progress[0] = 2;
+    unknown_progress[0] = 3;
     unknown_progress[1] = 9;
     for record in [
         &b"x"[..],
-        &[2, 9, 0, 0, 0],
-        &[2, 4, 0, 0, 0, 200],
+        &[3, 9, 0, 0, 0],
+        &[3, 4, 0, 0, 0, 200],
         &[0; 180],
         &[9; RECORD_MAX],
         &unknown_progress,

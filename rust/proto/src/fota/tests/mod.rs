@@ -136,8 +136,8 @@ impl Bench {
                     ("store", format!("store {}", progress(record)))
                 }
                 Command::Start(source) => {
-                    let scheme = if source.tls { "https" } else { "http" };
-                    let (host, path) = (source.host.to_str(), source.path.to_str());
+                    let scheme = if source.tls() { "https" } else { "http" };
+                    let (host, path) = (source.host().to_str(), source.path().to_str());
                     let at = format!("{}/{}", host.expect("text"), path.expect("text"));
                     ("start", format!("start {scheme}://{at}"))
                 }

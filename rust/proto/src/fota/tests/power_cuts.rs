@@ -96,7 +96,7 @@ impl World {
             match command {
                 Command::Store(record) if done => self.record = record.to_vec(),
                 Command::Start(source) if done => {
-                    assert_eq!(source.path, c"app.bin");
+                    assert_eq!(source.path(), c"app.bin");
                     // The slot holds the old image after a swap: the platform sees that by its identity.
                     if self.secondary.take().is_some_and(|other| other != "2.0.0") {
                         self.offset = 0;

@@ -207,9 +207,12 @@ fn nothing_of_an_earlier_job_stays_in_the_next() {
     assert_eq!(job.read(desired.as_bytes()), Ok(()));
     let mut buffer = [0; COMMAND_MAX];
     let source = job.source(&mut buffer).expect("room");
-    assert_eq!(source.sha256, Some(&[0xAB; 32]));
-    assert_eq!((source.port, source.tls, source.size), (8443, false, 9));
-    assert_eq!(source.sec_tags(), [1, 2]);
+    assert_eq!(source.sha256(), Some(&[0xAB; 32]));
+    assert_eq!(
+        (source.port(), source.tls(), source.size()),
+        (8443, false, 9)
+    );
+    assert_eq!(source.sec_tags(), ([1, 2, 0, 0], 2));
 
     let mut bench = Bench::new(|_| {});
     bench.desired(&full);

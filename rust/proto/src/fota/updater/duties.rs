@@ -1,9 +1,9 @@
 //! What the driver must do now, and what becomes of it.
 
-use super::{AGAIN, Duty, GRACE, Last, STALL, State, Then, Timer, Updater};
+use super::{AGAIN, CONFIRMED, DONE, Duty, GRACE, Last, STALL, State, Then, Timer, Updater};
 use crate::fota::record::{Progress, Record};
 use crate::fota::wish::SOURCE_MAX;
-use crate::fota::{Command, Event, Reason};
+use crate::fota::{Command, Reason};
 use crate::id::Errno;
 use crate::time::Instant;
 
@@ -88,36 +88,31 @@ impl Updater {
             }
             (Duty::Start, true) => {
                 if self.state == State::Starting {
-                    self.state = State::Running;
-                    self.wait(Timer::State, STALL);
+                    self.enter(State::Running, STALL);
                 }
             }
             (Duty::Cancel, true) => {
                 if self.state == State::Stopping {
-                    self.state = State::Stopped;
-                    self.wait(Timer::State, STALL);
+                    self.enter(State::Stopped, STALL);
                 }
             }
             // There is nothing to stop.
             (Duty::Start | Duty::Cancel, false) => self.transfer_ended(Reason::CONNECT),
             (Duty::Apply, true) => {
-                self.enter(State::Applied);
                 self.unsaved = true;
-                self.tell(Event::Done);
-                if self.policy.reboot {
-                    self.report_due();
-                    self.wait(Timer::State, GRACE);
-                }
+                self.tell(DONE);
+                let is_ours = self.policy.reboot;
+                self.enter(State::Applied, if is_ours { GRACE } else { 0 });
+                self.is_due |= is_ours;
             }
             (Duty::Apply, false) => self.fail(Reason::NOT_APPLIED),
             (Duty::Confirm, true) => {
                 self.end(Last::CURRENT);
-                self.tell(Event::Confirmed);
+                self.tell(CONFIRMED);
             }
             // It does not come back, as a rule.
             (Duty::Reboot, _) => {
-                self.state = State::Applied;
-                self.wait(Timer::State, GRACE);
+                self.enter(State::Applied, GRACE);
             }
             (Duty::Report, true) => {}
             (Duty::Report, false) => {
@@ -129,25 +124,18 @@ impl Updater {
     }
 
     fn record(&self) -> Record<'_> {
-        let (progress, times, last) = match self.state {
-            State::Applying => (
-                Progress::Applying,
-                self.applied.saturating_add(1),
-                Last::NOTHING,
-            ),
-            State::Applied | State::Rebooting | State::Trial | State::Reached => {
-                (Progress::Applied, 0, Last::NOTHING)
-            }
-            State::Idle => (Progress::Ended, 0, self.last),
+        let is_applying = self.state == State::Applying;
+        let progress = match self.state {
+            State::Applying => Progress::Applying,
+            State::Applied | State::Rebooting | State::Trial | State::Reached => Progress::Applied,
             // Nothing of a transfer needs to be known: the twin says it again.
-            _ => (Progress::Ended, 0, Last::NOTHING),
+            _ => Progress::Ended,
         };
         Record {
             progress,
-            times,
-            last,
-            job: self.job.name(),
-            from: &self.from,
+            times: self.applied.saturating_add(is_applying.into()),
+            last: self.last,
+            job: self.job.kept(),
         }
     }
 }

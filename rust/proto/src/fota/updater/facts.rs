@@ -1,7 +1,9 @@
 //! What the world did.
 
-use super::{AGAIN, Duty, GRACE, STALL, State, Then, Timer, Updater};
-use crate::fota::{Event, NAME, Reason};
+use super::{
+    AGAIN, Duty, ERASE_DONE, ERASE_PENDING, GRACE, PROGRESS, STALL, State, Then, Timer, Updater,
+};
+use crate::fota::{NAME, Reason};
 use crate::id::RequestId;
 use crate::time::Instant;
 use crate::twin::{self, View};
@@ -17,7 +19,7 @@ impl Updater {
     /// Fact: the whole twin.
     pub fn handle_twin(&mut self, now: Instant, twin: &twin::Document<'_>) {
         self.now = now;
-        let reported = twin.reported().object(NAME).unwrap_or(View::new(&[]));
+        let reported = View::new(twin.reported().raw(NAME).unwrap_or_default());
         self.judge(twin.desired(), reported, true);
         if !self.is_reported(reported) {
             self.report_due();
@@ -43,7 +45,7 @@ impl Updater {
         self.offset = offset;
         self.size = size;
         self.wait(Timer::State, STALL);
-        self.tell(Event::Progress { offset, size });
+        self.tell(PROGRESS);
         let step = self.policy.progress_step;
         if step > 0 && self.percent() >= self.reported_percent.saturating_add(step) {
             self.report_due();
@@ -53,7 +55,7 @@ impl Updater {
     /// Fact: the image is complete and is what the job says. `version` is what it calls itself, where the platform
     /// can read that.
     pub fn handle_done(&mut self, now: Instant, version: Option<&str>) {
-        if !matches!(self.state, State::Starting | State::Running) {
+        if !self.has_begun() {
             self.handle_stopped(now);
             return;
         }
@@ -63,8 +65,7 @@ impl Updater {
             self.fail(Reason::SAME_VERSION);
             return;
         }
-        self.enter(State::Applying);
-        self.wait(Timer::State, GRACE);
+        self.enter(State::Applying, GRACE);
         self.report_due();
     }
 
@@ -85,11 +86,7 @@ impl Updater {
         if self.state == State::Running {
             self.wait(Timer::State, STALL);
         }
-        self.tell(if done {
-            Event::EraseDone
-        } else {
-            Event::ErasePending
-        });
+        self.tell(if done { ERASE_DONE } else { ERASE_PENDING });
     }
 
     /// Fact: a report was answered. `false` where the number is not of a report of ours.
@@ -135,7 +132,7 @@ impl Updater {
             State::Stopped => self.state = State::Stopping,
             State::Applied => self.state = State::Rebooting,
             State::Trial | State::Reached => {
-                Reason::ROLLED_BACK.log("restarting into the old one");
+                Reason::ROLLED_BACK.log("restarting into the old one", 0);
                 self.state = State::Rebooting;
             }
             _ => {}

@@ -5,8 +5,6 @@ mod facts;
 
 use core::time::Duration;
 
-use heapless::Deque;
-
 pub use duties::COMMAND_MAX;
 
 use super::reason::Last;
@@ -103,6 +101,17 @@ const AGAIN: u32 = 10;
 /// So often an image is marked for the boot loader and does not run.
 const APPLY_MAX: u8 = 3;
 
+/// Events by their bit in [`Updater::told`], in the order in which they are told.
+const ROLLED_BACK: u32 = 0;
+const CONFIRMED: u32 = 1;
+pub(super) const CANCELLED: u32 = 2;
+const FAILED: u32 = 3;
+const STARTED: u32 = 4;
+const ERASE_PENDING: u32 = 5;
+const ERASE_DONE: u32 = 6;
+const PROGRESS: u32 = 7;
+const DONE: u32 = 8;
+
 /// The state of firmware updates: see the [module docs](crate::fota). In C's order: what each step looks at comes first,
 /// where the instructions that reach it are short.
 #[derive(Debug)]
@@ -132,11 +141,12 @@ pub struct Updater {
     /// As the call says that is under way.
     now: Instant,
     timers: [Instant; 3],
-    events: Deque<Event, 8>,
+    /// Events that are due.
+    told: u32,
+    /// Of [`Event::Failed`].
+    reason: Reason,
     /// What runs.
     pub(super) version: Version,
-    /// What ran before the image on trial.
-    from: Version,
     pub(super) job: Job,
 }
 
@@ -151,7 +161,6 @@ impl Updater {
             retry_s: 0,
         },
         version: [0; VERSION_MAX + 1],
-        from: [0; VERSION_MAX + 1],
         state: State::Idle,
         then: Then::Idle,
         last: Last::NOTHING,
@@ -170,7 +179,8 @@ impl Updater {
         look_again: false,
         forgetful: false,
         in_hand: None,
-        events: Deque::new(),
+        told: 0,
+        reason: Reason::NONE,
     };
 
     /// What runs now, and what the last boot left. A swap happens at boot only, so that another version than the
@@ -178,10 +188,12 @@ impl Updater {
     pub fn boot(&mut self, now: Instant, config: &Config<'_>) {
         self.now = now;
         self.policy = config.policy;
-        // A version that is too long is cut, rather than refused: it is our own.
-        let fitting = config.version.floor_char_boundary(VERSION_MAX);
-        let printable = config.version.bytes().take_while(|byte| *byte >= b' ');
-        for (place, byte) in self.version.iter_mut().zip(printable.take(fitting)) {
+        // It is our own: what cannot be kept is cut off rather than refused.
+        let printable = config
+            .version
+            .bytes()
+            .take_while(|byte| matches!(byte, b' '..=b'~'));
+        for (place, byte) in self.version.iter_mut().take(VERSION_MAX).zip(printable) {
             *place = byte;
         }
         let record = Record::read(config.record);
@@ -191,9 +203,8 @@ impl Updater {
         if let Some(record) = record {
             progress = record.progress;
             self.last = record.last;
-            put(self.job.name_mut(), record.job);
-            put(&mut self.from, record.from);
-            is_old = self.from == self.version;
+            put(self.job.kept_mut(), record.job);
+            is_old = *self.job.from() == self.version;
             self.applied = record.times;
         }
         match progress {
@@ -202,15 +213,14 @@ impl Updater {
             Progress::Applying | Progress::Applied if is_old => {
                 self.last = Last::ROLLED_BACK;
                 self.unsaved = true;
-                Reason::ROLLED_BACK.log("the old one runs");
-                self.tell(Event::RolledBack);
+                Reason::ROLLED_BACK.log("the old one runs", 0);
+                self.tell(ROLLED_BACK);
             }
             Progress::Applying | Progress::Applied if config.confirmed => self.end(Last::CURRENT),
             // Or installed by other means.
             _ if !config.confirmed => {
                 self.unsaved = progress != Progress::Ended;
-                self.state = State::Trial;
-                self.wait(Timer::State, self.policy.trial_s);
+                self.enter(State::Trial, self.policy.trial_s);
             }
             _ => {}
         }
@@ -218,10 +228,8 @@ impl Updater {
 
     /// When [`handle_timeout`](Self::handle_timeout) is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let first = self
-            .timers
-            .into_iter()
-            .fold(Instant::NEVER, Instant::or_before);
+        let [state, call, report] = self.timers;
+        let first = state.or_before(call).or_before(report);
         (first != Instant::NEVER).then_some(first)
     }
 
@@ -236,7 +244,21 @@ impl Updater {
 
     /// What the application is to be told.
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
+        let (offset, size) = (self.offset, self.size);
+        let first = self.told.trailing_zeros();
+        self.told &= self.told.wrapping_sub(1);
+        Some(match first {
+            ROLLED_BACK => Event::RolledBack,
+            CONFIRMED => Event::Confirmed,
+            CANCELLED => Event::Cancelled,
+            FAILED => Event::Failed(self.reason),
+            STARTED => Event::Started,
+            ERASE_PENDING => Event::ErasePending,
+            ERASE_DONE => Event::EraseDone,
+            PROGRESS => Event::Progress { offset, size },
+            DONE => Event::Done,
+            _ => return None,
+        })
     }
 
     pub(super) fn wait(&mut self, timer: Timer, seconds: u32) {
@@ -250,18 +272,21 @@ impl Updater {
         self.timers[timer as usize] != Instant::NEVER
     }
 
-    /// Into another state, which has no timer yet.
+    /// Into another state, with its timer, or without one at 0.
     #[inline(never)]
-    pub(super) fn enter(&mut self, state: State) {
+    pub(super) fn enter(&mut self, state: State, seconds: u32) {
         self.state = state;
         self.timers[Timer::State as usize] = Instant::NEVER;
+        if seconds > 0 {
+            self.wait(Timer::State, seconds);
+        }
     }
 
     #[inline(never)]
-    pub(super) fn replace(&mut self, job: Job) {
-        self.job = job;
+    pub(super) fn replace(&mut self, job: &Job) {
+        self.job.become_like(job);
         self.offset = 0;
-        self.size = self.job.number(super::wish::Number::Size);
+        self.size = self.job.size();
         self.attempts = 0;
         self.applied = 0;
         self.reported_percent = 0;
@@ -274,15 +299,15 @@ impl Updater {
             return;
         }
         self.last = Last::NOTHING;
-        self.from = self.version;
-        self.enter(State::Starting);
+        self.job.set_from(&self.version);
+        self.enter(State::Starting, 0);
         self.report_due();
-        self.tell(Event::Started);
+        self.tell(STARTED);
     }
 
     pub(super) fn stop(&mut self, then: Then) {
         self.then = then;
-        self.enter(State::Stopping);
+        self.enter(State::Stopping, 0);
     }
 
     /// The transfer has ended without an image.
@@ -295,7 +320,7 @@ impl Updater {
                 Then::Start => self.start(),
                 Then::Retry => self.attempt_failed(Reason::TRANSFER),
                 Then::Idle => {
-                    self.enter(State::Idle);
+                    self.enter(State::Idle, 0);
                     self.report_due();
                 }
             },
@@ -310,10 +335,9 @@ impl Updater {
             return;
         }
         let doublings = (self.attempts - 1).min(6);
-        let seconds = self.policy.retry_s.saturating_mul(1 << doublings);
-        reason.log_retry(seconds);
-        self.enter(State::Waiting);
-        self.wait(Timer::State, seconds);
+        let seconds = u32::from(self.policy.retry_s) << doublings;
+        reason.log("again in ", seconds);
+        self.enter(State::Waiting, seconds);
     }
 
     fn fail(&mut self, reason: Reason) {
@@ -323,14 +347,15 @@ impl Updater {
 
     #[inline(never)]
     pub(super) fn tell_failed(&mut self, reason: Reason) {
-        reason.log("what runs is untouched");
-        self.tell(Event::Failed(reason));
+        reason.log("what runs is untouched", 0);
+        self.reason = reason;
+        self.tell(FAILED);
     }
 
     pub(super) fn end(&mut self, last: Last) {
         self.last = last;
         self.unsaved = true;
-        self.enter(State::Idle);
+        self.enter(State::Idle, 0);
         self.report_due();
     }
 
@@ -338,10 +363,10 @@ impl Updater {
         self.is_due = true;
     }
 
-    pub(super) fn tell(&mut self, event: Event) {
-        if self.events.push_back(event).is_err() {
-            crate::event::lost();
-        }
+    /// An event takes back what comes after it in the order and is not told yet: it is overtaken.
+    pub(super) fn tell(&mut self, event: u32) {
+        let bit = 1 << event;
+        self.told = self.told & (bit - 1) | bit;
     }
 
     #[inline(never)]

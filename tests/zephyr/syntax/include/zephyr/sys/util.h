@@ -23,7 +23,5 @@
 #define MIN(one, other) ((one) < (other) ? (one) : (other))
 #define MAX(one, other) ((one) > (other) ? (one) : (other))
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
-#define ARRAY_FOR_EACH_PTR(array, pointer) \
-	for (__typeof__(*(array)) *pointer = (array); (size_t)(pointer - (array)) < ARRAY_SIZE(array); pointer++)
 
 #endif
