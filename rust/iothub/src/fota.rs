@@ -189,11 +189,13 @@ fn carry_out(updater: &'static Mutex<Updater>, command: &Command<'_>) -> Result<
         Command::Store([]) => settings::delete(RECORD),
         Command::Store(record) => settings::write(RECORD, record),
         Command::Start(source) => {
+            // What follows may be a signature, which is a key.
+            let path = source.path().to_str().unwrap_or_default().split('?').next();
             log::info!(
                 "fetching {}://{}/{}",
                 if source.tls() { "https" } else { "http" },
                 source.host().to_str().unwrap_or_default(),
-                source.path().to_str().unwrap_or_default()
+                path.unwrap_or_default()
             );
             let (sec_tags, count) = source.sec_tags();
             fota::start(&fota::Source {

@@ -144,7 +144,9 @@ impl Fota {
                 Ok(()) => Told::Done,
                 Err(_) if transfer.stop.load(Ordering::Acquire) => Told::Stopped,
                 Err(cause) => {
-                    log::warning!(TARGET, "{}/{}: {cause:?}", target.host, target.path);
+                    // What follows may be a signature, which is a key.
+                    let path = target.path.split('?').next().unwrap_or_default();
+                    log::warning!(TARGET, "{}/{path}: {cause:?}", target.host);
                     Told::Failed(cause)
                 }
             });

@@ -71,9 +71,14 @@ impl Reason {
         self.is_wish() && self.0 & 15 == fault as u16
     }
 
-    /// Whether the next attempt may go well.
-    pub const fn is_passing(self) -> bool {
-        matches!(self.0, 1..=3 | 408 | 429 | 500..=999)
+    /// How often it is worth an attempt: once where the next one cannot go well.
+    pub(super) const fn attempts(self) -> u8 {
+        match self.0 {
+            1..=3 | 408 | 429 | 500..=999 => u8::MAX,
+            // The server may be busy, or have no such image: for half a minute it is worth it.
+            4 => 4,
+            _ => 1,
+        }
     }
 
     /// Says it in the log, with what follows from it: an error, or a warning where that is another try in so many seconds.

@@ -42,6 +42,24 @@ fn an_attempt_that_fails_is_made_again_later_and_not_for_ever() {
 }
 
 #[test]
+fn a_refusal_without_a_status_may_pass_but_is_not_asked_about_for_long() {
+    let mut bench = Bench::new(|_| {});
+    bench.desired(JOB);
+    for wait in [5, 10, 20] {
+        bench.log.clear();
+        bench.act(|updater, now| updater.handle_failed(now, Reason::REFUSED));
+        bench.pass(wait);
+        bench.says(&["> start https://fw.example/app.bin"]);
+    }
+    bench.log.clear();
+    bench.act(|updater, now| updater.handle_failed(now, Reason::REFUSED));
+    assert_eq!(
+        bench.log[0],
+        "* Failed(the server refuses it, or has no ranges)"
+    );
+}
+
+#[test]
 fn what_cannot_get_better_is_not_tried_again() {
     let failures = [
         (Reason::http(404), "the server answers 404"),

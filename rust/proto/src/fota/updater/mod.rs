@@ -330,7 +330,7 @@ impl Updater {
 
     fn attempt_failed(&mut self, reason: Reason) {
         self.attempts = self.attempts.saturating_add(1);
-        if !reason.is_passing() || self.attempts >= self.policy.attempts {
+        if self.attempts >= reason.attempts().min(self.policy.attempts) {
             self.fail(reason);
             return;
         }
