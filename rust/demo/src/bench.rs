@@ -182,7 +182,7 @@ impl Bench {
         self.hub.lines()
     }
 
-    /// Starts the device.
+    /// Starts the device; one that runs is killed first, as by a power cut.
     ///
     /// # Errors
     /// The process cannot be started.
@@ -191,6 +191,8 @@ impl Bench {
             Some(program) => self.zephyr_program(program, options),
             None => self.own_device(options),
         };
+        // One at a time has its folder.
+        self.device = None;
         let device = Process::start("device", command, &self.console, (self.lines)())?;
         let lines = device.lines().clone();
         self.device = Some(device);

@@ -45,12 +45,12 @@ fn an_image_behind_the_second_of_two_roots_is_fetched() {
     wants("one", &[20], &Value::Null);
     waits_for(
         &lines,
-        "firmware: TLS: the host is not trusted; again in 5 s",
+        "<wrn> iothub_proto: firmware: TLS: the host is not trusted; again in 5 s",
     );
     wants("two", &[20, 21], &"0".repeat(64).into());
     waits_for(
         &lines,
-        "firmware: the image has another hash than sha256 says; what runs is untouched",
+        "<err> iothub_proto: firmware: the image has another hash than sha256 says; what runs is untouched",
     );
     let mark = lines.mark();
     wants("three", &[20, 21], &Value::Null);

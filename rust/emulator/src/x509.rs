@@ -3,7 +3,7 @@
 use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use x509_parser::prelude::{FromDer as _, KeyUsage, X509Certificate, X509Error};
+use x509_parser::prelude::{FromDer as _, KeyUsage, ParsedExtension, X509Certificate, X509Error};
 
 use crate::clock::{UnixMs, rfc3339};
 use crate::code::{ErrorCode, Refusal};
@@ -238,6 +238,7 @@ fn check_issuer(
             "'{name}' may not sign certificates: its key usage lacks keyCertSign"
         )));
     }
+    check_extensions(issuer)?;
     check_is_for_clients(issuer)?;
     if certificate
         .verify_signature(Some(issuer.public_key()))
@@ -261,7 +262,23 @@ fn check_leaf(leaf: &X509Certificate<'_>) -> Result<(), Refusal> {
             leaf.subject()
         )));
     }
+    check_extensions(leaf)?;
     check_is_for_clients(leaf)
+}
+
+/// RFC 5280, section 4.2: whoever does not know a critical extension must refuse.
+fn check_extensions(certificate: &X509Certificate<'_>) -> Result<(), Refusal> {
+    let unknown = certificate.extensions().iter().find(|extension| {
+        let parsed = extension.parsed_extension();
+        extension.critical && matches!(parsed, ParsedExtension::UnsupportedExtension { .. })
+    });
+    unknown.map_or(Ok(()), |extension| {
+        Err(refused(format!(
+            "'{}' has a critical extension {} that is not known here",
+            certificate.subject(),
+            extension.oid
+        )))
+    })
 }
 
 fn check_is_for_clients(certificate: &X509Certificate<'_>) -> Result<(), Refusal> {
@@ -340,3 +357,38 @@ fn invalid(reason: String) -> Refusal {
 }
 
 const MAX_PATH: u32 = 10;
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{BasicConstraints, CertificateParams, CustomExtension, IsCa, Issuer, KeyPair};
+
+    use super::*;
+
+    /// What comes of a chain whose leaf has an extension that nobody knows.
+    fn verify(critical: bool) -> Result<Vec<usize>, Refusal> {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let ca = params.self_signed(&key).unwrap();
+        let anchor = Anchor {
+            name: "ca".to_owned(),
+            der: ca.der().to_vec(),
+            verified: true,
+        };
+        let mut leaf = CertificateParams::new(Vec::new()).unwrap();
+        let mut extension = CustomExtension::from_oid_content(&[1, 2, 3, 4], vec![5, 0]);
+        extension.set_criticality(critical);
+        leaf.custom_extensions = vec![extension];
+        let leaf = leaf
+            .signed_by(&KeyPair::generate().unwrap(), &Issuer::new(params, key))
+            .unwrap();
+        verify_chain(&[leaf.der()], &[anchor], 1_795_233_725_123)
+    }
+
+    #[test]
+    fn an_unknown_extension_matters_where_it_is_critical() {
+        assert_eq!(verify(false), Ok(vec![0]));
+        let reason = verify(true).unwrap_err().reason;
+        assert!(reason.contains("a critical extension 1.2.3.4"), "{reason}");
+    }
+}

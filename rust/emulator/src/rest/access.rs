@@ -40,9 +40,7 @@ impl Access {
     ) -> Result<(), Refusal> {
         let (uri, headers) = (request.uri(), request.headers());
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-        let host = text(header::HOST)
-            .or_else(|| uri.host())
-            .unwrap_or_default();
+        let host = super::host_of(uri, headers);
         let asked = Asked {
             method: request.method(),
             uri,

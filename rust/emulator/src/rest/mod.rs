@@ -143,10 +143,16 @@ impl FromRequestParts<Api> for Hub {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Failure> {
-        let host = parts.headers.get(header::HOST);
-        let host = host.and_then(|host| host.to_str().ok()).unwrap_or_default();
+        let host = host_of(&parts.uri, &parts.headers);
         Ok(Self(hub_meant(&api.service, &parts.uri, host)?.to_owned()))
     }
+}
+
+/// What a request calls this machine.
+fn host_of<'r>(uri: &'r Uri, headers: &'r HeaderMap) -> &'r str {
+    let named = headers.get(header::HOST);
+    let named = named.and_then(|host| host.to_str().ok());
+    named.or_else(|| uri.host()).unwrap_or_default()
 }
 
 /// The hub that a request to this address means.

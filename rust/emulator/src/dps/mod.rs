@@ -1,7 +1,6 @@
 //! A device's connection to the provisioning service: register, then ask until it is assigned.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -21,6 +20,11 @@ use crate::topic::{Feature, Topic};
 use crate::username::is_registration_id;
 use crate::webhook;
 use crate::wire::{Connect, Packet, Publish, write};
+
+mod operations;
+
+use operations::Operation;
+pub(crate) use operations::Operations;
 
 /// Serves a device until its connection ends.
 pub(crate) async fn serve(
@@ -147,47 +151,6 @@ async fn assign(
         .store
         .run(move |c| provisioning::assign(c, &hubs, &enrollment, &request, payload.as_ref(), now));
     assign.await
-}
-
-/// What devices asked for. A device that comes back asks for it on another connection.
-#[derive(Debug, Default)]
-pub(crate) struct Operations(Mutex<VecDeque<Operation>>);
-
-#[derive(Clone, Debug)]
-struct Operation {
-    id: String,
-    /// Whose it is; nobody else learns of it.
-    registration_id: String,
-    /// When the answer is.
-    ready: Instant,
-    outcome: Result<Value, Refusal>,
-}
-
-impl Operations {
-    fn insert(&self, operation: Operation) {
-        let mut all = self.all();
-        let mine = |it: &Operation| it.registration_id == operation.registration_id;
-        if all.iter().filter(|it| mine(it)).count() >= MAX_OPERATIONS_EACH
-            && let Some(oldest) = all.iter().position(mine)
-        {
-            all.remove(oldest);
-        } else if all.len() >= MAX_OPERATIONS {
-            all.pop_front();
-        }
-        all.push_back(operation);
-    }
-
-    fn find(&self, id: &str, registration_id: &str) -> Option<Operation> {
-        let all = self.all();
-        let found = all
-            .iter()
-            .find(|it| it.id == id && it.registration_id == registration_id);
-        found.cloned()
-    }
-
-    fn all(&self) -> MutexGuard<'_, VecDeque<Operation>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Session {
@@ -416,7 +379,4 @@ type Answer<'t> = (u16, &'t str, Option<u64>, Value);
 const ASSIGNMENT_FAILED: &[ErrorCode] =
     &[ErrorCode::NoHubAvailable, ErrorCode::CustomAllocationFailed];
 const MAX_PACKET: usize = 96 * 1024;
-/// The oldest are forgotten; so are all with the end of the emulator.
-const MAX_OPERATIONS_EACH: usize = 16;
-const MAX_OPERATIONS: usize = 10_000;
 const MAX_SILENCE: Duration = Duration::from_secs(1767);

@@ -1,0 +1,57 @@
+//! What became of requests, for devices that ask for it later.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde_json::Value;
+use tokio::time::Instant;
+
+use crate::code::Refusal;
+
+/// What devices asked for. A device that comes back asks for it on another connection.
+#[derive(Debug, Default)]
+pub(crate) struct Operations(Mutex<VecDeque<Operation>>);
+
+/// One of them.
+#[derive(Clone, Debug)]
+pub(super) struct Operation {
+    /// Made up by the service.
+    pub(super) id: String,
+    /// Whose it is; nobody else learns of it.
+    pub(super) registration_id: String,
+    /// When it can be said what became of it.
+    pub(super) ready: Instant,
+    /// The state of the registration.
+    pub(super) outcome: Result<Value, Refusal>,
+}
+
+impl Operations {
+    pub(super) fn insert(&self, operation: Operation) {
+        let mut all = self.all();
+        let mine = |it: &Operation| it.registration_id == operation.registration_id;
+        if all.iter().filter(|it| mine(it)).count() >= MAX_OPERATIONS_EACH
+            && let Some(oldest) = all.iter().position(mine)
+        {
+            all.remove(oldest);
+        } else if all.len() >= MAX_OPERATIONS {
+            all.pop_front();
+        }
+        all.push_back(operation);
+    }
+
+    pub(super) fn find(&self, id: &str, registration_id: &str) -> Option<Operation> {
+        let all = self.all();
+        let found = all
+            .iter()
+            .find(|it| it.id == id && it.registration_id == registration_id);
+        found.cloned()
+    }
+
+    fn all(&self) -> MutexGuard<'_, VecDeque<Operation>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The oldest are forgotten; so are all with the end of the emulator.
+const MAX_OPERATIONS_EACH: usize = 16;
+const MAX_OPERATIONS: usize = 10_000;
