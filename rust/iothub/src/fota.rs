@@ -189,13 +189,11 @@ fn carry_out(updater: &'static Mutex<Updater>, command: &Command<'_>) -> Result<
         Command::Store([]) => settings::delete(RECORD),
         Command::Store(record) => settings::write(RECORD, record),
         Command::Start(source) => {
-            // What follows may be a signature, which is a key.
-            let path = source.path().to_str().unwrap_or_default().split('?').next();
             log::info!(
                 "fetching {}://{}/{}",
                 if source.tls() { "https" } else { "http" },
                 source.host().to_str().unwrap_or_default(),
-                path.unwrap_or_default()
+                without_signature(source.path())
             );
             let (sec_tags, count) = source.sec_tags();
             fota::start(&fota::Source {
@@ -236,6 +234,14 @@ fn carry_out(updater: &'static Mutex<Updater>, command: &Command<'_>) -> Result<
         refused("it cannot be carried out", errno);
         Errno(errno.get())
     })
+}
+
+/// A path up to its query, which may be a signature, and so a key.
+fn without_signature(path: &CStr) -> &str {
+    let path = path.to_bytes();
+    let end = path.iter().position(|&byte| byte == b'?');
+    let shown = path.get(..end.unwrap_or(path.len()));
+    core::str::from_utf8(shown.unwrap_or_default()).unwrap_or_default()
 }
 
 #[inline(never)]
