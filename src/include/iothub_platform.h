@@ -171,7 +171,7 @@ struct iothub_fota_image {
 	bool confirmed;
 };
 
-/* What is in a slot; -ENOENT where there is no image, -ENOTSUP where this cannot be known. */
+/* What is in a slot; -ENOENT where there is no image, -ENOTSUP where its version cannot be known, but `confirmed` can. */
 int iothub_platform_fota_image(unsigned int slot, struct iothub_fota_image *image);
 
 /* What the modem tells beside the events of the network. */

@@ -73,7 +73,7 @@ pub enum Slot {
 pub struct Image(c::iothub_fota_image);
 
 impl Image {
-    /// Looks into a slot. What is not known of it is empty.
+    /// Looks into a slot. What is not known of it is empty; an image that nobody calls unconfirmed is not on trial.
     ///
     /// # Errors
     /// ENOENT where there is no image, ENOTSUP where its version cannot be known.
@@ -82,6 +82,7 @@ impl Image {
             Slot::Running => c::IOTHUB_FOTA_SLOT_RUNNING,
             Slot::Downloaded => c::IOTHUB_FOTA_SLOT_DOWNLOADED,
         };
+        self.0.confirmed = true;
         // SAFETY: the pointer leads to an image that lives until the call returns.
         check(unsafe { c::iothub_platform_fota_image(slot, &raw mut self.0) })
     }
