@@ -22,21 +22,27 @@ async fn try_connect(hub: &Hub, password: Option<&str>) -> (u8, support::Device)
     (code, device)
 }
 
-#[tokio::test]
-async fn a_device_with_a_key() {
-    let hub = Hub::start().await;
+/// A device with keys: both of them.
+async fn register(hub: &Hub) -> [String; 2] {
     let (_, device) = hub
         .put("/devices/dev", &json!({"authentication": {"type": "sas"}}))
         .await;
     let keys = &device["authentication"]["symmetricKey"];
+    ["primaryKey", "secondaryKey"].map(|key| keys[key].as_str().unwrap().to_owned())
+}
+
+#[tokio::test]
+async fn a_device_with_a_key() {
+    let hub = Hub::start().await;
+    let keys = register(&hub).await;
     let resource = format!("{HUB}/devices/dev");
-    for key in ["primaryKey", "secondaryKey"] {
-        let password = token(&resource, keys[key].as_str().unwrap(), 3600, None);
+    for key in &keys {
+        let password = token(&resource, key, 3600, None);
         let (code, mut device) = try_connect(&hub, Some(&password)).await;
         assert_eq!(code, 0);
         device.ping().await;
     }
-    let key = keys["primaryKey"].as_str().unwrap();
+    let key = &keys[0];
     for (password, why) in [
         (None, "no token was presented"),
         (
@@ -64,12 +70,7 @@ async fn a_device_with_a_key() {
 #[tokio::test]
 async fn the_connection_ends_with_the_token() {
     let hub = Hub::start().await;
-    let (_, device) = hub
-        .put("/devices/dev", &json!({"authentication": {"type": "sas"}}))
-        .await;
-    let key = device["authentication"]["symmetricKey"]["primaryKey"]
-        .as_str()
-        .unwrap();
+    let key = &register(&hub).await[0];
     let (code, mut device) = try_connect(
         &hub,
         Some(&token(&format!("{HUB}/devices/dev"), key, 2, None)),
@@ -83,12 +84,7 @@ async fn the_connection_ends_with_the_token() {
 #[tokio::test]
 async fn the_connection_ends_with_the_token_by_a_clock_that_is_moved() {
     let hub = Hub::start().await;
-    let (_, device) = hub
-        .put("/devices/dev", &json!({"authentication": {"type": "sas"}}))
-        .await;
-    let key = device["authentication"]["symmetricKey"]["primaryKey"]
-        .as_str()
-        .unwrap();
+    let key = &register(&hub).await[0];
     let resource = format!("{HUB}/devices/dev");
     let shift = async |ms: i64| hub.put("/admin/clock", &json!({ "shiftMs": ms })).await.0;
 
@@ -115,12 +111,7 @@ async fn the_connection_ends_with_the_token_by_a_clock_that_is_moved() {
 #[tokio::test]
 async fn keys_can_be_switched_off() {
     let hub = Hub::start_with(|options| options.enforce_x509 = true).await;
-    let (_, device) = hub
-        .put("/devices/dev", &json!({"authentication": {"type": "sas"}}))
-        .await;
-    let key = device["authentication"]["symmetricKey"]["primaryKey"]
-        .as_str()
-        .unwrap();
+    let key = &register(&hub).await[0];
     assert_eq!(
         try_connect(
             &hub,

@@ -55,8 +55,8 @@ pub(crate) fn look(fact: Fact, now: Instant) -> Fact {
     }
 }
 
-/// Does what is due, on the driver's thread, and never waits; `attached`: LTE is on, as far as we are concerned. Returns
-/// when to look again.
+/// Does what is due, on the driver's thread, which an attempt may block, but not the time until the next one; `attached`:
+/// LTE is on, as far as we are concerned. Returns when to look again.
 pub(crate) fn carry_out(attached: bool) -> Option<Instant> {
     if !kconfig::MAY_ATTACH {
         return None;
