@@ -244,11 +244,14 @@ int fota_on_fragment(const void *bytes, size_t len, size_t file_size)
 void fota_on_end(int error)
 {
 	if (error == 0) {
-		error = dfu_target_done(true);
+		if (dfu_target_done(true) != 0) {
+			finish(IOTHUB_FOTA_CAUSE_STORAGE);
+			return;
+		}
 		job.slot.size = job.offset;
-		/* Without it the image would be fetched again after a power cut here: no more. */
+		/* After a power cut from here on it is verified again, without it fetched again. */
 		(void)iothub_platform_settings_set(KEY, &job.slot, sizeof(job.slot));
-		finish(error != 0 ? IOTHUB_FOTA_CAUSE_STORAGE : 0);
+		finish(0);
 		return;
 	}
 	(void)dfu_target_done(false);
