@@ -8,10 +8,10 @@
 #include <stdint.h>
 
 #include <net/mqtt_helper.h>
-#include <modem/lte_lc.h>
-#include <modem/modem_jwt.h>
 
 #include <iothub_platform.h>
+
+#include "../rust/ncs-sys/modem.h"
 
 #define SIZE(of) {#of, sizeof(of)}
 #define AT(of, member) {#of "." #member, offsetof(of, member)}

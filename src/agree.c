@@ -6,13 +6,8 @@
  */
 #include <zephyr/kernel.h>
 #include <net/mqtt_helper.h>
-#include <modem/lte_lc.h>
-#include <modem/modem_attest_token.h>
-#include <modem/modem_jwt.h>
-#if __has_include(<modem/pdn.h>)
-#include <modem/pdn.h>
-#define HAS_PDN_LIBRARY 1
-#endif
+
+#include "../rust/ncs-sys/modem.h"
 
 int mqtt_helper_init(struct mqtt_helper_cfg *cfg);
 int mqtt_helper_connect(struct mqtt_helper_conn_params *params);
@@ -41,7 +36,6 @@ BUILD_ASSERT(LTE_LC_NW_REG_REGISTRATION_DENIED == 3);
 BUILD_ASSERT(LTE_LC_NW_REG_UNKNOWN == 4);
 BUILD_ASSERT(LTE_LC_NW_REG_REGISTERED_ROAMING == 5);
 BUILD_ASSERT(LTE_LC_NW_REG_UICC_FAIL == 90);
-BUILD_ASSERT(LTE_LC_EVT_NW_REG_STATUS == 0);
 
 int modem_attest_token_get(struct nrf_attestation_token *const token);
 int modem_jwt_generate(struct jwt_data *const jwt);
@@ -53,7 +47,11 @@ BUILD_ASSERT(JWT_ALG_TYPE_ES256 == 0);
 BUILD_ASSERT(sizeof(struct nrf_device_uuid) == 37);
 BUILD_ASSERT(sizeof(struct nrf_modem_fw_uuid) == 37);
 
-#if defined(HAS_PDN_LIBRARY)
+#if defined(CONFIG_IOTHUB_SIM_MODEM) || defined(CONFIG_LTE_LC_NETWORK_REGISTRATION_MODULE)
+BUILD_ASSERT(LTE_LC_EVT_NW_REG_STATUS == 0);
+#endif
+
+#if defined(IOTHUB_PDN_LIBRARY)
 int pdn_default_ctx_cb_reg(pdn_event_handler_t cb);
 
 BUILD_ASSERT(PDN_EVENT_CNEC_ESM == 0);
@@ -62,12 +60,13 @@ BUILD_ASSERT(PDN_EVENT_DEACTIVATED == 2);
 BUILD_ASSERT(PDN_EVENT_IPV6_UP == 3);
 BUILD_ASSERT(PDN_EVENT_IPV6_DOWN == 4);
 BUILD_ASSERT(PDN_EVENT_NETWORK_DETACH == 5);
+#elif defined(CONFIG_LTE_LC_PDN_MODULE)
+int lte_lc_pdn_default_ctx_events_enable(void);
+
+BUILD_ASSERT(LTE_LC_EVT_PDN == 14);
 #endif
 
 #if defined(CONFIG_NRF_MODEM_LIB)
-#include <modem/modem_key_mgmt.h>
-#include <modem/nrf_modem_lib.h>
-
 int nrf_modem_lib_init(void);
 int nrf_modem_lib_shutdown(void);
 int modem_key_mgmt_write(nrf_sec_tag_t sec_tag, enum modem_key_mgmt_cred_type cred_type,

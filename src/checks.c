@@ -7,7 +7,7 @@
 /* Nothing else counts: with it there is no CONFIG_IOTHUB_C_API, and no option has its alias. */
 BUILD_ASSERT(!IS_ENABLED(CONFIG_AZURE_IOT_HUB),
 	     "CONFIG_AZURE_IOT_HUB is y: Nordic's library and iothub would share the one mqtt_helper; take the line out, "
-	     "CONFIG_IOTHUB_C_API=y gives the same functions.");
+	     "CONFIG_IOTHUB_C_API=y gives the same functions; where CMake, Kconfig or code asks for it, ask for that.");
 #else
 
 #if defined(CONFIG_IOTHUB_DPS)
@@ -23,11 +23,22 @@ BUILD_ASSERT(!IS_ENABLED(CONFIG_AZURE_IOT_HUB),
 #define KEEP_ALIVE_MAX 1177
 #endif
 
+BUILD_ASSERT(IS_ENABLED(CONFIG_MQTT_HELPER),
+	     "CONFIG_MQTT_HELPER is n: iothub speaks MQTT by it; it needs CONFIG_NETWORKING and CONFIG_NET_SOCKETS, and the nRF "
+	     "Connect SDK from 2.3 on.");
+BUILD_ASSERT(IS_ENABLED(CONFIG_MQTT_LIB_TLS),
+	     "CONFIG_MQTT_LIB_TLS is n: IoT Hub takes connections by TLS only; it needs CONFIG_MQTT_LIB and sockets with TLS.");
+BUILD_ASSERT(IS_ENABLED(CONFIG_SETTINGS),
+	     "CONFIG_SETTINGS is n: iothub keeps what it learns there; it needs a back end, as CONFIG_SETTINGS_FCB or _NVS.");
+BUILD_ASSERT(IS_ENABLED(CONFIG_RUST) || IS_ENABLED(CONFIG_IOTHUB_C_API),
+	     "CONFIG_RUST is n: an application in C sets CONFIG_IOTHUB_C_API=y, one in Rust has zephyr-lang-rust in its "
+	     "workspace.");
+
 BUILD_ASSERT(sizeof(CONFIG_IOTHUB_HOSTNAME) > 1 || HAS_ID_SCOPE || IS_ENABLED(CONFIG_IOTHUB_C_API),
 	     "CONFIG_IOTHUB_HOSTNAME is empty: name the hub, as in my-hub.azure-devices.net, or set "
 	     "CONFIG_IOTHUB_DPS_ID_SCOPE.");
 
-#if defined(CONFIG_MQTT_LIB_TLS)
+#if defined(CONFIG_MQTT_LIB_TLS) && defined(CONFIG_MQTT_HELPER)
 BUILD_ASSERT(CONFIG_IOTHUB_SEC_TAG != -1,
 	     "CONFIG_IOTHUB_SEC_TAG is -1: name the tag that the credentials lie under, as in 10.");
 BUILD_ASSERT(CONFIG_IOTHUB_SEC_TAG == CONFIG_MQTT_HELPER_SEC_TAG,
@@ -58,6 +69,8 @@ BUILD_ASSERT(IS_ENABLED(CONFIG_NRF_MODEM_LIB) || IS_ENABLED(CONFIG_IOTHUB_SIM_MO
 	     "CONFIG_NRF_MODEM_LIB is n: where the board has no modem, set CONFIG_IOTHUB_SIM_MODEM=y.");
 
 #if defined(CONFIG_NRF_MODEM_LIB)
+BUILD_ASSERT(IS_ENABLED(CONFIG_LTE_LINK_CONTROL),
+	     "CONFIG_LTE_LINK_CONTROL is n: iothub switches LTE on by it, and hears of the network from it.");
 BUILD_ASSERT(IS_ENABLED(CONFIG_PDN) || IS_ENABLED(CONFIG_LTE_LC_PDN_MODULE),
 	     "CONFIG_PDN is n: without it (or CONFIG_LTE_LC_PDN_MODULE, since NCS 3.2) nothing tells when IPv6 is "
 	     "up.");
@@ -97,8 +110,16 @@ BUILD_ASSERT(!IS_ENABLED(CONFIG_AZURE_IOT_HUB_STATIC_IPV4),
 	     "CONFIG_AZURE_IOT_HUB_STATIC_IPV4 is y: the hub's certificate, which is for its name, would be checked against "
 	     "the address; take the line out.");
 
-BUILD_ASSERT(!(IS_ENABLED(CONFIG_IOTHUB_C_API) && IS_ENABLED(CONFIG_AZURE_FOTA)),
+BUILD_ASSERT(!IS_ENABLED(CONFIG_AZURE_FOTA),
 	     "CONFIG_AZURE_FOTA is y: iothub carries out the same firmware updates itself, see CONFIG_IOTHUB_FOTA; take the "
 	     "line out.");
+
+#if defined(CONFIG_IOTHUB_FOTA)
+BUILD_ASSERT(IS_ENABLED(CONFIG_DFU_TARGET) && IS_ENABLED(CONFIG_IMG_MANAGER),
+	     "CONFIG_DFU_TARGET or CONFIG_IMG_MANAGER is n: CONFIG_IOTHUB_FOTA writes images by them; they need CONFIG_FLASH, "
+	     "CONFIG_FLASH_MAP and CONFIG_STREAM_FLASH.");
+BUILD_ASSERT(IS_ENABLED(CONFIG_DOWNLOADER) || IS_ENABLED(CONFIG_DOWNLOAD_CLIENT),
+	     "CONFIG_DOWNLOADER is n (up to NCS 2.9 CONFIG_DOWNLOAD_CLIENT): CONFIG_IOTHUB_FOTA fetches images by it.");
+#endif
 
 #endif /* CONFIG_AZURE_IOT_HUB */

@@ -38,7 +38,7 @@ struct slot {
 };
 
 static struct {
-	char host[sizeof("https://:65535") + HOST_LEN];
+	char host[sizeof("https://[]:65535") + HOST_LEN];
 	char path[PATH_LEN + 1];
 	int sec_tags[SEC_TAGS_MAX];
 	uint8_t sha256[32];
@@ -96,7 +96,7 @@ static int open_slot(uint32_t identity)
 		return err;
 	}
 	if (iothub_platform_settings_get(KEY, &stored, &len) != 0 || len != sizeof(stored) ||
-	    stored.identity != identity) {
+	    stored.identity != identity || stored.size > job.slot_size) {
 		err = dfu_target_reset();
 		if (err == 0) {
 			err = open_target();
@@ -125,10 +125,28 @@ static void forget_slot(void)
 	(void)iothub_platform_settings_set(KEY, NULL, 0);
 }
 
+static void tell_version(uint8_t major, uint8_t minor, uint16_t revision, uint32_t build)
+{
+	job.tell(IOTHUB_FOTA_VERSION, (uint32_t)major << 24 | (uint32_t)minor << 16 | revision, build);
+}
+
+/* The first fragment has the header, which is not in flash yet. */
+static void tell_version_of(const uint8_t *image, size_t len)
+{
+	const uint8_t *version = image + 20;
+
+	if (len >= 28) {
+		tell_version(version[0], version[1], (uint16_t)(version[2] | version[3] << 8),
+			     version[4] | (uint32_t)version[5] << 8 | (uint32_t)version[6] << 16 |
+				     (uint32_t)version[7] << 24);
+	}
+}
+
 /* MCUboot checks hash and signature once more, at boot. */
 static uint32_t verify(void)
 {
 	struct mcuboot_img_header header;
+	const struct mcuboot_img_sem_ver *version = &header.h.v1.sem_ver;
 
 	if (job.size != 0 && job.size != job.offset) {
 		return IOTHUB_FOTA_CAUSE_SIZE;
@@ -157,6 +175,8 @@ static uint32_t verify(void)
 	if (boot_read_bank_header(SLOT, &header, sizeof(header)) != 0) {
 		return IOTHUB_FOTA_CAUSE_IMAGE;
 	}
+	/* Once more: the first fragment may have come before a restart, or have been too short. */
+	tell_version(version->major, version->minor, version->revision, version->build_num);
 	return 0;
 }
 
@@ -236,6 +256,9 @@ int fota_on_fragment(const void *bytes, size_t len, size_t file_size)
 		job.cause = err == -EINVAL ? IOTHUB_FOTA_CAUSE_IMAGE : IOTHUB_FOTA_CAUSE_STORAGE;
 		return err;
 	}
+	if (job.offset == 0) {
+		tell_version_of(bytes, len);
+	}
 	job.offset += len;
 	job.tell(IOTHUB_FOTA_PROGRESS, job.offset, file_size);
 	return 0;
@@ -265,8 +288,10 @@ void fota_on_end(int error)
 static int read_source(const struct iothub_fota_source *source)
 {
 	uint16_t port = source->port != 0 ? source->port : (source->tls ? 443 : 80);
-	size_t host_len = snprintk(job.host, sizeof(job.host), "http%s://%s:%u",
-				   source->tls ? "s" : "", source->host, port);
+	bool is_ipv6 = strchr(source->host, ':') != NULL;
+	size_t host_len = snprintk(job.host, sizeof(job.host), "http%s://%s%s%s:%u",
+				   source->tls ? "s" : "", is_ipv6 ? "[" : "", source->host,
+				   is_ipv6 ? "]" : "", port);
 
 	if (host_len >= sizeof(job.host) || source->sec_tag_count > SEC_TAGS_MAX ||
 	    (size_t)snprintk(job.path, sizeof(job.path), "%s", source->path) > PATH_LEN) {

@@ -1,20 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What mqtt_helper does not offer: a way out of CONNECTING, TCP_NODELAY, and the address it connected to.
+ * What mqtt_helper does not offer: a way out of CONNECTING, ZSOCK_TCP_NODELAY, and the address it connected to.
  *
- * mqtt_helper keeps its client to itself, so the linker hands us its two calls (-Wl,--wrap=mqtt_connect
- * and --wrap=mqtt_abort). Its thread ends every connection with mqtt_abort, after which it waits for the
- * next one: that call tells us when a new connect is safe.
+ * mqtt_helper keeps its client to itself, so the linker hands us what it calls (-Wl,--wrap=mqtt_connect and
+ * --wrap=mqtt_abort). Other clients of the image come by here too: ours is the one that is connected while
+ * mqtt_helper_connect() runs, on the thread that runs it. mqtt_helper's thread ends every connection with mqtt_abort, after
+ * which it waits for the next one: that call tells us when a new connect is safe.
  */
 #include <errno.h>
 #include <string.h>
 #include <zephyr/kernel.h>
 #include <zephyr/net/mqtt.h>
-#include <zephyr/net/socket.h>
+
+#include <net/mqtt_helper.h>
 
 #include <iothub_platform.h>
 
 #include "nat64.h"
+#include "net_names.h"
 
 #define LEAVE_MS 2000
 #define LOOK_AGAIN K_MSEC(10)
@@ -25,8 +28,11 @@ int __real_mqtt_connect(struct mqtt_client *client);
 int __real_mqtt_abort(struct mqtt_client *client);
 int __wrap_mqtt_connect(struct mqtt_client *client);
 int __wrap_mqtt_abort(struct mqtt_client *client);
+int __real_mqtt_helper_connect(struct mqtt_helper_conn_params *params);
+int __wrap_mqtt_helper_connect(struct mqtt_helper_conn_params *params);
 
 static struct mqtt_client *client;
+static k_tid_t helper_caller;
 static atomic_t in_loop;
 static K_SEM_DEFINE(loop_left, 0, 1);
 static uint8_t peer[16];
@@ -42,16 +48,27 @@ static int transport_socket(const struct mqtt_client *of)
 	return of->transport.tcp.sock;
 }
 
-static void remember_peer(const struct sockaddr *address)
+static void remember_peer(const struct net_sockaddr *address)
 {
 	peer_length = 0;
-	if (address->sa_family == AF_INET6) {
-		memcpy(peer, &((const struct sockaddr_in6 *)address)->sin6_addr, 16);
+	if (address->sa_family == NET_AF_INET6) {
+		memcpy(peer, &((const struct net_sockaddr_in6 *)address)->sin6_addr, 16);
 		peer_length = 16;
-	} else if (address->sa_family == AF_INET) {
-		memcpy(peer, &((const struct sockaddr_in *)address)->sin_addr, 4);
+	} else if (address->sa_family == NET_AF_INET) {
+		memcpy(peer, &((const struct net_sockaddr_in *)address)->sin_addr, 4);
 		peer_length = 4;
 	}
+}
+
+/* A field of the kernel's: read while no other thread can change it. */
+static const _wait_q_t *waits_for(k_tid_t thread)
+{
+	const _wait_q_t *queue;
+
+	k_sched_lock();
+	queue = thread->base.pended_on;
+	k_sched_unlock();
+	return queue;
 }
 
 /*
@@ -62,7 +79,7 @@ static void remember_peer(const struct sockaddr *address)
 static bool is_idle(void)
 {
 	static const _wait_q_t *idle_queue;
-	const _wait_q_t *pended_on = mqtt_helper_thread->base.pended_on;
+	const _wait_q_t *pended_on = waits_for(mqtt_helper_thread);
 
 	if (!atomic_get(&in_loop)) {
 		if (idle_queue == NULL) {
@@ -90,10 +107,23 @@ static bool has_left(void)
 	return true;
 }
 
+int __wrap_mqtt_helper_connect(struct mqtt_helper_conn_params *params)
+{
+	int err;
+
+	helper_caller = k_current_get();
+	err = __real_mqtt_helper_connect(params);
+	helper_caller = NULL;
+	return err;
+}
+
 int __wrap_mqtt_connect(struct mqtt_client *of)
 {
+	if (helper_caller != k_current_get()) {
+		return __real_mqtt_connect(of);
+	}
 	/* The helper's thread has the lowest priority: before the first connection, let it reach its wait. */
-	while (mqtt_helper_thread->base.pended_on == NULL) {
+	while (waits_for(mqtt_helper_thread) == NULL) {
 		k_msleep(1);
 	}
 	(void)is_idle();
@@ -117,7 +147,7 @@ int __wrap_mqtt_abort(struct mqtt_client *of)
 {
 	int err = __real_mqtt_abort(of);
 
-	if (k_current_get() == mqtt_helper_thread) {
+	if (of == client && k_current_get() == mqtt_helper_thread) {
 		atomic_set(&in_loop, 0);
 		k_sem_give(&loop_left);
 	}
@@ -166,13 +196,13 @@ int iothub_platform_mqtt_discard(struct mqtt_client *of, const struct mqtt_evt *
 
 int iothub_platform_mqtt_nodelay(void)
 {
-#if defined(TCP_NODELAY) && !defined(CONFIG_NRF_MODEM_LIB)
+#if !defined(CONFIG_NRF_MODEM_LIB)
 	int on = 1;
 
 	if (client == NULL) {
 		return -ENOTCONN;
 	}
-	if (zsock_setsockopt(transport_socket(client), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0) {
+	if (zsock_setsockopt(transport_socket(client), NET_IPPROTO_TCP, ZSOCK_TCP_NODELAY, &on, sizeof(on)) < 0) {
 		return -errno;
 	}
 	return 0;

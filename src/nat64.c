@@ -7,9 +7,9 @@
 #include <string.h>
 #include <zephyr/kernel.h>
 #include <zephyr/logging/log.h>
-#include <zephyr/net/socket.h>
 
 #include "nat64.h"
+#include "net_names.h"
 
 LOG_MODULE_REGISTER(iothub_nat64, LOG_LEVEL_INF);
 
@@ -25,7 +25,7 @@ void iothub_nat64_ask(void)
 
 static size_t look_up(uint8_t (*records)[16])
 {
-	const struct zsock_addrinfo hints = {.ai_family = AF_INET6, .ai_socktype = SOCK_STREAM};
+	const struct zsock_addrinfo hints = {.ai_family = NET_AF_INET6, .ai_socktype = NET_SOCK_STREAM};
 	struct zsock_addrinfo *list = NULL;
 	size_t count = 0;
 	int err = zsock_getaddrinfo("ipv4only.arpa", NULL, &hints, &list);
@@ -35,8 +35,8 @@ static size_t look_up(uint8_t (*records)[16])
 		return 0;
 	}
 	for (const struct zsock_addrinfo *at = list; at != NULL && count < RECORDS; at = at->ai_next) {
-		if (at->ai_family == AF_INET6) {
-			memcpy(records[count++], &((const struct sockaddr_in6 *)at->ai_addr)->sin6_addr,
+		if (at->ai_family == NET_AF_INET6) {
+			memcpy(records[count++], &((const struct net_sockaddr_in6 *)at->ai_addr)->sin6_addr,
 			       sizeof(records[0]));
 		}
 	}

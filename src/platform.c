@@ -4,8 +4,6 @@
 #include <string.h>
 #include <zephyr/kernel.h>
 #include <zephyr/logging/log.h>
-#include <zephyr/logging/log_ctrl.h>
-#include <zephyr/sys/reboot.h>
 #if __has_include(<zephyr/random/random.h>)
 #include <zephyr/random/random.h>
 #else /* before NCS 2.6 */
@@ -23,6 +21,7 @@ static K_MUTEX_DEFINE(client_lock);
 static K_SEM_DEFINE(driver_wake, 0, 1);
 static K_SEM_DEFINE(application_wake, 0, 1);
 static K_SEM_DEFINE(handler_wake, 0, 1);
+static K_SEM_DEFINE(sender_wake, 0, 1);
 
 static K_THREAD_STACK_DEFINE(driver_stack, CONFIG_IOTHUB_THREAD_STACK_SIZE);
 static struct k_thread driver_thread;
@@ -39,6 +38,8 @@ static struct k_sem *wake_flag(unsigned int waiter)
 		return &driver_wake;
 	case IOTHUB_WAITER_APPLICATION:
 		return &application_wake;
+	case IOTHUB_WAITER_SENDER:
+		return &sender_wake;
 	default:
 		return &handler_wake;
 	}
@@ -134,10 +135,4 @@ void iothub_platform_log(unsigned int level, const char *target, size_t target_l
 void iothub_platform_random(void *buf, size_t len)
 {
 	sys_rand_get(buf, len);
-}
-
-void iothub_platform_reboot(void)
-{
-	LOG_PANIC();
-	sys_reboot(SYS_REBOOT_COLD);
 }

@@ -101,7 +101,13 @@ static int forget(const char *const *keys, size_t count)
 
 int iothub_forget_assignment(void)
 {
-	static const char *const keys[] = {"iothub/dps/assigned_hub", "iothub/dps/assigned_device_id"};
+	/* The last two are Nordic's library's, which count where the first two are not there. */
+	static const char *const keys[] = {
+		"iothub/dps/assigned_hub",
+		"iothub/dps/assigned_device_id",
+		"azure_iot_hub/hostname",
+		"azure_iot_hub/device_id",
+	};
 
 	return forget(keys, ARRAY_SIZE(keys));
 }
@@ -113,6 +119,8 @@ int iothub_forget_settings(void)
 		"iothub/device_id",
 		"iothub/apn",
 		"iothub/telemetry_interval",
+		"iothub/cfg",
+		"iothub/cfg_own",
 		"iothub/dps/id_scope",
 		"iothub/dps/endpoint",
 		"iothub/dps/registration_id",

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The shell's commands: iothub status|connect|disconnect|send|twin|counters|config|dps. */
+/* The shell's commands: iothub status|connect|disconnect|send|twin|counters|outbox|config|dps. */
 #include <errno.h>
 #include <string.h>
 #include <zephyr/kernel.h>
@@ -60,6 +60,16 @@ static int counters(const struct shell *sh, size_t argc, char **argv)
 	iothub_shell_counters(text, sizeof(text));
 	return said(sh, 0, text);
 }
+
+#if defined(CONFIG_IOTHUB_OUTBOX_FLASH)
+static int outbox(const struct shell *sh, size_t argc, char **argv)
+{
+	ARG_UNUSED(argc);
+	ARG_UNUSED(argv);
+	iothub_shell_outbox(text, sizeof(text));
+	return said(sh, 0, text);
+}
+#endif
 
 static int do_connect(const struct shell *sh, size_t argc, char **argv)
 {
@@ -190,6 +200,8 @@ SHELL_STATIC_SUBCMD_SET_CREATE(config_commands,
 SHELL_STATIC_SUBCMD_SET_CREATE(commands,
 	SHELL_CMD_ARG(status, NULL, "Phase, last error, outbox", status, 1, 0),
 	SHELL_CMD_ARG(counters, NULL, "What happened since the start", counters, 1, 0),
+	IF_ENABLED(CONFIG_IOTHUB_OUTBOX_FLASH,
+		   (SHELL_CMD_ARG(outbox, NULL, "What is stored in flash, and its wear", outbox, 1, 0),))
 	SHELL_CMD_ARG(connect, NULL, "Connect, and stay connected", do_connect, 1, 0),
 	SHELL_CMD_ARG(disconnect, NULL, "Leave the hub", do_disconnect, 1, 0),
 	SHELL_CMD_ARG(send, NULL, "<JSON>: a telemetry message", do_send, 2, 0),

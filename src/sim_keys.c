@@ -8,11 +8,8 @@
 #include <zephyr/net/tls_credentials.h>
 
 #include "../rust/ncs-sys/host-include/modem/modem_key_mgmt.h"
+#include "sim_host.h"
 #include "sim_keys.h"
-
-#if defined(CONFIG_ARCH_POSIX)
-#include <nsi_host_trampolines.h>
-#endif
 
 LOG_MODULE_REGISTER(sim_keys, LOG_LEVEL_INF);
 
@@ -150,35 +147,27 @@ bool sim_keys_has(uint32_t tag, int kind)
 	return modem_key_mgmt_exists(tag, kind, &exists) == 0 && exists;
 }
 
-#if defined(CONFIG_ARCH_POSIX)
 static int load(const char *folder, const char *name, enum modem_key_mgmt_cred_type kind)
 {
 	static char pem[PEM_MAX];
 	char path[256];
-	long got;
-	int file;
 	int length = snprintf(path, sizeof(path), "%s/%s", folder, name);
 
 	if (length < 0 || length >= (int)sizeof(path)) {
 		return -ENAMETOOLONG;
 	}
-	file = nsi_host_open(path, 0 /* O_RDONLY of every host */);
-	if (file < 0) {
-		LOG_ERR("%s cannot be read", path);
-		return -ENOENT;
-	}
-	got = nsi_host_read(file, pem, sizeof(pem));
-	(void)nsi_host_close(file);
-	if (got <= 0 || got == sizeof(pem)) {
+	length = sim_host_read(path, pem, sizeof(pem));
+	if (length == -EIO) {
 		LOG_ERR("%s is empty, or longer than %d bytes", path, PEM_MAX - 1);
-		return -EIO;
+	} else if (length < 0) {
+		LOG_ERR("%s cannot be read", path);
 	}
-	return modem_key_mgmt_write(CONFIG_MQTT_HELPER_SEC_TAG, kind, pem, got);
+	return length < 0 ? length : modem_key_mgmt_write(CONFIG_MQTT_HELPER_SEC_TAG, kind, pem, length);
 }
 
 int sim_keys_load(const char *folder)
 {
-	int err = 0;
+	int err;
 
 	if (folder == NULL) {
 		return 0;
@@ -192,10 +181,3 @@ int sim_keys_load(const char *folder)
 	}
 	return err;
 }
-#else
-int sim_keys_load(const char *folder)
-{
-	ARG_UNUSED(folder);
-	return 0;
-}
-#endif

@@ -10,17 +10,10 @@
 #include <zephyr/kernel.h>
 #include <zephyr/logging/log.h>
 
-#include <modem/lte_lc.h>
-#if __has_include(<modem/pdn.h>)
-#include <modem/pdn.h>
-#define HAS_PDN_LIBRARY 1
-#endif
-/* The SDK's own headers of these two need the modem library, which such a board does not build. */
-#include "../rust/ncs-sys/host-include/modem/nrf_modem_lib.h"
-
 #include <iothub_platform.h>
 #include <iothub_sim_modem.h>
 
+#include "../rust/ncs-sys/modem.h"
 #include "credentials.h"
 #include "sim_keys.h"
 
@@ -66,7 +59,6 @@ static bool running;
 static void say(struct k_work *work);
 static K_WORK_DELAYABLE_DEFINE(playing, say);
 
-#if defined(HAS_PDN_LIBRARY)
 static pdn_event_handler_t on_pdn;
 
 int pdn_default_ctx_cb_reg(pdn_event_handler_t cb)
@@ -90,31 +82,6 @@ static void pdn_event(uint8_t what, int value)
 		on_pdn(0, events[what], value);
 	}
 }
-#else
-int lte_lc_pdn_default_ctx_events_enable(void)
-{
-	return 0;
-}
-
-static void pdn_event(uint8_t what, int value)
-{
-	static const enum lte_lc_pdn_evt_type events[] = {
-		[IOTHUB_SIM_ESM] = LTE_LC_EVT_PDN_ESM_ERROR,
-		[IOTHUB_SIM_ACTIVATED] = LTE_LC_EVT_PDN_ACTIVATED,
-		[IOTHUB_SIM_DEACTIVATED] = LTE_LC_EVT_PDN_DEACTIVATED,
-		[IOTHUB_SIM_IPV6_UP] = LTE_LC_EVT_PDN_IPV6_UP,
-		[IOTHUB_SIM_IPV6_DOWN] = LTE_LC_EVT_PDN_IPV6_DOWN,
-		[IOTHUB_SIM_DETACH] = LTE_LC_EVT_PDN_NETWORK_DETACH,
-	};
-	struct lte_lc_evt event = {.type = LTE_LC_EVT_PDN};
-
-	event.pdn.type = events[what];
-	event.pdn.esm_err = what == IOTHUB_SIM_ESM ? value : 0;
-	if (on_lte != NULL) {
-		on_lte(&event);
-	}
-}
-#endif
 
 /* As the real one it says nothing more until it is shut down and started again; it does so once a start. */
 static void stop(int reason)
@@ -209,14 +176,25 @@ static int answer_with(char *answer, size_t len, const char *line)
 	return length < 0 || (size_t)length >= len ? -E2BIG : 0;
 }
 
-/* The two commands that iothub sends: the firmware's version, and whether a credential is there. */
+/* What iothub and its application ask: what the modem is, where it is, what it runs on, and whether a credential is there. */
 int iothub_platform_at(const char *command, char *answer, size_t len)
 {
 	static const char list[] = "AT%CMNG=1,";
+	static const char *const known[][2] = {
+		{"AT+CGMR", "iothub_sim_1.0.0\r\n"},
+		{"AT+CGSN", "352656100367872\r\n"},
+		{"AT%XICCID", "%XICCID: 8901234567890123456F\r\n"},
+		{"AT%XVBAT", "%XVBAT: 3950\r\n"},
+		{"AT%XMONITOR", "%XMONITOR: 1,\"Simulated\",\"Sim\",\"50501\",\"1A2B\",7,28,\"00843200\",7,9410,44,33\r\n"},
+		{"AT%CONEVAL", "%CONEVAL: 0,1,8,44,12,33,\"00843200\",\"50501\",7,9410,28,0,0,0,1,1,90\r\n"},
+		{"AT+CGPADDR=0", "+CGPADDR: 0,\"192.0.2.17\"\r\n"},
+	};
 	char *rest;
 
-	if (strcmp(command, "AT+CGMR") == 0) {
-		return answer_with(answer, len, "iothub_sim_1.0.0\r\n");
+	for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
+		if (strcmp(command, known[i][0]) == 0) {
+			return answer_with(answer, len, known[i][1]);
+		}
 	}
 	if (strncmp(command, list, strlen(list)) == 0) {
 		unsigned long tag = strtoul(command + strlen(list), &rest, 10);
@@ -230,13 +208,6 @@ int iothub_platform_at(const char *command, char *answer, size_t len)
 int iothub_platform_apn_set(const char *apn)
 {
 	LOG_INF("the access point name is \"%s\"", apn);
-	return 0;
-}
-
-/* Declared up to NCS 2.8 only, and called only where it is. */
-int lte_lc_init(void);
-int lte_lc_init(void)
-{
 	return 0;
 }
 

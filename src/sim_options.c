@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What native_sim's command line says: the network and the credentials of src/sim_modem.c, and settings that
- * go before the stored ones for this one run.
+ * What the command line of a simulation says: the network and the credentials of src/sim_modem.c, and settings that go
+ * before the stored ones for this one run. native_sim has a command line of its own; in QEMU it comes by semihosting.
  */
 #include <errno.h>
 #include <string.h>
@@ -11,98 +11,105 @@
 
 #include <iothub_sim_modem.h>
 
+#if defined(CONFIG_ARCH_POSIX) || defined(CONFIG_SEMIHOST)
+static struct option {
+	const char *name;
+	const char *help;
+	/* The setting in whose place it comes, if any. */
+	const char *key;
+	char *value;
+} options[] = {
+	{"network", "The network that the simulated modem finds: dual-stack, ipv6-only, ...", NULL, NULL},
+	{"credentials", "A folder with ca.pem, cert.pem and key.pem", NULL, NULL},
+	{"hub-address", "The IPv4 address of every name, without asking a name server", NULL, NULL},
+	{"hostname", "In place of the setting iothub/hostname", "iothub/hostname", NULL},
+	{"device-id", "In place of the setting iothub/device_id", "iothub/device_id", NULL},
+	{"dps-id-scope", "In place of the setting iothub/dps/id_scope", "iothub/dps/id_scope", NULL},
+	{"dps-endpoint", "In place of the setting iothub/dps/endpoint", "iothub/dps/endpoint", NULL},
+	{"dps-registration-id", "In place of the setting iothub/dps/registration_id", "iothub/dps/registration_id", NULL},
+	{"apn", "In place of the setting iothub/apn", "iothub/apn", NULL},
+	{"telemetry-interval", "In place of the setting iothub/telemetry_interval", "iothub/telemetry_interval", NULL},
+};
+
 #if defined(CONFIG_ARCH_POSIX)
 #include <cmdline.h>
 #include <posix_native_task.h>
 
-static char *network;
-static char *credentials;
-
-static struct override {
-	const char *key;
-	char *value;
-} overrides[] = {
-	{"iothub/hostname", NULL},
-	{"iothub/device_id", NULL},
-	{"iothub/dps/id_scope", NULL},
-	{"iothub/dps/endpoint", NULL},
-	{"iothub/dps/registration_id", NULL},
-	{"iothub/apn", NULL},
-	{"iothub/telemetry_interval", NULL},
-};
-
 static void add_options(void)
 {
-	static struct args_struct_t options[] = {
-		{.option = "network",
-		 .name = "name",
-		 .type = 's',
-		 .dest = &network,
-		 .descript = "The network that the simulated modem finds: dual-stack, ipv6-only, ..."},
-		{.option = "credentials",
-		 .name = "folder",
-		 .type = 's',
-		 .dest = &credentials,
-		 .descript = "A folder with ca.pem, cert.pem and key.pem"},
-		{.option = "hostname",
-		 .name = "name",
-		 .type = 's',
-		 .dest = &overrides[0].value,
-		 .descript = "In place of the setting iothub/hostname"},
-		{.option = "device-id",
-		 .name = "id",
-		 .type = 's',
-		 .dest = &overrides[1].value,
-		 .descript = "In place of the setting iothub/device_id"},
-		{.option = "dps-id-scope",
-		 .name = "scope",
-		 .type = 's',
-		 .dest = &overrides[2].value,
-		 .descript = "In place of the setting iothub/dps/id_scope"},
-		{.option = "dps-endpoint",
-		 .name = "name",
-		 .type = 's',
-		 .dest = &overrides[3].value,
-		 .descript = "In place of the setting iothub/dps/endpoint"},
-		{.option = "dps-registration-id",
-		 .name = "id",
-		 .type = 's',
-		 .dest = &overrides[4].value,
-		 .descript = "In place of the setting iothub/dps/registration_id"},
-		{.option = "apn",
-		 .name = "name",
-		 .type = 's',
-		 .dest = &overrides[5].value,
-		 .descript = "In place of the setting iothub/apn"},
-		{.option = "telemetry-interval",
-		 .name = "seconds",
-		 .type = 's',
-		 .dest = &overrides[6].value,
-		 .descript = "In place of the setting iothub/telemetry_interval"},
-		ARG_TABLE_ENDMARKER,
-	};
+	/* The last one, which is empty, ends the table. */
+	static struct args_struct_t table[ARRAY_SIZE(options) + 1];
 
-	native_add_command_line_opts(options);
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
+		table[i].option = (char *)options[i].name;
+		table[i].name = "value";
+		table[i].type = 's';
+		table[i].dest = &options[i].value;
+		table[i].descript = (char *)options[i].help;
+	}
+	native_add_command_line_opts(table);
 }
 
 NATIVE_TASK(add_options, PRE_BOOT_1, 1);
 
+static void read_command_line(void)
+{
+}
+#else
+#include <zephyr/arch/common/semihost.h>
+
+#define COMMAND_LINE_MAX 1024
+
+static void take(char *word)
+{
+	char *value = strchr(word, '=');
+
+	if (value == NULL || strncmp(word, "--", 2) != 0) {
+		return;
+	}
+	*value++ = '\0';
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
+		if (strcmp(options[i].name, word + 2) == 0) {
+			options[i].value = value;
+		}
+	}
+}
+
+static void read_command_line(void)
+{
+	static char line[COMMAND_LINE_MAX];
+	struct {
+		char *line;
+		long length;
+	} arguments = {line, sizeof(line)};
+	char *rest = NULL;
+
+	if (semihost_exec(SEMIHOST_GET_CMDLINE, &arguments) != 0) {
+		return;
+	}
+	line[sizeof(line) - 1] = '\0';
+	for (char *word = strtok_r(line, " ", &rest); word != NULL; word = strtok_r(NULL, " ", &rest)) {
+		take(word);
+	}
+}
+#endif
+
 static ssize_t read_override(void *from, void *data, size_t len)
 {
-	const struct override *override = from;
-	size_t length = MIN(len, strlen(override->value));
+	const struct option *option = from;
+	size_t length = MIN(len, strlen(option->value));
 
-	memcpy(data, override->value, length);
+	memcpy(data, option->value, length);
 	return length;
 }
 
 static int load_overrides(struct settings_store *store, const struct settings_load_arg *arg)
 {
 	ARG_UNUSED(store);
-	for (size_t i = 0; i < ARRAY_SIZE(overrides); i++) {
-		if (overrides[i].value != NULL) {
-			(void)settings_call_set_handler(overrides[i].key, strlen(overrides[i].value),
-							read_override, &overrides[i], arg);
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
+		if (options[i].key != NULL && options[i].value != NULL) {
+			(void)settings_call_set_handler(options[i].key, strlen(options[i].value), read_override,
+							&options[i], arg);
 		}
 	}
 	return 0;
@@ -114,8 +121,10 @@ static struct settings_store command_line = {.cs_itf = &interface};
 /* A source that is registered after the store's is read after it, so that it has the last word. */
 static int register_overrides(void)
 {
-	int err = settings_subsys_init();
+	int err;
 
+	read_command_line();
+	err = settings_subsys_init();
 	if (err == 0) {
 		settings_src_register(&command_line);
 	}
@@ -124,23 +133,34 @@ static int register_overrides(void)
 
 SYS_INIT(register_overrides, APPLICATION, CONFIG_APPLICATION_INIT_PRIORITY);
 
-const char *iothub_sim_option_network(void)
+static const char *value_of(const char *name)
 {
-	return network;
-}
-
-const char *iothub_sim_option_credentials(void)
-{
-	return credentials;
-}
-#else
-const char *iothub_sim_option_network(void)
-{
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
+		if (strcmp(options[i].name, name) == 0) {
+			return options[i].value;
+		}
+	}
 	return NULL;
 }
-
-const char *iothub_sim_option_credentials(void)
+#else
+static const char *value_of(const char *name)
 {
+	ARG_UNUSED(name);
 	return NULL;
 }
 #endif
+
+const char *iothub_sim_option_network(void)
+{
+	return value_of("network");
+}
+
+const char *iothub_sim_option_credentials(void)
+{
+	return value_of("credentials");
+}
+
+const char *iothub_sim_option_hub_address(void)
+{
+	return value_of("hub-address");
+}

@@ -9,8 +9,10 @@ mod device;
 mod pki;
 mod report;
 mod rest;
+mod scale;
 mod scenario;
 mod server;
+mod stress;
 
 use pki::Pki;
 use scenario::{Fleet, Sample, Samples};
@@ -41,13 +43,46 @@ struct Arguments {
     /// Where the curve goes
     #[arg(long)]
     svg: Option<PathBuf>,
+    /// In place of all that: registries of so many devices, read in every way
+    #[arg(long, value_delimiter = ',', conflicts_with_all = ["sweep", "only", "svg", "stress"])]
+    scale: Vec<usize>,
+    /// In place of all that: slow readers and crowds of connections
+    #[arg(long, conflicts_with_all = ["sweep", "only", "svg"])]
+    stress: bool,
+    /// Measures although the machine has other work; ratios are then no ratios
+    #[arg(long)]
+    busy: bool,
 }
+
+/// A load of more is other people's work.
+const QUIET: f64 = 0.7;
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
     let arguments = Arguments::parse();
+    let load: f64 = report::load().parse().unwrap_or(0.0);
+    if load > QUIET && !arguments.busy {
+        let why = format!(
+            "the machine has other work (load {load}): a single-threaded broker suffers more from it than the \
+             emulator, and ratios would flatter; wait until it is below {QUIET}, or measure all the same with --busy"
+        );
+        return Err(why.into());
+    }
+    println!("Load before: {load}\n");
     let folder = tempfile::tempdir()?;
     let pki = Pki::new(folder.path())?;
+    if !arguments.scale.is_empty() {
+        report::scale_head();
+        for &size in &arguments.scale {
+            scale::run(folder.path(), &arguments.emulator, &pki, size).await?;
+        }
+        return Ok(());
+    }
+    if arguments.stress {
+        let fleet = Fleet::new(&pki, 20)?;
+        report::stress_head();
+        return stress::run(folder.path(), &arguments.emulator, &pki, &fleet).await;
+    }
     let most = arguments.sweep.iter().copied().max().unwrap_or(0).max(1000);
     let fleet = Fleet::new(&pki, most)?;
     let mut samples = Samples::new();

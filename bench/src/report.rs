@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::scenario::{Sample, Samples};
+use crate::scenario::{Sample, Samples, percentile};
 use crate::server::Kind;
 
 /// Names, and what they are.
@@ -48,6 +48,47 @@ pub fn table(samples: &Samples) {
             println!("{}", line(name, kind, &sample, base.as_ref()));
         }
     }
+}
+
+/// A row of a large registry; memory in KiB.
+pub fn scale(size: usize, what: &str, took: Duration, memory: Option<u64>) {
+    let took = match took.is_zero() {
+        true => String::new(),
+        false => format!("{:.1}", millis(took)),
+    };
+    let memory = memory.map_or_else(String::new, |it| format!("{}", it / 1024));
+    println!("| {size} | {what} | {took} | {memory} |");
+}
+
+pub fn scale_head() {
+    println!("| devices | what | ms | MiB |\n|--:|---|--:|--:|");
+}
+
+/// What a device felt while somebody read.
+pub fn stall(size: usize, what: &str, times: &mut [Duration], read: u64) {
+    let mut at = |part| millis(percentile(times, part));
+    let (p50, p99, most) = (at(50), at(99), at(100));
+    println!(
+        "| {size} | PUBACK while: {what} ({read} read) | p50 {p50:.1}, p99 {p99:.1}, most {most:.1} | |"
+    );
+}
+
+/// What was felt beside people who do not behave; memory in KiB.
+pub fn stress(what: &str, times: &mut [Duration], memory: Option<u64>) {
+    let mut at = |part| millis(percentile(times, part));
+    let (p50, p99, most) = (at(50), at(99), at(100));
+    let memory = memory.map_or_else(String::new, |it| format!("{}", it / 1024));
+    println!("| {what} | {p50:.1} | {p99:.1} | {most:.1} | {memory} |");
+}
+
+pub fn stress_head() {
+    println!("| what | p50 ms | p99 ms | most ms | memory MiB |\n|---|--:|--:|--:|--:|");
+}
+
+/// What else runs on this machine.
+pub fn load() -> String {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ').next().unwrap_or_default().to_owned()
 }
 
 fn line(name: &str, kind: Kind, sample: &Sample, base: Option<&Sample>) -> String {

@@ -27,8 +27,26 @@ impl Rest {
 
     /// Asks, and fails unless the answer is 2xx.
     pub async fn call(&mut self, method: &str, path: &str, body: &str) -> Result<String, Failure> {
+        self.ask(method, path, "", body).await
+    }
+
+    /// The first page of what a query finds, 1,000 rows where `rows` is 0.
+    pub async fn query(&mut self, query: &str, rows: usize) -> Result<String, Failure> {
+        let rows = if rows == 0 { 1000 } else { rows };
+        let body = serde_json::json!({"query": query}).to_string();
+        let size = format!("x-ms-max-item-count: {rows}\r\n");
+        self.ask("POST", "/devices/query", &size, &body).await
+    }
+
+    async fn ask(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &str,
+        body: &str,
+    ) -> Result<String, Failure> {
         let request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: {}\r\nContent-Length: {}\r\n\r\n{body}",
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\n{headers}Content-Length: {}\r\n\r\n{body}",
             self.address,
             body.len()
         );

@@ -317,13 +317,18 @@ async fn collect(
     Ok(sample(times?, end - begin, cpu?))
 }
 
-fn sample(mut times: Vec<Duration>, elapsed: Duration, cpu: Duration) -> Sample {
+/// Of sorted times the one that `part` of a hundred stay below.
+pub fn percentile(times: &mut [Duration], part: usize) -> Duration {
     times.sort_unstable();
-    let at = |part: usize| times.get(times.len() * part / 100).copied();
+    let at = (times.len() * part / 100).min(times.len().saturating_sub(1));
+    times.get(at).copied().unwrap_or_default()
+}
+
+fn sample(mut times: Vec<Duration>, elapsed: Duration, cpu: Duration) -> Sample {
     Sample {
         rate: times.len() as f64 / elapsed.as_secs_f64(),
-        p50: at(50).unwrap_or_default(),
-        p99: at(99).unwrap_or_default(),
+        p50: percentile(&mut times, 50),
+        p99: percentile(&mut times, 99),
         cpu: cpu.checked_div(times.len() as u32).unwrap_or_default(),
         memory: 0.0,
     }
@@ -332,7 +337,8 @@ fn sample(mut times: Vec<Duration>, elapsed: Duration, cpu: Duration) -> Sample 
 /// Scenarios by name, for the report.
 pub type Samples = HashMap<(&'static str, &'static str), Vec<Sample>>;
 
-fn name(index: usize) -> String {
+/// The id of a device.
+pub fn name(index: usize) -> String {
     format!("bench{index:05}")
 }
 

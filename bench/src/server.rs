@@ -38,6 +38,7 @@ pub struct Server {
     /// REST; only the emulator has it.
     pub http: Option<SocketAddr>,
     pub ready_after: Duration,
+    /// A folder that goes with it.
     data: Option<PathBuf>,
 }
 
@@ -85,7 +86,27 @@ impl Server {
         })
     }
 
+    /// Starts an emulator on a data folder that is there, and that stays.
+    pub fn on(folder: &Path, binary: &Path, data: &Path) -> Result<Self, Failure> {
+        Self::spawn(Kind::Disk, folder, binary, Some(data))
+    }
+
     fn emulator(kind: Kind, folder: &Path, binary: &Path) -> Result<Self, Failure> {
+        let data = (kind == Kind::Disk).then(|| folder.join("data"));
+        if let Some(data) = &data {
+            let _ = std::fs::remove_dir_all(data);
+        }
+        let mut server = Self::spawn(kind, folder, binary, data.as_deref())?;
+        server.data = data;
+        Ok(server)
+    }
+
+    fn spawn(
+        kind: Kind,
+        folder: &Path,
+        binary: &Path,
+        data: Option<&Path>,
+    ) -> Result<Self, Failure> {
         let mut command = Command::new(binary);
         let listen = ["--mqtt", "127.0.0.1:0", "--http", "127.0.0.1:0", "--quiet"];
         command
@@ -95,16 +116,10 @@ impl Server {
             .arg(folder.join("server.pem"))
             .arg("--key")
             .arg(folder.join("server-key.pem"));
-        let data = (kind == Kind::Disk).then(|| folder.join("data"));
-        match &data {
-            Some(data) => {
-                let _ = std::fs::remove_dir_all(data);
-                command.arg("--data-dir").arg(data);
-            }
-            None => {
-                command.arg("--ephemeral");
-            }
-        }
+        match data {
+            Some(data) => command.arg("--data-dir").arg(data),
+            None => command.arg("--ephemeral"),
+        };
         let begin = Instant::now();
         let mut child = command.stdout(Stdio::piped()).spawn()?;
         let mut line = String::new();
@@ -123,7 +138,7 @@ impl Server {
             mqtt: mqtt.parse()?,
             http: Some(http.parse()?),
             ready_after,
-            data,
+            data: None,
         })
     }
 
@@ -141,11 +156,21 @@ impl Server {
 
     /// Resident memory in KiB.
     pub fn memory(&self) -> Result<u64, Failure> {
-        let text = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let number = line.and_then(|line| line.split_whitespace().next());
-        Ok(number.ok_or("VmRSS")?.parse()?)
+        memory_of(self.child.id(), "VmRSS:")
     }
+
+    /// The most resident memory that it had, in KiB.
+    pub fn peak(&self) -> Result<u64, Failure> {
+        memory_of(self.child.id(), "VmHWM:")
+    }
+}
+
+/// A line of `/proc/…/status` in KiB.
+pub fn memory_of(process: u32, field: &str) -> Result<u64, Failure> {
+    let text = std::fs::read_to_string(format!("/proc/{process}/status"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix(field));
+    let number = line.and_then(|line| line.split_whitespace().next());
+    Ok(number.ok_or(field)?.parse()?)
 }
 
 impl Drop for Server {

@@ -5,6 +5,7 @@ use std::{env, fs, path::PathBuf};
 
 fn main() {
     println!("cargo::rerun-if-changed=wrapper.h");
+    println!("cargo::rerun-if-changed=modem.h");
     println!("cargo::rerun-if-changed=host-include");
     println!("cargo::rerun-if-changed=../../src/include");
     println!("cargo::rustc-check-cfg=cfg(generated)");
@@ -16,7 +17,7 @@ fn main() {
 }
 
 /// What differs between the generations of the SDK, read from the declarations themselves.
-fn facts(bindings: &str) -> [(&'static str, bool); 6] {
+fn facts(bindings: &str) -> [(&'static str, bool); 8] {
     // Where there is no rustfmt, bindgen writes its tokens with other white space between them.
     let bindings: String = bindings.split_whitespace().collect();
     let has = |text: &str| bindings.contains(&text.replace(' ', ""));
@@ -30,7 +31,9 @@ fn facts(bindings: &str) -> [(&'static str, bool); 6] {
         ("session_present", connack.contains("bool")),
         ("password", has("pub password: mqtt_helper_buf")),
         ("sec_tag_list", has("pub sec_tag_list:")),
+        ("registration", has("pub const LTE_LC_EVT_NW_REG_STATUS")),
         ("pdn_library", has("pub fn pdn_default_ctx_cb_reg")),
+        ("lte_lc_pdn", has("pub const LTE_LC_EVT_PDN:")),
         ("lte_lc_init", has("pub fn lte_lc_init(")),
     ]
 }
@@ -65,6 +68,7 @@ mod generate {
         "modem_jwt_(generate|get_uuids)",
         "nrf_modem_lib_(init|shutdown)",
         "iothub_platform_.*",
+        "iothub_board_.*",
         "iothub_abi_entry",
     ];
     const TYPES: &[&str] = &[
@@ -76,11 +80,13 @@ mod generate {
         "jwt_(data|key_type|alg_type)",
         "nrf_(attestation_token|device_uuid|modem_fw_uuid)",
         "iothub_fota_.*",
+        "iothub_flash_geometry",
     ];
     const CONSTANTS: &[&str] = &[
-        "IOTHUB_WAITER_(DRIVER|APPLICATION|HANDLER)",
+        "IOTHUB_WAITER_(DRIVER|APPLICATION|HANDLER|SENDER)",
         "IOTHUB_FOTA_.*",
         "IOTHUB_MODEM_(FAULT|CFUN)",
+        "IOTHUB_(SENSOR|BOARD)_[A-Z_]+",
         "E[A-Z0-9]+",
     ];
 
@@ -133,7 +139,7 @@ mod generate {
         builder
             .opaque_type("mqtt_client")
             .opaque_type("mqtt_internal")
-            .opaque_type("sockaddr.*")
+            .opaque_type("(net_)?sockaddr.*")
     }
 
     /// The include folders and defines that CMake passes in a west build, or our own declarations.

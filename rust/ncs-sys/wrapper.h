@@ -17,21 +17,6 @@ extern int errno;
 
 #include <errno.h>
 #include <net/mqtt_helper.h>
-#include <modem/lte_lc.h>
-/* Where the modem library is not part of the build, src/sim_modem.c stands for it. */
-#if __has_include(<nrf_modem.h>)
-#include <modem/modem_key_mgmt.h>
-#include <modem/nrf_modem_lib.h>
-#include <modem/modem_attest_token.h>
-#include <modem/modem_jwt.h>
-#else
-#include "host-include/modem/modem_attest_token.h"
-#include "host-include/modem/modem_jwt.h"
-#include "host-include/modem/modem_key_mgmt.h"
-#include "host-include/modem/nrf_modem_lib.h"
-#endif
-/* Gone from NCS 3.4 on, where lte_lc does its work. */
-#if __has_include(<modem/pdn.h>)
-#include <modem/pdn.h>
-#endif
+#include "modem.h"
 #include <iothub_platform.h>
+#include <iothub_board.h>

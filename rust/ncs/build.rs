@@ -7,7 +7,9 @@ fn main() {
         "session_present",
         "password",
         "sec_tag_list",
+        "registration",
         "pdn_library",
+        "lte_lc_pdn",
         "lte_lc_init",
     ] {
         println!("cargo::rustc-check-cfg=cfg(has_{fact})");

@@ -10,10 +10,10 @@ import sys
 PARTS = [
     ("firmware updates", r"fota"),
     ("Nordic's feature set: connect, telemetry, C2D, twin, methods",
-     r"proto/src/(identity|topic|telemetry|properties|percent|twin|methods|writer|event|id|lib|client/publish|client/facts)\.rs"
+     r"proto/src/(identity|topic|telemetry|properties|percent|twin|methods|writer|event|id|lib|client/publish|client/inputs)\.rs"
      r"|ncs/src/mqtt|iothub/src/(callbacks|carry_out|lib)\.rs"),
-    ("duties and wishes, for those and for the rest", r"proto/src/client/(duties|wishes|mod)\.rs"),
-    ("reconnect, timers, supervision of the link", r"proto/src/(client/link|reconnect|timer|time|maybe)\.rs"),
+    ("requests and commands, for those and for the rest", r"proto/src/client/(commands|requests|mod)\.rs"),
+    ("reconnect, timers, supervision of the link", r"proto/src/(client/link|reconnect|timer|time|zero_option)\.rs"),
     ("texts of the log: who says what when", r"describe|patience|ncs/src/(text|errno)\.rs|proto/src/error"),
     ("JSON, checked before it is believed or sent", r"proto/src/json"),
     ("the driver, its inbox and turns, `wait_for`", r"iothub/src/(driver|inbox|turn|sequence|options)\.rs"),

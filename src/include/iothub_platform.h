@@ -24,13 +24,15 @@ int64_t iothub_platform_uptime_ms(void);
 #define IOTHUB_WAITER_DRIVER 0
 #define IOTHUB_WAITER_APPLICATION 1
 #define IOTHUB_WAITER_HANDLER 2
+#define IOTHUB_WAITER_SENDER 3
 
 /* Deadline for a wait without end. */
 #define IOTHUB_FOREVER INT64_MAX
 
 /*
  * Block until iothub_platform_wake(waiter) or until the uptime deadline_ms, whichever is first. A wake
- * that came before the wait is not lost; several wakes before it count as one. One thread a waiter.
+ * that came before the wait is not lost; several wakes before it count as one. One thread a waiter, but for
+ * IOTHUB_WAITER_SENDER: there a wake ends the wait of one of the threads.
  */
 void iothub_platform_wait(unsigned int waiter, int64_t deadline_ms);
 void iothub_platform_wake(unsigned int waiter);
@@ -125,13 +127,15 @@ struct iothub_fota_source {
 	bool tls;
 };
 
-/* What the callback is told, and with which numbers. The last three end the transfer. */
+/* What the callback is told, and with which numbers. DONE, FAILED and STOPPED end the transfer. */
 #define IOTHUB_FOTA_PROGRESS 0      /* bytes stored, bytes of the image */
 #define IOTHUB_FOTA_ERASE_PENDING 1 /* the slot cannot be erased yet: LTE may have to be off */
 #define IOTHUB_FOTA_ERASE_DONE 2
 #define IOTHUB_FOTA_DONE 3   /* complete, and of the size and the SHA-256 that were given */
 #define IOTHUB_FOTA_FAILED 4 /* a cause of below, the HTTP status */
 #define IOTHUB_FOTA_STOPPED 5
+/* The version in the image's header: major << 24 | minor << 16 | revision, build. With its first bytes; before DONE. */
+#define IOTHUB_FOTA_VERSION 6
 
 #define IOTHUB_FOTA_CAUSE_CONNECT 1
 #define IOTHUB_FOTA_CAUSE_TLS 2
@@ -173,6 +177,31 @@ struct iothub_fota_image {
 
 /* What is in a slot; -ENOENT where there is no image, -ENOTSUP where its version cannot be known, but `confirmed` can. */
 int iothub_platform_fota_image(unsigned int slot, struct iothub_fota_image *image);
+
+/*
+ * The flash of the outbox (CONFIG_IOTHUB_OUTBOX_FLASH): a partition that belongs to nobody else. Offsets are from its
+ * beginning. See docs/decisions/0009-outbox-in-flash.md.
+ */
+struct iothub_flash_geometry {
+	/* Bytes that are erased together. */
+	uint32_t sector_size;
+	uint32_t sectors;
+	/* Bytes that are written together. */
+	uint32_t write_size;
+};
+
+/* Before the others. -ENOENT: there is no such partition, or its pages are of different sizes. */
+int iothub_platform_flash_open(struct iothub_flash_geometry *geometry);
+int iothub_platform_flash_read(uint32_t at, void *buf, size_t len);
+/* To erased bytes only. */
+int iothub_platform_flash_write(uint32_t at, const void *buf, size_t len);
+int iothub_platform_flash_erase(uint32_t at, size_t len);
+/* Returns when what was written survives a power cut. */
+int iothub_platform_flash_sync(void);
+
+/* The lock around it. Not recursive; held across the calls above, and the client's lock is taken inside of it. */
+void iothub_platform_flash_lock(void);
+void iothub_platform_flash_unlock(void);
 
 /* What the modem tells beside the events of the network. */
 #define IOTHUB_MODEM_FAULT 0 /* It has stopped. value: NRF_MODEM_FAULT_* of nrf_modem.h. In an interrupt. */

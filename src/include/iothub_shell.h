@@ -14,5 +14,6 @@ int iothub_shell_send(const char *payload, size_t payload_len, char *text, size_
 /* Each writes lines to text, with a 0 at its end; what does not fit is cut. */
 void iothub_shell_status(char *text, size_t len);
 void iothub_shell_counters(char *text, size_t len);
+void iothub_shell_outbox(char *text, size_t len);
 
 #endif /* IOTHUB_SHELL_H */

@@ -38,11 +38,12 @@ int iothub_sim_modem_network(const char *name);
 void iothub_sim_modem_play(const struct iothub_sim_step *steps);
 
 /*
- * The options of native_sim's command line, NULL where they are not given: --credentials names a folder
- * of the host with ca.pem, cert.pem and key.pem.
+ * The options of the simulation's command line, NULL where they are not given: --credentials names a folder of the host
+ * with ca.pem, cert.pem and key.pem; --hub-address the IPv4 address of every name, where there is no name server.
  */
 const char *iothub_sim_option_network(void);
 const char *iothub_sim_option_credentials(void);
+const char *iothub_sim_option_hub_address(void);
 
 #ifdef __cplusplus
 }

@@ -35,14 +35,16 @@ fn main() {
     } else if wanted {
         println!("cargo::warning=the C compiler has no sanitizers: the C programs run without");
     }
-    // See c/slot.c.
-    println!("cargo::rustc-link-arg-tests=-Wl,--wrap=iothub_platform_fota_start");
+    // See c/slot.c and c/clock.c.
+    for function in ["fota_start", "uptime_ms", "wait"] {
+        println!("cargo::rustc-link-arg-tests=-Wl,--wrap=iothub_platform_{function}");
+    }
     programs(
         "capi_tests",
         "include",
         &[
             "harness", "network", "session", "failures", "input", "defects", "dps", "sample",
-            "layout", "stress", "fota", "slot",
+            "layout", "stress", "fota", "slot", "clock", "nordic", "users",
         ],
         sanitizes,
     );

@@ -5,7 +5,7 @@ With a document, the table there between the two marks is replaced.
 import pathlib
 import sys
 
-ORDER = ["python", "node", "openssl"]
+ORDER = ["python", "node", "openssl", "amqp-python", "amqp-node"]
 BEGIN, END = "<!-- made by tests/interop/run --matrix -->", "<!-- end -->"
 
 

@@ -99,7 +99,7 @@ def c2d():
     message = got["c2d"][0]
     assert message.data == b"hello" and message.custom_properties["colour"] == "red", message
     assert message.message_id == "m1" and message.ack == "full", message
-    wait(lambda: hub.rest("GET", "devices/dev1/messages/deviceBound") == [])
+    wait(lambda: hub.rest("GET", "admin/devices/dev1/messages") == [])
 
 
 def reconnect():
@@ -164,7 +164,7 @@ def dps_service():
     except Exception as error:
         assert "404" in str(error), error
     else:
-        raise AssertionError("a deleted enrolment is still there")
+        raise AssertionError("a deleted enrollment is still there")
     client.delete_enrollment_group_by_param("line1")
     hub.rest("PUT", "enrollmentGroups/keys", {"attestation": {
         "type": "symmetricKey", "symmetricKey": {"primaryKey": key, "secondaryKey": key}}})
@@ -193,7 +193,7 @@ def dps_disabled():
     except Exception as error:
         assert "disabled" in str(error.__cause__ or error).lower(), error
     else:
-        raise AssertionError("a disabled enrolment was used")
+        raise AssertionError("a disabled enrollment was used")
 
 
 def dps_group():

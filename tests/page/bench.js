@@ -42,10 +42,11 @@ exports.demo = async () => {
   return { child, data, base: found[1], device: found[2] };
 };
 
-exports.emulator = async (port = 0) => {
+/** An emulator that keeps nothing, with a token unless it is to have none. */
+exports.emulator = async ({ port = 0, token = true } = {}) => {
   const file = path.join(work, "token");
   fs.writeFileSync(file, "open-sesame\n");
-  const { child, found } = await start("emulator", "iothub-emulator", ["--ephemeral", "--mqtt", "127.0.0.1:0", "--http", `127.0.0.1:${port}`, "--token-file", file], /ready mqtt=\S+ http=(\S+)/);
+  const { child, found } = await start("emulator", "iothub-emulator", ["--ephemeral", "--mqtt", "127.0.0.1:0", "--http", `127.0.0.1:${port}`, ...(token ? ["--token-file", file] : [])], /ready mqtt=\S+ http=(\S+)/);
   return { child, base: found[1] };
 };
 

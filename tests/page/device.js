@@ -24,14 +24,14 @@ function token(resource, key) {
 }
 
 /** Connects; gives {send(json), end()}; fails with the CONNACK code. */
-exports.connect = ({ port, ca, hub, id, key }) => new Promise((done, failed) => {
+exports.connect = ({ port, ca, hub, id, key, model }) => new Promise((done, failed) => {
   const socket = tls.connect({ port, host: "127.0.0.1", servername: hub, ca, maxVersion: "TLSv1.2" });
   let next = 1;
   const waiting = new Map();
   socket.on("error", failed);
   socket.on("close", () => failed(new Error("the hub closed the connection")));
   socket.on("secureConnect", () => socket.write(packet(0x10, text("MQTT"), Buffer.from([4, 0xc2, 0, 60]), text(id),
-    text(`${hub}/${id}/?api-version=2021-04-12`), text(token(`${hub}/devices/${id}`, key)))));
+    text(`${hub}/${id}/?api-version=2021-04-12${model ? `&model-id=${encodeURIComponent(model)}` : ""}`), text(token(`${hub}/devices/${id}`, key)))));
   let bytes = Buffer.alloc(0);
   socket.on("data", (more) => {
     for (bytes = Buffer.concat([bytes, more]); bytes.length >= 4; bytes = bytes.subarray(2 + bytes[1])) {

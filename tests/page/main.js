@@ -6,6 +6,8 @@ const fs = require("fs");
 const path = require("path");
 const bench = require("./bench");
 const { connect } = require("./device");
+const fleet = require("./fleet");
+const reading = require("./reading");
 
 let page, demo, hosts = new Set(), troubles = [], expected = [];
 const wanted = process.argv.slice(2);
@@ -61,15 +63,15 @@ const checks = {
     await until("a further message", async () => await last.locator("td").first().textContent() !== number);
   },
   "zoom into a chart and back": async () => {
-    const box = await page.locator(".plot").boundingBox();
+    const box = await page.locator(".plot").first().boundingBox();
     await page.mouse.move(box.x + 200, box.y + 60);
-    await page.locator(".cursor").waitFor({ state: "attached" });
+    await page.locator(".cursor").first().waitFor({ state: "attached" });
     await page.mouse.down();
     await page.mouse.move(box.x + 500, box.y + 60, { steps: 4 });
     await page.mouse.up();
     await seen(page.locator("#live-again"));
     await page.locator("#live-again").click();
-    await page.locator(".plot").focus();
+    await page.locator(".plot").first().focus();
     await page.keyboard.press("+");
     await seen(page.locator("#live-again"));
     await page.keyboard.press("Escape");
@@ -221,10 +223,11 @@ const checks = {
     await page.getByLabel("Client").selectOption("mosquitto");
     await seen(page.locator("#snippet", { hasText: `-p ${demo.mqtt}` }));
     await page.getByText("Registry entry").click();
-    await seen(page.locator("pre", { hasText: "(hidden)" }));
+    await seen(page.locator("details pre", { hasText: "(hidden)" }));
   },
   "register, and delete after asking": async () => {
     await page.keyboard.press("n");
+    provoke(409);
     await page.getByLabel("Device id").fill("meter");
     await button("Register", dialog()).click();
     await seen(dialog().getByText("There is a device 'meter' already."));
@@ -292,7 +295,8 @@ const checks = {
     await button("Verify", dialog()).click();
     await seen(dialog().locator(".problem"));
     await bench.shot(page, "proof");
-    const commands = await dialog().locator("pre").textContent();
+    const commands = await dialog().locator("pre").first().textContent();
+    assert.match(await dialog().locator("#tool").textContent(), /^iothub-provision ca prove \w{20,} --name root$/);
     execFileSync("sh", ["-ec", commands], { cwd: folder, stdio: "pipe" });
     await give(path.join(folder, "proof.pem"));
     await button("Verify", dialog()).click();
@@ -303,11 +307,11 @@ const checks = {
     await button("Delete", dialog()).click();
     await row.waitFor({ state: "detached" });
   },
-  "enrolments": async () => {
+  "enrollments": async () => {
     await open("provisioning");
-    await seen(page.getByText("No enrolment yet"));
+    await seen(page.getByText("No enrollment yet"));
     await page.locator("#enrol").click();
-    await page.locator("#enrolment-id").fill("fleet");
+    await page.locator("#enrollment-id").fill("fleet");
     await button("Save", dialog()).click();
     await seen(dialog().getByText("The certificate of the CA that signs the devices is missing."));
     await dialog().getByLabel("Devices prove who they are by").selectOption("symmetricKey");
@@ -316,14 +320,14 @@ const checks = {
     await button("Disable", row).click();
     await seen(row.locator(".pill.warn", { hasText: "disabled" }));
     await button("Look, edit", row).click();
-    const text = dialog().getByLabel("Enrolment");
+    const text = dialog().getByLabel("Enrollment");
     await text.fill((await text.inputValue()).replace('"disabled"', '"enabled"'));
     await button("Save", dialog()).click();
     await seen(row.locator(".pill.on", { hasText: "enabled" }));
-    await bench.shot(page, "enrolments");
+    await bench.shot(page, "enrollments");
     await button("Delete", row).click();
     await button("Delete", dialog()).click();
-    await seen(page.getByText("No enrolment yet"));
+    await seen(page.getByText("No enrollment yet"));
   },
   "faults on command and the clock": async () => {
     await open("faults");
@@ -338,14 +342,23 @@ const checks = {
     await open("faults");
     await page.locator("#kind").selectOption("throttle");
     await button("Set").click();
-    await seen(page.getByText("twin requests and methods are answered with 429"));
+    await seen(page.getByRole("cell", { name: "twin requests and methods are answered with 429" }));
     await bench.shot(page, "fault-set");
+    await open(`device/${demo.device}/twin`);
+    const banner = page.locator("#banner .fault");
+    await seen(banner.getByText("twin requests and methods are answered with 429, for every device"));
+    await button("Take back", banner).click();
+    await banner.waitFor({ state: "detached" });
+    assert.deepEqual(await rest("GET", "admin/faults"), []);
+    await open("faults");
+    await button("Set").click();
     await button("Clear all").click();
     await seen(page.getByText("Nothing goes wrong on command"));
     await button("+ 1 h").click();
     await button("Shift").click();
     await seen(page.getByText(/It is 60 min ahead/));
-    await button("Back to real time").click();
+    await seen(page.locator("#banner", { hasText: "The hub's clock is 60 min ahead" }));
+    await button("Back to real time", page.locator("#banner")).click();
     await seen(page.getByText(/It is right/));
   },
   "faults by a timetable": async () => {
@@ -441,11 +454,15 @@ const checks = {
     await open(`device/${demo.device}/telemetry`);
     await seen(page.locator("#pause"));
     await page.locator("#main").focus();
-    for (const [key, what] of [["2", "#desired"], ["3", "#method"], ["4", "#body"], ["5", "#filter"], ["6", "#snippet"], ["e", "#filter"], ["p", "#enrol"], ["c", "#upload"], ["f", "#kind"], ["d", "#messages"]]) {
+    for (const [key, what] of [["2", "#desired"], ["3", "#method"], ["4", "#body"], ["5", "#filter"], ["6", "#snippet"], ["e", "#filter"], ["p", "#enrol"], ["c", "#upload"], ["f", "#kind"], ["d", "#fleet"]]) {
       await page.locator("#main").focus();
       await page.keyboard.press(key);
       await seen(page.locator(what));
     }
+    await page.locator("#fleet").focus();
+    await page.keyboard.press("Home");
+    await page.keyboard.press("Enter");
+    await seen(page.locator("h2", { hasText: demo.device }));
     await page.locator("#main").focus();
     await page.keyboard.press("ArrowDown");
     await seen(page.locator("h2", { hasText: "meter" }));
@@ -481,6 +498,24 @@ const checks = {
     assert.notEqual(await back(), light);
     await page.locator("#theme").click();
   },
+  "axe finds nothing in any view": async () => {
+    const source = fs.readFileSync(require.resolve("axe-core"), "utf8");
+    const views = ["devices", "events", "provisioning", "certificates", "faults", "firmware", "hub", ...["telemetry", "twin", "methods", "messages", "log", "connect"].map((it) => `device/${demo.device}/${it}`)];
+    const found = [];
+    for (const scheme of ["light", "dark"]) {
+      await page.emulateMedia({ colorScheme: scheme });
+      for (const hash of views) {
+        await open(hash);
+        await seen(page.locator("#work .view > *").first());
+        await page.waitForLoadState("networkidle", { timeout: 300 }).catch(() => {});
+        await page.evaluate(source);
+        const { violations } = await page.evaluate(() => axe.run());
+        found.push(...violations.map((it) => `${scheme} ${hash}: ${it.id}, ${it.nodes.map((node) => node.html.slice(0, 120)).join(" | ")}`));
+      }
+    }
+    await page.emulateMedia({ colorScheme: "light" });
+    assert.deepEqual(found, []);
+  },
   "an empty hub with a token: asked, refused, let in, gone and back": async (browser) => {
     provoke(401);
     expected.push(/ERR_CONNECTION_REFUSED|ERR_INCOMPLETE|ERR_EMPTY/);
@@ -502,18 +537,29 @@ const checks = {
     const port = new URL(emulator.base).port;
     await bench.stop(emulator.child);
     await seen(page.locator("#live", { hasText: "not reachable" }));
-    emulator = await bench.emulator(port);
+    await seen(page.locator("#banner .unreachable", { hasText: /does not answer since \d\d:\d\d:\d\d/ }));
+    assert.equal(await page.locator("#work button:enabled").count(), 0);
+    assert.ok((await page.locator("#banner .unreachable").boundingBox()).x >= 0);
+    await bench.shot(page, "away");
+    emulator = await bench.emulator({ port });
     await seen(page.locator("#live", { hasText: /^live$/ }));
+    await page.locator("#banner .unreachable").waitFor({ state: "detached" });
+    assert.ok(await page.locator("#work button:enabled").count() > 0);
     await bench.stop(emulator.child);
     await page.context().close();
     page = keep;
   },
+  ...reading({ demo: () => demo, newPage, until }),
+  ...fleet({ newPage, until, provoke, hosts: { push: (host) => demo.others.push(host) } }),
   "no other host, no error in the console": async () => {
     const strange = [...hosts].filter((it) => it !== new URL(demo.base).host && !demo.others.includes(it) && it !== "");
     assert.deepEqual(strange, []);
     assert.deepEqual(troubles.filter((it) => !expected.some((known) => known.test(it))), []);
   },
 };
+
+/** The screenshots that the documentation shows, by their names there. */
+const IMAGES = { "fleet-50-1440": "page-fleet", reading: "page-reading", phone: "page-phone" };
 
 bench.shot = (on, name) => on.screenshot({ path: path.join(bench.shots, `${name}.png`) });
 
@@ -540,6 +586,9 @@ bench.shot = (on, name) => on.screenshot({ path: path.join(bench.shots, `${name}
       await bench.shot(page, `failed-${name.replace(/\W+/g, "-")}`).catch(() => {});
       failed++;
     }
+  }
+  if (process.env.IOTHUB_PAGE_IMAGES && !failed) {
+    for (const [shot, image] of Object.entries(IMAGES)) fs.copyFileSync(path.join(bench.shots, `${shot}.png`), path.join(process.env.IOTHUB_PAGE_IMAGES, `${image}.png`));
   }
   await browser.close();
   await bench.end();

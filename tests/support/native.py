@@ -28,7 +28,7 @@ def program(request):
     named = os.environ.get("IOTHUB_PROGRAM")
     path = pathlib.Path(folder, "zephyr", "zephyr.exe") if folder else pathlib.Path(named or "").resolve()
     if not path.is_file():
-        pytest.fail(f"{path} is no program: build one for native_sim/native/64 with overlay-shell.conf")
+        pytest.fail(f"{path} is no program: build one for native_sim/native/64 with -S iothub-shell")
     return path
 
 

@@ -1,9 +1,12 @@
 //! The desired property `telemetryInterval`, and the device's own setting behind it.
 
-use core::{cell::Cell, fmt::Write, time::Duration};
+use core::{cell::Cell, time::Duration};
 
 use critical_section::Mutex;
-use iothub::twin;
+use iothub::{
+    pnp::{Acknowledgement, Patch, Value},
+    twin,
+};
 
 /// Who says how often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,12 +14,12 @@ struct Interval {
     /// The device's own settings.
     own: Duration,
     /// The twin, which goes before them.
-    wished: Option<Duration>,
+    desired: Option<Duration>,
 }
 
 impl Interval {
     fn current(self) -> Duration {
-        self.wished.unwrap_or(self.own)
+        self.desired.unwrap_or(self.own)
     }
 }
 
@@ -33,7 +36,7 @@ pub(crate) fn load() {
     }
 }
 
-/// Makes it the device's own setting, which counts from now on unless the twin wishes another.
+/// Makes it the device's own setting, which counts from now on unless the twin desires another.
 pub(crate) fn store(seconds: u32) -> Result<(), iothub::Errno> {
     iothub::store_telemetry_interval(seconds)?;
     let own = Duration::from_secs(seconds.into());
@@ -44,34 +47,34 @@ pub(crate) fn store(seconds: u32) -> Result<(), iothub::Errno> {
     Ok(())
 }
 
-/// The whole twin: what is not in it is not wished, even if the device was away when it was removed.
+/// The whole twin: what is not in it is not desired, even if the device was away when it was removed.
 pub(crate) fn on_twin(twin: &twin::Document<'_>) {
-    match wish(&twin.desired()) {
-        Wish::Absent => remove(reported(&twin.reported())),
-        wish => apply(wish, twin.version),
+    match read(&twin.desired()) {
+        Desired::Absent => remove(reported(&twin.reported())),
+        desired => apply(desired, twin.version),
     }
 }
 
 pub(crate) fn on_desired(desired: &twin::Desired<'_>) {
-    apply(wish(&desired.properties()), desired.version);
+    apply(read(&desired.properties()), desired.version);
 }
 
-fn apply(wish: Wish, version: u64) {
-    match wish {
-        Wish::Absent => {}
-        Wish::Removed => remove(None),
-        Wish::Seconds(seconds) => {
-            change(|interval| interval.wished = Some(Duration::from_secs(seconds.into())));
+fn apply(desired: Desired, version: u64) {
+    match desired {
+        Desired::Absent => {}
+        Desired::Removed => remove(None),
+        Desired::Seconds(seconds) => {
+            change(|interval| interval.desired = Some(Duration::from_secs(seconds.into())));
             announce();
             report(200, version, "");
         }
-        Wish::Bad => report(400, version, "telemetryInterval is 1 to 86400 seconds"),
+        Desired::Bad => report(400, version, "telemetryInterval is 1 to 86400 seconds"),
     }
 }
 
 /// The device's own counts again. `reported`: what the hub believes.
 fn remove(reported: Option<u64>) {
-    let changed = change(|interval| interval.wished = None);
+    let changed = change(|interval| interval.desired = None);
     if changed {
         announce();
     }
@@ -92,43 +95,44 @@ fn change(f: impl FnOnce(&mut Interval)) -> bool {
 
 fn announce() {
     log::info!("telemetry every {} s", current().as_secs());
+    // It stands behind the configuration's own interval.
     iothub::wake();
 }
 
 fn report(status: u16, version: u64, reason: &str) {
-    if let Some(report) = acknowledgement(current().as_secs(), status, version, reason)
-        && let Err(error) = iothub::report(report.as_bytes(), None)
-    {
+    let mut buffer = [0; 160];
+    let reported = acknowledgement(&mut buffer, current().as_secs(), status, version, reason)
+        .and_then(|patch| iothub::report(patch, None));
+    if let Err(error) = reported {
         log::warn!("telemetryInterval cannot be reported: {error}");
     }
 }
 
-/// A writable property as IoT Plug and Play has it: value, code, version of the wish, description.
-fn acknowledgement(
+/// A writable property as IoT Plug and Play has it: value, code, version of the desired properties, description.
+fn acknowledgement<'b>(
+    buffer: &'b mut [u8],
     seconds: u64,
     status: u16,
     version: u64,
     reason: &str,
-) -> Option<heapless::String<160>> {
-    let mut report = heapless::String::new();
-    write!(
-        report,
-        r#"{{"telemetryInterval":{{"value":{seconds},"ac":{status},"av":{version}"#
-    )
-    .ok()?;
-    if !reason.is_empty() {
-        write!(report, r#","ad":"{reason}""#).ok()?;
-    }
-    report.push_str("}}").ok()?;
-    Some(report)
+) -> Result<&'b [u8], iothub::Error> {
+    let answer = Acknowledgement {
+        value: Value::Number(i64::try_from(seconds).unwrap_or(i64::MAX)),
+        code: status,
+        version,
+        description: Some(reason).filter(|reason| !reason.is_empty()),
+    };
+    let mut patch = Patch::new(buffer)?;
+    patch.acknowledge("telemetryInterval", &answer)?;
+    patch.finish()
 }
 
-/// The code of a value that nobody has wished; its version is 0.
+/// The code of a value that nobody has desired; its version is 0.
 const OWN: u16 = 203;
 
 static INTERVAL: Mutex<Cell<Interval>> = Mutex::new(Cell::new(Interval {
     own: iothub::TELEMETRY_INTERVAL,
-    wished: None,
+    desired: None,
 }));
 
 fn reported(reported: &twin::View<'_>) -> Option<u64> {
@@ -137,18 +141,18 @@ fn reported(reported: &twin::View<'_>) -> Option<u64> {
 
 /// What the twin says of the interval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wish {
+enum Desired {
     Absent,
     Removed,
     Seconds(u32),
     Bad,
 }
 
-fn wish(desired: &twin::View<'_>) -> Wish {
+fn read(desired: &twin::View<'_>) -> Desired {
     match desired.raw("telemetryInterval") {
-        None => Wish::Absent,
-        Some(b"null") => Wish::Removed,
-        Some(raw) => seconds(raw).map_or(Wish::Bad, Wish::Seconds),
+        None => Desired::Absent,
+        Some(b"null") => Desired::Removed,
+        Some(raw) => seconds(raw).map_or(Desired::Bad, Desired::Seconds),
     }
 }
 
@@ -169,22 +173,24 @@ fn digits_only(text: &str) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
+    use core::fmt::Write;
+
     use super::*;
 
-    fn wish(value: &str) -> Wish {
+    fn desired(value: &str) -> Desired {
         let mut patch = heapless::String::<256>::new();
         write!(
             patch,
             r#"{{"other":{{"a":[1,"x",null]}},"telemetryInterval":{value},"$version":9}}"#
         )
         .unwrap();
-        super::wish(&twin::View::new(patch.as_bytes()))
+        read(&twin::View::new(patch.as_bytes()))
     }
 
     #[test]
     fn numbers_and_strings_of_digits_are_seconds() {
         for (value, seconds) in [("1", 1), ("86400", 86_400), ("\"5\"", 5), ("\"0010\"", 10)] {
-            assert_eq!(wish(value), Wish::Seconds(seconds), "{value}");
+            assert_eq!(desired(value), Desired::Seconds(seconds), "{value}");
         }
     }
 
@@ -204,28 +210,25 @@ mod tests {
             "99999999999",
             "\"99999999999999999999999\"",
         ] {
-            assert_eq!(wish(value), Wish::Bad, "{value}");
+            assert_eq!(desired(value), Desired::Bad, "{value}");
         }
     }
 
     #[test]
     fn null_takes_the_property_away_and_its_absence_says_nothing() {
-        assert_eq!(wish("null"), Wish::Removed);
-        assert_eq!(
-            super::wish(&twin::View::new(b"{\"$version\":1}")),
-            Wish::Absent
-        );
+        assert_eq!(desired("null"), Desired::Removed);
+        assert_eq!(read(&twin::View::new(b"{\"$version\":1}")), Desired::Absent);
     }
 
     #[test]
     fn acknowledges_with_value_code_version_and_reason() {
         assert_eq!(
-            acknowledgement(5, 200, 7, "").unwrap(),
-            r#"{"telemetryInterval":{"value":5,"ac":200,"av":7}}"#
+            acknowledgement(&mut [0; 160], 5, 200, 7, "").unwrap(),
+            br#"{"telemetryInterval":{"value":5,"ac":200,"av":7,"ad":null}}"#
         );
         assert_eq!(
-            acknowledgement(5, 400, 8, "no").unwrap(),
-            r#"{"telemetryInterval":{"value":5,"ac":400,"av":8,"ad":"no"}}"#
+            acknowledgement(&mut [0; 160], 5, 400, 8, "no").unwrap(),
+            br#"{"telemetryInterval":{"value":5,"ac":400,"av":8,"ad":"no"}}"#
         );
     }
 }

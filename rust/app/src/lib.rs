@@ -1,33 +1,60 @@
-//! The application, once, for the Thingy:91 and for Linux.
+//! The application, once, for nRF91 boards and for Linux: what Nordic's asset tracker v2 was for Azure.
 //!
-//! - **Telemetry** every `telemetryInterval` seconds: `{"temperature":25.1,"timestamp":49101}`, marked as JSON in UTF-8,
-//!   with the application property `temperatureAlert`.
+//! - **Samples** of the board's sensors, its position, its battery and its network, taken at an interval or when it moves,
+//!   each stamped with the time of day. They leave in batches of nRF Asset Tracker's documents, marked as JSON in UTF-8,
+//!   with the application properties `batch` and, where a temperature is in it, `temperatureAlert`; the twin has the newest
+//!   of each kind.
+//! - **Desired property** `cfg`, the configuration over the air, with nRF Asset Tracker's names, units and ranges.
 //! - **Desired property** `telemetryInterval`, 1 to 86400 as a number or a string of digits: applied, and reported back
 //!   as IoT Plug and Play asks, `{"value":5,"ac":200,"av":7}`; anything else with `ac` 400 and a reason. Where the property
-//!   is removed, the device's own interval counts again, and is reported with `ac` 203.
-//! - **Method** `led` with 0 or 1.
-//! - **Method** `config` with `{"telemetryInterval":60}`: the interval of this device from now on and after a restart,
-//!   as long as the twin does not wish another. Nothing else can be set from afar: a wrong hub, device id or access
-//!   point name would take the device off the air. Any other method is answered 404.
+//!   is removed, the device's own interval counts again, and is reported with `ac` 203. It counts where `cfg.actwt` is not
+//!   desired.
+//! - **Methods**: `led`, `buzz`, `sample`, `locate`, `reboot`, `config`, `diagnostics`. With `config` nothing can be set that
+//!   would take the device off the air, such as a hub, a device id or an access point name. Any other method is answered
+//!   404.
 //! - **Cloud-to-device messages** go to the log, and so does every tenth of a firmware update.
+//!
+//! # Time
+//! `ts` is the time of day when a reading was taken, never the time since boot. A reading of before the time was known is
+//! stamped when it comes, by the clock that never jumps. A stamp stays: where the clock jumps back, later readings have
+//! earlier stamps, in the order of the batch. Where the time never comes, readings wait until there is hardly any room, and
+//! then leave without `ts`: the hub's own enqueued time is then the best there is.
 #![no_std]
 #![forbid(unsafe_code)]
 
 mod c2d;
+mod configuration;
+mod decimal;
+mod documents;
 mod firmware;
 mod interval;
+mod measure;
 mod methods;
-mod telemetry;
+mod modem;
+mod reading;
+mod schedule;
+mod store;
+mod time;
+mod tracker;
+
+// Unit tests link the functions of the seam.
+#[cfg(test)]
+use iothub_host as _;
+use static_cell::ConstStaticCell;
 
 use iothub::{Event, Firmware, Options, StartError};
 
 /// Connects and sends telemetry for ever, on the caller's thread. Returns only where it cannot start.
 pub fn run() -> StartError {
-    let client = Options::new(on_event).firmware(Firmware::Automatic);
+    let client = Options::new(&on_event)
+        .model(MODEL)
+        .firmware(Firmware::Automatic);
     if let Err(error) = client.start() {
         return error;
     }
     interval::load();
+    configuration::load();
+    ncs::board::watch(tracker::on_board);
     if iothub::HOLD {
         log::warn!("held back by CONFIG_IOTHUB_HOLD: waiting for the shell's `iothub connect`");
         while is_idle() {
@@ -36,8 +63,13 @@ pub fn run() -> StartError {
     } else if let Err(error) = iothub::connect() {
         log::error!("{error}");
     }
-    telemetry::send_for_ever()
+    TRACKER.take().run()
 }
+
+/// docs/model/tracker-1.json.
+const MODEL: &str = "dtmi:iothub:Tracker;1";
+
+static TRACKER: ConstStaticCell<tracker::Tracker> = ConstStaticCell::new(tracker::Tracker::new());
 
 fn is_idle() -> bool {
     iothub::status().is_ok_and(|status| status.phase == iothub::Phase::Idle)
@@ -45,10 +77,18 @@ fn is_idle() -> bool {
 
 fn on_event(event: Event<'_>) {
     match event {
-        Event::Twin(twin) => interval::on_twin(&twin),
-        Event::Desired(desired) => interval::on_desired(&desired),
+        Event::Twin(twin) => {
+            interval::on_twin(&twin);
+            configuration::on_twin(&twin);
+        }
+        Event::Desired(desired) => {
+            interval::on_desired(&desired);
+            configuration::on_desired(&desired);
+        }
         Event::Method(request) => methods::on_method(&request),
         Event::C2d(message) => c2d::on_message(&message),
+        // There is room in the outbox.
+        Event::Sent(_) => tracker::on_room(),
         Event::Firmware(event) if iothub::FOTA => firmware::on_event(event),
         _ => {}
     }

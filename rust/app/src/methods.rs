@@ -1,48 +1,169 @@
-//! The direct methods `led` and `config`, and the answer to every other one.
+//! Direct methods.
+//!
+//! | method | payload | answer |
+//! |---|---|---|
+//! | `led` | 0 or 1 | 200; 409 while `cfg.led` forbids it |
+//! | `buzz` | milliseconds, 1 to 10000 | 200; 501 on a board without |
+//! | `sample` | – | 202: a sample is taken and sent |
+//! | `locate` | – | 202: the position is searched for and sent |
+//! | `reboot` | – | 202: the device restarts once what waits has been sent |
+//! | `config` | `{"telemetryInterval":60}`, or fields of `cfg` | 200: stored; 400 with what is wrong |
+//! | `diagnostics` | – | 200 with state, counters and the configuration in use, and no secret |
+
+use core::{fmt::Write, time::Duration};
 
 use iothub::{MethodRequest, MethodResponse, twin};
 
-use crate::interval;
+use crate::{configuration, documents::Text, interval, measure, time::UnixTime, tracker};
+
+/// More than the longest answer, of `diagnostics`.
+const ANSWER: usize = 640;
 
 pub(crate) fn on_method(request: &MethodRequest<'_>) {
-    let (status, payload) = match (request.component, request.name) {
-        (None, "led") => led(request.payload),
-        (None, "config") => config(request.payload),
-        _ => (404, r#"{"error":"no such method"}"#),
-    };
+    let mut buffer = [0; ANSWER];
+    let (status, payload) = answer(request, &mut buffer);
     let answer = MethodResponse {
         request: request.id,
         status,
-        payload: payload.as_bytes(),
+        payload,
     };
-    if let Err(error) = iothub::respond(&answer) {
-        log::warn!("no answer to method {}: {error}", request.name);
+    match iothub::respond(&answer) {
+        Ok(()) if status == 202 && request.name == "reboot" => tracker::restart(),
+        Ok(()) => {}
+        Err(error) => log::warn!("no answer to method {}: {error}", request.name),
     }
 }
 
-fn led(payload: &[u8]) -> (i32, &'static str) {
-    let on = match payload.trim_ascii() {
-        b"1" => true,
-        b"0" => false,
-        _ => return (400, r#"{"error":"led takes 0 or 1"}"#),
+fn answer<'b>(request: &MethodRequest<'_>, buffer: &'b mut [u8]) -> (i32, &'b [u8]) {
+    if request.component.is_some() {
+        return UNKNOWN;
+    }
+    let payload = request.payload.trim_ascii();
+    match request.name {
+        "led" => led(payload),
+        "buzz" => buzz(payload),
+        "sample" => {
+            tracker::sample();
+            (202, br#"{"sample":"under way"}"#)
+        }
+        "locate" => {
+            tracker::locate();
+            (202, br#"{"position":"searched for"}"#)
+        }
+        "reboot" => (202, br#"{"reboot":"under way"}"#),
+        "config" => config(payload, buffer),
+        "diagnostics" => diagnostics(buffer),
+        _ => UNKNOWN,
+    }
+}
+
+const UNKNOWN: (i32, &[u8]) = (404, br#"{"error":"no such method"}"#);
+
+fn led(payload: &[u8]) -> (i32, &'static [u8]) {
+    let (on, answer): (_, &[u8]) = match payload {
+        b"1" => (true, br#"{"led":1}"#),
+        b"0" => (false, br#"{"led":0}"#),
+        _ => return (400, br#"{"error":"led takes 0 or 1"}"#),
     };
+    if on && !configuration::current().led {
+        return (409, br#"{"error":"cfg.led is false"}"#);
+    }
     iothub::set_led(on);
-    (200, if on { r#"{"led":1}"# } else { r#"{"led":0}"# })
+    (200, answer)
+}
+
+fn buzz(payload: &[u8]) -> (i32, &'static [u8]) {
+    let millis = core::str::from_utf8(payload)
+        .ok()
+        .and_then(|text| text.parse().ok());
+    let Some(millis) = millis.filter(|millis| (1..=10_000).contains(millis)) else {
+        return (400, br#"{"error":"buzz takes 1 to 10000 ms"}"#);
+    };
+    match ncs::board::buzz(Duration::from_millis(millis)) {
+        Ok(()) => (200, br#"{"buzz":"under way"}"#),
+        Err(errno) if ncs::board::is_missing(errno) => {
+            (501, br#"{"error":"this board has nothing to sound"}"#)
+        }
+        Err(_) => (500, br#"{"error":"the buzzer does not work"}"#),
+    }
 }
 
 /// Only what cannot take the device off the air.
-fn config(payload: &[u8]) -> (i32, &'static str) {
-    let wish = twin::View::new(payload);
-    let is_alone = wish.members().count() == 1;
-    let value = wish.raw("telemetryInterval").filter(|_| is_alone);
-    let Some(seconds) = value.and_then(interval::seconds) else {
-        return (
-            400,
-            r#"{"error":"config takes {\"telemetryInterval\":1 to 86400} and nothing else"}"#,
-        );
+fn config<'b>(payload: &[u8], buffer: &'b mut [u8]) -> (i32, &'b [u8]) {
+    let view = twin::View::new(payload);
+    if let Some(value) = view.raw("telemetryInterval") {
+        return match interval::seconds(value).filter(|_| view.members().count() == 1) {
+            Some(seconds) => match interval::store(seconds) {
+                Ok(()) => (200, br#"{"stored":"telemetryInterval"}"#),
+                Err(_) => FULL,
+            },
+            None => (
+                400,
+                br#"{"error":"config takes {\"telemetryInterval\":1 to 86400} and nothing else"}"#,
+            ),
+        };
+    }
+    let mut remarks = configuration::Remarks::new();
+    match configuration::store(&view, &mut remarks) {
+        Ok(()) => (200, br#"{"stored":"cfg"}"#),
+        Err(configuration::StoreError::Settings) => FULL,
+        Err(configuration::StoreError::Wrong) => {
+            let mut out = Text::new(buffer);
+            let what = if remarks.is_empty() {
+                "no field is named"
+            } else {
+                &remarks
+            };
+            match write!(out, "{{\"error\":\"{}\"}}", configuration::Plain(what)) {
+                Ok(()) => (400, out.finish()),
+                Err(_) => (400, b"{}"),
+            }
+        }
+    }
+}
+
+const FULL: (i32, &[u8]) = (507, br#"{"error":"the settings cannot be written"}"#);
+
+fn diagnostics(buffer: &mut [u8]) -> (i32, &[u8]) {
+    let Ok(status) = iothub::status() else {
+        return (503, br#"{"error":"not started"}"#);
     };
-    match interval::store(seconds) {
-        Ok(()) => (200, r#"{"stored":"telemetryInterval"}"#),
-        Err(_) => (507, r#"{"error":"the settings cannot be written"}"#),
+    let (counters, tracker) = (status.counters, tracker::diagnostics());
+    let mut out = Text::new(buffer);
+    let mut write = || -> core::fmt::Result {
+        write!(out, "{{\"uptime\":{}", iothub::now().as_millis() / 1000)?;
+        if let Some(time) = UnixTime::now() {
+            write!(out, ",\"time\":\"{time}\"")?;
+        }
+        if let Ok(cause) = ncs::board::reset_cause() {
+            write!(out, ",\"resetCause\":{cause}")?;
+        }
+        write!(
+            out,
+            ",\"connects\":{},\"connected\":{},\"accepted\":{},\"acknowledged\":{},\"resent\":{},\"dropped\":{},\
+             \"bytesSent\":{},\"bytesReceived\":{},\"outbox\":{}",
+            counters.connects,
+            counters.connected,
+            counters.accepted,
+            counters.acknowledged,
+            counters.resent,
+            counters.dropped,
+            counters.bytes_sent,
+            counters.bytes_received,
+            status.outbox_used
+        )?;
+        write!(
+            out,
+            ",\"readingsWaiting\":{},\"readingsDropped\":{},\"sensorsFailing\":{},\"cfg\":",
+            tracker.waiting,
+            tracker.dropped,
+            measure::failing()
+        )?;
+        configuration::write_current(&mut out)?;
+        out.write_str("}")
+    };
+    match write() {
+        Ok(()) => (200, out.finish()),
+        Err(_) => (500, br#"{"error":"the answer has no room"}"#),
     }
 }

@@ -8,6 +8,9 @@ use core::{
 
 use crate::{errno, types::azure_iot_hub_buf};
 
+/// Longest name; longer ones are refused.
+pub(crate) const NAME_MAX: usize = 128;
+
 /// The bytes behind a pointer; NULL with a size of 0 is empty.
 ///
 /// # Errors
@@ -53,6 +56,24 @@ pub(crate) unsafe fn text<'a>(buf: &azure_iot_hub_buf, most: usize) -> Result<&'
     // SAFETY: as the caller promises.
     let bytes = unsafe { of(buf, most) }?;
     core::str::from_utf8(bytes).map_err(|_| errno::EINVAL)
+}
+
+/// As [`text`], for a text that may be left out: empty for NULL, whatever the size.
+///
+/// # Errors
+/// As [`text`], but for NULL.
+///
+/// # Safety
+/// As [`bytes`].
+pub(crate) unsafe fn text_or_none<'a>(
+    buf: &azure_iot_hub_buf,
+    most: usize,
+) -> Result<&'a str, c_int> {
+    if buf.ptr.is_null() {
+        return Ok("");
+    }
+    // SAFETY: as the caller promises.
+    unsafe { text(buf, most) }
 }
 
 /// Pointer and size where C has them side by side.

@@ -8,14 +8,15 @@ use core::{
 
 use critical_section::Mutex;
 use heapless::String;
-use iothub::{Assigned, Who, c_api};
+use iothub::{
+    DeviceIdentity,
+    capi_support::{Assigned, c_api},
+};
 
 use crate::{
-    buffer,
-    engine::{self, Purpose},
+    buffer::{self, NAME_MAX},
+    engine::{self, Registration},
     errno,
-    happening::Kind,
-    hub::NAME_MAX,
     types::azure_iot_hub_buf,
 };
 
@@ -92,10 +93,11 @@ fn with<R>(f: impl FnOnce(&mut Dps) -> R) -> R {
     critical_section::with(|cs| f(&mut DPS.borrow_ref_mut(cs)))
 }
 
-/// Takes over the configuration and calls the handler with AZURE_IOT_HUB_DPS_REG_STATUS_NOT_STARTED.
+/// Takes over the configuration and calls the handler with AZURE_IOT_HUB_DPS_REG_STATUS_NOT_STARTED. A name that is NULL or
+/// empty is taken from the configuration.
 ///
-/// Returns 0; -EINVAL for NULL, NULL with a size or what is not UTF-8; -EMSGSIZE for names that are too long; -EACCES
-/// while a registration is under way.
+/// Returns 0; -EINVAL for NULL, no handler or what is not UTF-8; -EMSGSIZE for names that are too long; -EACCES while a
+/// registration is under way.
 ///
 /// # Safety
 /// `cfg` is NULL or valid, and so are its buffers, until this returns; the handler until azure_iot_hub_dps_reset().
@@ -109,9 +111,9 @@ pub unsafe extern "C" fn azure_iot_hub_dps_init(cfg: *mut azure_iot_hub_dps_conf
         return errno::EINVAL;
     };
     // SAFETY: as the caller promises.
-    let id_scope = unsafe { buffer::text(&cfg.id_scope, ID_SCOPE_MAX) };
+    let id_scope = unsafe { buffer::text_or_none(&cfg.id_scope, ID_SCOPE_MAX) };
     // SAFETY: as the caller promises.
-    let reg_id = unsafe { buffer::text(&cfg.reg_id, NAME_MAX) };
+    let reg_id = unsafe { buffer::text_or_none(&cfg.reg_id, NAME_MAX) };
     let (id_scope, reg_id) = match (id_scope, reg_id) {
         (Ok(id_scope), Ok(reg_id)) => (id_scope, reg_id),
         (Err(errno), _) | (_, Err(errno)) => return errno,
@@ -165,11 +167,11 @@ pub extern "C" fn azure_iot_hub_dps_start() -> c_int {
         Ok(names) => names,
         Err(errno) => return errno,
     };
-    let who = Who::Registered {
+    let who = DeviceIdentity::Registered {
         id_scope: &id_scope,
         registration_id: &registration_id,
     };
-    let result = engine::connect(&who, Purpose::Provisioning);
+    let result = engine::register(&who, on_registration);
     if result == 0 {
         return 0;
     }
@@ -245,24 +247,21 @@ pub extern "C" fn azure_iot_hub_dps_reset() -> c_int {
     }
 }
 
-/// What the engine has to say about a registration.
-pub(crate) fn progress(progress: Kind) {
-    if with(|dps| dps.discarding) {
-        return;
-    }
-    match progress {
-        Kind::DpsRegistering => set(AZURE_IOT_HUB_DPS_REG_STATUS_ASSIGNING),
-        Kind::DpsAssigned => with(|dps| {
+/// What the engine tells of the registration that [`azure_iot_hub_dps_start`] has begun.
+fn on_registration(registration: Registration) {
+    match registration {
+        Registration::Ended => ended(),
+        _ if with(|dps| dps.discarding) => {}
+        Registration::Assigning => set(AZURE_IOT_HUB_DPS_REG_STATUS_ASSIGNING),
+        Registration::Assigned => with(|dps| {
             if dps.state == State::Running {
                 dps.state = State::Assigned;
             }
         }),
-        _ => {}
     }
 }
 
-/// The connection of a registration has ended.
-pub(crate) fn ended() {
+fn ended() {
     let (state, discarded) = with(|dps| {
         let discarded = core::mem::take(&mut dps.discarding);
         let state = dps.state;
@@ -296,9 +295,26 @@ fn set(status: azure_iot_hub_dps_reg_status) {
     }
 }
 
-fn is_assigned() -> bool {
+/// Whether DPS has assigned a hub and a device id, and they are remembered.
+pub(crate) fn is_assigned() -> bool {
     let mut room = [0; NAME_MAX];
     Assigned::Hub.load(&mut room).is_some() && Assigned::DeviceId.load(&mut room).is_some()
+}
+
+/// Whether a hub is assigned, if not a device id: Nordic's library of the older form has stored no other.
+pub(crate) fn has_hub() -> bool {
+    Assigned::Hub.load(&mut [0; NAME_MAX]).is_some()
+}
+
+/// Connects to the hub that DPS has assigned, without asking DPS.
+pub(crate) fn connect_to_assigned() -> c_int {
+    let mut hub = [0; NAME_MAX];
+    let mut id = [0; NAME_MAX];
+    let who = DeviceIdentity::Hub {
+        hostname: Assigned::Hub.load(&mut hub).unwrap_or_default(),
+        device_id: Assigned::DeviceId.load(&mut id).unwrap_or_default(),
+    };
+    engine::connect(&who, false)
 }
 
 fn forget(which: Assigned) -> c_int {

@@ -27,7 +27,12 @@ pub(crate) const ENOTCONN: c_int = negative(ncs_sys::ENOTCONN);
 pub(crate) const ENXIO: c_int = negative(ncs_sys::ENXIO);
 pub(crate) const ETIMEDOUT: c_int = negative(ncs_sys::ETIMEDOUT);
 
-/// What a wish was refused with.
+/// What a function of C's returns.
+pub(crate) fn returned(result: Result<(), c_int>) -> c_int {
+    result.map_or_else(|errno| errno, |()| 0)
+}
+
+/// What a request was refused with.
 pub(crate) fn of(error: Error) -> c_int {
     match error {
         Error::NotReady | Error::Disconnected => ENOTCONN,
@@ -43,9 +48,9 @@ pub(crate) fn of(error: Error) -> c_int {
     }
 }
 
-/// As [`of`], for `azure_iot_hub_method_respond`, whose header names these only.
-pub(crate) fn of_response(error: Error) -> c_int {
-    match of(error) {
+/// What `azure_iot_hub_method_respond` returns for it, whose header names these only.
+pub(crate) fn of_response(errno: c_int) -> c_int {
+    match errno {
         ENOMEM => ENXIO,
         EMSGSIZE => EFAULT,
         other => other,
@@ -114,7 +119,7 @@ mod tests {
             (Error::Capacity(Capacity::Outbox), ENXIO),
         ];
         for (error, errno) in respond {
-            assert_eq!(of_response(error), errno, "{error:?}");
+            assert_eq!(of_response(of(error)), errno, "{error:?}");
         }
     }
 

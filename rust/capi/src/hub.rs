@@ -3,13 +3,14 @@
 use core::{ffi::c_int, mem::MaybeUninit, ptr};
 
 use critical_section::Mutex;
-use iothub::{Who, c_api};
+use iothub::{DeviceIdentity, capi_support::c_api};
 
 use crate::{
-    buffer,
-    engine::{self, Purpose},
+    buffer::{self, NAME_MAX},
+    c_event::{self, CEvent, Kind},
+    dps,
+    engine::{self, Form},
     errno,
-    happening::{self, Happening, Kind},
     outgoing::{self, Outgoing},
     types::{
         azure_iot_hub_config, azure_iot_hub_evt, azure_iot_hub_evt_handler_t,
@@ -20,38 +21,43 @@ use crate::{
     },
 };
 
-/// Longest name; longer ones are refused.
-pub(crate) const NAME_MAX: usize = 128;
-
 static HANDLER: Mutex<core::cell::Cell<azure_iot_hub_evt_handler_t>> =
     Mutex::new(core::cell::Cell::new(None));
 
 /// Sets the handler. To be called before all else; again only while there is no connection.
 ///
-/// Returns 0; -EINVAL for NULL; -EALREADY between azure_iot_hub_connect() and the end of the connection.
+/// Returns 0; -EALREADY between azure_iot_hub_connect() and the end of the connection; else -EINVAL for NULL.
 ///
 /// # Safety
 /// The handler may be called until the next call of this function.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn azure_iot_hub_init(event_handler: azure_iot_hub_evt_handler_t) -> c_int {
-    if event_handler.is_none() {
-        return errno::EINVAL;
-    }
-    let result = engine::init(deliver);
-    if result == 0 {
+    let form = Form {
+        handler: deliver,
+        tells_dps: false,
+    };
+    let result = engine::check_init().and_then(|()| {
+        if event_handler.is_none() {
+            return Err(errno::EINVAL);
+        }
+        engine::init(form)?;
         critical_section::with(|cs| HANDLER.borrow(cs).set(event_handler));
-    }
-    result
+        Ok(())
+    });
+    errno::returned(result)
 }
 
-/// Connects. Returns when the connection is up on the transport level, which takes as long as name resolution,
-/// TCP and TLS (and DPS); called from inside the handler it returns at once. NULL: everything as configured.
+/// Connects. AZURE_IOT_HUB_EVT_CONNECTING comes inside this call, on the caller's thread. Returns when the connection is
+/// up on the transport level, which takes as long as name resolution, TCP and TLS (and DPS); called from inside the
+/// handler it returns at once, and after 10 s where the handler does not let it begin. NULL: everything as configured.
+///
+/// use_dps without DPS in the build, or without an ID scope, stands for the last assignment of DPS if there is one, else
+/// for the host name.
 ///
 /// Returns 0; -ENOENT before azure_iot_hub_init(); -EALREADY when connected; -EINPROGRESS when connecting;
-/// -EINVAL for NULL with a size, texts that are no names, or use_dps without DPS in the build; -EMSGSIZE for names
-/// of more than 128 bytes; -ETIMEDOUT where no answer came; -ECONNREFUSED where TLS or DPS refused; -EHOSTUNREACH
-/// where the name could not be resolved; -ECANCELED after azure_iot_hub_disconnect() on another thread; else what
-/// the socket says. Never positive.
+/// -EINVAL for NULL with a size or texts that are no names; -EMSGSIZE for names of more than 128 bytes;
+/// -ETIMEDOUT where no answer came; -ECONNREFUSED where TLS or DPS refused; -EHOSTUNREACH where the name could not be
+/// resolved; -ECANCELED after azure_iot_hub_disconnect() on another thread; else what the socket says. Never positive.
 ///
 /// # Safety
 /// `config` is NULL or valid, and so are its buffers, until this returns.
@@ -59,34 +65,33 @@ pub unsafe extern "C" fn azure_iot_hub_init(event_handler: azure_iot_hub_evt_han
 pub unsafe extern "C" fn azure_iot_hub_connect(config: *const azure_iot_hub_config) -> c_int {
     // SAFETY: NULL or valid, as the caller promises.
     let Some(config) = (unsafe { config.as_ref() }) else {
-        return engine::connect(&Who::Configured, Purpose::Hub);
+        return engine::connect(&DeviceIdentity::Configured, false);
     };
     // SAFETY: as the caller promises.
-    let device_id = match unsafe { buffer::text(&config.device_id, NAME_MAX) } {
-        Ok(device_id) => device_id,
-        Err(errno) => return errno,
+    let device_id = unsafe { buffer::text(&config.device_id, NAME_MAX) };
+    // SAFETY: as the caller promises.
+    let hostname = unsafe { buffer::text(&config.hostname, NAME_MAX) };
+    let (hostname, device_id) = match (hostname, device_id) {
+        (Ok(hostname), Ok(device_id)) => (hostname, device_id),
+        (Err(errno), _) | (_, Err(errno)) => return errno,
     };
-    if config.use_dps {
-        if !c_api::DPS {
-            return errno::EINVAL;
+    if config.use_dps && c_api::DPS {
+        if c_api::has_id_scope() {
+            let who = DeviceIdentity::Provisioned {
+                id_scope: "",
+                registration_id: device_id,
+            };
+            return engine::connect(&who, true);
         }
-        let who = Who::Provisioned {
-            id_scope: "",
-            registration_id: device_id,
-        };
-        return engine::connect(&who, Purpose::Hub);
+        if dps::is_assigned() {
+            return dps::connect_to_assigned();
+        }
     }
-    // SAFETY: as the caller promises.
-    match unsafe { buffer::text(&config.hostname, NAME_MAX) } {
-        Ok(hostname) => engine::connect(
-            &Who::Hub {
-                hostname,
-                device_id,
-            },
-            Purpose::Hub,
-        ),
-        Err(errno) => errno,
-    }
+    let who = DeviceIdentity::Hub {
+        hostname,
+        device_id,
+    };
+    engine::connect(&who, false)
 }
 
 /// Ends the connection, or the attempt at one; AZURE_IOT_HUB_EVT_DISCONNECTED follows.
@@ -97,13 +102,14 @@ pub extern "C" fn azure_iot_hub_disconnect() -> c_int {
     engine::disconnect()
 }
 
-/// Hands over telemetry, reported properties or a request for the twin, and returns without waiting for the
-/// network. Everything is copied. A QoS 1 message is kept until the hub has it, over reconnects of this device too.
+/// Hands over telemetry, reported properties or a request for the twin. Everything is copied. Where there is no room it
+/// waits for that, but not inside the handler, and no longer than CONFIG_MQTT_HELPER_SEND_TIMEOUT_SEC. A QoS 1 message
+/// is kept until the hub has it, over reconnects of this device too.
 ///
 /// Returns 0; -EINVAL for NULL, NULL with a size, a QoS other than 0 and 1, a property that is empty or not UTF-8,
-/// reported properties that are no JSON object; -ENOTCONN when not connected; -ENOMSG for another type of topic;
-/// -EMSGSIZE where properties or payload are larger than the buffers; -ENOMEM while there is no room (try again after
-/// an acknowledgement); -EFAULT for a request id of more than 36 bytes.
+/// reported properties that are no JSON object (empty ones stand for {}); -ENOTCONN when not connected; -ENOMSG for another type of topic;
+/// -EMSGSIZE where properties or payload are larger than CONFIG_IOTHUB_MESSAGE_SIZE; -ENOMEM where there was no room in
+/// time, or inside the handler; -EFAULT for a request id of more than 36 bytes.
 ///
 /// # Safety
 /// `tx_data` is NULL or valid, and so are its buffers, until this returns.
@@ -117,7 +123,7 @@ pub unsafe extern "C" fn azure_iot_hub_send(tx_data: *const azure_iot_hub_msg) -
         return errno::ENOTCONN;
     }
     // SAFETY: as the caller promises.
-    unsafe { send(msg) }.map_or_else(|errno| errno, |()| 0)
+    errno::returned(unsafe { send(msg) })
 }
 
 /// # Safety
@@ -172,7 +178,7 @@ unsafe fn send(msg: &azure_iot_hub_msg) -> Result<(), c_int> {
 ///
 /// Returns 0; -EINVAL for NULL, NULL with a size, a status above INT_MAX, a payload that is not JSON; -ENOTCONN when
 /// not connected; -EFAULT where no call waits under this request id, or the answer is larger than the buffers;
-/// -ENXIO while there is no room.
+/// -ENXIO where there was no room in time (as with azure_iot_hub_send()).
 ///
 /// # Safety
 /// `result` is NULL or valid, and so are its buffers, until this returns.
@@ -193,20 +199,20 @@ pub unsafe extern "C" fn azure_iot_hub_method_respond(result: *mut azure_iot_hub
 }
 
 /// Hands an event to the application's handler.
-fn deliver(happening: &Happening<'_>) {
+fn deliver(event: &CEvent<'_>) {
     let Some(handler) = critical_section::with(|cs| HANDLER.borrow(cs).get()) else {
         return;
     };
-    let mut texts = [0; happening::TEXTS];
+    let mut texts = [0; c_event::TEXTS];
     let mut properties = [azure_iot_hub_property {
         key: buffer::raw(ptr::null_mut(), 0),
         value: buffer::raw(ptr::null_mut(), 0),
     }; c_api::PROPERTIES];
     // SAFETY: zeroes are valid for every member: pointers, numbers, and enums that are MaybeUninit.
-    let mut event = unsafe { MaybeUninit::<azure_iot_hub_evt>::zeroed().assume_init() };
-    if fill(&mut event, happening, &mut texts, &mut properties).is_some() {
+    let mut evt = unsafe { MaybeUninit::<azure_iot_hub_evt>::zeroed().assume_init() };
+    if fill(&mut evt, event, &mut texts, &mut properties).is_some() {
         // SAFETY: the event is valid for the call; the handler is what the application has given.
-        unsafe { handler(&raw mut event) }
+        unsafe { handler(&raw mut evt) }
     }
 }
 
@@ -257,47 +263,47 @@ fn topic_of(kind: Kind) -> azure_iot_hub_topic_type {
 /// Sets an event of zeroes; `None`: there is none to be told.
 #[inline(never)]
 fn fill(
-    event: &mut azure_iot_hub_evt,
-    happening: &Happening<'_>,
+    evt: &mut azure_iot_hub_evt,
+    event: &CEvent<'_>,
     texts: &mut [u8],
     properties: &mut [azure_iot_hub_property],
 ) -> Option<()> {
-    let kind = happening.kind;
-    event.r#type = MaybeUninit::new(type_of(kind)?);
-    event.topic.r#type = MaybeUninit::new(topic_of(kind));
-    if !happening.message.topic.is_empty() {
-        event.topic.name = buffer::view(happening.message.topic);
+    let kind = event.kind;
+    evt.r#type = MaybeUninit::new(type_of(kind)?);
+    evt.topic.r#type = MaybeUninit::new(topic_of(kind));
+    if !event.message.topic.is_empty() {
+        evt.topic.name = buffer::view(event.message.topic);
     }
-    let request_id = buffer::view(happening.request_id);
-    let payload = buffer::view(happening.message.payload);
+    let request_id = buffer::view(event.request_id);
+    let payload = buffer::view(event.message.payload);
     match kind {
-        Kind::Connected => event.data.persistent_session = happening.number != 0,
+        Kind::Connected => evt.data.persistent_session = event.number != 0,
         Kind::ConnectionFailed | Kind::Disconnected | Kind::Error => {
-            event.data.err = happening.number;
+            evt.data.err = event.number;
         }
-        Kind::Puback => event.data.message_id = happening.number as u16,
+        Kind::Puback => evt.data.message_id = event.number as u16,
         Kind::Message | Kind::UnknownTopic | Kind::Twin | Kind::Desired => {
-            event.topic.properties = properties.as_mut_ptr();
-            event.topic.property_count =
-                happening::decode(happening.name, texts, properties, |key, value| {
+            evt.topic.properties = properties.as_mut_ptr();
+            evt.topic.property_count =
+                c_event::decode(event.name, texts, properties, |key, value| {
                     azure_iot_hub_property {
                         key: buffer::view(key),
                         value: buffer::view(value.unwrap_or_default()),
                     }
                 });
-            event.data.msg.payload = payload;
-            event.data.msg.request_id = request_id;
+            evt.data.msg.payload = payload;
+            evt.data.msg.request_id = request_id;
         }
         Kind::ReportAccepted | Kind::TwinFailed => {
-            event.data.result = azure_iot_hub_result {
+            evt.data.result = azure_iot_hub_result {
                 request_id,
-                status: happening.number as u32,
+                status: event.number as u32,
                 payload,
             };
         }
         Kind::Method => {
-            event.data.method = azure_iot_hub_method {
-                name: buffer::view(happening.name),
+            evt.data.method = azure_iot_hub_method {
+                name: buffer::view(event.name),
                 request_id,
                 payload,
             };

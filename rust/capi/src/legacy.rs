@@ -11,14 +11,14 @@ use core::{
 
 use critical_section::Mutex;
 use heapless::String;
-use iothub::{Who, c_api};
+use iothub::{DeviceIdentity, capi_support::c_api};
 
 use crate::{
-    buffer, dps,
-    engine::{self, Purpose},
+    buffer::{self, NAME_MAX},
+    c_event::{self, CEvent, Kind},
+    dps,
+    engine::{self, Form},
     errno,
-    happening::{self, Happening, Kind},
-    hub::NAME_MAX,
     outgoing::{self, Outgoing},
     types::mqtt_qos,
 };
@@ -216,8 +216,8 @@ static DEVICE_ID: Mutex<RefCell<String<NAME_MAX>>> = Mutex::new(RefCell::new(Str
 
 /// Sets device id and handler. To be called before all else; again only while there is no connection.
 ///
-/// Returns 0; -EINVAL for no handler, or a device id that is NULL with a length or not UTF-8; -EMSGSIZE for one of more than
-/// 128 bytes; -EALREADY between azure_iot_hub_connect() and the end of the connection.
+/// Returns 0; -EALREADY between azure_iot_hub_connect() and the end of the connection; -EINVAL for no handler, or a device
+/// id that is NULL with a length or not UTF-8; -EMSGSIZE for one of more than 128 bytes.
 ///
 /// # Safety
 /// `config` is NULL or valid, and so is its device id, until this returns; the handler may be called until the next
@@ -227,43 +227,45 @@ pub unsafe extern "C" fn azure_iot_hub_legacy_init(
     config: *const azure_iot_hub_config,
     event_handler: azure_iot_hub_evt_handler_t,
 ) -> c_int {
-    if event_handler.is_none() {
-        return errno::EINVAL;
-    }
     // SAFETY: NULL or valid, as the caller promises.
-    let device_id = match unsafe { config.as_ref() } {
-        None => Ok(""),
-        Some(config) => {
-            let buf = buffer::raw(config.device_id, config.device_id_len);
-            // SAFETY: as the caller promises.
-            unsafe { buffer::text(&buf, NAME_MAX) }
+    let config = unsafe { config.as_ref() };
+    let result = engine::check_init().and_then(|()| {
+        if event_handler.is_none() {
+            return Err(errno::EINVAL);
         }
-    };
-    let device_id = match device_id {
-        Ok(device_id) => String::try_from(device_id).unwrap_or_default(),
-        Err(errno) => return errno,
-    };
-    let result = engine::init(deliver);
-    if result == 0 {
+        let buf = config.map(|config| buffer::raw(config.device_id, config.device_id_len));
+        let device_id = match &buf {
+            None => "",
+            // SAFETY: as the caller promises.
+            Some(buf) => unsafe { buffer::text(buf, NAME_MAX) }?,
+        };
+        engine::init(Form {
+            handler: deliver,
+            tells_dps: true,
+        })?;
         critical_section::with(|cs| {
             HANDLER.borrow(cs).set(event_handler);
-            *DEVICE_ID.borrow_ref_mut(cs) = device_id;
+            *DEVICE_ID.borrow_ref_mut(cs) = String::try_from(device_id).unwrap_or_default();
         });
-    }
-    result
+        Ok(())
+    });
+    errno::returned(result)
 }
 
-/// Connects to the hub, by way of DPS where that is configured. Returns when the connection is up on the transport level,
-/// which takes as long as name resolution, TCP and TLS (and DPS); called from inside the handler it returns at once.
+/// Connects to the hub, by way of DPS where that is configured and has not named the hub yet. The event that says whom is
+/// connected to, AZURE_IOT_HUB_EVT_DPS_CONNECTING or _CONNECTING, comes inside this call, on the caller's thread. Returns
+/// when the connection to that one is up on the transport level, which takes as long as name resolution, TCP and TLS; called
+/// from inside the handler it returns at once, and after 10 s where the handler does not let it begin.
 ///
 /// Returns 0; -ENOENT before azure_iot_hub_init(); -EALREADY when connected; -EINPROGRESS when connecting; -EINVAL for
-/// names that are none; -ETIMEDOUT where no answer came; -ECONNREFUSED where TLS or DPS refused; -EHOSTUNREACH where the
-/// name could not be resolved; -ECANCELED after azure_iot_hub_disconnect() on another thread; else what the socket says.
+/// names that are none; -ETIMEDOUT where no answer came; -ECONNREFUSED where TLS refused; -EHOSTUNREACH where the name
+/// could not be resolved; -ECANCELED after azure_iot_hub_disconnect() on another thread; else what the socket says.
 /// Never positive.
 #[unsafe(no_mangle)]
 pub extern "C" fn azure_iot_hub_legacy_connect() -> c_int {
     let device_id = critical_section::with(|cs| DEVICE_ID.borrow_ref(cs).clone());
-    engine::connect(&Who::Device(&device_id), Purpose::Hub)
+    let by_dps = c_api::DPS && c_api::has_id_scope() && !dps::has_hub();
+    engine::connect(&DeviceIdentity::Device(&device_id), by_dps)
 }
 
 /// Ends the connection, or the attempt at one; AZURE_IOT_HUB_EVT_DISCONNECTED follows.
@@ -274,13 +276,14 @@ pub extern "C" fn azure_iot_hub_legacy_disconnect() -> c_int {
     engine::disconnect()
 }
 
-/// Hands over telemetry, reported properties or a request for the twin, and returns without waiting for the network.
-/// Everything is copied. A QoS 1 message is kept until the hub has it.
+/// Hands over telemetry, reported properties or a request for the twin. Everything is copied. Where there is no room it
+/// waits for that, but not inside the handler, and no longer than CONFIG_MQTT_HELPER_SEND_TIMEOUT_SEC. A QoS 1 message
+/// is kept until the hub has it.
 ///
 /// Returns 0; -EINVAL for NULL, NULL with a length, a QoS other than 0 and 1, a property that is empty or not UTF-8,
-/// reported properties that are no JSON object; -ENOTCONN when not connected; -ENOMSG for another type of topic;
-/// -EMSGSIZE where properties or payload are larger than the buffers; -ENOMEM while there is no room (try again after an
-/// acknowledgement).
+/// reported properties that are no JSON object (empty ones stand for {}); -ENOTCONN when not connected; -ENOMSG for another type of topic;
+/// -EMSGSIZE where properties or payload are larger than CONFIG_IOTHUB_MESSAGE_SIZE; -ENOMEM where there was no room in
+/// time, or inside the handler.
 ///
 /// # Safety
 /// `tx_data` is NULL or valid, and so is all it leads to, until this returns.
@@ -294,7 +297,7 @@ pub unsafe extern "C" fn azure_iot_hub_legacy_send(tx_data: *const azure_iot_hub
         return errno::ENOTCONN;
     }
     // SAFETY: as the caller promises.
-    unsafe { send(data) }.map_or_else(|errno| errno, |()| 0)
+    errno::returned(unsafe { send(data) })
 }
 
 /// # Safety
@@ -361,7 +364,7 @@ fn connected() -> c_int {
 ///
 /// Returns 0; -EINVAL for NULL, NULL with a length, a status above INT_MAX, a payload that is not JSON; -ENOTCONN when
 /// not connected; -EFAULT where no call waits under this request id, or the answer is larger than the buffers; -ENXIO
-/// while there is no room.
+/// where there was no room in time (as with azure_iot_hub_send()).
 ///
 /// # Safety
 /// `result` is NULL or valid, and so is all it leads to, until this returns.
@@ -404,20 +407,20 @@ pub extern "C" fn azure_iot_hub_legacy_dps_reset() -> c_int {
 }
 
 /// Hands an event to the application's handler.
-fn deliver(happening: &Happening<'_>) {
+fn deliver(event: &CEvent<'_>) {
     let Some(handler) = critical_section::with(|cs| HANDLER.borrow(cs).get()) else {
         return;
     };
-    let mut texts = [0; happening::TEXTS];
+    let mut texts = [0; c_event::TEXTS];
     let mut properties = [azure_iot_hub_prop_bag {
         key: ptr::null_mut(),
         value: ptr::null_mut(),
     }; c_api::PROPERTIES];
     // SAFETY: zeroes are valid for every member: pointers, numbers, and enums that are MaybeUninit.
-    let mut event = unsafe { MaybeUninit::<azure_iot_hub_evt>::zeroed().assume_init() };
-    if fill(&mut event, happening, &mut texts, &mut properties).is_some() {
+    let mut evt = unsafe { MaybeUninit::<azure_iot_hub_evt>::zeroed().assume_init() };
+    if fill(&mut evt, event, &mut texts, &mut properties).is_some() {
         // SAFETY: the event is valid for the call; the handler is what the application has given.
-        unsafe { handler(&raw mut event) }
+        unsafe { handler(&raw mut evt) }
     }
 }
 
@@ -465,53 +468,53 @@ fn topic_of(kind: Kind) -> azure_iot_hub_topic_type {
 /// Sets an event of zeroes; `None`: there is none to be told.
 #[inline(never)]
 fn fill(
-    event: &mut azure_iot_hub_evt,
-    happening: &Happening<'_>,
+    evt: &mut azure_iot_hub_evt,
+    event: &CEvent<'_>,
     texts: &mut [u8],
     properties: &mut [azure_iot_hub_prop_bag],
 ) -> Option<()> {
-    let kind = happening.kind;
-    let topic = happening.message.topic;
-    event.r#type = MaybeUninit::new(type_of(kind)?);
-    event.topic.r#type = MaybeUninit::new(topic_of(kind));
+    let kind = event.kind;
+    let topic = event.message.topic;
+    evt.r#type = MaybeUninit::new(type_of(kind)?);
+    evt.topic.r#type = MaybeUninit::new(topic_of(kind));
     if !topic.is_empty() {
-        event.topic.str = buffer::view(topic).ptr;
-        event.topic.len = topic.len();
+        evt.topic.str = buffer::view(topic).ptr;
+        evt.topic.len = topic.len();
     }
-    let payload = buffer::view(happening.message.payload);
+    let payload = buffer::view(event.message.payload);
     match kind {
-        Kind::Connected => event.data.persistent_session = happening.number != 0,
+        Kind::Connected => evt.data.persistent_session = event.number != 0,
         Kind::ConnectionFailed | Kind::Disconnected | Kind::Error => {
-            event.data.err = happening.number;
+            evt.data.err = event.number;
         }
-        Kind::TooLarge => event.data.err = errno::EMSGSIZE,
-        Kind::Puback => event.data.message_id = happening.number as u16,
+        Kind::TooLarge => evt.data.err = errno::EMSGSIZE,
+        Kind::Puback => evt.data.message_id = event.number as u16,
         Kind::Message | Kind::UnknownTopic | Kind::Twin | Kind::Desired => {
-            event.topic.prop_bag = properties.as_mut_ptr();
-            event.topic.prop_bag_count =
-                happening::decode(happening.name, texts, properties, |key, value| {
+            evt.topic.prop_bag = properties.as_mut_ptr();
+            evt.topic.prop_bag_count =
+                c_event::decode(event.name, texts, properties, |key, value| {
                     azure_iot_hub_prop_bag {
                         key: buffer::view(key).ptr,
                         value: value.map_or(ptr::null_mut(), |value| buffer::view(value).ptr),
                     }
                 });
-            event.data.msg.topic = event.topic;
-            event.data.msg.ptr = payload.ptr;
-            event.data.msg.len = payload.size;
+            evt.data.msg.topic = evt.topic;
+            evt.data.msg.ptr = payload.ptr;
+            evt.data.msg.len = payload.size;
         }
         Kind::ReportAccepted | Kind::TwinFailed => {
-            let (rid, _) = happening::terminated(happening.request_id, texts)?;
-            event.data.result = azure_iot_hub_result {
+            let (rid, _) = c_event::terminated(event.request_id, texts)?;
+            evt.data.result = azure_iot_hub_result {
                 rid: buffer::view(rid).ptr,
-                status: happening.number as u32,
+                status: event.number as u32,
                 payload: payload.ptr,
                 payload_len: payload.size,
             };
         }
         Kind::Method => {
-            let (name, rest) = happening::terminated(happening.name, texts)?;
-            let (rid, _) = happening::terminated(happening.request_id, rest)?;
-            event.data.method = azure_iot_hub_method {
+            let (name, rest) = c_event::terminated(event.name, texts)?;
+            let (rid, _) = c_event::terminated(event.request_id, rest)?;
+            evt.data.method = azure_iot_hub_method {
                 name: buffer::view(name).ptr,
                 rid: buffer::view(rid).ptr,
                 payload: payload.ptr,

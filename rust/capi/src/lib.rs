@@ -8,7 +8,7 @@
 //! | [`types`], [`hub`], [`dps`], [`legacy`] | what cbindgen turns into the headers: types and functions under C's names |
 //! | `engine` | states, waiting and events, whatever the form |
 //! | `outgoing`, `requests` | from C to the client |
-//! | `happening` | from the client to C |
+//! | `c_event` | from the client to C |
 //! | [`layout`] | sizes and offsets, checked by the compiler |
 //! | `buffer` | pointers to slices, the one place |
 //! | `errno` | the one table from errors to negative errnos |
@@ -18,10 +18,10 @@
 use iothub_host as _;
 
 mod buffer;
+mod c_event;
 pub mod dps;
 mod engine;
 mod errno;
-mod happening;
 pub mod hub;
 pub mod layout;
 pub mod legacy;

@@ -1,21 +1,24 @@
 //! From C to the client.
 
-use core::{cell::Cell, ffi::c_int};
+use core::{cell::Cell, ffi::c_int, time::Duration};
 
 use critical_section::Mutex;
 use heapless::Vec;
-use iothub::{MessageId, Property, Qos, Telemetry};
+use iothub::{
+    MessageId, Property, Qos, Telemetry,
+    capi_support::{self, c_api},
+};
 
-use crate::{errno, happening, requests::Asked};
+use crate::{
+    c_event, engine, errno,
+    requests::{self, NewRequest},
+};
 
 /// Most properties of a message to send.
 pub(crate) const PROPERTIES_MAX: usize = 32;
 
 /// Room for the texts of properties that came percent-encoded, in bytes.
 pub(crate) const DECODED: usize = 256;
-
-/// In the number of a message that C wants acknowledged.
-const WANTS_PUBACK: u32 = 0x1_0000;
 
 /// Telemetry on its way to the client.
 pub(crate) struct Outgoing<'a> {
@@ -63,39 +66,64 @@ impl<'a> Outgoing<'a> {
             ..Telemetry::default()
         };
         let id = match self.qos {
-            Qos::AtLeastOnce => WANTS_PUBACK | u32::from(message_id(self.message_id)),
-            Qos::AtMostOnce => 0,
+            Qos::AtLeastOnce => requests::numbered(message_id(self.message_id)),
+            Qos::AtMostOnce => MessageId::new(0),
         };
-        iothub::send_as(MessageId::new(id), &message).map_err(errno::of)
+        in_room(|| capi_support::send_as(id, &message).map_err(errno::of))
     }
 }
 
-/// Which message of C's was acknowledged or dropped; `None` for one that was not to be acknowledged.
-pub(crate) fn acknowledged(id: MessageId) -> Option<u16> {
-    let id = id.as_u32();
-    (id & WANTS_PUBACK != 0).then_some((id & 0xFFFF) as u16)
+/// Calls `request`, which says ENOMEM while there is no room, until there is: as Nordic's library does, which writes before it
+/// returns. Not inside the handler, on whose thread room may come to be, and no longer than Nordic's write may take.
+fn in_room(mut request: impl FnMut() -> Result<(), c_int>) -> Result<(), c_int> {
+    let first = request();
+    if first != Err(errno::ENOMEM) || iothub::in_handler() {
+        return first;
+    }
+    let deadline = iothub::now() + c_api::SEND_TIMEOUT;
+    loop {
+        c_api::wait_for_room((iothub::now() + LOOK_AGAIN).min(deadline));
+        let result = if engine::is_connected() {
+            request()
+        } else {
+            Err(errno::ENOTCONN)
+        };
+        if result != Err(errno::ENOMEM) || iothub::now() >= deadline {
+            // One wake is one thread's: there may be room for another's.
+            c_api::room();
+            return result;
+        }
+    }
 }
 
-/// Reports properties.
+/// An answer that has been written makes room without an event.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// Reports properties; nothing stands for an object without members.
 pub(crate) fn report(payload: &[u8], request_id: &str, qos: Qos, id: u16) -> Result<(), c_int> {
-    let asked = Asked {
+    let request = NewRequest {
         text: request_id,
         message_id: (qos == Qos::AtLeastOnce).then(|| message_id(id)),
         is_get: false,
     };
-    asked.check()?;
-    iothub::report_as(payload, None, |number| asked.accepted(number)).map_err(errno::of)
+    let payload = if payload.is_empty() { b"{}" } else { payload };
+    in_room(|| {
+        request.check()?;
+        capi_support::report_as(payload, None, |number| request.accepted(number)).map_err(errno::of)
+    })
 }
 
 /// Asks for the twin.
 pub(crate) fn request_twin(request_id: &str) -> Result<(), c_int> {
-    let asked = Asked {
+    let request = NewRequest {
         text: request_id,
         message_id: None,
         is_get: true,
     };
-    asked.check()?;
-    iothub::request_twin_as(|number| asked.accepted(number)).map_err(errno::of)
+    in_room(|| {
+        request.check()?;
+        capi_support::request_twin_as(|number| request.accepted(number)).map_err(errno::of)
+    })
 }
 
 /// Answers a method.
@@ -104,20 +132,13 @@ pub(crate) fn respond(
     status: u32,
     payload: Result<&[u8], c_int>,
 ) -> c_int {
-    let too_large = |errno| {
-        if errno == errno::EMSGSIZE {
-            errno::EFAULT
-        } else {
-            errno
-        }
-    };
     let answer = || {
-        let request_id = request_id.map_err(too_large)?;
-        let payload = payload.map_err(too_large)?;
+        let request_id = request_id?;
+        let payload = payload?;
         let status = i32::try_from(status).map_err(|_| errno::EINVAL)?;
-        iothub::respond_to(request_id, status, payload).map_err(errno::of_response)
+        in_room(|| capi_support::respond_to(request_id, status, payload).map_err(errno::of))
     };
-    answer().map_or_else(|errno| errno, |()| 0)
+    errno::returned(answer().map_err(errno::of_response))
 }
 
 /// The QoS of a message of C's.
@@ -150,7 +171,7 @@ fn message_id(given: u16) -> u16 {
 /// client encodes what it sends.
 fn plain<'a>(text: &'a [u8], room: &mut &'a mut [u8]) -> Result<&'a str, c_int> {
     let bytes = if is_encoded(text) {
-        happening::text(text, room).ok_or(errno::EMSGSIZE)?
+        c_event::text(text, room).ok_or(errno::EMSGSIZE)?
     } else {
         text
     };

@@ -1,12 +1,26 @@
-//! The twin requests that C has given a request id of its own, until they are answered.
+//! What C has said of what it sends: the numbers of messages, and the request ids of twin requests until they are answered.
 
 use core::{cell::RefCell, ffi::c_int};
 
 use critical_section::Mutex;
 use heapless::Vec;
-use iothub::RequestId;
+use iothub::{MessageId, RequestId};
 
 use crate::errno;
+
+/// In the number of a message that C wants acknowledged.
+const WANTS_PUBACK: u32 = 0x1_0000;
+
+/// The client's number of a message that is to be acknowledged under this one.
+pub(crate) fn numbered(message_id: u16) -> MessageId {
+    MessageId::new(WANTS_PUBACK | u32::from(message_id))
+}
+
+/// Which message of C's was acknowledged or dropped; `None` for one that was not to be acknowledged.
+pub(crate) fn acknowledged(id: MessageId) -> Option<u16> {
+    let id = id.as_u32();
+    (id & WANTS_PUBACK != 0).then_some((id & 0xFFFF) as u16)
+}
 
 /// Longest request id: that of a UUID.
 pub(crate) const TEXT: usize = 36;
@@ -31,14 +45,14 @@ static REQUESTS: Mutex<RefCell<Vec<Request, ROOM>>> = Mutex::new(RefCell::new(Ve
 
 /// What C says about a request that it makes.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Asked<'a> {
+pub(crate) struct NewRequest<'a> {
     /// Empty for none.
     pub(crate) text: &'a str,
     pub(crate) message_id: Option<u16>,
     pub(crate) is_get: bool,
 }
 
-impl Asked<'_> {
+impl NewRequest<'_> {
     /// # Errors
     /// EFAULT for a text that is too long, ENOMEM where too many requests wait.
     pub(crate) fn check(self) -> Result<(), c_int> {

@@ -1,6 +1,5 @@
 //! The command line.
 
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use clap::{
@@ -9,7 +8,7 @@ use clap::{
 };
 use iothub_host::Network;
 
-use crate::{DeviceOptions, Error};
+use crate::{DeviceCommand, DeviceOptions, Error, fleet::FleetArguments, world::Description};
 
 /// Shows a Thingy:91 that talks to Azure IoT Hub, with neither a board nor an Azure account: a development PKI is made,
 /// a local IoT Hub starts, a simulated device attaches to LTE, waits for IPv6 and connects over mutual TLS.
@@ -22,8 +21,16 @@ use crate::{DeviceOptions, Error};
         cargo run -- --network ipv6-only          the same behind DNS64 and NAT64\n  \
         cargo run -- --once                       check the whole way, step by step, and exit\n  \
         cargo run -- --once --fota                the same for firmware updates\n  \
+        cargo run -- --once --outage              the same for a day without coverage\n  \
+        cargo run -- --once --drive               the same for a drive through a tunnel\n  \
+        cargo run -- --world world.json --speed 60\n  \
+                                                  a world of your own, an hour in a minute\n  \
         cargo run -- --once --json                the same for a script\n  \
-        cargo run -- device --data modem          the device alone, for a hub that runs already"
+        cargo run -- --once --device zephyr.exe   the same with the application built for native_sim\n  \
+        cargo run -- --once --device 'tests/zephyr/qemu/device {}'\n  \
+                                                  the same with what a script starts\n  \
+        cargo run -- device --data modem          the device alone, for a hub that runs already\n  \
+        cargo run -- fleet --devices 10000        many devices at once"
 )]
 pub struct Arguments {
     /// Run the scripted scenario, check each step from the hub's side, and exit: 0 only if all passed.
@@ -32,16 +39,35 @@ pub struct Arguments {
 
     /// With --once: the scenario of firmware updates instead: an update, a cut at half of it, a wrong image, a rollback,
     /// power cuts.
-    #[arg(long, requires = "once")]
+    #[arg(long, requires = "once", conflicts_with = "device")]
     pub fota: bool,
+
+    /// With --once: the scenario of a day without coverage instead: the power is cut in the middle of it, and every reading
+    /// arrives with its own time.
+    #[arg(long, requires = "once", conflicts_with_all = ["device", "fota", "drive"])]
+    pub outage: bool,
 
     /// With --once: print the result as one JSON object.
     #[arg(long, requires = "once")]
     pub json: bool,
 
-    /// With --once: show the logs of hub and device too.
+    /// With --once: show the logs of hub and device too; with --json on standard error.
     #[arg(long, short, requires = "once")]
     pub verbose: bool,
+
+    /// With --once: a drive through a tunnel instead: every sample arrives with the time when it was taken; the configuration
+    /// by twin; a restart by method.
+    #[arg(long, requires = "once", conflicts_with_all = ["device", "fota"])]
+    pub drive: bool,
+
+    /// The world around the device, a JSON file with a route, weather, battery and tunnels: see docs/tracker.md [default: a
+    /// drive that is made up].
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["once", "device"])]
+    pub world: Option<PathBuf>,
+
+    /// How much faster than in truth the world goes on, from 0.01 to 1000.
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = speed, conflicts_with_all = ["once", "device"])]
+    pub speed: f64,
 
     /// The network that the simulated modem finds (--once has its own).
     #[arg(
@@ -67,10 +93,17 @@ pub struct Arguments {
     #[arg(long, value_name = "FOLDER")]
     pub data: Option<PathBuf>,
 
-    /// Device to start instead of the Linux one: the application as a Zephyr program for native_sim. Takes MQTT's port
-    /// 8883, which such a program is built with.
-    #[arg(long, value_name = "PROGRAM")]
-    pub device: Option<PathBuf>,
+    /// Device to start instead of the Linux one: the application as a Zephyr program for native_sim, or a command with
+    /// arguments such as a script or QEMU, whose output is read as the device's log.
+    ///
+    /// MQTT's port is then 8883, which such an image is built with. The updates of --fota need boot loader and slots, and
+    /// take no other device than the Linux one: see tests/zephyr/fota for native_sim.
+    ///
+    /// A program for native_sim gets its options as arguments: --credentials, --hostname, --device-id, --network; a command
+    /// gets them in place of the word {}. Both find the same in their environment: IOTHUB_CREDENTIALS (a folder with ca.pem, cert.pem and key.pem), IOTHUB_DATA
+    /// (a folder of its own), IOTHUB_HOSTNAME, IOTHUB_PORT, IOTHUB_DEVICE_ID, IOTHUB_NETWORK.
+    #[arg(long, value_name = "PROGRAM|COMMAND")]
+    pub device: Option<String>,
 
     #[command(subcommand)]
     pub(crate) role: Option<Role>,
@@ -87,8 +120,20 @@ pub(crate) enum Role {
         iothub-emulator --hostname my-hub.azure-devices.net\n  \
         iothub-provision simulate-modem --data modem --tcp 127.0.0.1:9100\n  \
         iothub-provision up --emulator http://127.0.0.1:8080 --port tcp:127.0.0.1:9100\n  \
-        cargo run -- device --data modem")]
+        cargo run -- device --data modem\n\n\
+        A second hub of that emulator, and whichever its provisioning service assigns:\n  \
+        cargo run -- device --data modem --hub second-hub.azure-devices.net\n  \
+        cargo run -- device --data modem --id-scope 0ne00000001")]
     Device(DeviceArguments),
+    /// Many devices in one process, each with the firmware's own core, a certificate and a world of its own, against a hub
+    /// of its own, a running emulator or any hub. Says what they do until Ctrl-C, and what one of them costs.
+    #[command(after_help = "Examples:\n  \
+        cargo run --release -- fleet --devices 10000             with a hub of its own; its page is on port 8080\n  \
+        cargo run --release -- fleet --devices 1000 --faulty 20  200 of them lose their network now and then\n  \
+        cargo run -- fleet --for 60 --json                       a hundred for a minute, for a script\n  \
+        cargo run -- fleet --emulator http://127.0.0.1:8080      with an emulator that runs already\n  \
+        cargo run -- fleet --connection-string-file hub.txt --roots DigiCertGlobalRootG2.pem")]
+    Fleet(FleetArguments),
 }
 
 #[derive(Args, Debug)]
@@ -106,7 +151,16 @@ pub(crate) struct DeviceArguments {
     /// The folder with the modem's credentials and the device's settings, as simulate-modem keeps it.
     #[arg(long, value_name = "FOLDER")]
     pub(crate) data: PathBuf,
-    /// Port of the hub's MQTT over TLS, on the loopback interface.
+    /// The hub's host name, which the folder keeps as the setting iothub/hostname: any NAME.azure-devices.net that the
+    /// emulator has [default: as the folder says, else my-hub.azure-devices.net].
+    #[arg(long, value_name = "NAME", conflicts_with = "id_scope")]
+    pub(crate) hub: Option<String>,
+    /// Let the emulator's provisioning service assign the hub: its ID scope, which the folder keeps as the setting
+    /// iothub/dps/id_scope.
+    #[arg(long, value_name = "SCOPE")]
+    pub(crate) id_scope: Option<String>,
+    /// Port of the hub's MQTT over TLS, on the loopback interface: every *.azure-devices.net and
+    /// *.azure-devices-provisioning.net is found there.
     #[arg(long, value_name = "PORT", default_value_t = 8883)]
     pub(crate) port: u16,
     /// The network that the simulated modem finds.
@@ -115,14 +169,49 @@ pub(crate) struct DeviceArguments {
     /// How much slower than in truth the network is, from 0 to 1000; 0.1 is ten times as fast.
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = time_factor)]
     pub(crate) time_factor: f64,
+    /// The world around the device, as of --world of the demonstration [default: a drive of its own].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) world: Option<PathBuf>,
+    /// How much faster than in truth the world goes on.
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = speed)]
+    pub(crate) speed: f64,
+    /// When the world began, in milliseconds since 1970 [default: now].
+    #[arg(long, value_name = "MS", hide = true)]
+    pub(crate) world_began: Option<i64>,
     /// How long the modem tries to send, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub(crate) send_timeout: u64,
+    /// Instead of the application: readings of these minutes, as in 0..1440.
+    #[arg(long, value_name = "FIRST..END", hide = true, value_parser = minutes)]
+    pub(crate) record: Option<Minutes>,
+    /// So many sectors of 4 KiB are the outbox in flash.
+    #[arg(long, value_name = "SECTORS", default_value_t = 16, hide = true)]
+    pub(crate) flash_sectors: u32,
+}
+
+/// Which minutes of a day are recorded.
+pub(crate) type Minutes = std::ops::Range<u32>;
+
+fn minutes(text: &str) -> Result<Minutes, String> {
+    let parse = |number: &str| number.parse().map_err(|error| format!("{error}"));
+    match text.split_once("..") {
+        Some((first, end)) => Ok(parse(first)?..parse(end)?),
+        None => Err("two numbers with .. between them are expected".to_owned()),
+    }
 }
 
 /// Every kind by its name, so that the help lists them.
 fn networks() -> impl TypedValueParser<Value = Network> {
     PossibleValuesParser::new(Network::ALL.map(Network::name)).try_map(|name| name.parse())
+}
+
+/// A world that stands still never gets through its tunnel.
+fn speed(text: &str) -> Result<f64, String> {
+    let factor: f64 = text.parse().map_err(|error| format!("{error}"))?;
+    match (0.01..=1000.0).contains(&factor) {
+        true => Ok(factor),
+        false => Err("a number from 0.01 to 1000 is expected".to_owned()),
+    }
 }
 
 fn time_factor(text: &str) -> Result<f64, String> {
@@ -165,22 +254,15 @@ impl Arguments {
                 ))
             })?;
         }
-        let Some(device) = &self.device else {
-            return Ok(());
-        };
-        let shown = device.display();
-        match std::fs::metadata(device) {
-            Err(source) => Err(Error::new(format!(
-                "--device {shown}: {source}; build the application for native_sim first and name its zephyr.exe"
-            ))),
-            Ok(found) if found.is_dir() => Err(Error::new(format!(
-                "--device {shown}: this is a folder; name the program in it, zephyr.exe"
-            ))),
-            Ok(found) if found.permissions().mode() & 0o111 == 0 => Err(Error::new(format!(
-                "--device {shown}: this file is no program: it may not be executed"
-            ))),
-            Ok(_) => Ok(()),
+        if let Some(world) = &self.world {
+            Description::read(world, 0)?;
         }
+        self.device_command().map(drop)
+    }
+
+    /// The device to start instead of our own.
+    pub(crate) fn device_command(&self) -> Result<Option<DeviceCommand>, Error> {
+        self.device.as_deref().map(DeviceCommand::parse).transpose()
     }
 
     /// The ports of MQTT and of HTTP.
@@ -198,14 +280,12 @@ impl Arguments {
     }
 }
 
-pub(crate) fn device_options(arguments: &Arguments) -> DeviceOptions {
-    DeviceOptions {
+pub(crate) fn device_options(arguments: &Arguments) -> Result<DeviceOptions, Error> {
+    Ok(DeviceOptions {
         network: arguments.network,
-        // The program is started in the device's folder.
-        program: arguments
-            .device
-            .clone()
-            .map(|path| std::path::absolute(&path).unwrap_or(path)),
+        world: arguments.world.clone(),
+        speed: arguments.speed,
+        command: arguments.device_command()?,
         ..DeviceOptions::default()
-    }
+    })
 }

@@ -14,8 +14,13 @@ use iothub_provision::up::Step;
 use rustix::process::Signal;
 
 use crate::{
-    Arguments, Console, DEVICE_ID, Error, Lines, Process, Rest, Setup, hub::READY, provisioning,
-    setup::lock, stop,
+    Arguments, Console, DEVICE_ID, DeviceCommand, Error, Lines, Process, Rest, Setup,
+    device_command::Told,
+    hub::{PAGE, READY},
+    provisioning,
+    setup::lock,
+    stop,
+    world::unix_ms,
 };
 
 /// Hub and device.
@@ -29,6 +34,10 @@ pub struct Bench {
     hub_address: SocketAddr,
     http_address: SocketAddr,
     device: Option<Process>,
+    /// Whether the device is the Linux one.
+    is_ours: bool,
+    /// When the device's world began, in milliseconds since 1970.
+    began_ms: i64,
     /// Telemetry up to here is an earlier run's.
     since: u64,
     _lock: File,
@@ -45,8 +54,16 @@ pub struct DeviceOptions {
     pub port: Option<u16>,
     /// Longest wait for TCP, for the TLS handshake and for a write.
     pub send_timeout: Duration,
-    /// Device program to start instead of our own role `device`.
-    pub program: Option<PathBuf>,
+    /// The world around it, a JSON file; `None`: a drive that is made up.
+    pub world: Option<PathBuf>,
+    /// How much faster than in truth the world goes on.
+    pub speed: f64,
+    /// What to start instead of our own role `device`.
+    pub command: Option<DeviceCommand>,
+    /// Instead of the application: the readings of these minutes, each kept in flash from the moment that it is made.
+    pub record: Option<std::ops::Range<u32>>,
+    /// Sectors of 4 KiB of the outbox in flash.
+    pub flash_sectors: u32,
 }
 
 impl Default for DeviceOptions {
@@ -56,7 +73,11 @@ impl Default for DeviceOptions {
             time_factor: 1.0,
             port: None,
             send_timeout: Duration::from_secs(60),
-            program: None,
+            world: None,
+            speed: 1.0,
+            command: None,
+            record: None,
+            flash_sectors: 16,
         }
     }
 }
@@ -95,6 +116,13 @@ impl Bench {
         Ok(bench)
     }
 
+    /// A hub with its data under `data`, which does not print, and no device.
+    pub(crate) fn for_fleet(data: &Path, ports: (u16, u16)) -> Result<Self, Error> {
+        let program =
+            std::env::current_exe().map_err(|source| Error::io("this program", source))?;
+        Self::with(data, &program, ports, Console::silent(), Lines::last_few)
+    }
+
     fn with(
         data: &Path,
         program: &Path,
@@ -102,6 +130,8 @@ impl Bench {
         console: Console,
         lines: fn() -> Lines,
     ) -> Result<Self, Error> {
+        // A device is started in a folder of its own, and has to find the files that it is told.
+        let data = &std::path::absolute(data).map_err(|source| Error::path(data, source))?;
         let setup = Setup::open(data)?;
         // Two would mix their devices.
         let lock = lock(data, "demonstration")?;
@@ -116,14 +146,12 @@ impl Bench {
             hub_address,
             http_address,
             device: None,
+            is_ours: true,
+            began_ms: unix_ms(),
             since: 0,
             _lock: lock,
         };
-        let earlier = bench.rest().telemetry(DEVICE_ID, 0)?;
-        bench.since = earlier
-            .last()
-            .and_then(|last| last["seq"].as_u64())
-            .unwrap_or(0);
+        bench.since = bench.rest().last_telemetry(DEVICE_ID)?;
         Ok(bench)
     }
 
@@ -166,6 +194,12 @@ impl Bench {
         Rest::new(self.http_address)
     }
 
+    /// The device's world begins now; returns when, in milliseconds since 1970.
+    pub fn begin_world(&mut self) -> i64 {
+        self.began_ms = unix_ms();
+        self.began_ms
+    }
+
     /// The sequence number of the last telemetry message of an earlier run on the same folder.
     pub fn since(&self) -> u64 {
         self.since
@@ -175,6 +209,20 @@ impl Bench {
     pub(crate) fn ended(&mut self) -> Option<Error> {
         let device = self.device.as_mut().and_then(Process::ended);
         device.or_else(|| self.hub.ended())
+    }
+
+    /// What is to be said of a device that has closed its output.
+    pub(crate) fn why_device_ended(&mut self) -> Error {
+        let Some(device) = &mut self.device else {
+            return Error::new("there is no device");
+        };
+        match device.wait(STOP) {
+            Ok(status) => {
+                let reason = device.lines().reason();
+                reason.unwrap_or_else(|| Error::new(format!("it has ended with {status}")))
+            }
+            Err(error) => error,
+        }
     }
 
     /// What the hub has printed.
@@ -187,8 +235,8 @@ impl Bench {
     /// # Errors
     /// The process cannot be started.
     pub fn start_device(&mut self, options: &DeviceOptions) -> Result<Lines, Error> {
-        let command = match &options.program {
-            Some(program) => self.zephyr_program(program, options),
+        let command = match &options.command {
+            Some(command) => self.other_device(command, options),
             None => self.own_device(options),
         };
         // One at a time has its folder.
@@ -196,6 +244,7 @@ impl Bench {
         let device = Process::start("device", command, &self.console, (self.lines)())?;
         let lines = device.lines().clone();
         self.device = Some(device);
+        self.is_ours = options.command.is_none();
         Ok(lines)
     }
 
@@ -212,23 +261,29 @@ impl Bench {
             .args([
                 "--send-timeout",
                 &options.send_timeout.as_secs().to_string(),
-            ]);
+            ])
+            .args(["--flash-sectors", &options.flash_sectors.to_string()])
+            .args(["--speed", &options.speed.to_string()])
+            .args(["--world-began", &self.began_ms.to_string()]);
+        if let Some(world) = &options.world {
+            command.arg("--world").arg(world);
+        }
+        if let Some(minutes) = &options.record {
+            command.args(["--record", &format!("{}..{}", minutes.start, minutes.end)]);
+        }
         command
     }
 
     /// A native_sim program resolves names by the machine's own resolver, so that the hub has to be called localhost.
-    fn zephyr_program(&self, program: &Path, options: &DeviceOptions) -> Command {
-        let mut command = Command::new(program);
-        command
-            .arg(format!(
-                "--credentials={}",
-                self.setup.credentials().display()
-            ))
-            .arg("--hostname=localhost")
-            .arg(format!("--device-id={DEVICE_ID}"))
-            .arg(format!("--network={}", options.network))
-            .current_dir(self.setup.device_data());
-        command
+    fn other_device(&self, device: &DeviceCommand, options: &DeviceOptions) -> Command {
+        device.command(&Told {
+            credentials: &self.setup.credentials(),
+            data: &self.setup.device_data(),
+            hostname: "localhost",
+            port: options.port.unwrap_or(self.hub_address.port()),
+            device_id: DEVICE_ID,
+            network: options.network.name(),
+        })
     }
 
     /// What the device has printed; nothing before its start.
@@ -270,24 +325,35 @@ impl Bench {
         Ok(())
     }
 
-    /// Ends the device, then the hub; both are asked, none is killed.
+    /// Ends the device, then the hub; both are asked, none is killed. Returns how they ended.
     ///
     /// # Errors
-    /// One of them does not end, or not with status 0.
-    pub fn stop(&mut self) -> Result<(), Error> {
-        self.end(ExitStatus::success)
+    /// One of them does not end, or not with status 0; what has been started in place of our device may be ended by the
+    /// signal.
+    pub fn stop(&mut self) -> Result<String, Error> {
+        let well = match self.is_ours {
+            true => ExitStatus::success,
+            false => as_asked,
+        };
+        let device = match self.device.take() {
+            Some(mut device) => Some(ended(&mut device, "device", well)?),
+            None => None,
+        };
+        ended(&mut self.hub, "hub", ExitStatus::success)?;
+        Ok(match device {
+            Some(status) if !status.success() => {
+                format!("the device was ended by our {status}; the hub ended with status 0")
+            }
+            _ => "both processes ended with status 0".to_owned(),
+        })
     }
 
     /// As [`stop`](Self::stop), for children that may have been started a moment ago.
     pub(crate) fn interrupt(&mut self) -> Result<(), Error> {
-        self.end(as_asked)
-    }
-
-    fn end(&mut self, well: fn(&ExitStatus) -> bool) -> Result<(), Error> {
         if let Some(mut device) = self.device.take() {
-            ended(&mut device, "device", well)?;
+            ended(&mut device, "device", as_asked)?;
         }
-        ended(&mut self.hub, "hub", well)
+        ended(&mut self.hub, "hub", as_asked).map(drop)
     }
 }
 
@@ -296,10 +362,14 @@ fn as_asked(status: &ExitStatus) -> bool {
     status.success() || status.signal() == Some(Signal::TERM.as_raw())
 }
 
-fn ended(process: &mut Process, name: &str, well: fn(&ExitStatus) -> bool) -> Result<(), Error> {
+fn ended(
+    process: &mut Process,
+    name: &str,
+    well: fn(&ExitStatus) -> bool,
+) -> Result<ExitStatus, Error> {
     let status = process.stop(STOP)?;
     if well(&status) {
-        return Ok(());
+        return Ok(status);
     }
     let reason = process.lines().reason();
     Err(reason.unwrap_or_else(|| Error::new(format!("the {name} process ended with {status}"))))
@@ -332,7 +402,7 @@ fn start_hub(
     let addresses = ready
         .split_once(READY)
         .map_or("", |(_, addresses)| addresses);
-    let mut addresses = addresses.split(' ').map(str::parse);
+    let mut addresses = addresses.split(PAGE).map(str::parse);
     match (addresses.next(), addresses.next()) {
         (Some(Ok(mqtt)), Some(Ok(http))) => Ok((hub, mqtt, http)),
         _ => Err(Error::new(format!(

@@ -1,17 +1,28 @@
 //! The terminal: whose line it is, in colour where there is a terminal.
 
-use std::sync::Arc;
+use std::fmt;
 
 use anstyle::{AnsiColor, Color, Style};
 
 /// Where the lines of the processes go.
 #[derive(Clone)]
-pub struct Console(Option<Arc<()>>);
+pub struct Console(Option<Stream>);
+
+#[derive(Clone, Copy)]
+enum Stream {
+    Output,
+    Error,
+}
 
 impl Console {
     /// Standard output.
     pub fn standard() -> Self {
-        Self(Some(Arc::new(())))
+        Self(Some(Stream::Output))
+    }
+
+    /// Standard error.
+    pub fn error() -> Self {
+        Self(Some(Stream::Error))
     }
 
     /// Nowhere.
@@ -21,29 +32,34 @@ impl Console {
 
     /// A line of a process.
     pub(crate) fn line(&self, name: &str, line: &str) {
-        if self.0.is_some() {
-            let style = color(name);
-            anstream::println!("{style}{name:<6} │{style:#} {}", printable(line));
-        }
+        let style = color(name);
+        self.print(format_args!(
+            "{style}{name:<6} │{style:#} {}",
+            printable(line)
+        ));
     }
 
     /// A line of our own.
     pub(crate) fn note(&self, text: &str) {
-        if self.0.is_some() {
-            let style = Style::new().dimmed();
-            anstream::println!("{style}{text}{style:#}");
-        }
+        let style = Style::new().dimmed();
+        self.print(format_args!("{style}{text}{style:#}"));
     }
 
     /// What there is to know at the start.
     pub(crate) fn banner(&self, rows: &[(&str, String)]) {
-        if self.0.is_some() {
-            let style = Style::new().bold();
-            anstream::println!();
-            for (name, text) in rows {
-                anstream::println!("  {style}{name:<10}{style:#} {text}");
-            }
-            anstream::println!();
+        let style = Style::new().bold();
+        self.print(format_args!(""));
+        for (name, text) in rows {
+            self.print(format_args!("  {style}{name:<10}{style:#} {text}"));
+        }
+        self.print(format_args!(""));
+    }
+
+    fn print(&self, line: fmt::Arguments<'_>) {
+        match self.0 {
+            Some(Stream::Output) => anstream::println!("{line}"),
+            Some(Stream::Error) => anstream::eprintln!("{line}"),
+            None => {}
         }
     }
 }

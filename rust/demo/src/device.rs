@@ -3,6 +3,7 @@
 use std::{
     net::{IpAddr, Ipv4Addr},
     process::ExitCode,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -11,8 +12,10 @@ use iothub_host::{Level, Options};
 use crate::{
     DEVICE_ID, Error, HOSTNAME,
     arguments::DeviceArguments,
-    setup::{lock, name_hub},
+    recorder,
+    setup::{HUB_SETTING, erase_setting, has_setting, lock, write_setting},
     stop,
+    world::{Description, Player, World, unix_ms},
 };
 
 /// An address of the hub in the simulated Internet, as public ones are: IPv4 only.
@@ -24,7 +27,7 @@ pub(crate) fn run(arguments: &DeviceArguments) -> Result<ExitCode, Error> {
     stop::catch(|| {})?;
     arguments.check()?;
     let _lock = lock(&arguments.data, "device")?;
-    name_hub(&arguments.data)?;
+    configure(arguments)?;
     let mut options = Options::new(arguments.data.clone());
     let firmware = iothub_host::boot(&arguments.data, &options.firmware).map_err(Error::new)?;
     options.port = port(&firmware.body).unwrap_or(arguments.port);
@@ -32,11 +35,21 @@ pub(crate) fn run(arguments: &DeviceArguments) -> Result<ExitCode, Error> {
     options.time_factor = arguments.time_factor;
     options.send_timeout = Duration::from_secs(arguments.send_timeout);
     options.hardware_id = Some(DEVICE_ID.to_owned());
-    options.hosts = vec![(HOSTNAME.to_owned(), HUB_ADDRESS)];
+    options.hosts = NAMES.map(|name| (name.to_owned(), HUB_ADDRESS)).to_vec();
     options.routes = vec![(HUB_ADDRESS, IpAddr::V4(Ipv4Addr::LOCALHOST))];
     options.log_level = Level::Debug;
+    options.flash.sectors = arguments.flash_sectors;
+    let began_ms = arguments.world_began.unwrap_or_else(unix_ms);
+    let description = match &arguments.world {
+        Some(path) => Description::read(path, began_ms)?,
+        None => Description::new(began_ms),
+    };
+    let player = Player::new(World::new(description), arguments.speed, began_ms);
+    options.board_events = player.events();
+    options.board = Arc::new(player.clone());
     iothub_host::start(options).map_err(Error::new)?;
 
+    player.play(arguments.network);
     if log::set_logger(&iothub::Logger).is_ok() {
         log::set_max_level(iothub::LOG_LEVEL);
     }
@@ -44,7 +57,27 @@ pub(crate) fn run(arguments: &DeviceArguments) -> Result<ExitCode, Error> {
         while !stop::wait(Duration::MAX) {}
         power_off();
     });
+    if let Some(minutes) = &arguments.record {
+        return recorder::run(minutes.clone());
+    }
     Err(Error::new(iothub_app::run()))
+}
+
+/// Whatever hub or provisioning service of Azure the device looks for, it finds the local one.
+const NAMES: [&str; 2] = ["*.azure-devices.net", "*.azure-devices-provisioning.net"];
+
+/// Which hub it is to be: as the options say, else as the settings do, else the demonstration's.
+fn configure(arguments: &DeviceArguments) -> Result<(), Error> {
+    let (data, scope) = (&arguments.data, "iothub/dps/id_scope");
+    match (&arguments.hub, &arguments.id_scope) {
+        (Some(hub), _) => {
+            erase_setting(data, scope)?;
+            write_setting(data, HUB_SETTING, hub)
+        }
+        (None, Some(id_scope)) => write_setting(data, scope, id_scope),
+        (None, None) if has_setting(data, HUB_SETTING) || has_setting(data, scope) => Ok(()),
+        (None, None) => write_setting(data, HUB_SETTING, HOSTNAME),
+    }
 }
 
 /// What an image of the demonstration can have otherwise: where it looks for the hub.

@@ -40,17 +40,35 @@ pub(crate) fn run(
     let Some(mut bench) = started.filter(|_| up) else {
         return Ok(report);
     };
-    check("device reports what it runs", &mut || {
+    let runs = check("device reports what it runs", &mut || {
+        if bench.setup().firmware().exists() {
+            return Err(Error::new(format!(
+                "a device has run in {} before, with updates of its own: name another folder with --data",
+                bench.setup().data().display()
+            )));
+        }
         bench.provision()?;
         bench.setup().setting("iothub/fota/trial_s", "20")?;
         start(&mut bench)?;
         says(&bench, "current", FACTORY, "")
     });
+    if !runs {
+        return Ok(report);
+    }
     check("an update over HTTPS: tried, confirmed", &mut || {
         let size = image(&bench, "1.0.0")?;
-        bench.rest().deploy(DEVICE_ID, "1.0.0", "https")?;
+        let mark = bench.device_lines().mark();
+        let from = bench.rest().deploy(DEVICE_ID, "1.0.0", "https")?["fwLocation"].take();
         says(&bench, "current", "1.0.0", "job-1.0.0")?;
-        Ok(format!("{size} bytes, current 1.0.0"))
+        let lines = bench.device_lines();
+        lines.find_after(mark, "on trial", PATIENCE)?;
+        let served = bench.rest().served("1.0.0")?;
+        match (from["protocol"].as_str(), from["port"].as_u64()) {
+            (Some("https"), Some(port)) if served >= size => Ok(format!(
+                "{served} bytes from port {port} by https, tried, current 1.0.0"
+            )),
+            _ => Err(Error::new(format!("{served} bytes from {from}"))),
+        }
     });
     check("cut at 50 %: goes on where it was", &mut || {
         resumes(&bench, "1.1.0")
@@ -75,11 +93,7 @@ pub(crate) fn run(
             .collect::<Result<Vec<_>, _>>()
             .map(|found| found.join(", "))
     });
-    check("clean end", &mut || {
-        bench
-            .stop()
-            .map(|()| "both processes ended with status 0".to_owned())
-    });
+    check("clean end", &mut || bench.stop());
     Ok(report)
 }
 
@@ -118,9 +132,17 @@ fn resumes(bench: &Bench, version: &str) -> Result<String, Error> {
     rest.firmware_fault(&json!({ "kind": "cut", "at": size / 2 }))?;
     rest.deploy(DEVICE_ID, version, "http")?;
     says(bench, "current", version, &format!("job-{version}"))?;
+    let cut = format!("{version}.bin: cut at byte {}", size / 2);
+    let events = rest.events(0)?;
+    if !events.iter().any(|event| event["reason"] == cut.as_str()) {
+        return Err(Error::new("the image server has cut nothing"));
+    }
     let again = rest.served(version)?.saturating_sub(size);
     if again <= FRAGMENT {
-        Ok(format!("{size} bytes, {again} of them twice"))
+        Ok(format!(
+            "cut at byte {} of {size}; {again} bytes were sent twice",
+            size / 2
+        ))
     } else {
         Err(Error::new(format!(
             "{again} bytes were sent twice, more than a fragment of {FRAGMENT}"
@@ -145,12 +167,16 @@ fn fails(bench: &Bench, version: &str, fault: &Value, reason: &str) -> Result<St
 
 fn rolls_back(bench: &Bench) -> Result<String, Error> {
     bench.setup().setting("iothub/fota/trial_s", "2")?;
+    let mark = bench.device_lines().mark();
     // Nobody listens there.
     bench.setup().image("2.0.0", b"port=1\n")?;
     bench.rest().deploy(DEVICE_ID, "2.0.0", "https")?;
     let found = says(bench, "rolledback", "1.1.0", "job-2.0.0");
     bench.setup().setting("iothub/fota/trial_s", "60")?;
-    found.map(|_| "2.0.0 was tried; 1.1.0 runs".to_owned())
+    found?;
+    let lines = bench.device_lines();
+    lines.find_after(mark, "firmware 2.0.0, on trial", PATIENCE)?;
+    Ok("2.0.0 was tried; 1.1.0 runs".to_owned())
 }
 
 /// The device is killed at a moment that the seed gives, and started again.

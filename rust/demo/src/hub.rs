@@ -2,13 +2,16 @@
 
 use std::{net::Ipv4Addr, process::ExitCode};
 
-use iothub_emulator::{Emulator, Identity, LogFormat, Options};
+use iothub_emulator::{AmqpPort, Emulator, Identity, LogFormat, Options};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{Error, HOSTNAME, arguments::HubArguments, setup::Setup};
 
-/// What the process prints once it can be reached: the marker, then MQTT's and HTTP's address.
-pub(crate) const READY: &str = "ready: ";
+/// What the process prints once it can be reached: the marker, MQTT's address, [`PAGE`], HTTP's address.
+pub(crate) const READY: &str = "ready: MQTT over TLS on ";
+
+/// What stands between the two addresses.
+pub(crate) const PAGE: &str = ", web page and REST on http://";
 
 pub(crate) fn run(arguments: &HubArguments) -> Result<ExitCode, Error> {
     crate::device::end_with_parent();
@@ -30,6 +33,7 @@ async fn serve(arguments: &HubArguments) -> Result<ExitCode, Error> {
     let mut options = Options::new(HOSTNAME);
     options.mqtt = (Ipv4Addr::LOCALHOST, arguments.mqtt).into();
     options.http = (Ipv4Addr::LOCALHOST, arguments.http).into();
+    options.amqp = Some(AmqpPort::Default);
     options.data_dir = Some(data);
     options.firmware = Some(setup.images());
     options.firmware_http = (Ipv4Addr::LOCALHOST, 0).into();
@@ -41,10 +45,15 @@ async fn serve(arguments: &HubArguments) -> Result<ExitCode, Error> {
         chain: server.chain_pem(),
         key: key.expose().to_owned(),
     };
+    options.server_ca = Some(setup.root_pem()?);
     options.log = LogFormat::Text;
 
     let emulator = Emulator::start(options).await.map_err(Error::new)?;
-    println!("{READY}{} {}", emulator.mqtt_addr(), emulator.http_addr());
+    println!(
+        "{READY}{}{PAGE}{}",
+        emulator.mqtt_addr(),
+        emulator.http_addr()
+    );
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}

@@ -7,26 +7,34 @@ mod arguments;
 mod bench;
 mod console;
 mod device;
+mod device_command;
+mod drive;
 mod error;
+mod fleet;
 mod fota;
 mod hub;
+mod outage;
 mod process;
 mod provisioning;
+mod recorder;
 mod report;
 mod rest;
 mod scenario;
 mod setup;
 mod stop;
+mod world;
 
 use std::{process::ExitCode, time::Duration};
 
 pub use arguments::Arguments;
 pub use bench::{Bench, DeviceOptions};
 pub use console::Console;
+pub use device_command::DeviceCommand;
 pub use error::Error;
 pub use process::{Lines, Process};
 pub use report::{Check, Report};
 pub use rest::Rest;
+pub use scenario::{stamps, timestamp};
 pub use setup::{DEVICE_ID, HOSTNAME, Setup};
 
 use arguments::{Role, device_options};
@@ -40,6 +48,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Error> {
     match arguments.role {
         Some(Role::Hub(of)) => hub::run(&of),
         Some(Role::Device(of)) => device::run(&of),
+        Some(Role::Fleet(of)) => fleet::run(&of),
         None => {
             arguments.check()?;
             if arguments.once {
@@ -92,7 +101,28 @@ fn set_up(arguments: &Arguments, bench: &mut Bench, console: &Console) -> Result
     ]);
     prefer_short_interval(&bench.rest())?;
     stop::check()?;
-    bench.start_device(&device_options(arguments)).map(drop)
+    show_telemetry(bench, console);
+    bench.start_device(&device_options(arguments)?).map(drop)
+}
+
+/// A line for each message that arrives, in the form of the hub's own. It ends with the hub.
+fn show_telemetry(bench: &Bench, console: &Console) {
+    let (rest, since, console) = (bench.rest(), bench.since(), console.clone());
+    std::thread::spawn(move || {
+        let mut count = 0_u64;
+        // Why it ends is said by who has ended.
+        let _ = rest.follow_telemetry(DEVICE_ID, since, |message| {
+            count += 1;
+            let time = message["enqueuedTimeUtc"]
+                .as_str()
+                .and_then(|time| time.get(11..23));
+            let (time, body) = (time.unwrap_or_default(), &message["body"]);
+            console.line(
+                "hub",
+                &format!("{time} telemetry  {DEVICE_ID}: {count} arrived: {body}"),
+            );
+        });
+    });
 }
 
 /// What a shell expects of a program that SIGINT has ended.
@@ -112,18 +142,19 @@ fn prefer_short_interval(rest: &Rest) -> Result<(), Error> {
 
 /// Runs the scenario and says what was found.
 fn once(arguments: &Arguments) -> Result<ExitCode, Error> {
-    let console = if arguments.json || !arguments.verbose {
-        Console::silent()
-    } else {
-        Console::standard()
+    let console = match (arguments.verbose, arguments.json) {
+        (false, _) => Console::silent(),
+        (true, false) => Console::standard(),
+        (true, true) => Console::error(),
     };
     stop::catch(|| {})?;
     let folder = temporary_folder(arguments)?;
     let data = folder.as_ref().map(|folder| folder.path().to_owned());
-    let run = if arguments.fota {
-        fota::run
-    } else {
-        scenario::run
+    let run = match (arguments.fota, arguments.drive, arguments.outage) {
+        (true, ..) => fota::run,
+        (_, true, _) => drive::run,
+        (.., true) => outage::run,
+        (false, false, false) => scenario::run,
     };
     let report = run(
         arguments,

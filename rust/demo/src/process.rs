@@ -74,14 +74,12 @@ impl Process {
     /// # Errors
     /// The operating system refuses.
     pub fn kill(&mut self) -> Result<(), Error> {
-        let what = |source| {
-            Error::io(
-                &format!("the {} process cannot be killed", self.name),
-                source,
-            )
-        };
-        self.child.kill().map_err(what)?;
-        self.child.wait().map(drop).map_err(what)
+        self.signal(Signal::KILL);
+        let killed = self.child.kill().and_then(|()| self.child.wait());
+        killed.map(drop).map_err(|source| {
+            let what = format!("the {} process cannot be killed", self.name);
+            Error::io(&what, source)
+        })
     }
 
     /// Asks it to end, and waits until it has.
@@ -89,10 +87,19 @@ impl Process {
     /// # Errors
     /// It has not ended within `timeout`.
     pub fn stop(&mut self, timeout: Duration) -> Result<ExitStatus, Error> {
-        if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
-            let _ = rustix::process::kill_process(pid, Signal::TERM);
-        }
+        self.signal(Signal::TERM);
         self.wait(timeout)
+    }
+
+    /// A script has children of its own: all of its group get the signal. Once it has been waited for, its number may be
+    /// another's.
+    fn signal(&mut self, signal: Signal) {
+        if !matches!(self.child.try_wait(), Ok(None)) {
+            return;
+        }
+        if let Some(group) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
+            let _ = rustix::process::kill_process_group(group, signal);
+        }
     }
 
     /// That it has ended, if it has.
@@ -146,8 +153,7 @@ const LOOK: Duration = Duration::from_millis(100);
 
 impl Drop for Process {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let _ = self.kill();
     }
 }
 
@@ -168,6 +174,11 @@ impl Lines {
         let lines = Self::default();
         lines.state().keep = Some(FEW);
         lines
+    }
+
+    /// Whether there will be no more of them: the process has closed its output.
+    pub(crate) fn are_all(&self) -> bool {
+        self.state().open == 0
     }
 
     /// Why the process has ended, once all of its output is there.

@@ -9,7 +9,7 @@ use iothub_provision::{
     modem::{Modem, Session, Trace},
     pki::Validity,
     simulator::{self, Style, Termination, Timing, serve_tcp},
-    up::{Options, Run, Step},
+    up::{Event, Options, Run, Step},
 };
 use time::OffsetDateTime;
 
@@ -56,7 +56,7 @@ fn attempt(
         validity: Validity::days(now, DAYS)?,
     };
     let authority = pki.authority("subca", None)?;
-    let mut silent = |_: &str| {};
+    let mut silent = |_: Event<'_>| {};
     let mut run = Run::new(pki, &authority, &options, now, &mut silent);
     run.load(&mut modem)?;
     run.register(&Hub::emulator(&format!("http://{http}"), now), &root)?;

@@ -1,6 +1,7 @@
 //! The hub's REST interface, as a back end uses it.
 
 use std::{
+    io::{BufRead as _, BufReader},
     net::SocketAddr,
     time::{Duration, Instant},
 };
@@ -19,13 +20,18 @@ pub struct Rest {
 impl Rest {
     /// Of the hub at `address`.
     pub fn new(address: SocketAddr) -> Self {
+        Self::at(&format!("http://{address}"))
+    }
+
+    /// Of the hub at this URL.
+    pub(crate) fn at(base: &str) -> Self {
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(Duration::from_secs(40)))
             .build()
             .into();
         Self {
-            base: format!("http://{address}"),
+            base: base.trim_end_matches('/').to_owned(),
             agent,
         }
     }
@@ -81,6 +87,11 @@ impl Rest {
         }
     }
 
+    /// What the emulator says of itself.
+    pub(crate) fn about(&self) -> Result<Value, Error> {
+        self.expect("GET", "/admin", &Value::Null)
+    }
+
     /// The device as the registry has it.
     pub fn device(&self, id: &str) -> Result<Value, Error> {
         self.expect("GET", &format!("/devices/{id}"), &Value::Null)
@@ -119,14 +130,38 @@ impl Rest {
 
     /// Telemetry behind sequence number `since`.
     pub fn telemetry(&self, id: &str, since: u64) -> Result<Vec<Value>, Error> {
-        self.lines(&format!(
-            "/admin/telemetry.jsonl?since={since}&device={id}&limit=10000"
-        ))
+        self.lines(&format!("/admin/telemetry.jsonl?since={since}&device={id}"))
+    }
+
+    /// Hands over each telemetry message behind sequence number `since`, as it arrives, until the hub ends.
+    pub(crate) fn follow_telemetry(
+        &self,
+        id: &str,
+        since: u64,
+        mut each: impl FnMut(&Value),
+    ) -> Result<(), Error> {
+        let url = format!(
+            "{}/admin/telemetry.jsonl?since={since}&device={id}&follow=true",
+            self.base
+        );
+        // This one may take as long as it likes.
+        let answer = ureq::get(&url).call().map_err(Error::new)?;
+        for line in BufReader::new(answer.into_body().into_reader()).lines() {
+            let line = line.map_err(Error::new)?;
+            each(&serde_json::from_str(&line).map_err(Error::new)?);
+        }
+        Ok(())
+    }
+
+    /// The sequence number of the newest telemetry message; 0 where there is none.
+    pub fn last_telemetry(&self, id: &str) -> Result<u64, Error> {
+        let newest = self.lines(&format!("/admin/telemetry.jsonl?last=1&device={id}"))?;
+        Ok(newest.last().map_or(0, sequence))
     }
 
     /// The hub's events behind sequence number `since`.
     pub fn events(&self, since: u64) -> Result<Vec<Value>, Error> {
-        self.lines(&format!("/admin/events.jsonl?since={since}&limit=10000"))
+        self.lines(&format!("/admin/events.jsonl?since={since}"))
     }
 
     /// Asks `look` until it finds something; what a hub's client does that waits for a change.
@@ -196,4 +231,9 @@ impl Rest {
         };
         Ok((status, value))
     }
+}
+
+/// The number of a telemetry message or of an event.
+pub(crate) fn sequence(line: &Value) -> u64 {
+    line["seq"].as_u64().unwrap_or(0)
 }

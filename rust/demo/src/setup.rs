@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use iothub_provision::pki::{Identity, Pki};
+use iothub_provision::pki::{Certificate, Identity, Pki};
 use time::OffsetDateTime;
 
 use crate::Error;
@@ -72,6 +72,11 @@ impl Setup {
         self.data.join("images")
     }
 
+    /// Where the device keeps its firmware, once it has run.
+    pub(crate) fn firmware(&self) -> PathBuf {
+        self.device_data().join("firmware")
+    }
+
     /// Puts an image into that folder, as `{version}.bin`; returns its size. A program that runs it takes the options in
     /// its `body` over those of its command line: see the role `device`.
     ///
@@ -106,6 +111,13 @@ impl Setup {
             .map_err(|error| Error::certificates(&self.data, &error))
     }
 
+    /// The root of the development PKI, PEM: what devices and their like must trust.
+    pub(crate) fn root_pem(&self) -> Result<String, Error> {
+        let roots = self.pki.roots();
+        let roots = roots.map_err(|error| Error::certificates(&self.data, &error))?;
+        Ok(roots.iter().map(Certificate::pem).collect())
+    }
+
     /// Sets one of the device's settings.
     ///
     /// # Errors
@@ -130,15 +142,24 @@ pub(crate) fn lock(folder: &Path, whose: &str) -> Result<File, Error> {
     Ok(file)
 }
 
-/// The hub's name for a device whose folder names none.
-pub(crate) fn name_hub(device_data: &Path) -> Result<(), Error> {
-    match setting_file(device_data, HUB_SETTING).exists() {
-        true => Ok(()),
-        false => write_setting(device_data, HUB_SETTING, HOSTNAME),
+/// Whether a device's folder has this setting.
+pub(crate) fn has_setting(device_data: &Path, key: &str) -> bool {
+    setting_file(device_data, key).exists()
+}
+
+/// Takes a setting out of a device's folder.
+pub(crate) fn erase_setting(device_data: &Path, key: &str) -> Result<(), Error> {
+    let path = setting_file(device_data, key);
+    match fs::remove_file(&path) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::path(&path, source))
+        }
+        _ => Ok(()),
     }
 }
 
-fn write_setting(device_data: &Path, key: &str, value: &str) -> Result<(), Error> {
+/// Puts a setting into a device's folder.
+pub(crate) fn write_setting(device_data: &Path, key: &str, value: &str) -> Result<(), Error> {
     let path = setting_file(device_data, key);
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(|source| Error::path(folder, source))?;
@@ -150,4 +171,5 @@ fn setting_file(device_data: &Path, key: &str) -> PathBuf {
     device_data.join("settings").join(key)
 }
 
-const HUB_SETTING: &str = "iothub/hostname";
+/// Which hub.
+pub(crate) const HUB_SETTING: &str = "iothub/hostname";

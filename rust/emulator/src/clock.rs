@@ -61,6 +61,17 @@ pub(crate) fn rfc3339(at: UnixMs) -> String {
         .unwrap_or_else(|| NEVER.to_owned())
 }
 
+/// The form of RFC 1123, which Azure's management uses for certificates: `Sat, 31 Dec 2039 23:59:59 GMT`.
+pub(crate) fn rfc1123(at: UnixMs) -> String {
+    const FORMAT: &[FormatItem<'_>] = format_description!(
+        "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
+    );
+    OffsetDateTime::from_unix_timestamp(at.div_euclid(1000))
+        .ok()
+        .and_then(|at| at.format(FORMAT).ok())
+        .unwrap_or_default()
+}
+
 /// Reads RFC 3339; `None` if it is something else.
 pub(crate) fn parse_rfc3339(text: &str) -> Option<UnixMs> {
     let at = OffsetDateTime::parse(text, &time::format_description::well_known::Rfc3339).ok()?;
@@ -77,6 +88,8 @@ mod tests {
     #[test]
     fn formats_and_parses_the_same_instant() {
         assert_eq!(rfc3339(1_795_233_725_123), "2026-11-21T04:02:05.123Z");
+        assert_eq!(rfc1123(1_795_233_725_123), "Sat, 21 Nov 2026 04:02:05 GMT");
+        assert_eq!(rfc1123(-1), "Wed, 31 Dec 1969 23:59:59 GMT");
         assert_eq!(
             parse_rfc3339("2026-11-21T04:02:05.123Z"),
             Some(1_795_233_725_123)

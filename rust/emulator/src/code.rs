@@ -45,7 +45,7 @@ codes! {
     ConnectionForcefullyClosedOnNewConnection = 400027, 400;
     /// The gateway closed the connection; reconnect.
     GatewayFailureCoreReceive = 400029, 400;
-    /// The webhook of an enrolment did not say where a device goes.
+    /// The webhook of an enrollment did not say where a device goes.
     CustomAllocationFailed = 400207, 400;
     /// A provisioning request without a hub to give.
     NoHubAvailable = 400208, 400;
@@ -55,20 +55,40 @@ codes! {
     IotHubUnauthorized = 401003, 401;
     /// Fifty cloud-to-device messages are waiting already.
     DeviceMaximumQueueDepthExceeded = 403004, 403;
+    /// Ten uploads of files of the device are going on already.
+    DeviceMaximumActiveFileUploadLimitExceeded = 403006, 403;
     /// The device is disabled in the registry.
     DeviceDisabled = 403012, 403;
     /// There is no such device.
     DeviceNotFound = 404001, 404;
+    /// There is no such job.
+    JobNotFound = 404002, 404;
+    /// There is no such configuration. The name is Microsoft's; the number is on none of their pages.
+    ConfigurationNotFound = 404011, 404;
+    /// There is no such module.
+    ModuleNotFound = 404010, 404;
     /// The device is not connected, or has not subscribed to methods.
     DeviceNotOnline = 404103, 404;
     /// The device closed the connection while it was answering.
     DeviceConnectionClosedRemotely = 404104, 404;
-    /// There is no such enrolment.
+    /// There is no such enrollment.
     EnrollmentNotFound = 404201, 404;
     /// There is no such thing of another kind.
     NotFound = 404003, 404;
+    /// The path is there, and the method is none that it has.
+    MethodNotAllowed = 405001, 405;
+    /// What is asked for is at odds with what is there.
+    Conflict = 409002, 409;
     /// There is a device of that id, and the request does not say that it may be changed.
     DeviceAlreadyExists = 409001, 409;
+    /// There is an enrollment of that id. The name is Microsoft's; the number is on none of their pages.
+    EnrollmentConflict = 409204, 409;
+    /// There is a configuration of that id, and the request does not say that it may be changed.
+    ConfigurationAlreadyExists = 409401, 409;
+    /// There is a job of that id.
+    JobAlreadyExists = 409104, 409;
+    /// There is a module of that id, and the request does not say that it may be changed.
+    ModuleAlreadyExistsOnDevice = 409301, 409;
     /// The entity tag is not the current one.
     PreconditionFailed = 412001, 412;
     /// The lock of a cloud-to-device message ran out or belongs to another.
@@ -79,6 +99,8 @@ codes! {
     ThrottlingException = 429001, 429;
     /// The service failed.
     ServerError = 500001, 500;
+    /// An operation of Azure's that is not emulated.
+    NotImplemented = 501001, 501;
     /// The answer of a device to a method is not JSON. The name is Microsoft's; the number is on none of their pages.
     InvalidResponseWhileProxying = 502001, 502;
     /// The service is not available at the moment.

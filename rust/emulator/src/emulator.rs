@@ -1,37 +1,51 @@
 //! Starting and stopping.
 
 use std::fs::File;
-use std::net::SocketAddr;
-use std::path::Path;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use rusqlite::OptionalExtension as _;
 use tokio::net::TcpListener;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{Semaphore, broadcast, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-use crate::c2d;
+use crate::amqp::{self, Amqp};
+use crate::auth::server_certificate::{self, identity};
+use crate::auth::tls;
+use crate::blobs::{Account, Blobs};
 use crate::clock::{Clock, UnixMs};
-use crate::connections::Connections;
-use crate::dps::Operations;
+use crate::configurations::Configurations;
+use crate::dps::Dps;
+use crate::fault_timetable::{self, Timetable};
 use crate::faults::Faults;
-use crate::feedback;
+use crate::file;
 use crate::firmware::{self, Firmware, Ports};
-use crate::identity::{self, identity};
+use crate::http;
+use crate::hub::c2d;
+use crate::hub::connections::Connections;
+use crate::hub::feedback;
+use crate::hub::files::NOTIFICATIONS;
+use crate::hub::hubs::Hubs;
+use crate::hub::partitions;
+use crate::hub::service::Service;
+use crate::hub::telemetry::Ring;
+use crate::jobs::Jobs;
 use crate::journal::{Event, Journal};
-use crate::listener;
-use crate::options::{Options, StartError};
+use crate::management;
+use crate::mqtt::listener;
+use crate::options::{AmqpPort, Options, StartError};
+use crate::random;
 use crate::rest::{self, Access, Api, Port};
-use crate::sas;
-use crate::schedule::{self, Timetable};
-use crate::service::{Service, stopped};
-use crate::settings::Settings;
+use crate::routing::Routing;
+use crate::settings::{C2dPolicy, Settings};
 use crate::state::{self, Intake};
-use crate::store::Store;
-use crate::throttle::Throttle;
-use crate::tls;
+use crate::stop::stopped;
+use crate::store::{self, Store};
+use crate::websocket;
 
 /// A running emulator. Dropping it ends it at once; [`Emulator::shutdown`] ends it in good order.
 #[derive(Debug)]
@@ -39,10 +53,14 @@ pub struct Emulator {
     mqtt: SocketAddr,
     http: SocketAddr,
     https: Option<SocketAddr>,
+    amqp: Option<SocketAddr>,
+    hostname: String,
     ca_pem: Option<String>,
     service_key: String,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
+    data_dir: Option<PathBuf>,
+    _temporary: Option<Temporary>,
     _lock: Option<File>,
 }
 
@@ -58,15 +76,16 @@ impl Emulator {
         if let (Some(address), None) = (open, &options.token) {
             return Err(StartError::TokenRequired(address));
         }
-        let timetable = match &options.faults {
+        let plan = match &options.faults {
             Some(path) => Some(
-                schedule::read(path).map_err(|why| StartError::File(format!("--faults {why}")))?,
+                fault_timetable::read(path)
+                    .map_err(|why| StartError::File(format!("--faults {why}")))?,
             ),
             None => None,
         };
         if let Some(folder) = &options.firmware {
             std::fs::read_dir(folder).map_err(|error| {
-                let (folder, why) = (folder.display(), state::without_number(&error));
+                let (folder, why) = (folder.display(), file::without_number(&error));
                 StartError::File(format!(
                     "--firmware {folder}: {why}; name a folder with images"
                 ))
@@ -78,6 +97,14 @@ impl Emulator {
             Some(address) => Some(listen("https", address).await?),
             None => None,
         };
+        let amqp = match options.amqp {
+            Some(AmqpPort::At(address)) => Some(listen("amqp", address).await?),
+            Some(AmqpPort::Default) => match listen("amqp", AMQPS).await {
+                Ok(listener) => Some(listener),
+                Err(_) => Some(listen("amqp", SocketAddr::new(AMQPS.ip(), 0)).await?),
+            },
+            None => None,
+        };
         let images = match &options.firmware {
             Some(_) => Some((
                 listen("firmware-http", options.firmware_http).await?,
@@ -86,34 +113,48 @@ impl Emulator {
             None => None,
         };
         let lock = match options.data_dir.as_deref() {
-            Some(folder) => Some(lock(folder).await?),
+            Some(folder) => {
+                let begun = folder.join(LOCK).exists();
+                let lock = lock(folder).await?;
+                store::check(folder, begun)
+                    .map_err(|error| StartError::Storage(error.to_string()))?;
+                Some(lock)
+            }
             None => None,
         };
         let (certificate, ca_pem) = identity(&options)?;
-        let config =
-            tls::server_config(Arc::clone(&certificate), true).map_err(StartError::Identity)?;
+        let config = tls::server_config(Arc::clone(&certificate), true)
+            .map_err(|error| StartError::Identity(error.to_string()))?;
         let store = Store::open(
             options.data_dir.as_deref(),
             options.settings.sync_each_commit,
         )
-        .map_err(StartError::Storage)?;
+        .map_err(|error| StartError::Storage(error.to_string()))?;
         let clock = Arc::new(Clock::default());
-        let hubs: Vec<String> = std::iter::once(&options.hostname)
+        let given: Vec<String> = std::iter::once(&options.hostname)
             .chain(&options.more_hubs)
             .cloned()
             .collect();
+        let name = options.name.clone();
+        let hubs = store
+            .run(move |c| Hubs::load(c, &given, name.as_deref()))
+            .await
+            .map_err(|refusal| StartError::Storage(refusal.to_string()))?;
         let journal = Journal::new(Arc::clone(&clock), options.log);
-        for event in identity::warnings(&certificate, &hubs, &options) {
+        for event in server_certificate::warnings(&certificate, &hubs.hosts(), &options) {
             journal.record(event);
         }
         if let Some(path) = &options.seed {
-            let taken = seed(&store, path, &hubs, clock.now()).await?;
+            let taken = seed(&store, path, &hubs.hosts(), clock.now()).await?;
             journal.record(Event::info("seed", taken));
         }
         let service_key = service_key(&store, options.settings.c2d).await?;
+        let (blobs, temporary) = blobs(&options, &store).await?;
+        let kept = options.data_dir.as_ref().map(|it| it.join("routes"));
+        let short_lived = || temporary.as_ref().map(|it| it.0.join("routes"));
+        let routes_folder = kept.or_else(short_lived).unwrap_or_default();
         let service = Arc::new(Service {
             hubs,
-            id_scope: options.id_scope.clone(),
             settings: Settings {
                 enforce_x509: options.settings.enforce_x509 || options.enforce_x509,
                 verified_on_upload: options.settings.verified_on_upload
@@ -125,13 +166,17 @@ impl Emulator {
             journal,
             connections: Connections::default(),
             faults: Faults::default(),
-            timetable: Timetable::default(),
-            registrations: Throttle::new(Duration::from_secs(60)),
-            operations: Operations::default(),
-            telemetry: broadcast::channel(1024).0,
+            // A reader that is slower finds the rest in the storage.
+            telemetry: broadcast::channel(256).0,
+            ring: Arc::new(Ring::new(
+                options.settings.keep_telemetry,
+                options.settings.keep_telemetry_bytes,
+            )),
             certificate: Arc::clone(&certificate),
-            firmware: Firmware::new(options.firmware.clone()),
         });
+        let dps = Arc::new(Dps::new(Arc::clone(&service), options.id_scope));
+        let timetable = Arc::new(Timetable::default());
+        let firmware = Arc::new(Firmware::new(options.firmware));
         let access = Arc::new(Access {
             token: options.token,
             service_key: service_key.clone(),
@@ -146,16 +191,64 @@ impl Emulator {
             address("mqtt", &mqtt, options.mqtt)?,
             address("http", &http, options.http)?,
         );
-        let router = rest::router(Api {
+        let blobs = Arc::new(blobs);
+        let jobs = Arc::new(Jobs::new(Arc::clone(&service), Arc::clone(&blobs)));
+        tasks.spawn(Arc::clone(&jobs).run(stopping.clone()));
+        let configurations = Arc::new(Configurations::new(Arc::clone(&service)));
+        tasks.spawn(Arc::clone(&configurations).run(stopping.clone()));
+        let routing = Arc::new(Routing::new(Arc::clone(&service), routes_folder));
+        tasks.spawn(Arc::clone(&routing).run(stopping.clone()));
+        let (mqtt_door, websockets) = websocket::Door::new("mqtt");
+        let (amqp_door, amqp_sockets) = websocket::Door::new("AMQPWSB10");
+        let (mut doors, mut open, mut amqp_addr) = (vec![mqtt_door], Router::new(), None);
+        if let Some(listener) = amqp {
+            let at = address("amqp", &listener, AMQPS)?;
+            let (groups, key) = (options.consumer_groups, service_key.clone());
+            let amqp = Arc::new(Amqp::new(Arc::clone(&service), key, groups, at.port()));
+            let tls = TlsAcceptor::from(Arc::clone(&config));
+            let stop = stopping.clone();
+            tasks.spawn(amqp::listener::serve(
+                amqp,
+                listener,
+                tls,
+                amqp_sockets,
+                stop,
+            ));
+            open = websocket::routes("/$servicebus/websocket", vec![amqp_door.clone()]);
+            doors.push(amqp_door);
+            amqp_addr = Some(at);
+        }
+        let open = open.merge(websocket::routes("/$iothub/websocket", doors));
+        let api = Api {
+            amqp: amqp_addr,
             service: Arc::clone(&service),
+            dps: Arc::clone(&dps),
+            timetable: Arc::clone(&timetable),
+            firmware: Arc::clone(&firmware),
             access,
+            streams: Arc::new(Semaphore::new(rest::MAX_STREAMS)),
+            blobs,
+            configurations: Arc::clone(&configurations),
+            jobs: Arc::clone(&jobs),
+            routing: Arc::clone(&routing),
+            is_https: false,
             mqtt: mqtt_addr,
+            https: https_bound,
             ca_pem: ca_pem.as_deref().map(Arc::from),
-        });
+        };
+        let over_https = Api {
+            is_https: true,
+            ..api.clone()
+        };
+        let doors = http::routes().merge(management::routes());
+        let open = open.merge(http::open_routes());
+        let over_https = rest::router(over_https, doors.clone(), open);
+        let router = rest::router(api, doors, http::open_routes());
         tasks.spawn(listener::serve(
-            Arc::clone(&service),
+            Arc::clone(&dps),
             mqtt,
             TlsAcceptor::from(config),
+            websockets,
             stopping.clone(),
         ));
         let plain = |router| Port {
@@ -163,32 +256,36 @@ impl Emulator {
             tls: None,
             patience: service.settings.connect_timeout,
         };
-        let server = tls::server_config(certificate, false).map_err(StartError::Identity)?;
-        let encrypted = |router| Port {
-            tls: Some(TlsAcceptor::from(Arc::clone(&server))),
-            ..plain(router)
+        let encrypted = |router, client_certificates| {
+            let certificate = Arc::clone(&certificate);
+            let server = tls::server_config(certificate, client_certificates)
+                .map_err(|error| StartError::Identity(error.to_string()))?;
+            Ok(Port {
+                tls: Some(TlsAcceptor::from(server)),
+                ..plain(router)
+            })
         };
         if let Some(https) = https {
-            let port = encrypted(router.clone());
+            let port = encrypted(over_https, service.settings.https_client_certificates)?;
             tasks.spawn(rest::serve(https, port, stopping.clone()));
         }
         tasks.spawn(rest::serve(http, plain(router), stopping.clone()));
         if let Some((http, https)) = images {
-            let router = firmware::router(Arc::clone(&service));
+            let router = firmware::router(Arc::clone(&firmware), Arc::clone(&service));
             let (plain_at, tls_at) = (
                 address("firmware-http", &http, options.firmware_http)?,
                 address("firmware-https", &https, options.firmware_https)?,
             );
-            service.firmware.set_ports(Ports {
+            firmware.set_ports(Ports {
                 http: Some(plain_at.port()),
                 https: Some(tls_at.port()),
             });
-            let port = encrypted(router.clone());
+            let port = encrypted(router.clone(), false)?;
             tasks.spawn(rest::serve(https, port, stopping.clone()));
             tasks.spawn(rest::serve(http, plain(router), stopping.clone()));
         }
-        if let Some(plan) = timetable {
-            service.timetable.start(&service, plan);
+        if let Some(plan) = plan {
+            timetable.start(&dps, plan);
         }
         tasks.spawn(sweep(service, stopping));
         // So that it is not the first device that waits for it.
@@ -197,10 +294,14 @@ impl Emulator {
             mqtt: mqtt_addr,
             http: http_addr,
             https: https_bound,
+            amqp: amqp_addr,
+            hostname: options.hostname,
             ca_pem,
             service_key,
             stop,
             tasks,
+            data_dir: options.data_dir,
+            _temporary: temporary,
             _lock: lock,
         })
     }
@@ -220,7 +321,19 @@ impl Emulator {
         self.https
     }
 
-    /// The CA that devices must trust, if the identity was made here.
+    /// Where services speak AMQP.
+    pub fn amqp_addr(&self) -> Option<SocketAddr> {
+        self.amqp
+    }
+
+    /// The connection string of the Event Hubs-compatible endpoint, with the key of `iothubowner`.
+    pub fn event_hub_connection_string(&self) -> Option<String> {
+        let port = self.amqp?.port();
+        let (hub, key) = (&self.hostname, &self.service_key);
+        Some(partitions::connection_string(hub, port, key))
+    }
+
+    /// The CA that devices must trust, if the identity was made here or its CA was given.
     pub fn ca_pem(&self) -> Option<&str> {
         self.ca_pem.as_deref()
     }
@@ -236,19 +349,23 @@ impl Emulator {
         let _ = self.stop.send(true);
         let all = async { while self.tasks.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(Duration::from_secs(5), all).await;
+        if let Some(folder) = self.data_dir.take() {
+            // What is not folded now is folded by the next start.
+            let _ = tokio::task::spawn_blocking(move || store::fold(&folder)).await;
+        }
     }
 }
 
 /// One emulator a folder: two would not know of each other's connections. One that is just ending
 /// is waited for.
 async fn lock(folder: &Path) -> Result<File, StartError> {
-    let path = folder.join("lock");
+    let path = folder.join(LOCK);
     let opened = std::fs::create_dir_all(folder).and_then(|()| File::create(&path));
     let file = opened.map_err(|error| {
         let what = match folder.ancestors().find(|it| it.is_file()) {
             Some(file) if file == folder => "it is a file".to_owned(),
             Some(file) => format!("{} is a file", file.display()),
-            None => state::without_number(&error),
+            None => file::without_number(&error),
         };
         StartError::Storage(format!(
             "--data-dir {}: {what}; name a folder that can be written",
@@ -268,6 +385,10 @@ async fn lock(folder: &Path) -> Result<File, StartError> {
     Ok(file)
 }
 
+/// Azure's port for AMQP over TLS.
+const AMQPS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 5671);
+
+const LOCK: &str = "lock";
 const LOCK_PATIENCE: Duration = Duration::from_secs(3);
 
 async fn listen(what: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
@@ -306,34 +427,74 @@ async fn seed(
         replace: false,
         now,
     };
-    let report = store.run(move |c| state::import(c, &document, &how)).await;
+    let report = store.run(move |c| state::import(c, document, &how)).await;
     report.map(|it| it.to_text()).map_err(|refusal| {
         StartError::File(format!("--seed {}: {}", path.display(), refusal.reason))
     })
 }
 
-async fn service_key(store: &Store, policy: c2d::Policy) -> Result<String, StartError> {
+async fn service_key(store: &Store, policy: C2dPolicy) -> Result<String, StartError> {
+    let unlocked = store.run(move |c| c2d::unlock(c, None, policy)).await;
+    unlocked.map_err(|refusal| StartError::Storage(refusal.to_string()))?;
+    stored_key(store, "service key").await
+}
+
+/// A key that is made at the first start and kept.
+async fn stored_key(store: &Store, name: &'static str) -> Result<String, StartError> {
     let key = store.run(move |c| {
-        c2d::unlock(c, None, policy)?;
         let known = c
-            .query_row(
-                "SELECT value FROM settings WHERE key = 'service key'",
-                [],
-                |row| row.get(0),
-            )
+            .query_row("SELECT value FROM settings WHERE key = ?1", [name], |row| {
+                row.get(0)
+            })
             .optional()?;
         if let Some(known) = known {
             return Ok(known);
         }
-        let key = sas::random_key();
+        let key = random::key();
         c.execute(
-            "INSERT INTO settings (key, value) VALUES ('service key', ?1)",
-            [&key],
+            "INSERT INTO settings (key, value) VALUES (?1, ?2)",
+            [name, &key],
         )?;
         Ok(key)
     });
     key.await
         .map_err(|refusal| StartError::Storage(refusal.to_string()))
+}
+
+/// A folder that goes with the emulator.
+#[derive(Debug)]
+struct Temporary(PathBuf);
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        // Nobody is told if it stays.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Where files of devices go: another storage, the data folder, or a folder that does not stay.
+async fn blobs(options: &Options, store: &Store) -> Result<(Blobs, Option<Temporary>), StartError> {
+    if let Some(text) = &options.blob_storage {
+        let account = Account::parse(text);
+        let account = account.map_err(|why| StartError::File(format!("--blob-storage: {why}")))?;
+        return Ok((Blobs::elsewhere(account), None));
+    }
+    let key = stored_key(store, "storage key").await?;
+    let (folder, temporary) = match &options.data_dir {
+        Some(folder) => (folder.join("files"), None),
+        None => {
+            let name = format!("iothub-emulator-{}", random::hex::<8>());
+            let folder = std::env::temp_dir().join(name);
+            (folder.clone(), Some(Temporary(folder)))
+        }
+    };
+    let shown = folder.display().to_string();
+    let opened = Blobs::inside(folder, key, options.settings.files_max_bytes);
+    let blobs = opened.map_err(|error| {
+        let why = file::without_number(&error);
+        StartError::Storage(format!("the folder of files {shown}: {why}"))
+    })?;
+    Ok((blobs, temporary))
 }
 
 /// Lets locks and messages of the cloud-to-device queues run out.
@@ -348,6 +509,7 @@ async fn sweep(service: Arc<Service>, mut stop: watch::Receiver<bool>) {
         let feedback_ttl = service.settings.feedback_ttl_ms;
         let swept = service.store.run(move |c| {
             feedback::sweep(c, feedback_ttl, now)?;
+            NOTIFICATIONS.sweep(c, feedback_ttl, now)?;
             c2d::sweep(c, policy, now)
         });
         if let Ok(woken) = swept.await {

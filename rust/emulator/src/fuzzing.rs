@@ -10,24 +10,131 @@ use axum::http::{Method, Request, StatusCode, header};
 use futures_util::FutureExt as _;
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
-use tokio::sync::broadcast;
+use serde_json::json;
+use tokio::sync::{Semaphore, broadcast};
 
+use crate::auth::chain::{self, Anchor};
+use crate::auth::sas::Token;
+use crate::auth::tls::{self, ServerCertificate};
+use crate::blobs::{Account, Blobs};
 use crate::clock::Clock;
-use crate::connections::Connections;
+use crate::configurations::Configurations;
+use crate::dps::Dps;
+use crate::fault_timetable::Plan;
 use crate::faults::Faults;
+use crate::file::parse_toml;
+use crate::firmware::Range;
+use crate::http;
+use crate::hub::connections::Connections;
+use crate::hub::hubs::Hubs;
+use crate::hub::query::{Aggregation, Query};
+use crate::hub::service::Service;
+use crate::hub::telemetry::Ring;
+use crate::hub::twin::{Kind, Section, parse_object};
+use crate::jobs::Jobs;
 use crate::journal::{Journal, LogFormat};
+use crate::management;
+use crate::mqtt::topic::{Feature, Topic};
+use crate::mqtt::username::UserName;
+use crate::mqtt::wire::{Packet, Publish, Reader};
 use crate::properties::Properties;
+use crate::random;
 use crate::rest::{self, Access, Api, Peer};
-use crate::sas::{self, Token};
-use crate::service::Service;
+use crate::routing::Routing;
 use crate::settings::Settings;
-use crate::store::Store;
-use crate::throttle::Throttle;
-use crate::tls::{self, ServerCertificate};
-use crate::topic::{Feature, Topic};
-use crate::twin::{Kind, Section, parse_object};
-use crate::username::UserName;
-use crate::wire::{Packet, Publish, Reader};
+use crate::state::{self, Export, Intake};
+use crate::store::{self, Store};
+
+/// A query: read, planned, and asked of a twin.
+pub fn query(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    let Ok(query) = Query::parse(text) else {
+        return;
+    };
+    let twin = json!({
+        "deviceId": "d", "status": "enabled", "tags": {"a": 1, "b": [true, "x"], "c": {"d": "text"}},
+        "properties": {"desired": {"n": 2.5, "$version": 1}, "reported": {}},
+    });
+    let _ = query.plan();
+    if query.is_aggregate() {
+        let mut aggregation = Aggregation::default();
+        for _ in 0..2 {
+            let _ = query.add(&mut aggregation, &twin);
+        }
+        let _ = query.finish(aggregation);
+    } else {
+        let _ = query.row(twin);
+    }
+}
+
+/// A chain and registered CAs: certificates with two bytes of length before each; the second half is registered.
+pub fn chain(mut bytes: &[u8]) {
+    let mut certificates = Vec::new();
+    while let Some((length, rest)) = bytes.split_first_chunk::<2>() {
+        let length = usize::from(u16::from_be_bytes(*length)).min(rest.len());
+        let (certificate, after) = rest.split_at(length);
+        certificates.push(certificate);
+        bytes = after;
+    }
+    let (presented, registered) = certificates.split_at(certificates.len().div_ceil(2));
+    let anchors: Vec<Anchor> = registered
+        .iter()
+        .map(|der| Anchor {
+            name: "ca".to_owned(),
+            der: der.to_vec(),
+            verified: true,
+        })
+        .collect();
+    if let Ok(found) = chain::verify(presented, &anchors, 1_800_000_000_000) {
+        assert!(found.iter().all(|&index| index < anchors.len()));
+    }
+}
+
+/// A timetable of faults, and any other TOML.
+pub fn timetable(bytes: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        let _ = Plan::parse(text);
+        let _ = parse_toml(text);
+    }
+}
+
+/// Frames of AMQP, and the messages in them.
+pub fn amqp(bytes: &[u8]) {
+    crate::amqp::fuzz(bytes);
+}
+
+/// A document of the whole state: taken in, and then written again and taken in once more.
+pub fn import(bytes: &[u8]) {
+    let Ok(c) = store::in_memory() else {
+        panic!("no database in memory");
+    };
+    let how = Intake {
+        hubs: vec!["hub".to_owned()],
+        replace: true,
+        now: 1_700_000_000_000,
+    };
+    if state::import_json(&c, bytes, &how).is_err() {
+        return;
+    }
+    let mut export = Export::new(how.hubs.clone());
+    let mut text = String::new();
+    while let Ok(Some(piece)) = export.next(&c) {
+        text.push_str(&piece);
+    }
+    if let Err(refusal) = state::import_json(&c, text.as_bytes(), &how) {
+        panic!("an own export is refused: {refusal}: {text}");
+    }
+}
+
+/// The range that a device asks for, of an image of 1,000 bytes.
+pub fn range(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    if let Range::Some(from, to) = Range::parse(&text, 1000) {
+        assert!(from < to && to <= 1000);
+    }
+}
 
 /// Everything that a connection's bytes go through before they meet the storage.
 pub fn packets(bytes: &[u8]) {
@@ -97,41 +204,55 @@ impl std::fmt::Debug for Rest {
 
 impl Rest {
     /// An empty hub; the error says what of the machine is missing.
-    pub fn new() -> Result<Self, String> {
+    pub fn new() -> Result<Self, Box<dyn std::error::Error>> {
         let clock = Arc::new(Clock::default());
         let generated = tls::generate(&["hub.localhost".to_owned()])?;
         let service = Arc::new(Service {
-            hubs: vec!["hub.localhost".to_owned(), "second.localhost".to_owned()],
-            id_scope: "0ne00000001".to_owned(),
+            hubs: Hubs::given(&["hub.localhost".to_owned(), "second.localhost".to_owned()]),
             settings: Settings::default(),
             store: Store::open(None, false)?,
             clock: Arc::clone(&clock),
             journal: Journal::new(clock, LogFormat::Off),
             connections: Connections::default(),
             telemetry: broadcast::channel(16).0,
+            ring: Arc::new(Ring::new(1000, 1 << 20)),
             faults: Faults::default(),
-            timetable: crate::schedule::Timetable::default(),
-            registrations: Throttle::new(Duration::from_secs(60)),
-            operations: crate::dps::Operations::default(),
             certificate: ServerCertificate::from_pem(&generated.chain_pem, &generated.key_pem)?,
-            firmware: crate::firmware::Firmware::default(),
         });
+        let blobs = Arc::new(Blobs::elsewhere(Account::inside(random::key())));
         let access = Arc::new(Access {
             token: None,
-            service_key: sas::random_key(),
+            service_key: random::key(),
         });
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
-            .build()
-            .map_err(|error| error.to_string())?;
+            .build()?;
         Ok(Self {
             runtime,
-            router: TowerToHyperService::new(rest::router(Api {
-                service,
-                access,
-                ca_pem: None,
-                mqtt: SocketAddr::from(([127, 0, 0, 1], 8883)),
-            })),
+            router: TowerToHyperService::new(rest::router(
+                Api {
+                    dps: Arc::new(Dps::new(Arc::clone(&service), "0ne00000001".to_owned())),
+                    timetable: Arc::default(),
+                    firmware: Arc::default(),
+                    service: Arc::clone(&service),
+                    access,
+                    streams: Arc::new(Semaphore::new(rest::MAX_STREAMS)),
+                    ca_pem: None,
+                    jobs: Arc::new(Jobs::new(Arc::clone(&service), Arc::clone(&blobs))),
+                    blobs,
+                    configurations: Arc::new(Configurations::new(Arc::clone(&service))),
+                    routing: Arc::new(Routing::new(
+                        Arc::clone(&service),
+                        std::path::PathBuf::new(),
+                    )),
+                    is_https: false,
+                    mqtt: SocketAddr::from(([127, 0, 0, 1], 8883)),
+                    amqp: None,
+                    https: None,
+                },
+                http::routes().merge(management::routes()),
+                http::open_routes(),
+            )),
         })
     }
 

@@ -2,6 +2,10 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+/// The domain of the hubs that management makes. The server's certificate names all of them; it has two labels, since many
+/// clients take no certificate for `*.localhost`.
+pub(crate) const MANAGED_DOMAIN: &str = "azure-devices.localhost";
+
 /// A host without its port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Host<'t> {

@@ -3,13 +3,17 @@
 
 use std::collections::VecDeque;
 use std::io::Write as _;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 use tokio::sync::broadcast;
 
 use crate::clock::{Clock, rfc3339};
 use crate::code::Refusal;
+
+mod visits;
+
+pub(crate) use visits::Visits;
 
 /// Where the event log goes besides memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -119,6 +123,7 @@ pub(crate) struct Journal {
 struct Kept {
     last: u64,
     events: VecDeque<Arc<Event>>,
+    latest: visits::Latest,
 }
 
 impl Journal {
@@ -135,7 +140,7 @@ impl Journal {
 
     /// Numbers, stamps, prints and publishes an event.
     pub(crate) fn record(&self, mut event: Event) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.kept();
         kept.last += 1;
         event.seq = kept.last;
         event.time = rfc3339(self.clock.now());
@@ -148,13 +153,14 @@ impl Journal {
             kept.events.pop_front();
         }
         kept.events.push_back(Arc::clone(&event));
+        kept.latest.note(&event);
         // Sent under the lock, so that followers see the order of the numbers.
         let _ = self.live.send(event);
     }
 
     /// What is kept after `since`, oldest first, and what comes from then on.
     pub(crate) fn follow(&self, since: u64) -> (Vec<Arc<Event>>, broadcast::Receiver<Arc<Event>>) {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = self.kept();
         let past = kept
             .events
             .iter()
@@ -162,6 +168,20 @@ impl Journal {
             .cloned()
             .collect();
         (past, self.live.subscribe())
+    }
+
+    /// What the connections of a device came to last, as far as that is known since the start.
+    pub(crate) fn visits(&self, hub: &str, id: &str) -> Visits {
+        self.kept().latest.of(hub, id)
+    }
+
+    /// The devices of a hub, registered or not, whose latest attempt to connect was turned down.
+    pub(crate) fn refused(&self, hub: &str) -> Vec<String> {
+        self.kept().latest.refused(hub)
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn print(&self, event: &Event) {

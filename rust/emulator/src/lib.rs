@@ -1,9 +1,9 @@
-//! A local Azure IoT Hub and Device Provisioning Service, for tests and for learning: MQTT over TLS for devices, REST for services,
+//! A local Azure IoT Hub and Device Provisioning Service, for tests and for learning: MQTT over TLS for devices, REST and AMQP for services,
 //! a web page for people.
 //!
-//! What of IoT Hub there is: X.509 devices behind registered CA certificates, thumbprints and tokens;
+//! What of IoT Hub there is, over MQTT and over MQTT in WebSockets: X.509 devices behind registered CA certificates, thumbprints and tokens;
 //! telemetry with property bags; twins; direct methods; cloud-to-device messages; persistent
-//! sessions. Of the provisioning service: individual enrolments and groups, with X.509 and with
+//! sessions. Of the provisioning service: individual enrollments and groups, with X.509 and with
 //! symmetric keys, over several hubs. Every refusal and every close has a reason, in the event log. It shares no code with
 //! the device side of this repository, since it is its judge.
 //!
@@ -22,52 +22,46 @@
 //! ```
 #![forbid(unsafe_code)]
 
-mod authenticate;
-mod c2d;
-mod certificates;
+mod amqp;
+mod auth;
+mod blobs;
 mod clock;
 mod code;
-mod connections;
+mod configurations;
 mod dps;
 mod emulator;
-mod enrollments;
+mod etag;
+mod fault_timetable;
 mod faults;
-mod feedback;
 mod fields;
+mod file;
 mod firmware;
 #[doc(hidden)]
 pub mod fuzzing;
 mod host;
-mod identity;
+mod http;
+mod http_client;
+mod hub;
+mod id;
+mod jobs;
 mod journal;
-mod link;
-mod listener;
+mod management;
+mod mqtt;
 mod offline;
 mod options;
 mod properties;
-mod provisioning;
-mod query;
-mod registry;
+mod random;
 mod rest;
-mod sas;
-mod schedule;
-mod service;
-mod session;
+mod routing;
 mod settings;
 mod state;
+mod stop;
 mod store;
-mod telemetry;
 mod throttle;
-mod tls;
-mod topic;
-mod twin;
-mod username;
-mod webhook;
-mod wire;
-mod x509;
+mod websocket;
 
 pub use emulator::Emulator;
 pub use journal::LogFormat;
 pub use offline::{export, import};
-pub use options::{Identity, Options, StartError};
+pub use options::{AmqpPort, Identity, Options, StartError};
 pub use settings::Settings;

@@ -1,82 +1,132 @@
 //! `iothub-emulator`: a local Azure IoT Hub.
 #![forbid(unsafe_code)]
 
-use std::io::Write as _;
+use std::io::{BufWriter, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::Parser;
-use iothub_emulator::{Emulator, Identity, LogFormat, Options, Settings, StartError};
-use tokio::signal::unix::{SignalKind, signal};
+use clap::{CommandFactory as _, Parser};
+use iothub_emulator::{AmqpPort, Emulator, Identity, LogFormat, Options, Settings, StartError};
 
-/// A local Azure IoT Hub: devices connect over MQTT, services over REST, people with a browser.
+mod azure_cli;
+mod configuration;
+mod health;
+
+/// A local Azure IoT Hub: devices connect over MQTT, services over REST and AMQP, people with a browser.
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 struct Arguments {
     #[command(subcommand)]
-    command: Option<Transfer>,
+    command: Option<Command>,
+    /// A TOML file with these options, under their names without the dashes
+    #[arg(long, value_name = "FILE", env = "IOTHUB_EMULATOR_CONFIG")]
+    config: Option<PathBuf>,
     /// The hub's host name, as it stands in certificates and user names
-    #[arg(long, value_name = "NAME", default_value = "localhost")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "localhost",
+        env = "IOTHUB_EMULATOR_HOSTNAME"
+    )]
     hostname: String,
+    /// The hub's name for management (az iot hub … --hub-name); without it the first label of its host name
+    #[arg(long, value_name = "NAME", env = "IOTHUB_EMULATOR_NAME")]
+    name: Option<String>,
     /// Where devices connect (MQTT over TLS 1.2); port 0 takes a free one
-    #[arg(long, value_name = "ADDRESS", value_parser = address, default_value = "127.0.0.1:8883")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address, default_value = "127.0.0.1:8883", env = "IOTHUB_EMULATOR_MQTT")]
     mqtt: SocketAddr,
+    /// AMQP over TLS: devices, and services that send, hear feedback and read telemetry as from Event Hubs. Without it
+    /// 127.0.0.1:5671, or a free port if that is taken
+    #[arg(long, value_name = "ADDRESS", value_parser = address, env = "IOTHUB_EMULATOR_AMQP")]
+    amqp: Option<SocketAddr>,
+    /// A consumer group of the Event Hubs-compatible endpoint beside $Default; may be repeated
+    #[arg(
+        long = "consumer-group",
+        value_name = "NAME",
+        env = "IOTHUB_EMULATOR_CONSUMER_GROUP",
+        value_delimiter = ','
+    )]
+    consumer_groups: Vec<String>,
     /// REST and web page; beyond loopback a token is needed
     #[arg(
         long,
         visible_alias = "listen",
         value_name = "ADDRESS",
         value_parser = address,
-        default_value = "127.0.0.1:8080"
-    )]
+        default_value = "127.0.0.1:8080", env = "IOTHUB_EMULATOR_HTTP")]
     http: SocketAddr,
     /// REST over HTTPS as well, for service clients that speak nothing else
-    #[arg(long, value_name = "ADDRESS", value_parser = address)]
+    #[arg(long, value_name = "ADDRESS", value_parser = address, env = "IOTHUB_EMULATOR_HTTPS")]
     https: Option<SocketAddr>,
     /// The host name of one more hub, to which devices can be provisioned; may be repeated
-    #[arg(long = "hub", value_name = "NAME")]
+    #[arg(
+        long = "hub",
+        value_name = "NAME",
+        env = "IOTHUB_EMULATOR_HUB",
+        value_delimiter = ','
+    )]
     hubs: Vec<String>,
     /// The provisioning service's id scope
-    #[arg(long, value_name = "SCOPE", default_value = "0ne00000001")]
+    #[arg(
+        long,
+        value_name = "SCOPE",
+        default_value = "0ne00000001",
+        env = "IOTHUB_EMULATOR_ID_SCOPE"
+    )]
     id_scope: String,
     /// Refuse devices with symmetric keys (disableDeviceSAS)
-    #[arg(long)]
+    #[arg(long, env = "IOTHUB_EMULATOR_ENFORCE_X509")]
     enforce_x509: bool,
     /// Take CA certificates as verified when they are uploaded
-    #[arg(long)]
+    #[arg(long, env = "IOTHUB_EMULATOR_VERIFIED_ON_UPLOAD")]
     verified_on_upload: bool,
     /// Another switch of the hub, for example c2dLockSeconds=5; may be repeated
-    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting)]
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting, env = "IOTHUB_EMULATOR_SET", value_delimiter = ',')]
     settings: Vec<(String, String)>,
     /// Where everything is kept
     #[arg(
         long,
         value_name = "FOLDER",
         default_value = "iothub-data",
-        conflicts_with = "ephemeral"
+        conflicts_with = "ephemeral",
+        env = "IOTHUB_EMULATOR_DATA_DIR"
     )]
     data_dir: PathBuf,
-    /// A TOML file with devices, CA certificates and enrolments; what is kept already stays
-    #[arg(long, value_name = "FILE")]
+    /// A TOML file with devices, CA certificates and enrollments; what is kept already stays
+    #[arg(long, value_name = "FILE", env = "IOTHUB_EMULATOR_SEED")]
     seed: Option<PathBuf>,
     /// A TOML file of faults and when they are to happen
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = "IOTHUB_EMULATOR_FAULTS")]
     faults: Option<PathBuf>,
     /// Keep nothing
-    #[arg(long)]
+    #[arg(long, env = "IOTHUB_EMULATOR_EPHEMERAL")]
     ephemeral: bool,
     /// The server's certificate chain (PEM, leaf first); without it one is made
-    #[arg(long, value_name = "FILE", requires = "key")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "key",
+        env = "IOTHUB_EMULATOR_CERT"
+    )]
     cert: Option<PathBuf>,
     /// The key of the server's certificate (PEM)
-    #[arg(long, value_name = "FILE", requires = "cert")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "cert",
+        env = "IOTHUB_EMULATOR_KEY"
+    )]
     key: Option<PathBuf>,
     /// A file with the token that REST asks for (Authorization: Bearer …)
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = "IOTHUB_EMULATOR_TOKEN_FILE")]
     token_file: Option<PathBuf>,
+    /// Another storage for files of devices: UseDevelopmentStorage=true (Azurite), or a file with its connection string;
+    /// without it they are in the data folder
+    #[arg(long, value_name = "FILE|UseDevelopmentStorage=true")]
+    blob_storage: Option<String>,
     /// A folder with firmware images, served to devices with ranges
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER", env = "IOTHUB_EMULATOR_FIRMWARE")]
     firmware: Option<PathBuf>,
     /// Where images are served over HTTP
     #[arg(
@@ -84,8 +134,7 @@ struct Arguments {
         value_name = "ADDRESS",
         value_parser = address,
         default_value = "127.0.0.1:8081",
-        requires = "firmware"
-    )]
+        requires = "firmware", env = "IOTHUB_EMULATOR_FIRMWARE_HTTP")]
     firmware_http: SocketAddr,
     /// Where images are served over HTTPS
     #[arg(
@@ -93,19 +142,18 @@ struct Arguments {
         value_name = "ADDRESS",
         value_parser = address,
         default_value = "127.0.0.1:8443",
-        requires = "firmware"
-    )]
+        requires = "firmware", env = "IOTHUB_EMULATOR_FIRMWARE_HTTPS")]
     firmware_https: SocketAddr,
     /// Log as JSON, one event a line
-    #[arg(long)]
+    #[arg(long, env = "IOTHUB_EMULATOR_JSON")]
     json: bool,
     /// Do not log events
-    #[arg(long, conflicts_with = "json")]
+    #[arg(long, conflicts_with = "json", env = "IOTHUB_EMULATOR_QUIET")]
     quiet: bool,
 }
 
 #[derive(Debug, clap::Subcommand)]
-enum Transfer {
+enum Command {
     /// Write what a data folder holds, keys included, as JSON; not telemetry, sessions and events
     Export {
         /// The data folder; an emulator may be running on it
@@ -127,6 +175,14 @@ enum Transfer {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
+    /// Print what points the Azure CLI at a running emulator: eval "$(iothub-emulator az)"
+    Az(azure_cli::Arguments),
+    /// Ask a running emulator whether it is ready, for a container's health check: exit status 0 or 1
+    Health {
+        /// Where its REST is
+        #[arg(long, value_name = "ADDRESS", value_parser = address, env = "IOTHUB_EMULATOR_HTTP", default_value = "127.0.0.1:8080")]
+        http: SocketAddr,
+    },
 }
 
 const EXAMPLES: &str = "\
@@ -138,6 +194,8 @@ Examples:
                                                     with devices from the start, and with troubles
   iothub-emulator export --out state.json           copy what is in ./iothub-data
   iothub-emulator import --data-dir copy state.json
+  iothub-emulator --https 127.0.0.1:8444            and in another terminal the Azure CLI:
+  eval \"$(iothub-emulator az)\" && az iot hub list
   curl -X PUT localhost:8080/devices/dev1 -d '{\"authentication\":{\"type\":\"certificateAuthority\"}}'
                                                     register a device
   curl 'localhost:8080/admin/telemetry.jsonl?follow=true'
@@ -148,7 +206,15 @@ Exit status: 0 after SIGINT or SIGTERM, 1 if it cannot start, 2 for wrong argume
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let line = std::env::args_os().collect();
+    let given = configuration::expand(&Arguments::command(), line, |name| std::env::var_os(name));
+    let arguments = match given {
+        Ok(line) => Arguments::parse_from(line),
+        Err(error) => {
+            eprintln!("iothub-emulator: {error}");
+            return ExitCode::from(2);
+        }
+    };
     match run(arguments).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -179,14 +245,56 @@ impl<E: std::fmt::Display> From<E> for Failure {
     }
 }
 
+/// What asks the program to end: SIGINT and SIGTERM, and where there are none of these, Ctrl-C.
+struct End {
+    #[cfg(unix)]
+    signals: [tokio::signal::unix::Signal; 2],
+}
+
+impl End {
+    /// From here on a signal ends nothing by itself.
+    #[cfg(unix)]
+    fn new() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let signals = [
+            signal(SignalKind::interrupt())?,
+            signal(SignalKind::terminate())?,
+        ];
+        Ok(Self { signals })
+    }
+
+    #[cfg(not(unix))]
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {})
+    }
+
+    async fn asked(&mut self) {
+        #[cfg(unix)]
+        {
+            let [interrupt, terminate] = &mut self.signals;
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        }
+        // Without a console there is nobody who could ask.
+        #[cfg(not(unix))]
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
 async fn run(arguments: Arguments) -> Result<(), Failure> {
     if let Some(command) = arguments.command {
-        return transfer(command).await;
+        return other(command).await;
     }
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
+    let mut end = End::new()?;
     let mut options = Options::new(arguments.hostname);
+    options.name = arguments.name;
     options.mqtt = arguments.mqtt;
+    options.amqp = Some(arguments.amqp.map_or(AmqpPort::Default, AmqpPort::At));
+    options.consumer_groups = arguments.consumer_groups;
     options.http = arguments.http;
     options.https = arguments.https;
     options.more_hubs = arguments.hubs;
@@ -221,6 +329,12 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         }
         options.token = Some(token);
     }
+    options.blob_storage = match arguments.blob_storage {
+        Some(text) if !text.starts_with("UseDevelopmentStorage") => {
+            Some(read("--blob-storage ", Path::new(&text))?)
+        }
+        other => other,
+    };
     options.seed = arguments.seed;
     options.faults = arguments.faults;
     let data_dir = options.data_dir.clone();
@@ -236,38 +350,50 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         _ => Failure::from(error),
     })?;
     announce(&emulator, data_dir.as_deref());
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
+    end.asked().await;
     emulator.shutdown().await;
     Ok(())
 }
 
-async fn transfer(command: Transfer) -> Result<(), Failure> {
+async fn other(command: Command) -> Result<(), Failure> {
     match command {
-        Transfer::Export { data_dir, out } => {
-            let document = iothub_emulator::export(&data_dir).await?;
-            match out {
-                Some(path) => {
-                    write_private(&path, &document)?;
-                    println!(
-                        "exported {} to {}: keep it safe, keys are in it",
-                        data_dir.display(),
-                        path.display()
-                    );
-                }
-                None => std::io::stdout().lock().write_all(document.as_bytes())?,
+        Command::Export { data_dir, out } => match out {
+            Some(path) => {
+                // Beside it first, so that a copy that is there stays until the new one is whole; keys are in it, and its owner's alone.
+                let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
+                let unwritable = |error| format!("{} cannot be written: {error}", path.display());
+                let file = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new(".")));
+                let mut file = file.map_err(unwritable)?;
+                let written = iothub_emulator::export(&data_dir, BufWriter::new(&mut file)).await;
+                written.map_err(|error| match error {
+                    StartError::Written(error) => unwritable(error),
+                    other => other.to_string(),
+                })?;
+                file.persist(&path)
+                    .map_err(|error| unwritable(error.error))?;
+                println!(
+                    "exported {} to {}: keep it safe, keys are in it",
+                    data_dir.display(),
+                    path.display()
+                );
             }
-        }
-        Transfer::Import {
+            None => iothub_emulator::export(&data_dir, std::io::stdout()).await?,
+        },
+        Command::Import {
             data_dir,
             hubs,
             file,
         } => {
-            let done = iothub_emulator::import(&data_dir, &hubs, &read("", &file)?).await;
+            let unreadable = |error| format!("{}: {error}", file.display());
+            let document = std::fs::File::open(&file).map_err(unreadable)?;
+            let done = iothub_emulator::import(&data_dir, &hubs, document).await;
             let done = done.map_err(|error| format!("{}: {error}", file.display()))?;
             println!("imported {done}");
+        }
+        Command::Health { http } => health::ask(http).await?,
+        Command::Az(arguments) => {
+            let text = azure_cli::run(&arguments)?;
+            std::io::stdout().lock().write_all(text.as_bytes())?;
         }
     }
     Ok(())
@@ -278,30 +404,18 @@ fn address(text: &str) -> Result<SocketAddr, String> {
         .map_err(|_| "an address needs a number and a port, for example 127.0.0.1:8883".to_owned())
 }
 
-/// Keys are in it.
-fn write_private(path: &Path, text: &str) -> Result<(), String> {
-    use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
-    let write = || {
-        let mut file = std::fs::OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(path)?;
-        file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
-        file.write_all(text.as_bytes())
-    };
-    write().map_err(|error| format!("{} cannot be written: {error}", path.display()))
-}
-
 /// A reader that goes away after the first line is no reason to stop.
 fn announce(emulator: &Emulator, data_dir: Option<&Path>) {
     let https = emulator
         .https_addr()
         .map(|it| format!(" https=https://{it}/"))
         .unwrap_or_default();
+    let amqp = emulator
+        .amqp_addr()
+        .map(|it| format!("amqp={it} "))
+        .unwrap_or_default();
     let mut text = format!(
-        "ready mqtt={} http=http://{}/{https}\n",
+        "ready mqtt={} {amqp}http=http://{}/{https}\n",
         emulator.mqtt_addr(),
         emulator.http_addr()
     );
@@ -315,6 +429,13 @@ fn announce(emulator: &Emulator, data_dir: Option<&Path>) {
     };
     if let Some(trust) = trust {
         text.push_str(&format!("devices must trust {trust}\n"));
+    }
+    if let Some(at) = emulator.amqp_addr() {
+        text.push_str(&format!(
+            "Event Hubs-compatible endpoint on port {}, its connection string: http://{}/admin/connection-string\n",
+            at.port(),
+            emulator.http_addr()
+        ));
     }
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());

@@ -13,8 +13,14 @@ use crate::settings::Settings;
 pub struct Options {
     /// The hub's host name.
     pub hostname: String,
+    /// The name of the first hub for management; without it the first label of its host name.
+    pub name: Option<String>,
     /// Where devices connect: MQTT over TLS 1.2.
     pub mqtt: SocketAddr,
+    /// AMQP over TLS, for services; without it nothing is listened on.
+    pub amqp: Option<AmqpPort>,
+    /// Consumer groups of the Event Hubs-compatible endpoint beside `$Default`.
+    pub consumer_groups: Vec<String>,
     /// REST and page.
     pub http: SocketAddr,
     /// The same over HTTPS, for service clients that speak nothing else.
@@ -37,6 +43,10 @@ pub struct Options {
     pub faults: Option<PathBuf>,
     /// The server's certificate.
     pub identity: Identity,
+    /// The connection string of another storage for files of devices; `None` keeps them in the data folder.
+    pub blob_storage: Option<String>,
+    /// The CA that devices must trust, PEM, to be handed out where [`Options::identity`] is given.
+    pub server_ca: Option<String>,
     /// Where the event log goes.
     pub log: LogFormat,
     /// What REST asks for beyond loopback.
@@ -47,6 +57,15 @@ pub struct Options {
     pub firmware_http: SocketAddr,
     /// Where images are served over HTTPS, with the server's certificate.
     pub firmware_https: SocketAddr,
+}
+
+/// Where AMQP is listened on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AmqpPort {
+    /// There, or not at all.
+    At(SocketAddr),
+    /// Azure's port 5671 on loopback, or a free one if it is taken.
+    Default,
 }
 
 /// The server's certificate.
@@ -77,7 +96,10 @@ impl Options {
     pub fn new(hostname: impl Into<String>) -> Self {
         Self {
             hostname: hostname.into(),
+            name: None,
             mqtt: SocketAddr::from(([127, 0, 0, 1], 8883)),
+            amqp: None,
+            consumer_groups: Vec::new(),
             http: SocketAddr::from(([127, 0, 0, 1], 8080)),
             https: None,
             more_hubs: Vec::new(),
@@ -89,6 +111,8 @@ impl Options {
             seed: None,
             faults: None,
             identity: Identity::Generate,
+            blob_storage: None,
+            server_ca: None,
             log: LogFormat::Off,
             token: None,
             firmware: None,
@@ -117,6 +141,8 @@ pub enum StartError {
     Storage(String),
     /// A file that it was to begin with is of no use.
     File(String),
+    /// What was to be written out cannot be written.
+    Written(std::io::Error),
     /// The REST side would be open to others without a token.
     TokenRequired(SocketAddr),
 }
@@ -139,6 +165,7 @@ impl fmt::Display for StartError {
                 Ok(())
             }
             Self::Identity(what) | Self::Storage(what) | Self::File(what) => f.write_str(what),
+            Self::Written(error) => write!(f, "cannot be written: {error}"),
             Self::TokenRequired(address) => {
                 write!(
                     f,
@@ -152,7 +179,7 @@ impl fmt::Display for StartError {
 impl std::error::Error for StartError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Listen { error, .. } => Some(error),
+            Self::Listen { error, .. } | Self::Written(error) => Some(error),
             _ => None,
         }
     }

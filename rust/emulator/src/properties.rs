@@ -1,16 +1,28 @@
 //! Property bags: `k1=v1&k2=v2` with RFC 3986 percent encoding, in topics and in queries.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 /// The value of a key that stands without `=` (null) or with it.
 pub(crate) type Value = Option<String>;
 
+/// A part of a bag that is not percent-encoded UTF-8.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NotEncoded(String);
+
+impl fmt::Display for NotEncoded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "'{}' is not percent-encoded UTF-8", self.0)
+    }
+}
+
+impl std::error::Error for NotEncoded {}
+
 /// Splits a bag into decoded pairs, in the order in which they stand.
 ///
-/// A key without `=` has the value `None`, `k=` has `Some("")`. `+` is a plus sign. `Err` holds the
-/// part that is not valid percent-encoded UTF-8.
-pub(crate) fn decode_bag(bag: &str) -> Result<Vec<(String, Value)>, String> {
+/// A key without `=` has the value `None`, `k=` has `Some("")`. `+` is a plus sign. The
+/// error names the part that is not valid percent-encoded UTF-8.
+pub(crate) fn decode_bag(bag: &str) -> Result<Vec<(String, Value)>, NotEncoded> {
     bag.split('&')
         .filter(|part| !part.is_empty())
         .map(|part| {
@@ -21,11 +33,18 @@ pub(crate) fn decode_bag(bag: &str) -> Result<Vec<(String, Value)>, String> {
             let decode = |text| {
                 decode(text)
                     .map(Cow::into_owned)
-                    .ok_or_else(|| part.to_owned())
+                    .ok_or_else(|| NotEncoded(part.to_owned()))
             };
             Ok((decode(key)?, value.map(decode).transpose()?))
         })
         .collect()
+}
+
+/// A parameter of a query, verbatim; the first of several.
+pub(crate) fn parameter<'t>(query: &'t str, name: &str) -> Option<&'t str> {
+    query
+        .split('&')
+        .find_map(|part| part.strip_prefix(name)?.strip_prefix('='))
 }
 
 /// Writes a bag; `$` is written as `%24`, as the service does in C2D topics.
@@ -46,7 +65,8 @@ pub(crate) fn encode_bag<'a>(
     bag
 }
 
-/// Percent-decodes; `None` if an escape is broken or the result is not UTF-8.
+/// Percent-decodes; `None` if an escape is broken or the result is not UTF-8. By hand, since the crate for it lets broken
+/// escapes pass as they are.
 pub(crate) fn decode(text: &str) -> Option<Cow<'_, str>> {
     if !text.contains('%') {
         return Some(Cow::Borrowed(text));
@@ -71,7 +91,6 @@ pub(crate) fn decode(text: &str) -> Option<Cow<'_, str>> {
 }
 
 /// Percent-encodes everything but RFC 3986's unreserved characters.
-#[cfg(test)]
 pub(crate) fn encode(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     encode_into(&mut out, text);
@@ -100,7 +119,7 @@ pub(crate) struct Properties {
 
 impl Properties {
     /// Reads the bag of a telemetry topic.
-    pub(crate) fn parse(bag: &str) -> Result<Self, String> {
+    pub(crate) fn parse(bag: &str) -> Result<Self, NotEncoded> {
         let mut properties = Self::default();
         for (key, value) in decode_bag(bag)? {
             match SYSTEM.iter().find(|(wire, _)| *wire == key) {
@@ -186,9 +205,9 @@ mod tests {
 
     #[test]
     fn names_the_broken_part() {
-        assert_eq!(decode_bag("a=1&b=%2"), Err("b=%2".to_owned()));
-        assert_eq!(decode_bag("a=1&b=%FF"), Err("b=%FF".to_owned()));
-        assert_eq!(decode_bag("%zz"), Err("%zz".to_owned()));
+        assert_eq!(decode_bag("a=1&b=%2"), Err(NotEncoded("b=%2".to_owned())));
+        assert_eq!(decode_bag("a=1&b=%FF"), Err(NotEncoded("b=%FF".to_owned())));
+        assert_eq!(decode_bag("%zz"), Err(NotEncoded("%zz".to_owned())));
     }
 
     #[test]

@@ -6,8 +6,6 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use crate::c2d;
-
 /// Switches and sizes, each with the default of the documentation of IoT Hub.
 ///
 /// [`Settings::NAMES`] lists them; `docs/emulator.md` says what each of them does.
@@ -15,13 +13,25 @@ use crate::c2d;
 pub struct Settings {
     pub(crate) enforce_x509: bool,
     pub(crate) verified_on_upload: bool,
+    /// Whether the HTTPS port asks for a certificate of the client, which it need not have.
+    pub(crate) https_client_certificates: bool,
+    /// Whether devices behind a CA may use the HTTPS port with their certificate, which Azure has as a preview.
+    pub(crate) x509_ca_over_https: bool,
     pub(crate) clean_session_discards_c2d: bool,
     /// Distinct filters a connection.
     pub(crate) max_subscriptions: usize,
-    pub(crate) c2d: c2d::Policy,
+    pub(crate) c2d: C2dPolicy,
     pub(crate) feedback_ttl_ms: i64,
+    /// How long a device may take to upload a file.
+    pub(crate) file_upload_ttl_ms: i64,
+    /// How many bytes all files may have together.
+    pub(crate) files_max_bytes: u64,
     /// How many telemetry messages are kept.
     pub(crate) keep_telemetry: i64,
+    /// How many bytes their bodies may have.
+    pub(crate) keep_telemetry_bytes: u64,
+    /// Of the Event Hubs-compatible endpoint.
+    pub(crate) event_hub_partitions: u32,
     /// Whether each commit waits for the disk itself, so that a power cut loses nothing either.
     pub(crate) sync_each_commit: bool,
     /// Connections that have not sent CONNECT yet.
@@ -39,16 +49,49 @@ pub struct Settings {
     pub(crate) polls_per_ten_seconds: u64,
 }
 
+/// The settings of a device's queue, with Azure's defaults.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct C2dPolicy {
+    /// How long a message is locked for a connection.
+    pub lock_ms: i64,
+    /// How often a message is handed out at most.
+    pub max_delivery_count: i64,
+    /// How long a message lives unless its sender says so.
+    pub ttl_ms: i64,
+    /// Whether each handing out counts as a delivery, or only one that came to nothing; Microsoft's
+    /// statements differ.
+    pub counts_deliveries: bool,
+    /// How many messages may wait.
+    pub depth: i64,
+}
+
+impl C2dPolicy {
+    /// Azure's defaults.
+    pub(crate) const AZURE: Self = Self {
+        lock_ms: 60_000,
+        max_delivery_count: 10,
+        ttl_ms: 3_600_000,
+        counts_deliveries: true,
+        depth: 50,
+    };
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
             enforce_x509: false,
             verified_on_upload: false,
+            https_client_certificates: true,
+            x509_ca_over_https: true,
             clean_session_discards_c2d: true,
             max_subscriptions: 5,
-            c2d: c2d::Policy::AZURE,
+            c2d: C2dPolicy::AZURE,
             feedback_ttl_ms: 3_600_000,
+            file_upload_ttl_ms: 3_600_000,
+            files_max_bytes: 4 << 30,
             keep_telemetry: 100_000,
+            keep_telemetry_bytes: 256 * 1024 * 1024,
+            event_hub_partitions: 4,
             sync_each_commit: false,
             max_unproved: 2048,
             connect_timeout: Duration::from_secs(30),
@@ -66,6 +109,8 @@ impl Settings {
     pub const NAMES: &[&str] = &[
         "enforceX509",
         "verifiedOnUpload",
+        "httpsClientCertificates",
+        "x509CaOverHttps",
         "cleanSessionDiscardsC2d",
         "maxSubscriptions",
         "c2dLockSeconds",
@@ -74,7 +119,11 @@ impl Settings {
         "c2dTtlSeconds",
         "c2dQueueDepth",
         "feedbackTtlSeconds",
+        "fileUploadTtlSeconds",
+        "filesMaxBytes",
         "keepTelemetry",
+        "keepTelemetryBytes",
+        "eventHubPartitions",
         "syncEachCommit",
         "maxUnproved",
         "connectTimeoutMs",
@@ -91,6 +140,8 @@ impl Settings {
         match name {
             "enforceX509" => self.enforce_x509 = parse(name, value)?,
             "verifiedOnUpload" => self.verified_on_upload = parse(name, value)?,
+            "httpsClientCertificates" => self.https_client_certificates = parse(name, value)?,
+            "x509CaOverHttps" => self.x509_ca_over_https = parse(name, value)?,
             "cleanSessionDiscardsC2d" => self.clean_session_discards_c2d = parse(name, value)?,
             "maxSubscriptions" => self.max_subscriptions = number(name, value, 0, 1000)?,
             "c2dLockSeconds" => self.c2d.lock_ms = number::<i64>(name, value, 1, 86_400)? * 1000,
@@ -101,7 +152,15 @@ impl Settings {
             "feedbackTtlSeconds" => {
                 self.feedback_ttl_ms = number::<i64>(name, value, 1, 172_800)? * 1000;
             }
+            "fileUploadTtlSeconds" => {
+                self.file_upload_ttl_ms = number::<i64>(name, value, 60, 86_400)? * 1000;
+            }
+            "filesMaxBytes" => self.files_max_bytes = number(name, value, 1, 1 << 50)?,
             "keepTelemetry" => self.keep_telemetry = number(name, value, 1, 100_000_000)?,
+            "keepTelemetryBytes" => {
+                self.keep_telemetry_bytes = number(name, value, 1 << 20, 1 << 40)?;
+            }
+            "eventHubPartitions" => self.event_hub_partitions = number(name, value, 1, 32)?,
             "syncEachCommit" => self.sync_each_commit = parse(name, value)?,
             "maxUnproved" => self.max_unproved = number(name, value, 1, 1_000_000)?,
             "connectTimeoutMs" => self.connect_timeout = millis(1, 3_600_000)?,
@@ -130,6 +189,8 @@ impl Settings {
         let value = |name: &str| match name {
             "enforceX509" => json!(self.enforce_x509),
             "verifiedOnUpload" => json!(self.verified_on_upload),
+            "httpsClientCertificates" => json!(self.https_client_certificates),
+            "x509CaOverHttps" => json!(self.x509_ca_over_https),
             "cleanSessionDiscardsC2d" => json!(self.clean_session_discards_c2d),
             "maxSubscriptions" => json!(self.max_subscriptions),
             "c2dLockSeconds" => json!(self.c2d.lock_ms / 1000),
@@ -138,7 +199,11 @@ impl Settings {
             "c2dTtlSeconds" => json!(self.c2d.ttl_ms / 1000),
             "c2dQueueDepth" => json!(self.c2d.depth),
             "feedbackTtlSeconds" => json!(self.feedback_ttl_ms / 1000),
+            "fileUploadTtlSeconds" => json!(self.file_upload_ttl_ms / 1000),
+            "filesMaxBytes" => json!(self.files_max_bytes),
             "keepTelemetry" => json!(self.keep_telemetry),
+            "keepTelemetryBytes" => json!(self.keep_telemetry_bytes),
+            "eventHubPartitions" => json!(self.event_hub_partitions),
             "syncEachCommit" => json!(self.sync_each_commit),
             "maxUnproved" => json!(self.max_unproved),
             "connectTimeoutMs" => millis(self.connect_timeout),

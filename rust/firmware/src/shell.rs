@@ -65,7 +65,8 @@ fn write_status(text: &mut Text<'_>, status: &iothub::Status) -> fmt::Result {
     write!(
         text,
         "{:?}, {} failed connects in a row",
-        status.phase, status.attempts
+        status.phase,
+        status.failures.total()
     )?;
     if let Some(cause) = &status.last_disconnect {
         write!(text, "\nlast disconnected: {cause}")?;
@@ -74,6 +75,16 @@ fn write_status(text: &mut Text<'_>, status: &iothub::Status) -> fmt::Result {
         write!(text, "\nround trip {} ms", time.as_millis())?;
     }
     write!(text, "\noutbox {} bytes in use", status.outbox_used)
+}
+
+/// # Safety
+/// As [`Text::new`] says.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn iothub_shell_outbox(text: *mut c_char, length: usize) {
+    // SAFETY: the caller's promise.
+    let mut text = unsafe { Text::new(text, length) };
+    // What does not fit is cut.
+    let _ = write!(text, "{}", iothub::outbox_status());
 }
 
 /// # Safety

@@ -1,10 +1,10 @@
-//! The whole client: the input is a schedule of wishes, facts, calls that succeed or fail, and time. No panic, no
+//! The whole client: the input is a schedule of requests, inputs, calls that succeed or fail, and time. No panic, no
 //! loop, no connect without the abort before it or closer than the minimum, no lost event.
 #![no_main]
 
 use std::time::Duration;
 
-use iothub_proto::network::{Fact, Peer};
+use iothub_proto::network::{self, Peer};
 use iothub_proto::{
     Client, Command, Config, Errno, Event, Instant, MethodId, MethodResponse, Property, Qos,
     Telemetry, dps, outbox,
@@ -15,7 +15,7 @@ fuzz_target!(|data: &[u8]| {
     let mut input = Input(data);
     let kind = input.byte();
     let mut config = Config::new("hub.example", "dev1");
-    config.gate.enabled = kind & 1 != 0;
+    config.network.enabled = kind & 1 != 0;
     config.reconnect = kind & 2 != 0;
     config.request_twin = kind & 4 != 0;
     config.seed = u64::from(kind);
@@ -93,14 +93,14 @@ impl Run {
                     value: Some(input.text()),
                 }];
                 message.properties = &property;
-                let _ = self.client.send(now, &message);
+                let _ = self.client.send(&message);
             }
             3 => drop(
                 self.client
-                    .report(now, b"{\"a\":1}", Some(u64::from(input.byte()))),
+                    .report(b"{\"a\":1}", Some(u64::from(input.byte()))),
             ),
-            4 => drop(self.client.report(now, input.bytes(), None)),
-            5 => drop(self.client.request_twin(now)),
+            4 => drop(self.client.report(input.bytes(), None)),
+            5 => drop(self.client.request_twin()),
             6 => {
                 if let Some(request) = self.calls.pop() {
                     let answer = MethodResponse {
@@ -108,11 +108,11 @@ impl Run {
                         status: i32::from(input.byte()),
                         payload: input.bytes(),
                     };
-                    let _ = self.client.respond(now, &answer);
+                    let _ = self.client.respond(&answer);
                 }
             }
             7 => drop(self.client.reprovision(now)),
-            8 => self.client.handle_network(now, fact(input.byte())),
+            8 => self.client.handle_network(now, network_input(input.byte())),
             9 => self
                 .client
                 .handle_connack(now, input.byte() % 8, input.byte() & 1 == 0),
@@ -137,7 +137,7 @@ impl Run {
                 for (to, from) in address.iter_mut().zip(input.bytes()) {
                     *to = *from;
                 }
-                self.client.handle_peer(now, Peer::V6(address));
+                self.client.handle_peer(Peer::V6(address));
             }
             16 | 17 => {
                 let time = u64::from(input.byte()).pow(2);
@@ -265,25 +265,25 @@ impl Run {
     }
 }
 
-fn fact(number: u8) -> Fact {
+fn network_input(number: u8) -> network::Input {
     match number % 14 {
-        0 => Fact::Registered {
+        0 => network::Input::Registered {
             roaming: number > 99,
         },
-        1 => Fact::NotRegistered,
-        2 => Fact::Searching,
-        3 => Fact::Denied,
-        4 => Fact::UiccFail,
-        5 => Fact::Activated { reason: None },
-        6 => Fact::Activated {
+        1 => network::Input::NotRegistered,
+        2 => network::Input::Searching,
+        3 => network::Input::Denied,
+        4 => network::Input::UiccFail,
+        5 => network::Input::Activated { reason: None },
+        6 => network::Input::Activated {
             reason: Some(number / 14),
         },
-        7 => Fact::Deactivated,
-        8 => Fact::Ipv6Up,
-        9 => Fact::Ipv6Down,
-        10 => Fact::Esm(i32::from(number / 2)),
-        11 => Fact::Detached,
-        12 => Fact::Suspended,
-        _ => Fact::Resumed,
+        7 => network::Input::Deactivated,
+        8 => network::Input::Ipv6Up,
+        9 => network::Input::Ipv6Down,
+        10 => network::Input::Esm(i32::from(number / 2)),
+        11 => network::Input::Detached,
+        12 => network::Input::Suspended,
+        _ => network::Input::Resumed,
     }
 }

@@ -6,7 +6,7 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
     let mut config = Config::new("", "");
-    config.gate.enabled = false;
+    config.network.enabled = false;
     config.dps = Some(dps::Config::new("0ne0", "reg1"));
     let mut client = Client::<256>::new(&config).expect("the configuration is good");
     let mut now = Instant::from_millis(0);

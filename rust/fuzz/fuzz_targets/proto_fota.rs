@@ -1,7 +1,7 @@
-//! The desired object `firmware`, a record, and facts in any order: no panic, no loop, no text that C would read on.
+//! The desired object `firmware`, a record, and inputs in any order: no panic, no loop, no text that C would read on.
 #![no_main]
 
-use iothub_proto::fota::{COMMAND_MAX, Command, Config, Reason, Updater};
+use iothub_proto::fota::{COMMAND_MAX, Command, Config, ImageVersion, Reason, Updater};
 use iothub_proto::{Errno, Instant, RequestId, twin};
 use libfuzzer_sys::fuzz_target;
 
@@ -19,7 +19,8 @@ fuzz_target!(|data: &[u8]| {
         let number = u32::from(rest.first().copied().unwrap_or_default());
         match kind % 10 {
             0 => updater.handle_progress(now, number, number * 2),
-            1 => updater.handle_done(now, core::str::from_utf8(rest).ok()),
+            1 if rest.is_empty() => updater.handle_done(now),
+            1 => updater.handle_version(now, ImageVersion::new(number << 24, 0)),
             2 => updater.handle_failed(now, Reason::from_cause(number, 404)),
             3 => updater.handle_stopped(now),
             4 => updater.handle_ready(now),

@@ -16,11 +16,11 @@ fuzz_target!(|data: &str| {
     let mut message = Telemetry::new(b"body");
     message.properties = &properties;
     let mut config = Config::new("hub.example", "dev1");
-    config.gate.enabled = false;
+    config.network.enabled = false;
     let mut client = Client::<4096>::new(&config).expect("the configuration is good");
     let now = Instant::from_millis(0);
     client.connect(now).expect("the first one");
-    if client.send(now, &message).is_err() {
+    if client.send(&message).is_err() {
         return;
     }
     let mut buffer = [0; 4096];

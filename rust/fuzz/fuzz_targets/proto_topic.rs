@@ -10,7 +10,7 @@ fuzz_target!(|data: &[u8]| {
     let topic = halves.next().unwrap_or_default();
     let payload = halves.next().unwrap_or_default();
     let mut config = Config::new("hub.example", "dev1");
-    config.gate.enabled = false;
+    config.network.enabled = false;
     let mut client = Client::<1024>::new(&config).expect("the configuration is good");
     let now = Instant::from_millis(0);
     let mut buffer = [0; 4096];

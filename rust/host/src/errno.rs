@@ -4,7 +4,7 @@ use std::{fmt, io};
 
 /// A positive error number of Linux; [`Errno::code`] is what a C function returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Errno(i32);
+pub struct Errno(i32);
 
 macro_rules! errnos {
     ($($name:ident = $value:ident),* $(,)?) => {
@@ -30,6 +30,7 @@ errnos! {
     MSGSIZE = EMSGSIZE,
     NETDOWN = ENETDOWN,
     NETUNREACH = ENETUNREACH,
+    NODATA = ENODATA,
     NOENT = ENOENT,
     NOEXEC = ENOEXEC,
     NOMEM = ENOMEM,
@@ -38,13 +39,14 @@ errnos! {
     NOTSUP = ENOTSUP,
     OPNOTSUPP = EOPNOTSUPP,
     PERM = EPERM,
+    RANGE = ERANGE,
     TIMEDOUT = ETIMEDOUT,
     TOO_BIG = E2BIG,
 }
 
 impl Errno {
     /// The number as a C function returns it: negative.
-    pub(crate) const fn code(self) -> i32 {
+    pub const fn code(self) -> i32 {
         -self.0
     }
 }

@@ -41,7 +41,8 @@
 //! | `iothub_platform_uptime_ms`, `_wait`, `_wake`, `_lock`, `_unlock`, `_thread_start`, `_random` | pthreads, the monotonic clock, getrandom | – |
 //! | `iothub_platform_log` | [`Options::log`], one record a call | – |
 //! | `iothub_platform_settings_get`, `_set` | a file a key, replaced by renaming | – |
-//! | `iothub_platform_modem_watch`, `_at`, `_apn_set` | nothing; credentials are listed, else -ENOTSUP; a log line | a modem has faults and takes commands |
+//! | `iothub_platform_flash_*` | a file of simulated sectors, `<data>/flash/outbox`; writes and erases are made in steps, so that a kill tears them | faults as [`FlashOptions`] says |
+//! | `iothub_platform_modem_watch`, `_at`, `_apn_set` | nothing; credentials, identity, cell and battery are told, else -ENOTSUP; a log line | a modem has faults and takes every command |
 //! | `iothub_platform_reboot` | [`Options::reboot`] | – |
 //! | `iothub_platform_mqtt_abort` | closes the connection, `on_disconnect(-ECONNABORTED)` on the caller's thread, waits up to 10 s for the helper's thread; -EDEADLK from one of its callbacks | – |
 //! | `iothub_platform_mqtt_nodelay` | the only way to TCP_NODELAY; header and payload are written apart, as Zephyr does | the modem has no such option |
@@ -49,6 +50,10 @@
 //! | `iothub_platform_fota_start`, `_cancel` | one fragment a request (HTTP/1.1 ranges) over the simulated network, TLS with the CA certificates under the security tags; bytes are kept over a reboot | a server without ranges is taken, too |
 //! | `iothub_platform_fota_apply`, `_confirm`, `_image` | two slot files with MCUboot's rules; the boot loader is part of [`start`], or [`boot`] | a swap is one rename; TLVs are checked by hash, not by signature |
 //! | `iothub_platform_hardware_id`, `_led` | [`Options::hardware_id`], [`Options::led`] | – |
+//! | `iothub_board_unix_time_ms`, `_sensor_read`, `_locate` | [`Options::board`]; without one, the machine's clock and no sensors | a search ends in no time of its own |
+//! | `iothub_board_watch` | told by [`Options::board_events`] | not in an interrupt |
+//! | `iothub_board_motion_set`, `_buzz` | a log line | – |
+//! | `iothub_board_name`, `_reset_cause` | `linux`; -ENOTSUP | – |
 //!
 //! # Threads
 //! | callback | thread |
@@ -104,9 +109,11 @@
 
 #![deny(unsafe_code)]
 
+mod board;
 #[allow(unsafe_code)]
 mod edge;
 mod errno;
+mod flash;
 mod fota;
 mod log;
 mod modem;
@@ -124,13 +131,18 @@ use std::{
 };
 
 pub use crate::{
+    board::{Board, BoardEvent, BoardEvents, Cell, Sensor, Unavailable},
+    errno::Errno,
+    flash::FlashOptions,
     fota::Firmware,
     log::{Level, LogHook, Record},
     modem::{Event, Loss, Modem, ModemError, Network, NetworkError, Registration, Step},
+    mqtt_helper::packets,
     nat64::{Nat64Prefix, Nat64PrefixError},
     options::{LedHook, Options, Reboot},
 };
 use crate::{
+    flash::SimulatedFlash,
     fota::{Fota, Slots},
     modem::Simulated,
     mqtt_helper::Helper,
@@ -143,7 +155,10 @@ struct Host {
     modem: Arc<Simulated>,
     fota: Arc<Fota>,
     settings: Settings,
+    flash: SimulatedFlash,
     hardware_id: Option<String>,
+    board: Arc<dyn Board>,
+    board_events: BoardEvents,
     led: LedHook,
     reboot: Reboot,
 }
@@ -199,7 +214,10 @@ pub fn start(mut options: Options) -> Result<(), StartError> {
         modem,
         fota: Arc::new(fota),
         settings: Settings::new(data.join("settings")),
+        flash: SimulatedFlash::new(data.join("flash/outbox"), options.flash),
         hardware_id: options.hardware_id,
+        board: options.board,
+        board_events: options.board_events,
         led: options.led,
         reboot: options.reboot,
     };

@@ -3,7 +3,7 @@
 use std::{
     fmt,
     io::{self, Write as _},
-    sync::OnceLock,
+    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -100,14 +100,30 @@ struct Logger {
 
 static LOGGER: OnceLock<Logger> = OnceLock::new();
 
+/// What was said before there was a hook, as by a boot loader: a few records.
+static EARLY: Mutex<Vec<(Level, String, String)>> = Mutex::new(Vec::new());
+
 /// Sets level and hook, once.
 pub(crate) fn install(level: Level, hook: LogHook) {
     let _ = LOGGER.set(Logger { level, hook });
+    for (level, target, message) in std::mem::take(&mut *early()) {
+        write(level, &target, format_args!("{message}"));
+    }
+}
+
+fn early() -> MutexGuard<'static, Vec<(Level, String, String)>> {
+    EARLY.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Logs one record.
 pub(crate) fn write(level: Level, target: &str, message: fmt::Arguments<'_>) {
-    let Some(logger) = LOGGER.get() else { return };
+    let Some(logger) = LOGGER.get() else {
+        let mut early = early();
+        if early.len() < EARLY_MAX {
+            early.push((level, target.to_owned(), message.to_string()));
+        }
+        return;
+    };
     if level <= logger.level {
         let message = message.to_string();
         (logger.hook)(&Record {
@@ -118,6 +134,8 @@ pub(crate) fn write(level: Level, target: &str, message: fmt::Arguments<'_>) {
         });
     }
 }
+
+const EARLY_MAX: usize = 16;
 
 macro_rules! error {
     ($target:expr, $($message:tt)+) => {

@@ -1,9 +1,10 @@
 //! What a process may choose before the device starts.
 
-use std::{fmt, net::IpAddr, path::PathBuf, process, time::Duration};
+use std::{fmt, net::IpAddr, path::PathBuf, process, sync::Arc, time::Duration};
 
 use crate::{
-    Network, StartError,
+    Board, BoardEvents, FlashOptions, Network, StartError,
+    board::Bare,
     log::{self, Level, LogHook},
     nat64::Nat64Prefix,
 };
@@ -37,7 +38,8 @@ pub struct Options {
     pub keep_alive: Duration,
     /// `CONFIG_MQTT_CLEAN_SESSION`.
     pub clean_session: bool,
-    /// Names that are not to be asked of the system's resolver. A name may stand more than once.
+    /// Names that are not to be asked of the system's resolver. A name may stand more than once; `*.example.net` stands for
+    /// every name that ends so.
     pub hosts: Vec<(String, IpAddr)>,
     /// Where the simulated Internet carries an address: a public one of the hub to the loopback
     /// interface.
@@ -50,6 +52,10 @@ pub struct Options {
     pub time_factor: f64,
     /// What `iothub_platform_hardware_id` answers; `None`: -ENOTSUP.
     pub hardware_id: Option<String>,
+    /// What the board measures; by default nothing.
+    pub board: Arc<dyn Board>,
+    /// By which the board tells what happens to it.
+    pub board_events: BoardEvents,
     /// Records above this level are dropped.
     pub log_level: Level,
     /// Where log records go; by default a line each to standard output.
@@ -60,6 +66,8 @@ pub struct Options {
     pub reboot: Reboot,
     /// The version of the image that a new device leaves the factory with, as in `1.2.3` or `1.2.3+4`.
     pub firmware: String,
+    /// The flash of the outbox.
+    pub flash: FlashOptions,
 }
 
 /// What `iothub_platform_reboot` does.
@@ -92,11 +100,14 @@ impl Options {
             nat64: Some(Nat64Prefix::TELSTRA),
             time_factor: 1.0,
             hardware_id: None,
+            board: Arc::new(Bare),
+            board_events: BoardEvents::default(),
             log_level: Level::Info,
             log: log::to_stdout(),
             led: Box::new(|_| {}),
             reboot: Reboot::Exec,
             firmware: "0.1.0".into(),
+            flash: FlashOptions::default(),
         }
     }
 
@@ -204,7 +215,11 @@ mod tests {
                 if options.clean_session { "y" } else { "n" }.into(),
             ),
         ];
-        let kconfig = kconfig();
+        let mut kconfig = kconfig();
+        // Off on a board until they are asked for; Linux has them.
+        for name in ["IOTHUB_FOTA", "IOTHUB_OUTBOX_FLASH"] {
+            assert_eq!(kconfig.remove(name), Some("y"), "{name}");
+        }
         assert_eq!(kconfig.len(), defaults.len());
         for (name, value) in defaults {
             assert_eq!(kconfig.get(name), Some(&value.as_str()), "{name}");

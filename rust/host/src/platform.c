@@ -9,11 +9,12 @@
 
 #include <iothub_platform.h>
 
-#define WAITERS 3
+#define WAITERS 4
 
 _Static_assert(IOTHUB_WAITER_DRIVER < WAITERS, "a waiter without a flag");
 _Static_assert(IOTHUB_WAITER_APPLICATION < WAITERS, "a waiter without a flag");
 _Static_assert(IOTHUB_WAITER_HANDLER < WAITERS, "a waiter without a flag");
+_Static_assert(IOTHUB_WAITER_SENDER < WAITERS, "a waiter without a flag");
 
 struct waiter {
 	pthread_mutex_t mutex;
@@ -24,6 +25,7 @@ struct waiter {
 static struct timespec boot;
 static struct waiter waiters[WAITERS];
 static pthread_mutex_t client_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t flash_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_mutex_t start_lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* Nothing here can fail but by a defect of this file: then going on would be worse. */
@@ -119,6 +121,16 @@ void iothub_platform_lock(void)
 void iothub_platform_unlock(void)
 {
 	must(pthread_mutex_unlock(&client_lock));
+}
+
+void iothub_platform_flash_lock(void)
+{
+	must(pthread_mutex_lock(&flash_lock));
+}
+
+void iothub_platform_flash_unlock(void)
+{
+	must(pthread_mutex_unlock(&flash_lock));
 }
 
 static void *run(void *entry)

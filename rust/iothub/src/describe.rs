@@ -6,10 +6,13 @@ use core::{
     time::Duration,
 };
 
-use iothub_proto::{Disconnect, Event, RequestId, dps, network, twin};
+use iothub_proto::{Disconnect, Event, ProvisioningFailure, RequestId, dps, fota, network, twin};
 use ncs::{Decimal, Plain};
 
-use crate::kconfig;
+use crate::{
+    inbox::Input,
+    kconfig::{self, SIM_RETRY},
+};
 
 pub(crate) fn event(event: &Event<'_>) {
     match *event {
@@ -43,7 +46,7 @@ pub(crate) fn event(event: &Event<'_>) {
         }
         Event::Method(request) => log::info!("method {}", request.name),
         // Without updates its texts are not linked.
-        Event::Firmware(event) if kconfig::IOTHUB_FOTA => crate::fota::describe(event),
+        Event::Firmware(event) if kconfig::IOTHUB_FOTA => firmware(event),
         Event::UnmatchedAnswer { status, .. } => {
             let status = Decimal::from(u32::from(status));
             log::warn!("an answer with status {status} to nothing that was asked");
@@ -108,10 +111,36 @@ fn network(event: network::Event) {
         network::Event::Refused(network::RefusedReason::UiccFail) => {
             log::error!(
                 "no SIM, or it does not answer; the modem looks again in {} s",
-                Decimal::from(crate::recovery::SIM.as_secs() as u32)
+                Decimal::from(SIM_RETRY.as_secs() as u32)
             );
         }
         _ => {}
+    }
+}
+
+/// What is worth a line though the client does not hear of it.
+pub(crate) fn input(input: Input) {
+    match input {
+        Input::ModemStopped { fault } => log::error!(
+            "the modem has stopped with fault {} (NRF_MODEM_FAULT_*); it is started again in 10 s",
+            Decimal::from(fault)
+        ),
+        Input::Network(network::Input::Esm(cause)) if !matches!(cause, 50..=52) => log::error!(
+            "the network refused the packet data network: ESM cause {}{}; the modem tries again by itself",
+            Decimal::from(cause),
+            Plain(advice(cause))
+        ),
+        _ => {}
+    }
+}
+
+/// The causes of 3GPP TS 24.301, 9.9.4.4, that a wrong setting or a wrong subscription brings.
+fn advice(cause: i32) -> &'static str {
+    match cause {
+        8 | 33 => ", which the subscription does not include",
+        27 => ", an unknown access point name: check the setting iothub/apn",
+        29 => ", a wrong user name or password of the access point",
+        _ => "",
     }
 }
 
@@ -139,6 +168,22 @@ fn provisioning(event: &dps::Event<'_>) {
         dps::Event::Assigning => log::info!("DPS: assigning"),
         dps::Event::Assigned { .. } => log::info!("DPS: assigned"),
         dps::Event::Failed(failure) => not_provisioned(*failure),
+        _ => {}
+    }
+}
+
+fn firmware(event: fota::Event) {
+    match event {
+        fota::Event::Started => log::info!("a firmware update begins"),
+        fota::Event::Progress { offset, size } => log::debug!("firmware: {offset} of {size} bytes"),
+        fota::Event::ErasePending => {
+            log::warn!("the slot cannot be erased yet: switch LTE off for a while");
+        }
+        fota::Event::EraseDone => log::info!("the slot is erased"),
+        fota::Event::Done => log::info!("the new firmware is in place: a restart runs it"),
+        fota::Event::Cancelled => log::info!("the firmware update was taken back"),
+        fota::Event::Confirmed => log::info!("the new firmware has reached the hub, and stays"),
+        // The updater itself says why.
         _ => {}
     }
 }
@@ -188,7 +233,7 @@ const TWIN: &[(u32, &str)] = &[
 const DPS: &[(u32, &str)] = &[
     (429, "too many requests"),
     (400_207, "the allocation webhook has failed"),
-    (400_208, "the enrolment has no hub to choose from"),
+    (400_208, "the enrollment has no hub to choose from"),
     (400_209, "DPS may not write to the hub"),
 ];
 
@@ -198,27 +243,29 @@ fn meaning(of: &[(u32, &'static str)], number: u32, other: &'static str) -> &'st
 }
 
 /// Why DPS did not assign, and what to do.
-fn not_provisioned(failure: dps::Failure) {
+fn not_provisioned(failure: ProvisioningFailure) {
     let (text, status, code) = match failure {
-        dps::Failure::Refused { status, code } => {
+        ProvisioningFailure::Refused { status, code } => {
             let status = u32::from(status);
             let other = if status < 500 {
-                "refused: is there an enrolment for this certificate (X.509 only, no symmetric keys), with its CN as the \
+                "refused: is there an enrollment for this certificate (X.509 only, no symmetric keys), with its CN as the \
                  registration id, and is the ID scope right?"
             } else {
                 "trouble at DPS"
             };
             (meaning(DPS, status, other), status, code)
         }
-        dps::Failure::Failed { code } => (meaning(DPS, code, "the allocation has failed"), 0, code),
-        dps::Failure::Disabled => ("the enrolment is disabled", 0, 0),
-        dps::Failure::ConnectionProfile => (
+        ProvisioningFailure::Failed { code } => {
+            (meaning(DPS, code, "the allocation has failed"), 0, code)
+        }
+        ProvisioningFailure::Disabled => ("the enrollment is disabled", 0, 0),
+        ProvisioningFailure::ConnectionProfile => (
             "the assigned hub does not speak the classic protocol of IoT Hub",
             0,
             0,
         ),
-        dps::Failure::Malformed => ("the answer is not understood", 0, 0),
-        dps::Failure::Timeout => ("no answer in time", 0, 0),
+        ProvisioningFailure::Malformed => ("the answer is not understood", 0, 0),
+        ProvisioningFailure::Timeout => ("no answer in time", 0, 0),
         _ => ("failed", 0, 0),
     };
     log::error!("DPS: {}{}{}", Plain(text), Code(status), Code(code));

@@ -1,307 +1,365 @@
-//! The driver: one thread that feeds the client with facts and carries out its commands, by the drain rule of
-//! `iothub-proto`.
+//! The driver as a value: it takes inputs in, tells of events and executes commands, by the drain rule of `iothub-proto`.
+//! Clock, lock, C and the application's handler are behind [`Platform`], so that a test drives it without any of them.
 
 use iothub_proto::{
-    Client, Config, ConfigError, Error, Event, Instant, Limits, Phase, Timeouts, network, outbox,
+    Client, Command, Errno, Error, Event, Instant, MessageId, Phase, Telemetry, fota,
+    network::Peer, store,
 };
-use ncs::platform::{Mutex, Slot, Waiter};
-use static_cell::ConstStaticCell;
 
 use crate::{
-    callbacks,
-    carry_out::carry_out,
-    describe, fota,
-    identity::{Attempts, Identity, Who},
-    inbox::{self, Fact},
-    kconfig, now,
-    options::Options,
-    patience::Patience,
-    recovery, seconds,
-    turn::Turn,
+    describe,
+    fota::Updates,
+    handler::{Message, Notice},
+    identity::Attempts,
+    inbox::Input,
+    kconfig,
+    outbox::FlashOutbox,
+    reminder::Reminder,
+    retry::{Recovery, Step},
 };
 
-/// What is called for each event.
-pub type Handler = fn(Event<'_>);
+pub(crate) type DeviceClient = Client<{ kconfig::OUTBOX }, { kconfig::IOTHUB_DPS }>;
 
-/// What is called for each event, where the message that it came with is of interest: see [`Options::with_notices`].
-pub type NoticeHandler = fn(Notice<'_>);
-
-/// An event with where it came from.
-#[derive(Clone, Copy, Debug)]
-pub enum Notice<'a> {
-    /// An event, and the message of the hub that it was read from.
-    Event(Event<'a>, Option<Message<'a>>),
-    /// The hub answered a ping.
-    Pingresp,
+/// What the threads share under the lock. All zeros at first.
+pub(crate) struct State {
+    client: DeviceClient,
+    recovery: Recovery,
+    /// The client is configured.
+    is_started: bool,
+    /// Modem and network are the driver's business.
+    attach: bool,
 }
 
-/// A message as it arrived.
-#[derive(Clone, Copy, Debug)]
-pub struct Message<'a> {
-    /// Its topic.
-    pub topic: &'a [u8],
-    /// Its body.
-    pub payload: &'a [u8],
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Call {
-    Event(Handler),
-    Notice(NoticeHandler),
-}
-
-/// Why [`start`](crate::start) refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum StartError {
-    /// The configuration cannot work: the text of the log says which option it is.
-    Config(ConfigError),
-    /// It was started before.
-    AlreadyStarted,
-}
-
-impl core::fmt::Display for StartError {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Self::Config(error) => {
-                error.fmt(f)?;
-                f.write_str(match error {
-                    ConfigError::Hostname => ": see the setting iothub/hostname, CONFIG_IOTHUB_HOSTNAME",
-                    ConfigError::DeviceId => ": see the setting iothub/device_id, CONFIG_IOTHUB_DEVICE_ID",
-                    ConfigError::IdScope => {
-                        ": see the setting iothub/dps/id_scope, CONFIG_IOTHUB_DPS_ID_SCOPE"
-                    }
-                    ConfigError::RegistrationId => {
-                        ": see the setting iothub/dps/registration_id, CONFIG_IOTHUB_DPS_REGISTRATION_ID"
-                    }
-                    _ => "",
-                })
-            }
-            Self::AlreadyStarted => f.write_str("the client was started before"),
+impl State {
+    pub(crate) const fn new() -> Self {
+        Self {
+            client: DeviceClient::unconfigured(),
+            recovery: Recovery::new(),
+            is_started: false,
+            attach: false,
         }
     }
-}
 
-pub(crate) type TheClient = Client<{ kconfig::OUTBOX }, { kconfig::IOTHUB_DPS }>;
-
-/// Where the client lies, and the same once it can work.
-static PLACE: Mutex<TheClient> = Mutex::new(TheClient::unconfigured());
-static CLIENT: Slot<&'static Mutex<TheClient>> = Slot::new();
-static HANDLER: Slot<Call> = Slot::new();
-/// What keeps events for `wait_for`, where that is used.
-pub(crate) static RECORD: Slot<fn(&Event<'_>)> = Slot::new();
-static ATTACH: Slot<bool> = Slot::new();
-
-/// Whether the modem and the network are ours to look after.
-pub(crate) fn may_attach() -> bool {
-    kconfig::MAY_ATTACH && ATTACH.get().unwrap_or(true)
-}
-
-/// As another device, or at another hub, from the next connect on.
-pub(crate) fn reconfigure(who: &Who<'_>) -> Result<(), ConfigError> {
-    let client = CLIENT.get().ok_or(ConfigError::Started)?;
-    let options = Options::new(|_| {}).who(*who);
-    with_config(&options, &mut |config| {
-        client.with(|client| client.reconfigure(config))
-    })
-}
-
-pub(crate) fn start(options: &Options<'_>) -> Result<(), StartError> {
-    with_config(options, &mut |config| {
-        PLACE.with(|client| {
-            if CLIENT.get().is_some() {
-                return Err(ConfigError::Started);
-            }
-            client.configure(config)?;
-            CLIENT.set(&PLACE);
-            Ok(())
-        })
-    })
-    .map_err(|error| match error {
-        ConfigError::Started => StartError::AlreadyStarted,
-        error => StartError::Config(error),
-    })?;
-    if kconfig::MQTT_KEEPALIVE > 1177 {
-        log::warn!(
-            "the keep-alive is above 1177 s: the hub, which waits 29.45 minutes at most, may drop the device before a ping"
-        );
+    /// Once: [`ConfigError::Started`](iothub_proto::ConfigError::Started) the second time.
+    pub(crate) fn start(
+        &mut self,
+        config: &iothub_proto::Config<'_>,
+        attach: bool,
+    ) -> Result<(), iothub_proto::ConfigError> {
+        if self.is_started {
+            return Err(iothub_proto::ConfigError::Started);
+        }
+        self.client.configure(config)?;
+        self.is_started = true;
+        self.attach = attach;
+        Ok(())
     }
-    HANDLER.set(options.call);
-    ATTACH.set(options.attach);
-    fota::prepare(options.firmware);
-    ncs::platform::start_driver(entry).map_err(|_| StartError::AlreadyStarted)
-}
 
-fn with_config(
-    options: &Options<'_>,
-    f: &mut dyn FnMut(&Config<'_>) -> Result<(), ConfigError>,
-) -> Result<(), ConfigError> {
-    let mut identity = Identity::default();
-    identity.load(&options.who);
-    let mut config = Config::new(&identity.hostname, &identity.device_id);
-    config.module_id = Some(options.module).filter(|id| !id.is_empty());
-    config.model_id = Some(kconfig::IOTHUB_MODEL_ID).filter(|id| !id.is_empty());
-    config.client_type = concat!("iothub/", env!("CARGO_PKG_VERSION"));
-    config.keep_alive = seconds(kconfig::MQTT_KEEPALIVE);
-    config.gate = network::GateConfig {
-        enabled: options.attach && kconfig::IOTHUB_IPV6_WAIT,
-        dual_stack: crate::milliseconds(kconfig::IOTHUB_IPV6_WAIT_DUAL_STACK_MS),
-        ipv6_only: crate::milliseconds(kconfig::IOTHUB_IPV6_WAIT_IPV6_ONLY_MS),
-    };
-    config.backoff = kconfig::back_off();
-    config.timeouts = Timeouts {
-        connack: seconds(kconfig::IOTHUB_CONNACK_TIMEOUT_S),
-        suback: seconds(kconfig::IOTHUB_SUBACK_TIMEOUT_S),
-        puback: seconds(kconfig::IOTHUB_PUBACK_TIMEOUT_S),
-        response: seconds(kconfig::IOTHUB_RESPONSE_TIMEOUT_S),
-        method: seconds(kconfig::IOTHUB_METHOD_TIMEOUT_S),
-        ..config.timeouts
-    };
-    config.outbox = if kconfig::IOTHUB_OUTBOX_DROP_OLDEST {
-        outbox::Policy::DropOldest
-    } else {
-        outbox::Policy::Reject
-    };
-    config.dps = identity.dps();
-    if let Some(dps) = &mut config.dps {
-        dps.payload = Some(options.provisioning_payload).filter(|json| !json.is_empty());
-        dps.reprovision_after = u32::try_from(kconfig::IOTHUB_DPS_REPROVISION_AFTER).unwrap_or(10);
+    /// The client, once it is configured.
+    pub(crate) fn client(&mut self) -> Option<&mut DeviceClient> {
+        self.is_started.then_some(&mut self.client)
     }
-    config.assignment = identity.assignment();
-    config.limits = Limits {
-        packet: usize::try_from(kconfig::MQTT_HELPER_RX_TX_BUFFER_SIZE).unwrap_or(0),
-        transmit: kconfig::MESSAGE,
-    };
-    config.reconnect = options.reconnect;
-    config.request_twin = options.wants_twin();
-    config.subscriptions = kconfig::SUBSCRIPTIONS;
-    config.keep_alive_limit = options.keep_alive_limit;
-    config.attempts = Attempts::load().count();
-    config.seed = ncs::platform::random();
-    f(&config)
-}
 
-/// Calls `f` with the client under the lock, and wakes the driver, since there may be something to do.
-pub(crate) fn with_client<R>(
-    f: impl FnOnce(&mut TheClient, Instant) -> Result<R, Error>,
-) -> Result<R, Error> {
-    let client = CLIENT.get().ok_or(Error::NotReady)?;
-    let result = client.with(|client| f(client, now()));
-    Waiter::Driver.wake();
-    result
-}
-
-extern "C" fn entry() {
-    static TX: ConstStaticCell<[u8; kconfig::MESSAGE]> =
-        ConstStaticCell::new([0; kconfig::MESSAGE]);
-
-    let (Some(client), Some(tx)) = (CLIENT.get(), TX.try_take()) else {
-        return;
-    };
-    let mut patience = Patience::default();
-    let mut attempts = Attempts::load();
-    callbacks::prepare(may_attach());
-    loop {
-        take_facts(client);
-        client.with(|client| client.handle_timeout(now()));
-        deliver(client);
-        drain(client, tx, &mut attempts);
-        fota::turn(|event| emit(Notice::Event(Event::Firmware(event), None)));
-        let (deadline, status) = client.with(|client| (client.poll_timeout(), client.status()));
-        attempts.keep(status.attempts);
-        let look = patience.look(status.phase, now());
-        let repair = recovery::carry_out(status.phase != Phase::Idle);
-        let deadline = [deadline, look, repair, fota::poll_timeout()];
-        let deadline = deadline.into_iter().flatten().min();
-        Waiter::Driver.wait(deadline.map(Instant::as_millis));
-    }
-}
-
-/// The drain rule: take a command, let go of the lock, carry it out, complete it; until there is none. Facts
-/// that came meanwhile go first.
-fn drain(client: &'static Mutex<TheClient>, tx: &mut [u8], attempts: &mut Attempts) {
-    while let Some((id, command)) = client.with(|client| client.poll_command(now(), tx)) {
-        deliver(client);
-        let (result, peer) = carry_out(&command);
-        client.with(|client| {
-            client.complete(now(), id, result);
-            if let Some(peer) = peer {
-                client.handle_peer(now(), peer);
-            }
-        });
-        attempts.keep(client.with(|client| client.status().attempts));
-        deliver(client);
-        take_facts(client);
-    }
-}
-
-fn take_facts(client: &'static Mutex<TheClient>) {
-    let _turn = Turn::take();
-    while let Some(fact) = inbox::pop() {
-        let fact = recovery::look(fact, now());
-        client.with(|client| match fact {
-            Fact::Network(fact) => client.handle_network(now(), fact),
-            Fact::ModemStopped { .. } => {}
-            Fact::Connack {
+    fn handle_input(&mut self, now: Instant, input: Input) {
+        let client = &mut self.client;
+        match self.recovery.handle_input(input, now) {
+            Input::Network(input) => client.handle_network(now, input),
+            Input::ModemStopped { .. } => {}
+            Input::Connack {
                 code,
                 session_present,
             } => {
-                client.handle_connack(now(), code, session_present);
+                client.handle_connack(now, code, session_present);
             }
-            Fact::Suback {
+            Input::Suback {
                 message_id,
                 granted,
-            } => client.handle_suback(now(), message_id, granted),
-            Fact::Puback { message_id } => client.handle_puback(now(), message_id),
-            Fact::Pingresp => client.handle_pingresp(now()),
-            Fact::Oversize => client.handle_oversize(now()),
-            Fact::Disconnected { result } => {
-                client.handle_disconnect(now(), iothub_proto::Errno(result));
+            } => client.handle_suback(now, message_id, granted),
+            Input::Puback { message_id } => client.handle_puback(now, message_id),
+            Input::Pingresp => client.handle_pingresp(now),
+            Input::Oversize => client.handle_oversize(now),
+            Input::Disconnected { result } => client.handle_disconnect(now, Errno(result)),
+        }
+    }
+}
+
+/// The world as the driver sees it.
+pub(crate) trait Platform: Copy {
+    /// Whether there are updates: a build without does not link them.
+    const UPDATES: bool;
+
+    /// Whether there is the outbox in flash: a build without does not link it.
+    const OUTBOX: bool;
+
+    /// Its flash.
+    type Flash: store::Flash;
+
+    /// The right to call the handler, until it is dropped.
+    type HandlerGuard;
+
+    /// Time since boot.
+    fn now(self) -> Instant;
+
+    /// Calls `f` under the lock, which is not recursive: no call of C and none of the handler is made in it.
+    fn with<R>(self, f: impl FnOnce(&mut State) -> R) -> R;
+
+    /// As [`with`](Self::with), with the updater; never one inside the other.
+    fn with_updates<R>(self, f: impl FnOnce(&mut Updates) -> R) -> R;
+
+    /// Calls `f` under the lock of the flash, in which [`with`](Self::with) may be called; never one inside the other.
+    fn with_outbox<R>(self, f: impl FnOnce(&mut FlashOutbox<Self::Flash>) -> R) -> R;
+
+    /// Waits until no other thread is in the handler; the thread that is may enter again.
+    fn lock_handler(self) -> Self::HandlerGuard;
+
+    /// The oldest input that has arrived.
+    fn next_input(self) -> Option<Input>;
+
+    /// Calls the application's handler.
+    fn notify(self, notice: Notice<'_>);
+
+    /// Makes the call of C, which may block for tens of seconds; the peer after a connect.
+    fn execute(self, command: &Command<'_>) -> (Result<(), Errno>, Option<Peer>);
+
+    /// As [`execute`](Self::execute), for the modem.
+    fn execute_step(self, step: Step) -> Result<(), Errno>;
+
+    /// What a transfer has told since it was asked last.
+    fn update_inputs(self) -> ncs::fota::TransferEvents;
+
+    /// As [`execute`](Self::execute), for an update.
+    fn execute_update(self, command: &fota::Command<'_>) -> Result<(), Errno>;
+
+    /// Stores the failed connects, for the next boot.
+    fn store_attempts(self, attempts: &Attempts);
+}
+
+/// The driver: the platform, and what one pass leaves to the next.
+pub(crate) struct Driver<P> {
+    platform: P,
+    reminder: Reminder,
+    stored: Attempts,
+}
+
+impl<P: Platform> Driver<P> {
+    /// With the failed connects that are stored.
+    pub(crate) fn new(platform: P, stored: Attempts) -> Self {
+        Self {
+            platform,
+            reminder: Reminder::default(),
+            stored,
+        }
+    }
+
+    /// One pass: inputs, timers, events and commands, until there is nothing to do. Returns when the next one is due, if
+    /// no input comes before.
+    pub(crate) fn run_once(&mut self, buffer: &mut [u8]) -> Option<Instant> {
+        let platform = self.platform;
+        handle_inputs(platform);
+        platform.with(|state| state.client.handle_timeout(platform.now()));
+        tell_events(platform);
+        drain(platform, buffer);
+        let outbox = if P::OUTBOX {
+            platform.with_outbox(|outbox| outbox.run(platform))
+        } else {
+            None
+        };
+        let updates = run_updates(platform);
+        let (deadline, status) =
+            platform.with(|state| (state.client.poll_timeout(), state.client.status()));
+        if self.stored.update(&status.failures) {
+            platform.store_attempts(&self.stored);
+        }
+        let remind = self.reminder.handle_phase(status.phase, platform.now());
+        let recovery = recover(platform, status.phase != Phase::Idle);
+        [deadline, remind, recovery, updates, outbox]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+}
+
+/// The drain rule: take a command, let go of the lock, execute it, complete it; until there is none. Inputs that came
+/// meanwhile go first, and events before commands.
+fn drain<P: Platform>(platform: P, buffer: &mut [u8]) {
+    while let Some((id, command)) =
+        platform.with(|state| state.client.poll_command(platform.now(), buffer))
+    {
+        tell_events(platform);
+        let (result, peer) = match command {
+            Command::Attach if !may_attach(platform) => (Ok(()), None),
+            _ => platform.execute(&command),
+        };
+        platform.with(|state| {
+            let client = &mut state.client;
+            client.complete(platform.now(), id, result);
+            if let Some(peer) = peer {
+                client.handle_peer(peer);
             }
         });
-        if fact == Fact::Pingresp {
-            emit(Notice::Pingresp);
-        }
-        deliver(client);
+        tell_events(platform);
+        handle_inputs(platform);
     }
 }
 
-fn deliver(client: &'static Mutex<TheClient>) {
-    let _turn = Turn::take();
-    while let Some(event) = client.with(|client| client.poll_event()) {
-        emit(Notice::Event(event, None));
-    }
-}
-
-/// Handles a message where it arrives, on mqtt_helper's thread, since its payload is gone afterwards. What came before
-/// it goes first, so that the handler is told in the order of the wire.
-pub(crate) fn on_publish(topic: &[u8], payload: Option<&[u8]>) {
-    let Some(client) = CLIENT.get() else { return };
-    let _turn = Turn::take();
-    take_facts(client);
-    deliver(client);
-    let event = client.with(|client| client.handle_message(now(), topic, payload));
+/// A message where it arrives, on mqtt_helper's thread, since its payload is gone afterwards. What came before it goes
+/// first, so that the handler is told in the order of the wire.
+pub(crate) fn handle_publish<P: Platform>(platform: P, topic: &[u8], payload: Option<&[u8]>) {
+    let _guard = platform.lock_handler();
+    handle_inputs(platform);
+    tell_events(platform);
+    let event = platform.with(|state| {
+        let client = state.client()?;
+        client.handle_message(platform.now(), topic, payload)
+    });
     if let Some(event) = event {
         let payload = payload.unwrap_or_default();
-        emit(Notice::Event(event, Some(Message { topic, payload })));
+        tell(
+            platform,
+            Notice::Event(event, Some(Message { topic, payload })),
+        );
     }
-    Waiter::Driver.wake();
 }
 
-fn emit(notice: Notice<'_>) {
-    let _turn = Turn::take();
+/// Whether the modem and the network are the driver's business.
+pub(crate) fn may_attach<P: Platform>(platform: P) -> bool {
+    kconfig::MAY_ATTACH && platform.with(|state| state.attach)
+}
+
+fn handle_inputs<P: Platform>(platform: P) {
+    let _guard = platform.lock_handler();
+    while let Some(input) = platform.next_input() {
+        describe::input(input);
+        platform.with(|state| state.handle_input(platform.now(), input));
+        if input == Input::Pingresp {
+            tell(platform, Notice::Pingresp);
+        }
+        tell_events(platform);
+    }
+}
+
+fn tell_events<P: Platform>(platform: P) {
+    let _guard = platform.lock_handler();
+    while let Some(event) = platform.with(|state| state.client.poll_event()) {
+        tell(platform, Notice::Event(event, None));
+    }
+}
+
+/// To the log, to the updater, and to the application unless it is the updater's alone.
+fn tell<P: Platform>(platform: P, notice: Notice<'_>) {
+    let _guard = platform.lock_handler();
     if let Notice::Event(event, _) = &notice {
         describe::event(event);
-        if fota::handle(event) {
+        if P::UPDATES
+            && platform.with_updates(|updates| updates.handle_event(platform.now(), event))
+        {
             return;
         }
     }
-    if let (Notice::Event(event, _), Some(record)) = (&notice, RECORD.get()) {
-        record(event);
+    platform.notify(notice);
+}
+
+/// Does what is due for the modem; `attached`: LTE is on, as far as we are concerned. Returns when the next step is due.
+fn recover<P: Platform>(platform: P, attached: bool) -> Option<Instant> {
+    if !kconfig::MAY_ATTACH {
+        return None;
     }
-    match (HANDLER.get(), notice) {
-        (Some(Call::Event(handler)), Notice::Event(event, _)) => handler(event),
-        (Some(Call::Notice(handler)), notice) => handler(notice),
-        _ => {}
+    loop {
+        let (step, due) = platform.with(|state| state.recovery.next())?;
+        if platform.now() < due {
+            return Some(due);
+        }
+        let result = match step {
+            Step::SwitchOn if !attached => Ok(()),
+            step => platform.execute_step(step),
+        };
+        platform.with(|state| state.recovery.complete(step, platform.now(), result));
     }
 }
+
+/// Inputs, timers, events and commands of updates, until there is nothing to do. Returns when there is something again:
+/// now, where the client has got something to do.
+#[inline(never)]
+fn run_updates<P: Platform>(platform: P) -> Option<Instant> {
+    if !P::UPDATES || !platform.with_updates(|updates| updates.is_wanted()) {
+        return None;
+    }
+    let inputs = platform.update_inputs();
+    platform.with_updates(|updates| updates.handle_inputs(platform.now(), &inputs));
+    let mut requested = false;
+    let mut buffer = [0; fota::COMMAND_MAX];
+    loop {
+        while let Some(event) = platform.with_updates(Updates::poll_event) {
+            tell(platform, Notice::Event(Event::Firmware(event), None));
+        }
+        let Some(command) = platform.with_updates(|updates| updates.poll_command(&mut buffer))
+        else {
+            return if requested {
+                Some(platform.now())
+            } else {
+                platform.with_updates(|updates| updates.poll_timeout())
+            };
+        };
+        let accepted = match command {
+            fota::Command::Report(json) => {
+                log::debug!("the firmware's state is reported: {} bytes", json.len());
+                platform.with(|state| state.client.report(json, None).map(Some))
+            }
+            fota::Command::RequestTwin => {
+                platform.with(|state| state.client.request_twin().map(|_| None))
+            }
+            _ => Ok(None),
+        };
+        let result = match command {
+            fota::Command::Report(_) | fota::Command::RequestTwin => {
+                requested = true;
+                accepted.map(drop).map_err(not_accepted)
+            }
+            fota::Command::Reboot => {
+                flush(platform);
+                platform.execute_update(&command)
+            }
+            _ => platform.execute_update(&command),
+        };
+        platform.with_updates(|updates| {
+            if let Ok(Some(request)) = accepted {
+                updates.accepted(request);
+            }
+            updates.complete(platform.now(), result);
+        });
+    }
+}
+
+/// Stores what is only in RAM, before a restart.
+pub(crate) fn flush<P: Platform>(platform: P) {
+    if P::OUTBOX {
+        platform.with_outbox(|outbox| outbox.flush(platform));
+    }
+}
+
+/// A message of the application, to RAM or to flash.
+pub(crate) fn send<P: Platform>(
+    platform: P,
+    id: Option<MessageId>,
+    message: &Telemetry<'_>,
+) -> Result<MessageId, Error> {
+    if P::OUTBOX {
+        return platform.with_outbox(|outbox| outbox.send(platform, id, message));
+    }
+    platform.with(|state| {
+        let client = state.client().ok_or(Error::NotReady)?;
+        match id {
+            Some(id) => client.send_as(id, message).map(|()| id),
+            None => client.send(message),
+        }
+    })
+}
+
+/// The updater asks whether, not why.
+fn not_accepted(error: Error) -> Errno {
+    log::debug!("firmware: the client does not accept it: {error}");
+    Errno(-1)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,22 +1,18 @@
-//! Firmware updates: the updater beside the client, and the driver's part in it.
+//! Firmware updates: the updater beside the client, and the calls of C that it asks for.
 
-use core::{
-    ffi::CStr,
-    sync::atomic::{AtomicBool, Ordering},
-};
+use core::ffi::CStr;
 
 use iothub_proto::{
-    Errno, Event, Instant,
-    fota::{COMMAND_MAX, Command, Config, Policy, RECORD_MAX, Reason, Updater},
+    Errno, Event, Instant, RequestId,
+    fota::{Command, Config, ImageVersion, Policy, RECORD_MAX, Reason, Updater},
 };
 use ncs::{
     Plain,
-    fota::{self, End, Image, Slot},
-    platform::Mutex,
+    fota::{self, End, Image, Slot, TransferEvents},
     settings,
 };
 
-use crate::{driver::with_client, kconfig, now};
+use crate::kconfig;
 
 /// Whether the build has firmware updates: `CONFIG_IOTHUB_FOTA`.
 pub const FOTA: bool = kconfig::IOTHUB_FOTA;
@@ -42,16 +38,14 @@ const TRIAL: &CStr = c"iothub/fota/trial_s";
 /// Where neither Kconfig nor the platform knows.
 const UNKNOWN: &str = "0.0.0";
 
-static UPDATER: Mutex<Updater> = Mutex::new(Updater::NEW);
-static IS_WANTED: AtomicBool = AtomicBool::new(false);
-
 /// Whether updates are carried out.
 pub(crate) const fn is_wanted(firmware: Firmware) -> bool {
     FOTA && !matches!(firmware, Firmware::Off)
 }
 
-/// Reads what runs and what the last boot left. Before the driver starts.
-pub(crate) fn prepare(firmware: Firmware) {
+/// Reads what runs and what the last boot left, and calls `boot` with it, where updates are wanted. Before the driver
+/// starts.
+pub(crate) fn prepare(firmware: Firmware, boot: &dyn Fn(&Config<'_>)) {
     if !is_wanted(firmware) {
         return;
     }
@@ -59,10 +53,10 @@ pub(crate) fn prepare(firmware: Firmware) {
     if let Err(errno) = running.read(Slot::Running) {
         refused("what runs cannot be read", errno);
     }
-    let version = match (own_version(), running.version()) {
-        ("", "") => UNKNOWN,
-        ("", signed) => signed,
-        (own, _) => own,
+    let (version, by_text) = match (own_version(), running.version()) {
+        ("", "") => (UNKNOWN, true),
+        ("", signed) => (signed, false),
+        (own, _) => (own, true),
     };
     let confirmed = running.confirmed();
     let mut record = [0; RECORD_MAX];
@@ -72,6 +66,7 @@ pub(crate) fn prepare(firmware: Firmware) {
     });
     let config = Config {
         version,
+        by_text,
         confirmed,
         record: record.unwrap_or_default(),
         policy: Policy {
@@ -90,17 +85,32 @@ pub(crate) fn prepare(firmware: Firmware) {
             ", on trial until it has reached the hub"
         }
     );
-    UPDATER.with(|updater| updater.boot(now(), &config));
-    IS_WANTED.store(true, Ordering::Release);
+    boot(&config);
 }
 
 fn trial_s() -> Option<u32> {
-    let mut digits = [0; 5];
-    let digits = settings::read(TRIAL, &mut digits).ok()??;
-    let seconds = digits.iter().try_fold(0, |value, byte| {
-        let digit = byte.wrapping_sub(b'0');
-        (digit < 10).then_some(value * 10 + u32::from(digit))
-    })?;
+    let mut buffer = [0; 16];
+    let value = match settings::read(TRIAL, &mut buffer) {
+        Ok(value) => value?,
+        Err(errno) => {
+            refused("the setting iothub/fota/trial_s cannot be read", errno);
+            return None;
+        }
+    };
+    let seconds = parse_trial(value);
+    if seconds.is_none() {
+        log::error!("the setting iothub/fota/trial_s is not 1 to 86400: it is ignored");
+    }
+    seconds
+}
+
+fn parse_trial(value: &[u8]) -> Option<u32> {
+    let digits = value.trim_ascii_end();
+    if digits.len() > 5 || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let add = |value, digit: &u8| value * 10 + u32::from(digit - b'0');
+    let seconds = digits.iter().fold(0, add);
     (1..=86_400).contains(&seconds).then_some(seconds)
 }
 
@@ -109,13 +119,37 @@ fn own_version() -> &'static str {
     kconfig::IOTHUB_FOTA_VERSION
 }
 
-/// Takes in what an event means for the firmware; `true`: it is nobody else's.
-pub(crate) fn handle(event: &Event<'_>) -> bool {
-    let Some(updater) = updater() else {
-        return false;
-    };
-    let now = now();
-    updater.with(|updater| {
+/// The updater.
+pub(crate) struct Updates {
+    updater: Updater,
+    is_wanted: bool,
+}
+
+impl Updates {
+    pub(crate) const fn new() -> Self {
+        Self {
+            updater: Updater::NEW,
+            is_wanted: false,
+        }
+    }
+
+    /// With what [`prepare`] has read. From then on updates are carried out.
+    pub(crate) fn boot(&mut self, now: Instant, config: &Config<'_>) {
+        self.is_wanted = true;
+        self.updater.boot(now, config);
+    }
+
+    /// Updates are carried out. If not, nothing else here is to be called but [`Updates::handle_event`].
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.is_wanted
+    }
+
+    /// Takes in what an event means for the firmware; `true`: it is nobody else's.
+    pub(crate) fn handle_event(&mut self, now: Instant, event: &Event<'_>) -> bool {
+        if !self.is_wanted {
+            return false;
+        }
+        let updater = &mut self.updater;
         match event {
             Event::Ready => updater.handle_ready(now),
             Event::Twin(twin) => updater.handle_twin(now, twin),
@@ -129,62 +163,56 @@ pub(crate) fn handle(event: &Event<'_>) -> bool {
             _ => {}
         }
         false
-    })
-}
-
-/// Facts, timers, events and commands, until there is nothing to do.
-#[inline(never)]
-pub(crate) fn turn(tell: impl Fn(iothub_proto::fota::Event)) {
-    let Some(updater) = updater() else {
-        return;
-    };
-    let facts = fota::facts();
-    let mut downloaded = Image::default();
-    // Comparable only where both are the signed ones.
-    if facts.end == Some(End::Done) && own_version().is_empty() {
-        let _ = downloaded.read(Slot::Downloaded);
     }
-    let now = now();
-    updater.with(|updater| {
-        if let Some((offset, size)) = facts.progress {
+
+    /// What the transfer has told, and the time.
+    pub(crate) fn handle_inputs(&mut self, now: Instant, events: &TransferEvents) {
+        let updater = &mut self.updater;
+        if let Some((number, build)) = events.version {
+            updater.handle_version(now, ImageVersion::new(number, build));
+        }
+        if let Some((offset, size)) = events.progress {
             updater.handle_progress(now, offset, size);
         }
-        if let Some(done) = facts.erase {
+        if let Some(done) = events.erase {
             updater.handle_erase(now, done);
         }
-        match facts.end {
-            Some(End::Done) => updater.handle_done(now, Some(downloaded.version())),
+        match events.end {
+            Some(End::Done) => updater.handle_done(now),
             Some(End::Failed { cause, status }) => {
                 updater.handle_failed(now, Reason::from_cause(cause, status));
             }
             None => {}
         }
         updater.handle_timeout(now);
-    });
-    let mut buffer = [0; COMMAND_MAX];
-    loop {
-        while let Some(event) = updater.with(Updater::poll_event) {
-            tell(event);
-        }
-        let Some(command) = updater.with(|updater| updater.poll_command(&mut buffer)) else {
-            return;
-        };
-        let result = carry_out(updater, &command);
-        updater.with(|updater| updater.complete(self::now(), result));
+    }
+
+    pub(crate) fn poll_event(&mut self) -> Option<iothub_proto::fota::Event> {
+        self.updater.poll_event()
+    }
+
+    pub(crate) fn poll_command<'b>(&mut self, buffer: &'b mut [u8]) -> Option<Command<'b>> {
+        self.updater.poll_command(buffer)
+    }
+
+    pub(crate) fn complete(&mut self, now: Instant, result: Result<(), Errno>) {
+        self.updater.complete(now, result);
+    }
+
+    /// The client has taken the report in hand.
+    pub(crate) fn accepted(&mut self, request: RequestId) {
+        self.updater.accepted(request);
+    }
+
+    /// When there is something to do without an input.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        self.updater.poll_timeout()
     }
 }
 
-/// When the next turn is due.
-pub(crate) fn poll_timeout() -> Option<Instant> {
-    updater()?.with(|updater| updater.poll_timeout())
-}
-
-fn updater() -> Option<&'static Mutex<Updater>> {
-    (FOTA && IS_WANTED.load(Ordering::Acquire)).then_some(&UPDATER)
-}
-
+/// Executes a command by calling C.
 #[inline(never)]
-fn carry_out(updater: &'static Mutex<Updater>, command: &Command<'_>) -> Result<(), Errno> {
+pub(crate) fn execute(command: &Command<'_>) -> Result<(), Errno> {
     let result = match command {
         Command::Store([]) => settings::delete(RECORD),
         Command::Store(record) => settings::write(RECORD, record),
@@ -216,19 +244,8 @@ fn carry_out(updater: &'static Mutex<Updater>, command: &Command<'_>) -> Result<
             ncs::platform::reboot();
             Ok(())
         }
-        Command::Report(json) => {
-            log::debug!("the firmware's state is reported: {} bytes", json.len());
-            return with_client(|client, now| client.report(now, json, None))
-                .map(|request| updater.with(|updater| updater.accepted(request)))
-                .map_err(|error| {
-                    log::debug!("the report is not accepted: {error}");
-                    Errno(-1)
-                });
-        }
-        Command::RequestTwin => {
-            return with_client(|client, now| client.request_twin(now).map(drop))
-                .map_err(|_| Errno(-1));
-        }
+        // The client's.
+        Command::Report(_) | Command::RequestTwin => Ok(()),
     };
     result.map_err(|errno| {
         refused("it cannot be carried out", errno);
@@ -249,24 +266,24 @@ fn refused(what: &'static str, errno: ncs::Errno) {
     log::warn!("firmware: {}: {errno}", Plain(what));
 }
 
-/// A line of the log for each event.
-pub(crate) fn describe(event: iothub_proto::fota::Event) {
-    use iothub_proto::fota::Event;
-    // The linker cannot know that there are none.
-    if !FOTA {
-        return;
-    }
-    match event {
-        Event::Started => log::info!("a firmware update begins"),
-        Event::Progress { offset, size } => log::debug!("firmware: {offset} of {size} bytes"),
-        Event::ErasePending => {
-            log::warn!("the slot cannot be erased yet: switch LTE off for a while");
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_seconds_of_a_day_are_a_trial() {
+        assert_eq!(parse_trial(b"1"), Some(1));
+        assert_eq!(parse_trial(b"86400\n"), Some(86_400));
+        for damaged in [
+            &b""[..],
+            b"0",
+            b"86401",
+            b"-1",
+            b"1x",
+            b"\xff",
+            b"1234567890123",
+        ] {
+            assert_eq!(parse_trial(damaged), None, "{damaged:?}");
         }
-        Event::EraseDone => log::info!("the slot is erased"),
-        Event::Done => log::info!("the new firmware is in place: a restart runs it"),
-        Event::Cancelled => log::info!("the firmware update was taken back"),
-        Event::Confirmed => log::info!("the new firmware has reached the hub, and stays"),
-        // The updater itself says why.
-        _ => {}
     }
 }

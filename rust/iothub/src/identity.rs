@@ -2,24 +2,49 @@
 
 use core::ffi::CStr;
 
-use iothub_proto::dps::{self, Assignment};
+use iothub_proto::{
+    dps::{self, Assignment},
+    reconnect::Failures,
+};
 use ncs::{Plain, settings};
 
 use crate::kconfig;
+
+/// A text of the settings.
+pub(crate) struct Setting {
+    pub(crate) key: &'static CStr,
+    /// Anything else is damaged, and counts as absent.
+    is_valid: fn(&str) -> bool,
+}
 
 /// Settings that override Kconfig on every platform.
 pub(crate) mod key {
     use core::ffi::CStr;
 
-    pub(crate) const HOSTNAME: &CStr = c"iothub/hostname";
-    pub(crate) const DEVICE_ID: &CStr = c"iothub/device_id";
-    pub(crate) const APN: &CStr = c"iothub/apn";
-    pub(crate) const DPS_ID_SCOPE: &CStr = c"iothub/dps/id_scope";
-    pub(crate) const DPS_ENDPOINT: &CStr = c"iothub/dps/endpoint";
-    pub(crate) const DPS_REGISTRATION_ID: &CStr = c"iothub/dps/registration_id";
-    pub(crate) const ASSIGNED_HUB: &CStr = c"iothub/dps/assigned_hub";
-    pub(crate) const ASSIGNED_DEVICE_ID: &CStr = c"iothub/dps/assigned_device_id";
+    use iothub_proto::{
+        dps::{is_id_scope, is_registration_id},
+        is_hostname, is_id,
+    };
+
+    use super::{Setting, is_apn};
+
+    const fn new(key: &'static CStr, is_valid: fn(&str) -> bool) -> Setting {
+        Setting { key, is_valid }
+    }
+
+    pub(crate) const HOSTNAME: Setting = new(c"iothub/hostname", is_hostname);
+    pub(crate) const DEVICE_ID: Setting = new(c"iothub/device_id", is_id);
+    pub(crate) const APN: Setting = new(c"iothub/apn", is_apn);
+    pub(crate) const DPS_ID_SCOPE: Setting = new(c"iothub/dps/id_scope", is_id_scope);
+    pub(crate) const DPS_ENDPOINT: Setting = new(c"iothub/dps/endpoint", is_hostname);
+    pub(crate) const DPS_REGISTRATION_ID: Setting =
+        new(c"iothub/dps/registration_id", is_registration_id);
+    pub(crate) const ASSIGNED_HUB: Setting = new(c"iothub/dps/assigned_hub", is_hostname);
+    pub(crate) const ASSIGNED_DEVICE_ID: Setting = new(c"iothub/dps/assigned_device_id", is_id);
     pub(crate) const ATTEMPTS: &CStr = c"iothub/attempts";
+    /// Where Nordic's library keeps the hub that DPS has assigned, and since NCS 2.3 the device id.
+    pub(crate) const NORDIC_HUB: Setting = new(c"azure_iot_hub/hostname", is_hostname);
+    pub(crate) const NORDIC_DEVICE_ID: Setting = new(c"azure_iot_hub/device_id", is_id);
 }
 
 /// Longest host name, device id or id scope in bytes.
@@ -43,7 +68,7 @@ pub(crate) struct Identity {
 /// Who the device is to be, where the application says so: see [`Options`](crate::Options). An empty text stands for
 /// what the settings, Kconfig or the hardware say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Who<'a> {
+pub enum DeviceIdentity<'a> {
     /// As configured: by DPS where it has an ID scope, else the configured hub.
     #[default]
     Configured,
@@ -73,35 +98,40 @@ pub enum Who<'a> {
 }
 
 impl Identity {
-    pub(crate) fn load(&mut self, who: &Who<'_>) {
-        let (hostname, device_id, id_scope, registration_id, dps) = match *who {
-            Who::Configured => ("", "", "", "", None),
-            Who::Device(id) => ("", id, "", id, None),
-            Who::Hub {
+    pub(crate) fn load(&mut self, identity: &DeviceIdentity<'_>) {
+        let (hostname, device_id, id_scope, registration_id, dps) = match *identity {
+            DeviceIdentity::Configured => ("", "", "", "", None),
+            DeviceIdentity::Device(id) => ("", id, "", id, None),
+            DeviceIdentity::Hub {
                 hostname,
                 device_id,
             } => (hostname, device_id, "", "", Some(false)),
-            Who::Provisioned {
+            DeviceIdentity::Provisioned {
                 id_scope,
                 registration_id,
             }
-            | Who::Registered {
+            | DeviceIdentity::Registered {
                 id_scope,
                 registration_id,
             } => ("", "", id_scope, registration_id, Some(true)),
         };
         let device = &mut self.device_id;
-        choose(device, device_id, key::DEVICE_ID, kconfig::IOTHUB_DEVICE_ID);
+        choose(
+            device,
+            device_id,
+            &key::DEVICE_ID,
+            kconfig::IOTHUB_DEVICE_ID,
+        );
         if device.is_empty() && kconfig::IOTHUB_DEVICE_ID_HARDWARE {
             hardware_id(device);
         }
         let hub = &mut self.hostname;
-        choose(hub, hostname, key::HOSTNAME, kconfig::IOTHUB_HOSTNAME);
+        choose(hub, hostname, &key::HOSTNAME, kconfig::IOTHUB_HOSTNAME);
         if kconfig::IOTHUB_DPS || dps == Some(true) {
             self.load_dps(id_scope, registration_id, dps);
         }
         // Where DPS is to be asked, what it said before does not count.
-        if matches!(who, Who::Registered { .. }) {
+        if matches!(identity, DeviceIdentity::Registered { .. }) {
             self.assigned_hub.clear();
         }
     }
@@ -111,7 +141,7 @@ impl Identity {
         choose(
             scope,
             id_scope,
-            key::DPS_ID_SCOPE,
+            &key::DPS_ID_SCOPE,
             kconfig::IOTHUB_DPS_ID_SCOPE,
         );
         self.has_dps = dps.unwrap_or(!scope.is_empty());
@@ -122,25 +152,23 @@ impl Identity {
         choose(
             endpoint,
             "",
-            key::DPS_ENDPOINT,
+            &key::DPS_ENDPOINT,
             kconfig::IOTHUB_DPS_HOSTNAME,
         );
         choose(
             &mut self.registration_id,
             registration_id,
-            key::DPS_REGISTRATION_ID,
+            &key::DPS_REGISTRATION_ID,
             kconfig::IOTHUB_DPS_REGISTRATION_ID,
         );
         if self.registration_id.is_empty() {
             set(&mut self.registration_id, &self.device_id);
         }
-        choose(&mut self.assigned_hub, "", key::ASSIGNED_HUB, "");
-        choose(
-            &mut self.assigned_device_id,
-            "",
-            key::ASSIGNED_DEVICE_ID,
-            "",
-        );
+        load_assignment(&mut self.assigned_hub, &mut self.assigned_device_id);
+        // Nordic's library before NCS 2.3 did not store it.
+        if self.assigned_device_id.is_empty() && !self.assigned_hub.is_empty() {
+            set(&mut self.assigned_device_id, &self.registration_id);
+        }
     }
 
     pub(crate) fn dps(&self) -> Option<dps::Config<'_>> {
@@ -160,19 +188,35 @@ impl Identity {
     }
 }
 
+/// Whether DPS has an ID scope.
+pub(crate) fn has_id_scope() -> bool {
+    let mut scope = Text::new();
+    choose(
+        &mut scope,
+        "",
+        &key::DPS_ID_SCOPE,
+        kconfig::IOTHUB_DPS_ID_SCOPE,
+    );
+    !scope.is_empty()
+}
+
 /// Longest access point name in bytes (3GPP TS 23.003, 9.1).
 const APN: usize = 100;
+
+fn is_apn(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+    (1..=APN).contains(&text.len()) && text.bytes().all(allowed)
+}
 
 /// The access point name, with a 0 at its end; `None`: the network chooses.
 pub(crate) fn apn() -> Option<Text> {
     let mut apn = Text::new();
-    choose(&mut apn, "", key::APN, kconfig::IOTHUB_APN);
+    choose(&mut apn, "", &key::APN, kconfig::IOTHUB_APN);
     if apn.is_empty() {
         return None;
     }
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
-    if apn.len() > APN || !apn.bytes().all(allowed) {
-        log::error!("the setting iothub/apn is no access point name: it is ignored");
+    if !is_apn(&apn) {
+        log::error!("CONFIG_IOTHUB_APN is no access point name: it is ignored");
         return None;
     }
     apn.push('\0').ok()?;
@@ -181,118 +225,150 @@ pub(crate) fn apn() -> Option<Text> {
 
 /// Remembers what DPS assigned.
 pub(crate) fn store_assignment(hostname: &str, device_id: &str) -> Result<(), ncs::Errno> {
-    settings::write(key::ASSIGNED_HUB, hostname.as_bytes())?;
-    settings::write(key::ASSIGNED_DEVICE_ID, device_id.as_bytes())
+    settings::write(key::ASSIGNED_HUB.key, hostname.as_bytes())?;
+    settings::write(key::ASSIGNED_DEVICE_ID.key, device_id.as_bytes())
 }
 
-/// Failed connects in a row, as far as they are kept over a reboot.
-pub(crate) struct Attempts(u32);
+/// Failed connects in a row, stored over a reboot: a digit for each class. One digit alone is of the first.
+#[derive(Debug, Default)]
+pub(crate) struct Attempts([u8; CLASSES]);
+
+/// Failures of the network, refusals by the hub, refusals by DPS.
+const CLASSES: usize = 3;
 
 impl Attempts {
     /// From where on the back-off is at its longest, and a further one is not worth a write to flash.
     const MAX: u32 = 9;
 
     pub(crate) fn load() -> Self {
-        let mut buffer = [0; 1];
-        let kept = match settings::read(key::ATTEMPTS, &mut buffer) {
-            Ok(Some([digit @ b'0'..=b'9'])) => u32::from(digit - b'0'),
-            _ => 0,
-        };
-        Self(kept)
-    }
-
-    pub(crate) const fn count(&self) -> u32 {
-        self.0
-    }
-
-    /// Keeps the count, if it is another than before.
-    pub(crate) fn keep(&mut self, attempts: u32) {
-        let attempts = attempts.min(Self::MAX);
-        if attempts == self.0 {
-            return;
+        let mut buffer = [0; 16];
+        match settings::read(key::ATTEMPTS, &mut buffer) {
+            Ok(digits) => Self::parse(digits.unwrap_or_default()).unwrap_or_else(|| {
+                log::error!("the setting iothub/attempts is no digits: it is ignored");
+                Self::default()
+            }),
+            Err(errno) => {
+                log::error!("the setting iothub/attempts cannot be read: {errno}");
+                Self::default()
+            }
         }
-        self.0 = attempts;
-        let kept = if attempts == 0 {
+    }
+
+    fn parse(text: &[u8]) -> Option<Self> {
+        let digits = text.trim_ascii_end();
+        if digits.len() > CLASSES || !digits.iter().all(u8::is_ascii_digit) {
+            return None;
+        }
+        let mut counts = [0; CLASSES];
+        for (count, digit) in counts.iter_mut().zip(digits) {
+            *count = digit - b'0';
+        }
+        Some(Self(counts))
+    }
+
+    pub(crate) fn failures(&self) -> Failures {
+        let [transient, refused_by_hub, refused_by_dps] = self.0.map(u32::from);
+        Failures {
+            transient,
+            refused_by_hub,
+            refused_by_dps,
+        }
+    }
+
+    /// Takes the counts over; whether they are others than before.
+    pub(crate) fn update(&mut self, failures: &Failures) -> bool {
+        let before = self.0;
+        self.0 = [
+            failures.transient,
+            failures.refused_by_hub,
+            failures.refused_by_dps,
+        ]
+        .map(|count| count.min(Self::MAX) as u8);
+        self.0 != before
+    }
+
+    /// Stores the counts.
+    pub(crate) fn store(&self) {
+        let stored = if self.0 == [0; CLASSES] {
             settings::delete(key::ATTEMPTS)
         } else {
-            settings::write(key::ATTEMPTS, &[b'0' + attempts as u8])
+            settings::write(key::ATTEMPTS, &self.0.map(|count| b'0' + count))
         };
-        if let Err(errno) = kept {
+        if let Err(errno) = stored {
             log::warn!("the number of failed connects cannot be kept: {errno}");
         }
     }
 }
 
-/// One of the two names that DPS assigns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Assigned {
-    /// The hub's host name.
-    Hub,
-    /// The device id at that hub.
-    DeviceId,
-}
-
-impl Assigned {
-    fn key(self) -> &'static CStr {
-        match self {
-            Self::Hub => key::ASSIGNED_HUB,
-            Self::DeviceId => key::ASSIGNED_DEVICE_ID,
-        }
-    }
-
-    /// What DPS assigned last, as it is remembered over reboots, copied to `buffer`. `None` where there is none, or it
-    /// does not fit.
-    pub fn load(self, buffer: &mut [u8]) -> Option<&str> {
-        let mut value = Text::new();
-        setting(&mut value, self.key());
-        if value.is_empty() {
-            return None;
-        }
-        let place = buffer.get_mut(..value.len())?;
-        place.copy_from_slice(value.as_bytes());
-        core::str::from_utf8(place).ok()
-    }
-
-    /// Forgets it, so that the next [`start`](crate::start) asks DPS again.
-    ///
-    /// # Errors
-    /// What the platform's settings say.
-    pub fn forget(self) -> Result<(), iothub_proto::Errno> {
-        settings::delete(self.key()).map_err(|errno| iothub_proto::Errno(errno.get()))
-    }
-}
-
 /// Forgets what DPS assigned.
 pub(crate) fn erase_assignment() -> Result<(), ncs::Errno> {
-    settings::delete(key::ASSIGNED_HUB)?;
-    settings::delete(key::ASSIGNED_DEVICE_ID)
+    settings::delete(key::NORDIC_HUB.key)?;
+    settings::delete(key::ASSIGNED_HUB.key)?;
+    settings::delete(key::NORDIC_DEVICE_ID.key)?;
+    settings::delete(key::ASSIGNED_DEVICE_ID.key)
+}
+
+/// What DPS assigned last. Where this module has stored none, what Nordic's library has: of a device that was moved over it
+/// is still true, and stays for that library until it is forgotten or another is assigned.
+pub(crate) fn load_assignment(hub: &mut Text, device_id: &mut Text) {
+    read_assignment(hub, &key::ASSIGNED_HUB, device_id, &key::ASSIGNED_DEVICE_ID);
+    if hub.is_empty() && device_id.is_empty() {
+        read_assignment(hub, &key::NORDIC_HUB, device_id, &key::NORDIC_DEVICE_ID);
+    }
+}
+
+/// Half an assignment, the other half of which is damaged, is none.
+fn read_assignment(
+    hub: &mut Text,
+    hub_setting: &Setting,
+    device_id: &mut Text,
+    device_id_setting: &Setting,
+) {
+    let is_hub_valid = read(hub, hub_setting);
+    let is_device_id_valid = read(device_id, device_id_setting);
+    if !(is_hub_valid && is_device_id_valid) {
+        hub.clear();
+        device_id.clear();
+    }
 }
 
 /// What was given, else the setting, else the default; empty where there is none of them.
-fn choose(target: &mut Text, given: &str, key: &CStr, default: &str) {
+fn choose(target: &mut Text, given: &str, setting: &Setting, default: &str) {
     set(target, given);
     if target.is_empty() {
-        setting(target, key);
+        read(target, setting);
     }
     if target.is_empty() {
         set(target, default);
     }
 }
 
-/// Empty where there is none.
-fn setting(target: &mut Text, key: &CStr) {
+/// Empty where there is none. Returns whether there is none or it can be used: a damaged one is logged and ignored, and
+/// must not end the device, which could not be reached any more.
+fn read(target: &mut Text, setting: &Setting) -> bool {
+    target.clear();
+    let key = Plain(setting.key.to_str().unwrap_or_default());
     let mut buffer = [0; TEXT];
-    match settings::read(key, &mut buffer) {
-        Ok(value) => match core::str::from_utf8(value.unwrap_or_default().trim_ascii_end()) {
-            Ok(value) => set(target, value),
-            Err(_) => log::error!("the setting {} is not text: it is ignored", name(key)),
-        },
-        Err(errno) => log::error!("the setting {} cannot be read: {errno}", name(key)),
+    let value = match settings::read(setting.key, &mut buffer) {
+        Ok(value) => value.unwrap_or_default().trim_ascii_end(),
+        Err(errno) => {
+            log::error!("the setting {key} cannot be read: {errno}: it is ignored");
+            return false;
+        }
+    };
+    if value.is_empty() {
+        return true;
     }
-}
-
-fn name(key: &CStr) -> Plain<'_> {
-    Plain(key.to_str().unwrap_or_default())
+    match core::str::from_utf8(value) {
+        Ok(value) if (setting.is_valid)(value) => {
+            set(target, value);
+            true
+        }
+        _ => {
+            log::error!("the setting {key} is damaged: it is ignored");
+            false
+        }
+    }
 }
 
 fn hardware_id(target: &mut Text) {
@@ -308,3 +384,6 @@ fn set(target: &mut Text, text: &str) {
     target.clear();
     let _ = target.push_str(text);
 }
+
+#[cfg(test)]
+mod tests;

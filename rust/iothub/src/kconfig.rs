@@ -2,6 +2,8 @@
 
 use core::time::Duration;
 
+use iothub_proto::outbox::Keep;
+
 use crate::{milliseconds, seconds};
 
 #[allow(
@@ -26,6 +28,9 @@ pub const LOG_LEVEL: log::LevelFilter = match IOTHUB_LOG_LEVEL {
 /// `CONFIG_IOTHUB_TELEMETRY_INTERVAL_S`.
 pub const TELEMETRY_INTERVAL: Duration = seconds(IOTHUB_TELEMETRY_INTERVAL_S);
 
+/// `CONFIG_IOTHUB_READINGS`: how many readings of the application wait in RAM.
+pub const READINGS: usize = IOTHUB_READINGS as usize;
+
 /// `CONFIG_IOTHUB_HOLD`: the application connects only when it is told.
 pub const HOLD: bool = IOTHUB_HOLD;
 
@@ -40,8 +45,25 @@ pub mod c_api {
     pub const TWIN_REQUEST: bool = super::IOTHUB_C_API_TWIN_REQUEST;
     /// `CONFIG_IOTHUB_C_API_PROPERTIES`.
     pub const PROPERTIES: usize = super::IOTHUB_C_API_PROPERTIES as usize;
+    /// Whether the C API has the outbox in flash: `CONFIG_IOTHUB_OUTBOX_FLASH` in a build of it.
+    pub const OUTBOX: bool = super::IOTHUB_C_API && super::IOTHUB_OUTBOX_FLASH;
     /// `CONFIG_IOTHUB_DPS`.
     pub const DPS: bool = super::IOTHUB_DPS;
+    /// Whether there is an ID scope to register with, in the settings or in `CONFIG_IOTHUB_DPS_ID_SCOPE`.
+    pub fn has_id_scope() -> bool {
+        crate::identity::has_id_scope()
+    }
+    /// `CONFIG_MQTT_HELPER_SEND_TIMEOUT_SEC`.
+    pub const SEND_TIMEOUT: core::time::Duration =
+        crate::seconds(super::MQTT_HELPER_SEND_TIMEOUT_SEC);
+    /// Blocks until [`room`], or until the deadline. For any number of threads: one wake is one thread's.
+    pub fn wait_for_room(deadline: crate::Instant) {
+        ncs::platform::Waiter::Sender.wait(Some(deadline.as_millis()));
+    }
+    /// Ends one thread's [`wait_for_room`].
+    pub fn room() {
+        ncs::platform::Waiter::Sender.wake();
+    }
     /// `CONFIG_MQTT_KEEPALIVE` in seconds.
     pub const KEEP_ALIVE_S: i64 = super::MQTT_KEEPALIVE;
 }
@@ -49,8 +71,26 @@ pub mod c_api {
 /// Modem and network are the application's business where that is in C: a build without their functions links then.
 pub(crate) const MAY_ATTACH: bool = !IOTHUB_C_API;
 
+/// Time before another look for a SIM. No option: a modem looks once by itself.
+pub(crate) const SIM_RETRY: Duration = Duration::from_secs(300);
+
+/// `CONFIG_IOTHUB_OUTBOX_FLASH_ALWAYS`, `_ON_REQUEST`.
+pub(crate) const KEEP: Keep = match (IOTHUB_OUTBOX_FLASH_ALWAYS, IOTHUB_OUTBOX_FLASH_ON_REQUEST) {
+    (true, _) => Keep::Always,
+    (false, true) => Keep::Never,
+    (false, false) => Keep::Spill,
+};
+
+/// `CONFIG_IOTHUB_OUTBOX_SPILL_AFTER_S`.
+pub(crate) const SPILL_AFTER: Duration = seconds(IOTHUB_OUTBOX_SPILL_AFTER_S);
+
 pub(crate) const OUTBOX: usize = IOTHUB_OUTBOX_SIZE as usize;
 pub(crate) const MESSAGE: usize = IOTHUB_MESSAGE_SIZE as usize;
+
+const _: () = assert!(
+    !IOTHUB_C_API || OUTBOX >= MESSAGE + 528,
+    "CONFIG_IOTHUB_OUTBOX_SIZE is less than CONFIG_IOTHUB_MESSAGE_SIZE and 528 bytes: the largest message would never be accepted"
+);
 
 /// `CONFIG_IOTHUB_SUBSCRIBE_*`.
 pub(crate) const SUBSCRIPTIONS: iothub_proto::Subscriptions = iothub_proto::Subscriptions {

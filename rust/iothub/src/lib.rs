@@ -15,7 +15,7 @@
 //! }
 //!
 //! fn main() {
-//!     if iothub::start(on_event).is_err() || iothub::connect().is_err() {
+//!     if iothub::start(&on_event).is_err() || iothub::connect().is_err() {
 //!         return;
 //!     }
 //!     loop {
@@ -24,6 +24,10 @@
 //!     }
 //! }
 //! ```
+//!
+//! Programs for one feature each are in `rust/iothub/examples`: `twin` (a desired property, taken or refused, and
+//! acknowledged), `methods` (with an answer), `dps` (DPS says which hub), `updates` (firmware). Their handlers have a
+//! context.
 //!
 //! # Threads
 //! There is one client. Its functions may be called from any thread and from inside the handler; none of them
@@ -37,44 +41,60 @@
 #![forbid(unsafe_code)]
 
 mod callbacks;
-mod carry_out;
+#[doc(hidden)]
+pub mod capi_support;
+mod client;
+mod configuration;
 mod describe;
 mod driver;
+mod execute;
 mod fota;
+mod handler;
+mod handler_lock;
 mod identity;
 mod inbox;
 mod interval;
 mod kconfig;
-mod options;
-mod patience;
-mod recovery;
+mod lte;
+mod outbox;
+mod partition;
+mod reminder;
+mod retry;
 mod sequence;
 mod sync;
-mod turn;
+mod thread;
 
 use core::time::Duration;
 
-pub use driver::{Handler, Message, Notice, NoticeHandler, StartError};
+use client::{CLIENT, with_client};
+
+pub use configuration::Options;
 pub use fota::{FOTA, Firmware};
-pub use identity::{Assigned, Who};
+pub use handler::{Handler, StartError};
+pub use identity::DeviceIdentity;
 pub use interval::{INTERVAL_MAX, store_telemetry_interval, telemetry_interval};
 /// What an update tells, and its limits.
 pub use iothub_proto::fota as firmware;
 pub use iothub_proto::{
-    C2d, Capacity, Config, ConfigError, Disconnect, Errno, Error, Event, Instant, InvalidRequest,
-    MessageId, MethodId, MethodRequest, MethodResponse, Phase, Property, Qos, RequestId, Status,
-    SystemProperties, Telemetry, dps, network, reconnect, twin,
+    C2d, Capacity, Config, ConfigError, Delivery, Disconnect, Errno, Error, Event, Instant,
+    InvalidRequest, MessageId, MethodId, MethodRequest, MethodResponse, Phase, Property, Qos,
+    RequestId, Status, SystemProperties, Telemetry, dps, network, pnp, reconnect, twin,
 };
-pub use kconfig::{HOLD, LOG_LEVEL, MESSAGE_MAX, TELEMETRY_INTERVAL, c_api};
+pub use iothub_proto::{
+    outbox::Keep,
+    store::{Priority, Status as StoreStatus},
+};
+pub use kconfig::{HOLD, LOG_LEVEL, MESSAGE_MAX, READINGS, TELEMETRY_INTERVAL};
 pub use ncs::platform::{Logger, set_led};
-pub use options::Options;
+pub use outbox::{OUTBOX_FLASH, OutboxStatus};
+pub use sequence::EventQueue;
 
 /// Starts the driver with the configuration that Kconfig and the settings give, and delivers events to `handler`. The
 /// device does not connect before [`connect`]. [`Options`] is the same with choices.
 ///
 /// # Errors
 /// The configuration cannot work, or it was started before.
-pub fn start(handler: Handler) -> Result<(), StartError> {
+pub fn start(handler: &'static dyn Handler) -> Result<(), StartError> {
     Options::new(handler).start()
 }
 
@@ -83,8 +103,8 @@ pub fn start(handler: Handler) -> Result<(), StartError> {
 ///
 /// # Errors
 /// [`ConfigError::Started`] before [`start`] and between [`connect`] and [`disconnect`]; else what is wrong with it.
-pub fn reconfigure(who: &Who<'_>) -> Result<(), ConfigError> {
-    driver::reconfigure(who)
+pub fn reconfigure(identity: &DeviceIdentity<'_>) -> Result<(), ConfigError> {
+    thread::reconfigure(identity)
 }
 
 /// Attaches to the network, connects, and stays connected until [`disconnect`].
@@ -92,7 +112,7 @@ pub fn reconfigure(who: &Who<'_>) -> Result<(), ConfigError> {
 /// # Errors
 /// [`Error::NotReady`] before [`start`].
 pub fn connect() -> Result<(), Error> {
-    driver::with_client(|client, now| client.connect(now))
+    with_client(|client, now| client.connect(now))
 }
 
 /// Leaves the hub. What the outbox holds is kept for the next [`connect`].
@@ -100,7 +120,7 @@ pub fn connect() -> Result<(), Error> {
 /// # Errors
 /// [`Error::NotReady`] before [`start`].
 pub fn disconnect() -> Result<(), Error> {
-    driver::with_client(|client, now| client.disconnect(now))
+    with_client(|client, now| client.disconnect(now))
 }
 
 /// Forgets what DPS has assigned, here and in the settings, and registers anew.
@@ -108,7 +128,7 @@ pub fn disconnect() -> Result<(), Error> {
 /// # Errors
 /// [`Error::NotReady`] before [`start`]; [`InvalidRequest::NoProvisioning`] without an ID scope.
 pub fn reprovision() -> Result<(), Error> {
-    driver::with_client(|client, now| client.reprovision(now))
+    with_client(|client, now| client.reprovision(now))
 }
 
 /// Accepts a telemetry message, connected or not. At QoS 1 it is kept until the hub has acknowledged it, which
@@ -117,16 +137,18 @@ pub fn reprovision() -> Result<(), Error> {
 /// # Errors
 /// [`Error::InvalidRequest`] for a message that the hub would not take; [`Error::Capacity`] while the outbox is full.
 pub fn send(message: &Telemetry<'_>) -> Result<MessageId, Error> {
-    driver::with_client(|client, now| client.send(now, message))
+    thread::send(None, message)
 }
 
-/// As [`send`], under a number of the application's, which need not be unique. An application uses either this or
-/// `send`.
-///
-/// # Errors
-/// As [`send`].
-pub fn send_as(id: MessageId, message: &Telemetry<'_>) -> Result<(), Error> {
-    driver::with_client(|client, now| client.send_as(now, id, message))
+/// Stores in flash what was accepted and is only in RAM: before a restart of the application's own, and where a brown-out
+/// warning leaves the milliseconds. Nothing without `CONFIG_IOTHUB_OUTBOX_FLASH`.
+pub fn flush() {
+    thread::flush();
+}
+
+/// What the outbox in flash holds, and how worn the flash is. All zeros without `CONFIG_IOTHUB_OUTBOX_FLASH`.
+pub fn outbox_status() -> OutboxStatus {
+    thread::outbox_status()
 }
 
 /// Reports properties: `patch` is a JSON object, merged into the twin as RFC 7396 says. With `version` only if
@@ -135,27 +157,7 @@ pub fn send_as(id: MessageId, message: &Telemetry<'_>) -> Result<(), Error> {
 /// # Errors
 /// [`Error::Capacity`] while the outbox is full.
 pub fn report(patch: &[u8], version: Option<u64>) -> Result<RequestId, Error> {
-    driver::with_client(|client, now| client.report(now, patch, version))
-}
-
-/// As [`report`]; `accepted` gets the number before the answer can come. It runs under the lock: no call of this crate.
-///
-/// # Errors
-/// As [`report`].
-pub fn report_as(
-    patch: &[u8],
-    version: Option<u64>,
-    accepted: impl FnOnce(RequestId),
-) -> Result<(), Error> {
-    driver::with_client(|client, now| client.report(now, patch, version).map(accepted))
-}
-
-/// As [`request_twin`]; `accepted` as with [`report_as`].
-///
-/// # Errors
-/// As [`request_twin`].
-pub fn request_twin_as(accepted: impl FnOnce(RequestId)) -> Result<(), Error> {
-    driver::with_client(|client, now| client.request_twin(now).map(accepted))
+    with_client(|client, _| client.report(patch, version))
 }
 
 /// Asks for the twin, which arrives as [`Event::Twin`]. Done by itself after each connect.
@@ -163,7 +165,7 @@ pub fn request_twin_as(accepted: impl FnOnce(RequestId)) -> Result<(), Error> {
 /// # Errors
 /// [`Error::NotReady`] while not connected to the hub.
 pub fn request_twin() -> Result<RequestId, Error> {
-    driver::with_client(|client, now| client.request_twin(now))
+    with_client(|client, _| client.request_twin())
 }
 
 /// Answers a direct method, from inside the handler or later.
@@ -171,25 +173,7 @@ pub fn request_twin() -> Result<RequestId, Error> {
 /// # Errors
 /// [`Error::InvalidRequest`] for a request that is not waiting any more; [`Error::Capacity`] while the outbox is full.
 pub fn respond(answer: &MethodResponse<'_>) -> Result<(), Error> {
-    driver::with_client(|client, now| client.respond(now, answer))
-}
-
-/// As [`respond`], to the call with this `$rid`.
-///
-/// # Errors
-/// As [`respond`].
-pub fn respond_to(rid: &[u8], status: i32, payload: &[u8]) -> Result<(), Error> {
-    driver::with_client(|client, now| {
-        let request = client
-            .find_method(rid)
-            .ok_or(Error::InvalidRequest(InvalidRequest::UnknownMethod))?;
-        let answer = MethodResponse {
-            request,
-            status,
-            payload,
-        };
-        client.respond(now, &answer)
-    })
+    with_client(|client, _| client.respond(answer))
 }
 
 /// Tells the AAAA records of `ipv4only.arpa`, which an application has asked the network's DNS for: from then on the IPv4
@@ -199,8 +183,8 @@ pub fn respond_to(rid: &[u8], status: i32, payload: &[u8]) -> Result<(), Error> 
 /// # Errors
 /// [`Error::NotReady`] before [`start`].
 pub fn tell_ipv4only(records: &[[u8; 16]]) -> Result<(), Error> {
-    driver::with_client(|client, now| {
-        client.handle_ipv4only(now, records);
+    with_client(|client, _| {
+        client.handle_ipv4only(records);
         Ok(())
     })
 }
@@ -210,45 +194,12 @@ pub fn tell_ipv4only(records: &[[u8; 16]]) -> Result<(), Error> {
 /// # Errors
 /// [`Error::NotReady`] before [`start`].
 pub fn status() -> Result<Status, Error> {
-    driver::with_client(|client, _| Ok(client.status()))
+    with_client(|client, _| Ok(client.status()))
 }
 
 /// Whether the calling thread is inside the handler, and so must not wait for an event.
 pub fn in_handler() -> bool {
-    turn::is_mine()
-}
-
-/// Keeps events for [`wait_for`] from now on; call it before what the first of them comes from.
-pub fn keep_events() {
-    sequence::keep();
-}
-
-/// For sequential code: takes the events that have come since the last call, oldest first, and waits for further ones,
-/// until `wanted` finds what it looks for; `None` after `timeout`, and inside the handler. What came before is looked at
-/// too, so that nothing is missed between a wish and the wait; the newest 6 are kept. Events that borrow (messages,
-/// twins, methods) go to the handler only. For one thread, which may not be in [`wait`] at the same time.
-///
-/// ```no_run
-/// use core::time::Duration;
-///
-/// use iothub::{Event, Telemetry};
-///
-/// fn measure_once() -> Option<()> {
-///     iothub::keep_events();
-///     iothub::connect().ok()?;
-///     let ready = |event: &Event| matches!(event, Event::Ready).then_some(());
-///     iothub::wait_for(Duration::from_secs(120), ready)?;
-///     let id = iothub::send(&Telemetry::json(br#"{"temperature":25.1}"#)).ok()?;
-///     let sent = |event: &Event| (*event == Event::Sent(id)).then_some(());
-///     iothub::wait_for(Duration::from_secs(60), sent)?;
-///     iothub::disconnect().ok()
-/// }
-/// ```
-pub fn wait_for<R>(
-    timeout: Duration,
-    wanted: impl FnMut(&Event<'static>) -> Option<R>,
-) -> Option<R> {
-    sequence::wait_for(timeout, wanted)
+    CLIENT.handler_lock.is_mine()
 }
 
 /// Time since boot.

@@ -1,6 +1,7 @@
 //! For sequential code: events kept until somebody waits for them.
 
 use core::cell::RefCell;
+use core::marker::PhantomData;
 use core::time::Duration;
 
 use critical_section::Mutex;
@@ -8,23 +9,71 @@ use heapless::Deque;
 use iothub_proto::{Event, dps};
 use ncs::platform::Waiter;
 
-use crate::{driver::RECORD, now, turn};
+use crate::{client::CLIENT, now};
 
 /// So many are kept; a further one takes the place of the oldest.
 const ROOM: usize = 6;
 
 static KEPT: Mutex<RefCell<Deque<Event<'static>, ROOM>>> = Mutex::new(RefCell::new(Deque::new()));
 
-pub(crate) fn keep() {
-    RECORD.set(record);
+/// For sequential code: the events that have come since it was made, oldest first.
+///
+/// The newest 6 are kept. Events that borrow (messages, twins, methods) go to the handler only. For one thread, which may
+/// not be in [`crate::wait`] at the same time.
+///
+/// ```no_run
+/// use core::time::Duration;
+///
+/// use iothub::{Event, EventQueue, Telemetry};
+///
+/// fn measure_once() -> Option<()> {
+///     // Before what the first event comes from.
+///     let mut events = EventQueue::new();
+///     iothub::connect().ok()?;
+///     let ready = |event: &Event| matches!(event, Event::Ready).then_some(());
+///     events.wait_for(Duration::from_secs(120), ready)?;
+///     let id = iothub::send(&Telemetry::json(br#"{"temperature":25.1}"#)).ok()?;
+///     let sent = |event: &Event| (*event == Event::Sent(id)).then_some(());
+///     events.wait_for(Duration::from_secs(60), sent)?;
+///     iothub::disconnect().ok()
+/// }
+/// ```
+#[derive(Debug)]
+#[must_use]
+pub struct EventQueue {
+    /// It stays with its thread.
+    _thread: PhantomData<*const ()>,
 }
 
-pub(crate) fn wait_for<R>(
+impl EventQueue {
+    /// Keeps events from now on.
+    #[expect(
+        clippy::new_without_default,
+        reason = "it begins something, which a default value does not"
+    )]
+    pub fn new() -> Self {
+        CLIENT.recorder.set(record);
+        Self {
+            _thread: PhantomData,
+        }
+    }
+
+    /// Takes events, those that are kept and those that come, until `wanted` finds what it looks for; `None` after
+    /// `timeout`, and inside the handler, which would wait for itself.
+    pub fn wait_for<R>(
+        &mut self,
+        timeout: Duration,
+        wanted: impl FnMut(&Event<'static>) -> Option<R>,
+    ) -> Option<R> {
+        wait_for(timeout, wanted)
+    }
+}
+
+fn wait_for<R>(
     timeout: Duration,
     mut wanted: impl FnMut(&Event<'static>) -> Option<R>,
 ) -> Option<R> {
-    keep();
-    if turn::is_mine() {
+    if CLIENT.handler_lock.is_mine() {
         log::error!("wait_for in the handler would wait for itself");
         return None;
     }
@@ -63,6 +112,7 @@ fn owned(event: &Event<'_>) -> Option<Event<'static>> {
         Event::Provisioning(dps::Event::Registering) => {
             Event::Provisioning(dps::Event::Registering)
         }
+        Event::Provisioning(dps::Event::Assigning) => Event::Provisioning(dps::Event::Assigning),
         Event::Provisioning(dps::Event::Failed(failure)) => {
             Event::Provisioning(dps::Event::Failed(failure))
         }
@@ -78,7 +128,36 @@ fn owned(event: &Event<'_>) -> Option<Event<'static>> {
         Event::TwinFailed { request, reason } => Event::TwinFailed { request, reason },
         Event::Reported { request, version } => Event::Reported { request, version },
         Event::ReportFailed { request, reason } => Event::ReportFailed { request, reason },
+        Event::Firmware(event) => Event::Firmware(event),
+        Event::UnmatchedAnswer { status, request } => Event::UnmatchedAnswer { status, request },
         Event::Oversize { discarded, count } => Event::Oversize { discarded, count },
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use iothub_proto::fota;
+
+    use super::*;
+
+    #[test]
+    fn what_borrows_nothing_is_kept_as_it_is() {
+        for event in [
+            Event::Provisioning(dps::Event::Registering),
+            Event::Provisioning(dps::Event::Assigning),
+            Event::Firmware(fota::Event::Started),
+            Event::UnmatchedAnswer {
+                status: 404,
+                request: Some(7),
+            },
+            Event::Oversize {
+                discarded: true,
+                count: 1,
+            },
+        ] {
+            assert_eq!(owned(&event), Some(event));
+        }
+        assert_eq!(owned(&Event::UnknownTopic(b"elsewhere")), None);
+    }
 }

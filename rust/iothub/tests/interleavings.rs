@@ -1,5 +1,5 @@
-//! The inbox and the turn, as they are in `src/`, under every order in which their threads can run: two threads of C that
-//! push facts, the driver, and mqtt_helper's thread with a message. Whether a wake is lost shows as a deadlock.
+//! The inbox and the handler lock, as they are in `src/`, under every order in which their threads can run: two threads of C
+//! that push inputs, the driver, and mqtt_helper's thread with a message. Whether a wake is lost shows as a deadlock.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 use std::sync::{
@@ -9,12 +9,12 @@ use std::sync::{
 
 use loom::{sync::Arc, thread};
 
+#[path = "../src/handler_lock.rs"]
+#[allow(dead_code, unreachable_pub)]
+mod handler_lock;
 #[path = "../src/inbox.rs"]
 #[allow(dead_code, unreachable_pub)]
 mod inbox;
-#[path = "../src/turn.rs"]
-#[allow(dead_code, unreachable_pub)]
-mod turn;
 
 /// As `src/sync.rs`, on loom's primitives.
 mod sync {
@@ -97,23 +97,37 @@ mod sync {
     }
 }
 
-use inbox::Fact;
+use handler_lock::HandlerLock;
+use inbox::{Inbox, Input};
 use sync::Waiter;
-use turn::Turn;
 
 const DRIVER: usize = 1;
 const HELPER: usize = 2;
 
-/// What the handler was told, in order, and whether it is being told.
-#[derive(Default)]
-struct Handler {
+/// What the threads share, what the handler was told, in order, and whether it is being told.
+struct Shared {
+    inbox: Inbox,
+    lock: HandlerLock,
     told: StdMutex<Vec<u16>>,
     inside: AtomicBool,
 }
 
-impl Handler {
+impl Shared {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            inbox: Inbox::new(),
+            lock: HandlerLock::new(),
+            told: StdMutex::default(),
+            inside: AtomicBool::new(false),
+        })
+    }
+
+    fn push(&self, message_id: u16) {
+        self.inbox.push(Input::Puback { message_id });
+    }
+
     fn tell(&self, what: u16) {
-        let _turn = Turn::take();
+        let _guard = self.lock.lock();
         assert!(
             !self.inside.swap(true, Ordering::SeqCst),
             "two threads at once"
@@ -124,27 +138,23 @@ impl Handler {
         self.inside.store(false, Ordering::SeqCst);
     }
 
-    /// As `take_facts` of the driver.
-    fn take_facts(&self) {
-        let _turn = Turn::take();
-        while let Some(fact) = inbox::pop() {
-            if let Fact::Puback { message_id } = fact {
+    /// As `handle_inputs` of the driver.
+    fn handle_inputs(&self) {
+        let _guard = self.lock.lock();
+        while let Some(input) = self.inbox.pop() {
+            if let Input::Puback { message_id } = input {
                 self.tell(message_id);
             }
         }
     }
 }
 
-fn push(message_id: u16) {
-    inbox::push(Fact::Puback { message_id });
-}
-
 /// As the driver: until so much was told.
-fn drive(handler: &Handler, all: usize) {
+fn drive(shared: &Shared, all: usize) {
     sync::be(DRIVER);
     loop {
-        handler.take_facts();
-        if handler.told.lock().unwrap().len() >= all {
+        shared.handle_inputs();
+        if shared.told.lock().unwrap().len() >= all {
             return;
         }
         Waiter::Driver.wait(None);
@@ -152,7 +162,7 @@ fn drive(handler: &Handler, all: usize) {
 }
 
 /// Every order with at most so many preemptions; that a thread waits is none. One model at a time,
-/// since the inbox is a static.
+/// since the waits are statics.
 fn model(preemptions: impl Into<Option<usize>>, check: impl Fn() + Sync + Send + 'static) {
     static ONE: StdMutex<()> = StdMutex::new(());
     let _one = ONE.lock();
@@ -161,14 +171,18 @@ fn model(preemptions: impl Into<Option<usize>>, check: impl Fn() + Sync + Send +
     builder.check(check);
 }
 
-/// Every order there is: the inbox without the turn.
+/// Every order there is: the inbox without the handler lock.
 #[test]
 fn no_wake_of_two_producers_is_lost() {
     model(None, || {
-        let producers = [1, 2].map(|id| thread::spawn(move || push(id)));
+        let shared = Shared::new();
+        let producers = [1, 2].map(|id| {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || shared.push(id))
+        });
         let mut popped = 0;
         loop {
-            while inbox::pop().is_some() {
+            while shared.inbox.pop().is_some() {
                 popped += 1;
             }
             if popped == 2 {
@@ -182,58 +196,61 @@ fn no_wake_of_two_producers_is_lost() {
     });
 }
 
-/// Every order there is: the turn without the inbox.
+/// Every order there is: the handler lock without the inbox.
 #[test]
 fn two_threads_are_never_inside_the_handler_at_once() {
     model(None, || {
-        let handler = Arc::new(Handler::default());
+        let shared = Shared::new();
         let helper = {
-            let handler = Arc::clone(&handler);
+            let shared = Arc::clone(&shared);
             thread::spawn(move || {
                 sync::be(HELPER);
-                handler.tell(1);
+                shared.tell(1);
             })
         };
         sync::be(DRIVER);
-        handler.tell(2);
+        shared.tell(2);
         helper.join().unwrap();
-        assert_eq!(handler.told.lock().unwrap().len(), 2);
+        assert_eq!(shared.told.lock().unwrap().len(), 2);
     });
 }
 
 #[test]
-fn no_fact_of_two_producers_is_lost() {
+fn no_input_of_two_producers_is_lost() {
     model(4, || {
-        let handler = Arc::new(Handler::default());
-        let producers = [1, 2].map(|id| thread::spawn(move || push(id)));
-        drive(&handler, 2);
+        let shared = Shared::new();
+        let producers = [1, 2].map(|id| {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || shared.push(id))
+        });
+        drive(&shared, 2);
         for producer in producers {
             producer.join().unwrap();
         }
-        assert!(inbox::pop().is_none());
+        assert!(shared.inbox.pop().is_none());
     });
 }
 
 #[test]
 fn a_message_comes_after_what_came_before_it() {
     model(3, || {
-        let handler = Arc::new(Handler::default());
+        let shared = Shared::new();
         let helper = {
-            let handler = Arc::clone(&handler);
+            let shared = Arc::clone(&shared);
             // mqtt_helper's thread: an acknowledgement, then a message.
             thread::spawn(move || {
                 sync::be(HELPER);
-                push(1);
-                let turn = Turn::take();
-                handler.take_facts();
-                handler.tell(2);
-                drop(turn);
+                shared.push(1);
+                let guard = shared.lock.lock();
+                shared.handle_inputs();
+                shared.tell(2);
+                drop(guard);
                 Waiter::Driver.wake();
             })
         };
-        drive(&handler, 2);
+        drive(&shared, 2);
         helper.join().unwrap();
-        assert_eq!(*handler.told.lock().unwrap(), [1, 2]);
+        assert_eq!(*shared.told.lock().unwrap(), [1, 2]);
     });
 }
 
@@ -241,21 +258,24 @@ fn a_message_comes_after_what_came_before_it() {
 #[test]
 fn two_producers_the_driver_and_the_handler() {
     model(2, || {
-        let handler = Arc::new(Handler::default());
-        let producers = [1, 2].map(|id| thread::spawn(move || push(id)));
+        let shared = Shared::new();
+        let producers = [1, 2].map(|id| {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || shared.push(id))
+        });
         let helper = {
-            let handler = Arc::clone(&handler);
+            let shared = Arc::clone(&shared);
             thread::spawn(move || {
                 sync::be(HELPER);
-                let turn = Turn::take();
-                handler.take_facts();
-                handler.tell(3);
-                assert!(turn::is_mine());
-                drop(turn);
+                let guard = shared.lock.lock();
+                shared.handle_inputs();
+                shared.tell(3);
+                assert!(shared.lock.is_mine());
+                drop(guard);
                 Waiter::Driver.wake();
             })
         };
-        drive(&handler, 3);
+        drive(&shared, 3);
         helper.join().unwrap();
         for producer in producers {
             producer.join().unwrap();

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use iothub::{Disconnect, Errno, Event, Options, StartError};
+use iothub::{Disconnect, Errno, Event, EventQueue, Options, StartError};
 
 #[test]
 fn starts_as_the_program_says() {
@@ -24,15 +24,15 @@ fn starts_as_the_program_says() {
     iothub_host::start(host).unwrap();
     attach();
 
-    iothub::keep_events();
-    let options = Options::new(|_| {})
+    let mut events = EventQueue::new();
+    let options = Options::new(&|_: Event<'_>| {})
         .hub("hub.example", "device")
         .attach(false)
         .reconnect(false);
     options.start().unwrap();
     assert_eq!(options.start(), Err(StartError::AlreadyStarted));
     iothub::connect().unwrap();
-    let end = iothub::wait_for(Duration::from_secs(60), |event| match event {
+    let end = events.wait_for(Duration::from_secs(60), |event| match event {
         Event::Network(event) => panic!("{event:?}: the network is not the driver's business"),
         Event::Disconnected { cause, retry_in } => Some((*cause, *retry_in)),
         _ => None,

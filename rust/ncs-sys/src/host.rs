@@ -206,6 +206,13 @@ pub struct iothub_fota_image {
     pub confirmed: bool,
 }
 #[repr(C)]
+#[derive(Debug, Default, Copy, Clone)]
+pub struct iothub_flash_geometry {
+    pub sector_size: u32,
+    pub sectors: u32,
+    pub write_size: u32,
+}
+#[repr(C)]
 #[derive(Debug, Copy, Clone)]
 pub struct iothub_abi_entry {
     pub name: *const ::core::ffi::c_char,
@@ -348,12 +355,14 @@ pub const ENOTSUP: u32 = 95;
 pub const IOTHUB_WAITER_DRIVER: u32 = 0;
 pub const IOTHUB_WAITER_APPLICATION: u32 = 1;
 pub const IOTHUB_WAITER_HANDLER: u32 = 2;
+pub const IOTHUB_WAITER_SENDER: u32 = 3;
 pub const IOTHUB_FOTA_PROGRESS: u32 = 0;
 pub const IOTHUB_FOTA_ERASE_PENDING: u32 = 1;
 pub const IOTHUB_FOTA_ERASE_DONE: u32 = 2;
 pub const IOTHUB_FOTA_DONE: u32 = 3;
 pub const IOTHUB_FOTA_FAILED: u32 = 4;
 pub const IOTHUB_FOTA_STOPPED: u32 = 5;
+pub const IOTHUB_FOTA_VERSION: u32 = 6;
 pub const IOTHUB_FOTA_CAUSE_CONNECT: u32 = 1;
 pub const IOTHUB_FOTA_CAUSE_TLS: u32 = 2;
 pub const IOTHUB_FOTA_CAUSE_TRANSFER: u32 = 3;
@@ -367,6 +376,30 @@ pub const IOTHUB_FOTA_SLOT_RUNNING: u32 = 0;
 pub const IOTHUB_FOTA_SLOT_DOWNLOADED: u32 = 1;
 pub const IOTHUB_MODEM_FAULT: u32 = 0;
 pub const IOTHUB_MODEM_CFUN: u32 = 1;
+pub const IOTHUB_SENSOR_TEMPERATURE: u32 = 0;
+pub const IOTHUB_SENSOR_HUMIDITY: u32 = 1;
+pub const IOTHUB_SENSOR_PRESSURE: u32 = 2;
+pub const IOTHUB_SENSOR_GAS: u32 = 3;
+pub const IOTHUB_SENSOR_LIGHT: u32 = 4;
+pub const IOTHUB_SENSOR_BATTERY_VOLTAGE: u32 = 5;
+pub const IOTHUB_SENSOR_BATTERY_CURRENT: u32 = 6;
+pub const IOTHUB_SENSOR_BATTERY_TEMPERATURE: u32 = 7;
+pub const IOTHUB_SENSOR_BATTERY_CHARGE: u32 = 8;
+pub const IOTHUB_SENSOR_TIME_TO_EMPTY: u32 = 9;
+pub const IOTHUB_SENSOR_TIME_TO_FULL: u32 = 10;
+pub const IOTHUB_SENSOR_LATITUDE: u32 = 11;
+pub const IOTHUB_SENSOR_LONGITUDE: u32 = 12;
+pub const IOTHUB_SENSOR_ACCURACY: u32 = 13;
+pub const IOTHUB_SENSOR_ALTITUDE: u32 = 14;
+pub const IOTHUB_SENSOR_SPEED: u32 = 15;
+pub const IOTHUB_SENSOR_HEADING: u32 = 16;
+pub const IOTHUB_SENSOR_FIX_AGE: u32 = 17;
+pub const IOTHUB_BOARD_TIME: u32 = 0;
+pub const IOTHUB_BOARD_MOVING: u32 = 1;
+pub const IOTHUB_BOARD_STILL: u32 = 2;
+pub const IOTHUB_BOARD_IMPACT: u32 = 3;
+pub const IOTHUB_BOARD_BUTTON: u32 = 4;
+pub const IOTHUB_BOARD_LOCATED: u32 = 5;
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
     ["Size of mqtt_utf8"][::core::mem::size_of::<mqtt_utf8>() - 16usize];
@@ -587,6 +620,18 @@ const _: () = {
         [::core::mem::offset_of!(iothub_fota_image, version) - 0usize];
     ["Offset of field: iothub_fota_image::confirmed"]
         [::core::mem::offset_of!(iothub_fota_image, confirmed) - 32usize];
+};
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of iothub_flash_geometry"][::core::mem::size_of::<iothub_flash_geometry>() - 12usize];
+    ["Alignment of iothub_flash_geometry"]
+        [::core::mem::align_of::<iothub_flash_geometry>() - 4usize];
+    ["Offset of field: iothub_flash_geometry::sector_size"]
+        [::core::mem::offset_of!(iothub_flash_geometry, sector_size) - 0usize];
+    ["Offset of field: iothub_flash_geometry::sectors"]
+        [::core::mem::offset_of!(iothub_flash_geometry, sectors) - 4usize];
+    ["Offset of field: iothub_flash_geometry::write_size"]
+        [::core::mem::offset_of!(iothub_flash_geometry, write_size) - 8usize];
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
@@ -1510,6 +1555,21 @@ unsafe extern "C" {
         slot: ::core::ffi::c_uint,
         image: *mut iothub_fota_image,
     ) -> ::core::ffi::c_int;
+    pub fn iothub_platform_flash_open(geometry: *mut iothub_flash_geometry) -> ::core::ffi::c_int;
+    pub fn iothub_platform_flash_read(
+        at: u32,
+        buf: *mut ::core::ffi::c_void,
+        len: usize,
+    ) -> ::core::ffi::c_int;
+    pub fn iothub_platform_flash_write(
+        at: u32,
+        buf: *const ::core::ffi::c_void,
+        len: usize,
+    ) -> ::core::ffi::c_int;
+    pub fn iothub_platform_flash_erase(at: u32, len: usize) -> ::core::ffi::c_int;
+    pub fn iothub_platform_flash_sync() -> ::core::ffi::c_int;
+    pub fn iothub_platform_flash_lock();
+    pub fn iothub_platform_flash_unlock();
     pub fn iothub_platform_modem_watch(
         handler: ::core::option::Option<
             unsafe extern "C" fn(what: ::core::ffi::c_uint, value: ::core::ffi::c_int),
@@ -1522,4 +1582,20 @@ unsafe extern "C" {
     ) -> ::core::ffi::c_int;
     pub fn iothub_platform_apn_set(apn: *const ::core::ffi::c_char) -> ::core::ffi::c_int;
     pub fn iothub_abi_entry(index: ::core::ffi::c_uint) -> *const iothub_abi_entry;
+    pub fn iothub_board_unix_time_ms() -> i64;
+    pub fn iothub_board_sensor_read(
+        sensor: ::core::ffi::c_uint,
+        value: *mut i32,
+    ) -> ::core::ffi::c_int;
+    pub fn iothub_board_watch(
+        handler: ::core::option::Option<
+            unsafe extern "C" fn(what: ::core::ffi::c_uint, value: i32),
+        >,
+    );
+    pub fn iothub_board_motion_set(active: u32, inactive: u32, still_ms: u32)
+    -> ::core::ffi::c_int;
+    pub fn iothub_board_locate(timeout_ms: u32) -> ::core::ffi::c_int;
+    pub fn iothub_board_name(buf: *mut ::core::ffi::c_char, len: usize) -> ::core::ffi::c_int;
+    pub fn iothub_board_reset_cause(cause: *mut u32) -> ::core::ffi::c_int;
+    pub fn iothub_board_buzz(duration_ms: u32) -> ::core::ffi::c_int;
 }

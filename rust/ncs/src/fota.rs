@@ -34,13 +34,15 @@ pub struct Source<'a> {
     pub identity: u32,
 }
 
-/// What a transfer has told since it was asked last.
+/// What a transfer has done since it was asked last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Facts {
+pub struct TransferEvents {
     /// Bytes in the slot, and bytes of the image.
     pub progress: Option<(u32, u32)>,
     /// The slot has to be erased, which waits (`false`), or is (`true`).
     pub erase: Option<bool>,
+    /// The version in the image's header: `major << 24 | minor << 16 | revision`, and the build number.
+    pub version: Option<(u32, u32)>,
     /// How it has ended.
     pub end: Option<End>,
 }
@@ -104,28 +106,30 @@ impl Image {
     }
 }
 
-static PROGRESS: Told<(u32, u32)> = Mutex::new(Cell::new(None));
-static ERASE: Told<bool> = Mutex::new(Cell::new(None));
-static END: Told<End> = Mutex::new(Cell::new(None));
+static PROGRESS: Pending<(u32, u32)> = Mutex::new(Cell::new(None));
+static ERASE: Pending<bool> = Mutex::new(Cell::new(None));
+static VERSION: Pending<(u32, u32)> = Mutex::new(Cell::new(None));
+static END: Pending<End> = Mutex::new(Cell::new(None));
 
-type Told<T> = Mutex<Cell<Option<T>>>;
+type Pending<T> = Mutex<Cell<Option<T>>>;
 
-/// What the transfer has told. When there is something, [`Waiter::Driver`] is woken.
-pub fn facts() -> Facts {
-    critical_section::with(|cs| Facts {
+/// What the transfer has done. When there is something, [`Waiter::Driver`] is woken.
+pub fn take_events() -> TransferEvents {
+    critical_section::with(|cs| TransferEvents {
         progress: PROGRESS.borrow(cs).take(),
         erase: ERASE.borrow(cs).take(),
+        version: VERSION.borrow(cs).take(),
         end: END.borrow(cs).take(),
     })
 }
 
-/// Fetches an image into the slot that does not run. [`facts`] say how it goes and how it ended.
+/// Fetches an image into the slot that does not run. [`take_events`] say how it goes and how it ended.
 ///
 /// # Errors
 /// EBUSY while another transfer has not ended.
 pub fn start(source: &Source<'_>) -> Result<(), Errno> {
-    // What the last one told and nobody has asked for is not of this one.
-    let _ = facts();
+    // What the last one has left is not of this one.
+    let _ = take_events();
     let source = c::iothub_fota_source {
         host: source.host.as_ptr(),
         path: source.path.as_ptr(),
@@ -142,7 +146,7 @@ pub fn start(source: &Source<'_>) -> Result<(), Errno> {
     check(unsafe { c::iothub_platform_fota_start(&raw const source, Some(on_event)) })
 }
 
-/// Asks the transfer to stop; its end is one of the [`facts`].
+/// Asks the transfer to stop; its end is one of the [`take_events`].
 ///
 /// # Errors
 /// ENOENT where there is none.
@@ -176,6 +180,7 @@ pub fn confirm() -> Result<(), Errno> {
 unsafe extern "C" fn on_event(event: c_uint, first: u32, second: u32) {
     critical_section::with(|cs| match event {
         c::IOTHUB_FOTA_PROGRESS => PROGRESS.borrow(cs).set(Some((first, second))),
+        c::IOTHUB_FOTA_VERSION => VERSION.borrow(cs).set(Some((first, second))),
         c::IOTHUB_FOTA_ERASE_PENDING => ERASE.borrow(cs).set(Some(false)),
         c::IOTHUB_FOTA_ERASE_DONE => ERASE.borrow(cs).set(Some(true)),
         end => END.borrow(cs).set(Some(match end {

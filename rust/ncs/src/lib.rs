@@ -13,7 +13,9 @@
 //! | [`mqtt`] | `net/mqtt_helper.h` | the connection |
 //! | [`settings`] | `iothub_platform.h` | what survives a reboot |
 //! | [`fota`] | `iothub_platform.h` | the slot that takes a new image |
+//! | [`flash`] | `iothub_platform.h` | the partition of the outbox |
 //! | [`platform`] | `iothub_platform.h` | clock, lock, wake, log, random |
+//! | [`board`] | `iothub_board.h` | for the application: time of day, sensors, movement, location |
 //!
 //! # Which callback runs where, and what is valid how long
 //! | callback | thread | its arguments | may it block? |
@@ -22,7 +24,8 @@
 //! | [`mqtt::Callbacks::on_publish`] | mqtt_helper's, never from inside a call of ours | topic and payload until it returns | it delays reception |
 //! | [`mqtt::Callbacks::on_disconnect`] | mqtt_helper's, **or the caller's** inside [`mqtt::publish`], [`mqtt::subscribe`] or [`mqtt::disconnect`] whose write failed, before that returns | copy | no, and it must not connect again |
 //! | [`lte`] and [`pdn`] events | the system work queue, with the SDK's list lock held | copies | no, and no call of `pdn` |
-//! | [`fota`] facts | a thread of the download's | copies | no |
+//! | [`fota`] inputs | a thread of the download's | copies | no |
+//! | [`board::Event`] | **any, an interrupt too** | copies | no |
 //! | [`modem::Notice::Fault`] | **an interrupt** | copy | no, and no call of the modem |
 //! | [`modem::Notice::FunctionalMode`] | whoever sets it | copy | no, and no call of the modem |
 //!
@@ -32,7 +35,9 @@
 pub mod abi;
 pub mod at;
 pub mod attest;
+pub mod board;
 mod errno;
+pub mod flash;
 pub mod fota;
 pub mod jwt;
 pub mod keys;

@@ -51,8 +51,18 @@ unsafe extern "C" fn on_event(event: *const ncs_sys::lte_lc_evt) {
     let Some(event) = (unsafe { event.as_ref() }) else {
         return;
     };
-    #[cfg(not(has_pdn_library))]
+    #[cfg(has_lte_lc_pdn)]
     crate::pdn::on_lte_event(event);
+    #[cfg(has_registration)]
+    on_registration(event);
+    // No event is declared where the modules of lte_lc are off.
+    #[cfg(not(any(has_registration, has_lte_lc_pdn)))]
+    let _ = event;
+}
+
+/// Declared only with `CONFIG_LTE_LC_NETWORK_REGISTRATION_MODULE` since NCS 3.2.
+#[cfg(has_registration)]
+fn on_registration(event: &ncs_sys::lte_lc_evt) {
     if event.type_ != ncs_sys::lte_lc_evt_type::LTE_LC_EVT_NW_REG_STATUS {
         return;
     }
@@ -63,6 +73,7 @@ unsafe extern "C" fn on_event(event: *const ncs_sys::lte_lc_evt) {
     }
 }
 
+#[cfg(has_registration)]
 fn registration(status: ncs_sys::lte_lc_nw_reg_status) -> Option<Registration> {
     use ncs_sys::lte_lc_nw_reg_status as c;
     Some(match status {

@@ -3,7 +3,9 @@
 #[cfg(has_pdn_library)]
 use core::ffi::c_int;
 
-use crate::{Errno, errno::check, platform::Slot};
+#[cfg(any(has_pdn_library, has_lte_lc_pdn))]
+use crate::errno::check;
+use crate::{Errno, platform::Slot};
 
 /// What happens to the default PDN connection (context 0).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +34,8 @@ pub enum Event {
 /// handler leaves the SDK's list lock taken (NCS 2.8 to 3.0).
 ///
 /// # Errors
-/// No memory for one more handler. (NCS, `pdn_default_ctx_cb_reg`.)
+/// No memory for one more handler. (NCS, `pdn_default_ctx_cb_reg`.) ENOTSUP: the build has neither `CONFIG_PDN` nor
+/// `CONFIG_LTE_LC_PDN_MODULE`.
 pub fn register(handler: fn(Event)) -> Result<(), Errno> {
     let first = HANDLER.get().is_none();
     HANDLER.set(handler);
@@ -41,6 +44,7 @@ pub fn register(handler: fn(Event)) -> Result<(), Errno> {
 
 static HANDLER: Slot<fn(Event)> = Slot::new();
 
+#[cfg(any(has_pdn_library, has_lte_lc_pdn))]
 fn deliver(event: Event) {
     if let Some(handler) = HANDLER.get() {
         handler(event);
@@ -71,14 +75,20 @@ unsafe extern "C" fn on_event(cid: u8, event: ncs_sys::pdn_event, reason: c_int)
     });
 }
 
-#[cfg(not(has_pdn_library))]
+#[cfg(has_lte_lc_pdn)]
 fn subscribe() -> Result<(), Errno> {
     // SAFETY: takes no arguments.
     check(unsafe { ncs_sys::lte_lc_pdn_default_ctx_events_enable() })
 }
 
+/// A build without either back end: its application has the network to itself (the C API).
+#[cfg(not(any(has_pdn_library, has_lte_lc_pdn)))]
+fn subscribe() -> Result<(), Errno> {
+    crate::errno::check(-(ncs_sys::ENOTSUP as core::ffi::c_int))
+}
+
 /// The event of lte_lc that has taken over from the PDN library (NCS 3.2 and later).
-#[cfg(not(has_pdn_library))]
+#[cfg(has_lte_lc_pdn)]
 pub(crate) fn on_lte_event(event: &ncs_sys::lte_lc_evt) {
     use ncs_sys::lte_lc_pdn_evt_type as c;
     if event.type_ != ncs_sys::lte_lc_evt_type::LTE_LC_EVT_PDN {

@@ -17,7 +17,7 @@ pub fn uptime_ms() -> u64 {
     u64::try_from(now).unwrap_or(0)
 }
 
-/// Who waits. Each is one thread and has a wake flag of its own.
+/// Who waits. Each has a wake flag of its own, and is one thread where nothing else is said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Waiter {
     /// The driver thread.
@@ -26,6 +26,8 @@ pub enum Waiter {
     Application,
     /// The thread that waits for the handler to be free.
     Handler,
+    /// Threads that wait for room in the outbox. A wake is one thread's, which wakes the next.
+    Sender,
 }
 
 impl Waiter {
@@ -34,6 +36,7 @@ impl Waiter {
             Self::Driver => ncs_sys::IOTHUB_WAITER_DRIVER,
             Self::Application => ncs_sys::IOTHUB_WAITER_APPLICATION,
             Self::Handler => ncs_sys::IOTHUB_WAITER_HANDLER,
+            Self::Sender => ncs_sys::IOTHUB_WAITER_SENDER,
         }
     }
 

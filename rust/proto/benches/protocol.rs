@@ -49,7 +49,7 @@ fn drain(client: &mut Client<8192>) -> Option<String> {
 
 fn config() -> Config<'static> {
     let mut config = Config::new("hub.example", "dev1");
-    config.gate.enabled = false;
+    config.network.enabled = false;
     config.request_twin = false;
     config
 }
@@ -78,7 +78,7 @@ fn telemetry(criterion: &mut Criterion) {
         "telemetry: accept, build the topic, hand out, complete",
         |bencher| {
             bencher.iter(|| {
-                client.send(NOW, black_box(&message)).unwrap();
+                client.send(black_box(&message)).unwrap();
                 let (id, command) = client.poll_command(NOW, &mut buffer).unwrap();
                 black_box(&command);
                 client.complete(NOW, id, Ok(()));
@@ -129,7 +129,7 @@ fn twin(criterion: &mut Criterion) {
         let mut client = ready(&config());
         criterion.bench_function(&format!("twin: request, answer of {name}"), |bencher| {
             bencher.iter(|| {
-                client.request_twin(NOW).unwrap();
+                client.request_twin().unwrap();
                 let rid = drain(&mut client).unwrap();
                 let topic = format!("$iothub/twin/res/200/?$rid={rid}");
                 match client.handle_publish(NOW, topic.as_bytes(), black_box(document.as_bytes())) {

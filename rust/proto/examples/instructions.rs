@@ -64,7 +64,7 @@ fn incoming(holds: &str) -> &'static [u8] {
 
 fn config() -> Config<'static> {
     let mut config = Config::new("hub.example", "dev1");
-    config.gate.enabled = false;
+    config.network.enabled = false;
     config.request_twin = false;
     config
 }
@@ -135,7 +135,7 @@ fn telemetry(times: u32) {
     let mut message = Telemetry::json(br#"{"temperature":21.5,"timestamp":1234567}"#);
     message.properties = &properties;
     for _ in 0..times {
-        client.send(NOW, black_box(&message)).unwrap();
+        client.send(black_box(&message)).unwrap();
         let (packet, _) = drain(&mut client);
         client.handle_puback(NOW, packet);
         black_box(client.poll_event());
@@ -173,7 +173,7 @@ fn twin(times: u32) {
     let document = vector(documents, 0, "batteryLevel").as_bytes();
     let mut client = ready(&config());
     for _ in 0..times {
-        client.request_twin(NOW).unwrap();
+        client.request_twin().unwrap();
         let (_, rid) = drain(&mut client);
         let topic = answer("$iothub/twin/res/200/?$rid=", rid);
         let event = client.handle_publish(NOW, topic.as_bytes(), black_box(document));
@@ -201,7 +201,7 @@ fn number(times: u32) {
 fn report(times: u32) {
     let mut client = ready(&config());
     for _ in 0..times {
-        client.report(NOW, black_box(PATCH), None).unwrap();
+        client.report(black_box(PATCH), None).unwrap();
         let (_, rid) = drain(&mut client);
         let topic = answer("$iothub/twin/res/204/?$version=4&$rid=", rid);
         let event = client.handle_publish(NOW, topic.as_bytes(), b"");
@@ -222,7 +222,7 @@ fn method(times: u32) {
             status: 200,
             payload: br#"{"led":1}"#,
         };
-        client.respond(NOW, black_box(&response)).unwrap();
+        client.respond(black_box(&response)).unwrap();
         drain(&mut client);
     }
 }

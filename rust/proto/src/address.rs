@@ -1,5 +1,5 @@
-//! IPv4 addresses inside IPv6 addresses: NAT64 prefixes (RFC 6052), their discovery (RFC 7050). Which
-//! family a connection takes is the resolver's business (docs/decisions/0006).
+//! IPv4 addresses inside IPv6 addresses: NAT64 prefixes (RFC 6052), their discovery (RFC 7050). The
+//! resolver chooses the family of a connection (docs/decisions/0006).
 
 use heapless::Vec;
 
@@ -26,7 +26,7 @@ const U: usize = 8;
 /// The addresses of `ipv4only.arpa`, RFC 7050 section 2.2.
 const WELL_KNOWN_V4: [V4; 2] = [[192, 0, 0, 170], [192, 0, 0, 171]];
 
-/// So many prefixes are remembered.
+/// Number of prefixes that are stored.
 const PREFIXES: usize = 2;
 
 impl Prefix {
@@ -36,8 +36,8 @@ impl Prefix {
         length: 96,
     };
 
-    /// From its address, of which what follows the prefix is not looked at. `None` for a length that
-    /// RFC 6052 does not have, or where bits 64 to 71 of the prefix are not zero.
+    /// The first `length` bits of `address`. `None` for a length that RFC 6052 does not have, or where bits 64 to 71 of the
+    /// prefix are not zero.
     pub fn new(address: V6, length: u8) -> Option<Self> {
         if !LENGTHS.contains(&length) || (length == 96 && address[U] != 0) {
             return None;
@@ -67,8 +67,8 @@ impl Prefix {
         put(self.address, self.length, v4)
     }
 
-    /// The IPv4 address inside; `None` for an address that is not of this prefix. The suffix is not looked at
-    /// (RFC 6052 section 2.2 asks receivers to ignore it).
+    /// The IPv4 address inside; `None` for an address with another prefix. The suffix is ignored, as RFC 6052 section 2.2
+    /// asks of receivers.
     pub fn extract(&self, address: V6) -> Option<V4> {
         let bytes = usize::from(self.length / 8);
         if address.get(..bytes) != self.address.get(..bytes) || address[U] != 0 {
@@ -78,7 +78,7 @@ impl Prefix {
     }
 }
 
-/// The NAT64 prefixes of the network, as far as they were discovered.
+/// The NAT64 prefixes that were discovered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Prefixes(Vec<Prefix, PREFIXES>);
 
@@ -114,7 +114,7 @@ impl Prefixes {
         found
     }
 
-    /// One by one.
+    /// The prefixes.
     pub fn iter(&self) -> impl Iterator<Item = &Prefix> {
         self.0.iter()
     }
@@ -126,12 +126,12 @@ impl Prefixes {
     }
 }
 
-/// Where the four bytes stand, for one of the [`LENGTHS`]: from the end of the prefix on, with byte 8 left out.
+/// The indices of the IPv4 address's bytes, for one of the [`LENGTHS`]: they follow the prefix and leave byte 8 out.
 fn places(length: u8) -> [usize; 4] {
     let start = usize::from(length / 8);
     [0, 1, 2, 3].map(|byte| {
         let at = start + byte;
-        // A prefix of 96 bits is behind byte 8 already.
+        // A prefix of 96 bits ends after byte 8.
         if start <= U && at >= U { at + 1 } else { at }
     })
 }
@@ -151,8 +151,8 @@ fn v4_at(address: &V6, length: u8) -> V4 {
 }
 
 impl PeerView {
-    /// Reads an address: with a prefix that is well known or was discovered for certain, else by its shape,
-    /// an IPv4 address of the Internet behind 32 zero bits.
+    /// Finds an embedded IPv4 address: for certain by a well-known or discovered prefix, otherwise by the shape of the
+    /// address, which is a public IPv4 address after 32 zero bits.
     pub fn new(peer: Peer, prefixes: &Prefixes) -> Self {
         let address = match peer {
             Peer::V4(address) => return Self::V4(address),
@@ -185,7 +185,7 @@ impl PeerView {
     }
 }
 
-/// Whether a hub could have this address on the Internet.
+/// Whether the address is a public one.
 fn is_public(v4: V4) -> bool {
     !matches!(
         v4,

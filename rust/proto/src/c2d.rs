@@ -2,7 +2,7 @@
 
 use crate::properties::Properties;
 
-/// A message from the cloud. mqtt_helper acknowledges before it hands over, so that it is delivered at
+/// A message from the cloud. mqtt_helper acknowledges a message before the client sees it, so that it is delivered at
 /// most once after its PUBACK.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct C2d<'a> {

@@ -1,4 +1,4 @@
-//! What the driver must do now.
+//! Commands for the driver.
 
 use core::ffi::CStr;
 
@@ -11,12 +11,12 @@ pub struct Filter {
     pub qos: u8,
 }
 
-/// One call of the platform. What it borrows lies in the buffer given to
+/// One call of the platform. Its texts and bytes lie in the buffer given to
 /// [`Client::poll_command`](crate::Client::poll_command).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command<'b> {
-    /// Switch the modem on and let it attach, without waiting. What comes of it arrives as
-    /// [`network::Fact`](crate::network::Fact)s.
+    /// Switch the modem on and let it attach, without waiting. The modem's reports arrive as
+    /// [`network::Input`](crate::network::Input)s.
     Attach,
     /// Open the connection: resolve, TCP, TLS, write CONNECT. There is no password.
     Connect {
@@ -31,33 +31,33 @@ pub enum Command<'b> {
     Subscribe {
         /// Never 0.
         message_id: u16,
-        /// What to subscribe to.
+        /// The filters.
         filters: &'static [Filter],
     },
     /// One message.
     Publish {
-        /// Never 0, at QoS 0 neither.
+        /// Never 0, not even at QoS 0.
         message_id: u16,
         /// The topic.
         topic: &'b str,
-        /// The body, maybe empty.
+        /// The body; may be empty.
         payload: &'b [u8],
         /// 0 or 1.
         qos: u8,
-        /// Sent before on an earlier connection, and not acknowledged.
+        /// The message was sent on an earlier connection and not acknowledged.
         dup: bool,
     },
     /// Write DISCONNECT and close.
     Disconnect,
-    /// Close the socket in whatever state it is and return once mqtt_helper's thread has left its loop.
+    /// Close the socket, whatever its state, and return once mqtt_helper's thread has left its loop.
     Abort,
-    /// Keep DPS's answer for the next boot.
+    /// Store DPS's assignment for the next boot.
     StoreAssignment {
         /// The hub's host name.
         hostname: &'b str,
         /// The device id at that hub.
         device_id: &'b str,
     },
-    /// Forget what an earlier `StoreAssignment` kept.
+    /// Erase the stored assignment.
     EraseAssignment,
 }

@@ -1,8 +1,10 @@
-//! What a client is made of.
+//! The configuration of a client.
 
 use core::time::Duration;
 
-use crate::{dps, network, outbox, reconnect};
+use crate::error::ConfigError;
+use crate::identity::{API_VERSION, NAME_MAX, Names, is_assignment, is_hostname, is_id};
+use crate::{dps, network, outbox, percent, reconnect};
 
 /// Everything that is decided before the start. Texts are copied by [`Client::new`](crate::Client::new).
 #[derive(Clone, Copy, Debug)]
@@ -15,36 +17,36 @@ pub struct Config<'c> {
     pub module_id: Option<&'c str>,
     /// The Plug and Play model, `dtmi:…;1`.
     pub model_id: Option<&'static str>,
-    /// `DeviceClientType`: which software this is. Percent-encoded by us.
+    /// `DeviceClientType`: name and version of the software. The client percent-encodes it.
     pub client_type: &'static str,
-    /// Of the MQTT connection, as the platform's stack is configured. Zero: none.
+    /// Keep-alive of the MQTT connection, as the platform's stack is configured. Zero: none.
     pub keep_alive: Duration,
     /// The largest [`Config::keep_alive`] that is accepted: 1177 s, two thirds of the hub's limit of
     /// 1767 s, which nothing raises.
     pub keep_alive_limit: Duration,
-    /// The network gate.
-    pub gate: network::GateConfig,
+    /// Whether and how long to wait for the network.
+    pub network: network::Config,
     /// Back-off between connects.
     pub backoff: reconnect::Policy,
-    /// How long to wait for what.
+    /// How long to wait for each answer.
     pub timeouts: Timeouts,
     /// What to do when the outbox is full.
     pub outbox: outbox::Policy,
-    /// Connect again by itself. If not, the client is idle after a disconnect, until `connect`.
+    /// Reconnect after each disconnect. If not set, the client is idle after a disconnect, until `connect`.
     pub reconnect: bool,
     /// GET the twin after each connect and after a gap in the versions.
     pub request_twin: bool,
-    /// What the hub may send by itself.
+    /// What the hub may send unasked.
     pub subscriptions: Subscriptions,
     /// The platform's buffers.
     pub limits: Limits,
     /// Provisioning by DPS; the hub's host name and the device id come from there.
     pub dps: Option<dps::Config<'c>>,
-    /// What DPS answered on an earlier boot; tried first.
+    /// DPS's assignment of an earlier boot; the first connect goes to that hub.
     pub assignment: Option<dps::Assignment<'c>>,
-    /// Failed connects in a row before this boot ([`Status::attempts`](crate::Status)), if they are kept: the back-off and
-    /// the count until DPS is asked again go on from there.
-    pub attempts: u32,
+    /// Failed connects in a row before this boot ([`Status::failures`](crate::Status)), where the platform stores them: the
+    /// back-off and the count until DPS is asked again continue from there.
+    pub failures: reconnect::Failures,
     /// Randomness for jitter and for the first `$rid`.
     pub seed: u64,
 }
@@ -60,7 +62,7 @@ impl<'c> Config<'c> {
             client_type: concat!("iothub/", env!("CARGO_PKG_VERSION")),
             keep_alive: Duration::from_secs(240),
             keep_alive_limit: Duration::from_secs(1177),
-            gate: network::GateConfig::new(),
+            network: network::Config::new(),
             backoff: reconnect::Policy::new(),
             timeouts: Timeouts::new(),
             outbox: outbox::Policy::Reject,
@@ -70,32 +72,90 @@ impl<'c> Config<'c> {
             limits: Limits::new(),
             dps: None,
             assignment: None,
-            attempts: 0,
+            failures: reconnect::Failures::NONE,
             seed: 0,
         }
     }
 }
 
-/// What the hub may send by itself. The answers to what the device asks of its twin are always subscribed to.
+impl<'c> Config<'c> {
+    /// Checks host name, device id and module id. With DPS they are those of the assignment, or empty.
+    pub(crate) fn names(&self) -> Result<Names<'c>, ConfigError> {
+        let (hostname, device_id) = match (&self.dps, &self.assignment) {
+            (Some(_), Some(assignment))
+                if is_assignment(assignment.hostname, assignment.device_id) =>
+            {
+                (assignment.hostname, assignment.device_id)
+            }
+            (Some(_), _) => ("", ""),
+            (None, _) => (self.hostname, self.device_id),
+        };
+        if self.dps.is_none() {
+            if !is_hostname(hostname) {
+                return Err(ConfigError::Hostname);
+            }
+            if !is_id(device_id) {
+                return Err(ConfigError::DeviceId);
+            }
+        }
+        let module_id = self.module_id.unwrap_or_default();
+        if self.module_id.is_some() && !is_id(module_id) {
+            return Err(ConfigError::ModuleId);
+        }
+        Ok(Names {
+            hostname,
+            device_id,
+            module_id,
+        })
+    }
+
+    /// Length of the longest client id and user name that these names can become, whatever DPS assigns.
+    pub(crate) fn longest_connect(&self, names: &Names<'_>) -> usize {
+        let dps = self.dps.is_some();
+        let hostname_and_device = if dps {
+            2 * NAME_MAX
+        } else {
+            names.hostname.len() + names.device_id.len()
+        };
+        let module = if names.module_id.is_empty() {
+            0
+        } else {
+            names.module_id.len() + 1
+        };
+        let device = if dps { NAME_MAX } else { names.device_id.len() };
+        let model = self
+            .model_id
+            .map_or(0, |model| "&model-id=".len() + percent::encoded_len(model));
+        let user_name = hostname_and_device
+            + module
+            + "//?api-version=&DeviceClientType=".len()
+            + API_VERSION.len()
+            + percent::encoded_len(self.client_type)
+            + model;
+        user_name + device + module
+    }
+}
+
+/// What the hub may send unasked. The answers to twin requests are always subscribed to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Subscriptions {
-    /// Changes of the desired properties. Without, they are seen only when the twin is read.
+    /// Changes of the desired properties. If not set, changes are seen only when the twin is read.
     pub desired: bool,
-    /// Direct methods. Without, the hub tells the callers that the device is not there.
+    /// Direct methods. If not set, the hub tells callers that the device is not connected.
     pub methods: bool,
-    /// Cloud-to-device messages. Without, the hub keeps them until they expire. A module never has them.
+    /// Cloud-to-device messages. If not set, the hub keeps them until they expire. Modules never receive any.
     pub c2d: bool,
 }
 
 impl Subscriptions {
-    /// Everything.
+    /// All of them.
     pub const ALL: Self = Self {
         desired: true,
         methods: true,
         c2d: true,
     };
 
-    /// Zeros, as everything of a client before it is configured: so it needs no place in flash.
+    /// All zeros, so that an unconfigured client in static memory takes no flash.
     pub(crate) const NONE: Self = Self {
         desired: false,
         methods: false,
@@ -103,7 +163,7 @@ impl Subscriptions {
     };
 }
 
-/// How long to wait for what; every wait has an end.
+/// How long to wait for each answer; every wait has an end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
     /// From CONNECT to CONNACK.
@@ -114,9 +174,10 @@ pub struct Timeouts {
     pub puback: Duration,
     /// From a twin or DPS request to its answer.
     pub response: Duration,
-    /// For the application to answer a method; then 504 is sent for it.
+    /// From a method to the application's answer; afterwards the client answers 504.
     pub method: Duration,
-    /// Beyond the keep-alive, until a silent link is given up.
+    /// From the end of the keep-alive to giving up a link on which nothing is received. The keep-alive begins with what was
+    /// received last; writing does not prolong it.
     pub silence: Duration,
 }
 
@@ -149,7 +210,7 @@ impl Default for Timeouts {
     }
 }
 
-/// Sizes of the platform's buffers, so that what cannot be sent is refused before it is accepted.
+/// Sizes of the platform's buffers, so that a message that cannot be sent is refused at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// The MQTT stack's packet buffer (`CONFIG_MQTT_HELPER_RX_TX_BUFFER_SIZE`): holds a whole CONNECT or

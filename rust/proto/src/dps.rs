@@ -2,14 +2,14 @@
 
 use heapless::{String, Vec};
 
-use crate::error::ConfigError;
+use crate::error::{ConfigError, ProvisioningFailure};
 use crate::id::RequestId;
 use crate::identity::{self, Identity, NAME_MAX};
-use crate::reconnect::Class;
+use crate::reconnect::{Class, Failures};
 use crate::writer::Writer;
 use crate::{json, percent};
 
-/// How to reach DPS and who we are there. X.509 only: symmetric keys and SAS are out of scope.
+/// How to reach DPS, and the device's identity there. X.509 only: symmetric keys and SAS are out of scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config<'c> {
     /// `0ne…`
@@ -22,12 +22,12 @@ pub struct Config<'c> {
     pub payload: Option<&'c [u8]>,
     /// Register anew after so many refused or failed connects to the assigned hub in a row.
     pub reprovision_after: u32,
-    /// The same for refusals that speak of authorisation.
+    /// The same for connects that the assigned hub refused: the device was deleted there, or disabled.
     pub reprovision_after_authorisation: u32,
 }
 
 impl<'c> Config<'c> {
-    /// With the global endpoint, no payload, and registration anew after 10 failures or 3 authorisation failures.
+    /// With the global endpoint, no payload, and registration anew after 10 failed connects or 2 refusals.
     pub const fn new(id_scope: &'c str, registration_id: &'c str) -> Self {
         Self {
             id_scope,
@@ -35,12 +35,12 @@ impl<'c> Config<'c> {
             registration_id,
             payload: None,
             reprovision_after: 10,
-            reprovision_after_authorisation: 3,
+            reprovision_after_authorisation: 2,
         }
     }
 }
 
-/// Where DPS has assigned us, kept over reboots by the platform.
+/// The hub and the device id that DPS has assigned, kept over reboots by the platform.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Assignment<'c> {
     /// The hub's host name.
@@ -55,42 +55,15 @@ pub struct Assignment<'c> {
 pub enum Event<'a> {
     /// Registration is under way.
     Registering,
-    /// DPS is still thinking; it is asked again.
+    /// DPS has not decided yet; the client polls again.
     Assigning,
-    /// Done; [`Client::hostname`](crate::Client::hostname) and `device_id` are the new ones.
+    /// DPS has assigned a hub; [`Client::hostname`](crate::Client::hostname) and `device_id` are the new ones.
     Assigned {
         /// What the allocation webhook returned: raw JSON.
         payload: Option<&'a [u8]>,
     },
-    /// Not done. It is tried again after a back-off.
-    Failed(Failure),
-}
-
-/// Why DPS did not assign.
-#[non_exhaustive]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Failure {
-    /// An error with the service's own code: 401002 wrong or unknown certificate, 404201 not enrolled,
-    /// 429001 throttled, 400207 and on for allocation; 0 if there was none.
-    Refused {
-        /// The HTTP-like status in the topic.
-        status: u16,
-        /// `errorCode`
-        code: u32,
-    },
-    /// Registration state `failed`.
-    Failed {
-        /// `errorCode`
-        code: u32,
-    },
-    /// The enrolment is disabled.
-    Disabled,
-    /// The assigned hub does not speak the classic protocol (`connectionProfile`).
-    ConnectionProfile,
-    /// An answer that is not what it should be, or a name longer than we can hold.
-    Malformed,
-    /// No answer in time, or still assigning after the last poll.
-    Timeout,
+    /// DPS has not assigned a hub. The client tries again after a back-off.
+    Failed(ProvisioningFailure),
 }
 
 const ID_SCOPE_MAX: usize = 32;
@@ -102,13 +75,13 @@ const API_VERSION: &str = "2019-03-31";
 
 /// Where DPS gives no `retry-after`.
 const RETRY_AFTER_S: u32 = 2;
-/// The longest `retry-after` that is believed.
+/// The longest `retry-after` that is obeyed.
 const RETRY_AFTER_MAX_S: u32 = 600;
 /// So many polls, and so many throttled requests, before the connection is given up.
 const POLLS_MAX: u8 = 40;
 const THROTTLED_MAX: u8 = 8;
 
-/// The registration with DPS as a value.
+/// The state of the registration with DPS.
 #[derive(Debug)]
 pub(crate) struct Registration {
     id_scope: String<ID_SCOPE_MAX>,
@@ -116,61 +89,46 @@ pub(crate) struct Registration {
     registration_id: String<NAME_MAX>,
     payload: Vec<u8, PAYLOAD_MAX>,
     limits: (u32, u32),
-    /// Failed connects to the assigned hub in a row, and those that speak of authorisation.
+    /// Failed connects to the assigned hub in a row, and the refusals among them.
     failures: (u32, u32),
-    /// The assignment is given up.
-    due: bool,
+    /// The next connection goes to DPS.
+    required: bool,
     operation_id: String<OPERATION_ID_MAX>,
     pub(crate) step: Step,
     polls: u8,
     throttled: u8,
 }
 
-/// What comes next on a connection to DPS.
+/// The next step on a connection to DPS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// A request is to be handed out: registration, or a poll once there is an operation.
+    /// A request is to be sent: registration, or a poll once there is an operation.
     Request,
-    /// Its answer is awaited.
-    Answer(RequestId),
-    /// The next request is due when the timer says so.
-    Pause,
-    /// There is nothing more to ask.
+    /// A request is sent and not answered.
+    AwaitingAnswer(RequestId),
+    /// The next request is sent when the timer expires.
+    Waiting,
+    /// No further request.
     Done,
 }
 
-/// What an answer comes to.
+/// What follows from an answer.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Outcome<'a> {
-    /// Ask again, after so many seconds at least.
-    Again {
+    /// Send the next request after at least so many seconds.
+    Retry {
         seconds: u32,
         throttled: Option<u8>,
     },
     Assigned {
         payload: Option<&'a [u8]>,
     },
-    Failed(Failure),
-}
-
-impl Failure {
-    pub(crate) fn class(self) -> Class {
-        match self {
-            Self::Refused { status, .. } if status == 429 || status >= 500 => Class::Transient,
-            Self::Malformed | Self::Timeout => Class::Transient,
-            _ => Class::Authorisation,
-        }
-    }
+    Failed(ProvisioningFailure),
 }
 
 impl Config<'_> {
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
-        let is_scope = (1..=ID_SCOPE_MAX).contains(&self.id_scope.len())
-            && self
-                .id_scope
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-        if !is_scope {
+        if !is_id_scope(self.id_scope) {
             return Err(ConfigError::IdScope);
         }
         if !is_registration_id(self.registration_id) {
@@ -198,6 +156,7 @@ impl Config<'_> {
 }
 
 impl Config<'_> {
+    /// ID scope, host name, registration id and payload.
     pub(crate) fn names(&self) -> [&[u8]; 4] {
         [
             self.id_scope.as_bytes(),
@@ -209,7 +168,7 @@ impl Config<'_> {
 }
 
 impl Registration {
-    /// None that could be made.
+    /// Not configured.
     pub(crate) const fn new() -> Self {
         Self {
             id_scope: String::new(),
@@ -218,7 +177,7 @@ impl Registration {
             payload: Vec::new(),
             limits: (0, 0),
             failures: (0, 0),
-            due: false,
+            required: false,
             operation_id: String::new(),
             step: Step::Request,
             polls: 0,
@@ -226,7 +185,7 @@ impl Registration {
         }
     }
 
-    /// Copies what was checked.
+    /// Copies a checked configuration.
     pub(crate) fn set(&mut self, config: Option<&Config<'_>>, assigned: bool) {
         let Some(config) = config else {
             self.id_scope.clear();
@@ -244,20 +203,21 @@ impl Registration {
             config.reprovision_after_authorisation,
         );
         self.failures = (0, 0);
-        self.due = !assigned;
+        self.required = !assigned;
     }
 
-    /// Connects had failed in a row before this boot.
-    pub(crate) fn resume(&mut self, failures: u32) {
-        self.failures.0 = failures;
+    /// Continues with the failed connects in a row of an earlier boot.
+    pub(crate) fn resume(&mut self, failures: &Failures) {
+        self.failures = (failures.total(), failures.refused_by_hub);
     }
 
-    /// Whether there is one: the ID scope is never empty then.
+    /// Whether DPS is configured: its ID scope is never empty.
     pub(crate) fn is_set(&self) -> bool {
         !self.id_scope.is_empty()
     }
 
-    /// What it was made with: ID scope, host name, registration id and payload.
+    /// ID scope, host name, registration id and payload.
+    /// ID scope, host name, registration id and payload.
     pub(crate) fn names(&self) -> [&[u8]; 4] {
         [
             self.id_scope.as_bytes(),
@@ -268,38 +228,37 @@ impl Registration {
     }
 
     /// Whether the next connection goes to DPS.
-    pub(crate) fn is_due(&self) -> bool {
-        self.due
+    pub(crate) fn is_required(&self) -> bool {
+        self.required
     }
 
     pub(crate) fn require(&mut self) {
-        self.due = true;
+        self.required = true;
         self.failures = (0, 0);
     }
 
-    /// A connection to the hub has proved that the assignment is good.
+    /// A connection to the assigned hub was accepted.
     pub(crate) fn confirm(&mut self) {
         self.failures = (0, 0);
     }
 
-    /// A connect to the assigned hub has failed. Returns whether DPS is asked next.
-    pub(crate) fn hub_failed(&mut self, class: Class) -> bool {
+    /// A connect to the assigned hub has failed. Returns whether the next connection goes to DPS.
+    pub(crate) fn hub_connect_failed(&mut self, class: Class) -> bool {
         let (all, authorisation) = &mut self.failures;
         *all = all.saturating_add(1);
-        match class {
-            Class::Authorisation => *authorisation = authorisation.saturating_add(1),
-            Class::Transient => *authorisation = 0,
+        if class == Class::Authorisation {
+            *authorisation = authorisation.saturating_add(1);
         }
         if *all >= self.limits.0 || *authorisation >= self.limits.1 {
             self.require();
         }
-        self.due
+        self.required
     }
 
-    /// A connection to DPS has failed. With an assignment the hub is tried once more before DPS is again.
-    pub(crate) fn failed(&mut self, assigned: bool) {
+    /// A connection to DPS has failed. With an assignment, one connect to the hub comes before the next to DPS.
+    pub(crate) fn dps_connect_failed(&mut self, assigned: bool) {
         if assigned {
-            self.due = false;
+            self.required = false;
             self.failures = (
                 self.limits.0.saturating_sub(1),
                 self.limits.1.saturating_sub(1),
@@ -337,7 +296,7 @@ impl Registration {
         }
     }
 
-    /// The topic of the request that is due.
+    /// The topic of the next request.
     pub(crate) fn write_topic(&self, request: RequestId, writer: &mut Writer<'_>) {
         let polls = !self.operation_id.is_empty();
         writer.text(if polls {
@@ -351,7 +310,7 @@ impl Registration {
         }
     }
 
-    /// The body of the request that is due.
+    /// The body of the next request.
     pub(crate) fn write_body(&self, writer: &mut Writer<'_>) {
         if !self.operation_id.is_empty() {
             return;
@@ -364,7 +323,7 @@ impl Registration {
         writer.text("}");
     }
 
-    /// Reads the answer to the request in flight. An assignment is written to `identity`.
+    /// Reads the answer to the last request. An assignment is written to `identity`.
     pub(crate) fn answer<'a>(
         &mut self,
         status: u16,
@@ -375,11 +334,11 @@ impl Registration {
         let seconds = retry_after.unwrap_or(RETRY_AFTER_S).min(RETRY_AFTER_MAX_S);
         let outcome = self.read(status, seconds, body, identity);
         self.step = match outcome {
-            Outcome::Again { .. } => Step::Pause,
+            Outcome::Retry { .. } => Step::Waiting,
             _ => Step::Done,
         };
         if matches!(outcome, Outcome::Assigned { .. }) {
-            self.due = false;
+            self.required = false;
             self.failures = (0, 0);
         }
         outcome
@@ -397,7 +356,7 @@ impl Registration {
         }
         self.throttled = 0;
         if !json::is_object(body) {
-            return Outcome::Failed(Failure::Malformed);
+            return Outcome::Failed(ProvisioningFailure::Malformed);
         }
         let state = json::member(body, "registrationState").unwrap_or_default();
         let mut word = [0; 16];
@@ -407,11 +366,11 @@ impl Registration {
         match word {
             "assigned" => self.assigned(state, identity),
             "assigning" | "unassigned" => self.assigning(seconds, body),
-            "failed" => Outcome::Failed(Failure::Failed {
+            "failed" => Outcome::Failed(ProvisioningFailure::Failed {
                 code: error_code(state),
             }),
-            "disabled" => Outcome::Failed(Failure::Disabled),
-            _ => Outcome::Failed(Failure::Malformed),
+            "disabled" => Outcome::Failed(ProvisioningFailure::Disabled),
+            _ => Outcome::Failed(ProvisioningFailure::Malformed),
         }
     }
 
@@ -419,7 +378,7 @@ impl Registration {
         if status == 429 || status >= 500 {
             self.throttled += 1;
             if self.throttled < THROTTLED_MAX {
-                return Outcome::Again {
+                return Outcome::Retry {
                     seconds,
                     throttled: Some(self.throttled),
                 };
@@ -430,13 +389,13 @@ impl Registration {
         } else {
             0
         };
-        Outcome::Failed(Failure::Refused { status, code })
+        Outcome::Failed(ProvisioningFailure::Refused { status, code })
     }
 
     fn assigning<'a>(&mut self, seconds: u32, body: &[u8]) -> Outcome<'a> {
         self.polls += 1;
         if self.polls >= POLLS_MAX {
-            return Outcome::Failed(Failure::Timeout);
+            return Outcome::Failed(ProvisioningFailure::Timeout);
         }
         let mut buffer = [0; OPERATION_ID_MAX];
         match json::member(body, "operationId").map(|raw| json::text(raw, &mut buffer)) {
@@ -446,9 +405,9 @@ impl Registration {
                 let _ = self.operation_id.push_str(id);
             }
             None if !self.operation_id.is_empty() => {}
-            _ => return Outcome::Failed(Failure::Malformed),
+            _ => return Outcome::Failed(ProvisioningFailure::Malformed),
         }
-        Outcome::Again {
+        Outcome::Retry {
             seconds,
             throttled: None,
         }
@@ -459,7 +418,7 @@ impl Registration {
         match json::member(state, "connectionProfile") {
             None | Some(b"null") => {}
             Some(raw) if json::text(raw, &mut profile) == Ok("classic") => {}
-            Some(_) => return Outcome::Failed(Failure::ConnectionProfile),
+            Some(_) => return Outcome::Failed(ProvisioningFailure::ConnectionProfile),
         }
         let hub = json::member(state, "assignedHub").map(|raw| json::text(raw, &mut hub));
         let device = json::member(state, "deviceId").map(|raw| json::text(raw, &mut device));
@@ -469,7 +428,7 @@ impl Registration {
                     payload: json::member(state, "payload").filter(|raw| raw != b"null"),
                 }
             }
-            _ => Outcome::Failed(Failure::Malformed),
+            _ => Outcome::Failed(ProvisioningFailure::Malformed),
         }
     }
 }
@@ -481,7 +440,7 @@ fn error_code(json: &[u8]) -> u32 {
         .unwrap_or(0)
 }
 
-/// It goes into a topic as it is.
+/// The operation id goes into a topic without being encoded.
 fn is_operation_id(text: &str) -> bool {
     !text.is_empty()
         && text.bytes().all(|byte| {
@@ -489,8 +448,18 @@ fn is_operation_id(text: &str) -> bool {
         })
 }
 
-/// <https://learn.microsoft.com/azure/iot-dps/concepts-service#registration-id>
-fn is_registration_id(text: &str) -> bool {
+/// Whether the text can be an ID scope: 1 to 32 letters, digits and `-`.
+/// <https://learn.microsoft.com/azure/iot-dps/concepts-service#id-scope>
+pub fn is_id_scope(text: &str) -> bool {
+    (1..=ID_SCOPE_MAX).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
+/// Whether the text can be a registration id: 1 to 128 letters, digits and `-._:`, with a letter, a digit or `-` at
+/// its end. <https://learn.microsoft.com/azure/iot-dps/concepts-service#registration-id>
+pub fn is_registration_id(text: &str) -> bool {
     text.len() <= NAME_MAX
         && text
             .bytes()

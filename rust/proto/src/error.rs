@@ -2,10 +2,9 @@
 
 use core::fmt;
 
-use crate::dps;
 use crate::id::Errno;
 
-/// The configuration cannot work. Caused by whoever wrote it.
+/// The configuration cannot work. Caused by the author of the configuration.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConfigError {
@@ -19,7 +18,7 @@ pub enum ConfigError {
     IdScope,
     /// The registration id is empty, over 128 bytes, has other characters than letters, digits, `-._:`, or ends in one of `._:`.
     RegistrationId,
-    /// DPS is configured for a client that was made without it.
+    /// DPS is configured for a client that was built without DPS.
     NoProvisioning,
     /// DPS's custom payload is over 256 bytes or is not JSON.
     ProvisioningPayload,
@@ -31,9 +30,9 @@ pub enum ConfigError {
     /// CONNECT, SUBSCRIBE or the longest topic without properties does not fit the packet buffer: enlarge
     /// it (`CONFIG_MQTT_HELPER_RX_TX_BUFFER_SIZE`).
     PacketBuffer,
-    /// The transmit buffer does not hold the words of a CONNECT: enlarge it.
+    /// The transmit buffer does not hold host name, client id and user name of a CONNECT: enlarge it.
     TransmitBuffer,
-    /// The client is connected or on its way: disconnect it first.
+    /// The client is connected or connecting: disconnect it first.
     Started,
 }
 
@@ -66,19 +65,19 @@ impl fmt::Display for ConfigError {
 
 impl core::error::Error for ConfigError {}
 
-/// A wish was not accepted. Nothing was sent and nothing was kept.
+/// A request of the application was not accepted. Nothing was sent and nothing was kept.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Error {
-    /// It needs a connection that is ready. Wait for [`Event::Ready`](crate::Event::Ready).
+    /// The request needs a connection that is ready. Wait for [`Event::Ready`](crate::Event::Ready).
     NotReady,
-    /// The connection that it belongs to is gone.
+    /// There is no connection that the request could belong to.
     Disconnected,
     /// The application's mistake.
     InvalidRequest(InvalidRequest),
     /// The peer's mistake.
     Peer(PeerError),
-    /// There is no room for it; try again later or make it smaller.
+    /// There is no room for the request; try again later or make it smaller.
     Capacity(Capacity),
 }
 
@@ -96,7 +95,7 @@ pub enum InvalidRequest {
     PropertyName,
     /// A reported patch that is not a JSON object, is nested too deep or is over 32 KB.
     Patch,
-    /// The method was answered before, its deadline has passed, or it never was.
+    /// The method was answered before, its deadline has passed, or there was no such method.
     UnknownMethod,
     /// The answer to a method is over 128 KB or is not JSON.
     MethodAnswer,
@@ -104,27 +103,27 @@ pub enum InvalidRequest {
     NoProvisioning,
 }
 
-/// What is wrong with what the peer said.
+/// What is wrong with a message of the peer.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PeerError {
-    /// Not JSON, or not the JSON that was to be there.
+    /// Not JSON, or not the JSON that the protocol asks for.
     Malformed,
     /// A percent-encoding that is broken or is not UTF-8.
     Encoding,
 }
 
-/// What has no room.
+/// What is too small or full.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Capacity {
     /// The outbox is full.
     Outbox,
-    /// Larger than the whole outbox, or than the driver's transmit buffer: it will never fit.
+    /// The message is larger than the whole outbox, or than the driver's transmit buffer, and will never fit.
     Message,
-    /// Topic with properties over the MQTT packet buffer.
+    /// The topic with its properties is larger than the MQTT packet buffer.
     Topic,
-    /// The buffer that the caller gave.
+    /// The caller's buffer is too small.
     Buffer,
 }
 
@@ -147,9 +146,7 @@ impl fmt::Display for Error {
                 InvalidRequest::MethodAnswer => "the method's answer is over 128 KB or not JSON",
                 InvalidRequest::NoProvisioning => "DPS is not configured",
             },
-            Self::Peer(PeerError::Malformed) => {
-                "the peer sent something that is not what it should be"
-            }
+            Self::Peer(PeerError::Malformed) => "the peer sent a malformed message",
             Self::Peer(PeerError::Encoding) => "the peer sent a broken percent-encoding",
             Self::Capacity(what) => match what {
                 Capacity::Outbox => "the outbox is full",
@@ -163,7 +160,7 @@ impl fmt::Display for Error {
 
 impl core::error::Error for Error {}
 
-/// Why a connection ended, or did not come about. Each cause is its own.
+/// Why a connection ended or could not be made. One variant a cause.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Disconnect {
@@ -193,10 +190,10 @@ pub enum Disconnect {
     NetworkLost,
     /// A message larger than the payload buffer.
     Oversize,
-    /// DPS has answered and is not needed any more.
+    /// DPS has assigned a hub, and the connection to DPS is not needed any more.
     Provisioned,
     /// DPS refused; [`dps::Event::Failed`](crate::dps::Event) says the same.
-    ProvisioningFailed(dps::Failure),
+    ProvisioningFailed(ProvisioningFailure),
 }
 
 impl fmt::Display for Disconnect {
@@ -223,7 +220,34 @@ impl fmt::Display for Disconnect {
     }
 }
 
-/// What CONNACK says, MQTT 3.1.1 table 3.1.
+/// Why DPS did not assign.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProvisioningFailure {
+    /// The service refused with an error code of its own: 401002 wrong or unknown certificate, 404201 not enrolled,
+    /// 429001 throttled, 400207 and up for allocation; 0 where the answer has none.
+    Refused {
+        /// The HTTP-like status in the topic.
+        status: u16,
+        /// `errorCode`
+        code: u32,
+    },
+    /// Registration state `failed`.
+    Failed {
+        /// `errorCode`
+        code: u32,
+    },
+    /// The enrollment is disabled.
+    Disabled,
+    /// The assigned hub does not speak the classic protocol (`connectionProfile`).
+    ConnectionProfile,
+    /// A malformed answer, or a name over 128 bytes.
+    Malformed,
+    /// No answer in time, or DPS had not assigned a hub after the last poll.
+    Timeout,
+}
+
+/// The return code of CONNACK, MQTT 3.1.1 table 3.1.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConnackCode {
@@ -235,7 +259,7 @@ pub enum ConnackCode {
     ServerUnavailable,
     /// 4: user name or password malformed.
     BadUserName,
-    /// 5: what IoT Hub says in practice for every refusal: unknown or disabled device, wrong certificate.
+    /// 5: IoT Hub's answer to nearly every refusal: unknown or disabled device, wrong certificate.
     NotAuthorised,
     /// A code that MQTT 3.1.1 does not have.
     Unknown(u8),
@@ -267,7 +291,7 @@ impl ConnackCode {
         }
     }
 
-    /// Whether it speaks of who we are, so that trying again soon is of no use.
+    /// Whether the code refuses the device's identity, so that an early retry is of no use.
     pub const fn is_authorisation(self) -> bool {
         matches!(
             self,
@@ -275,7 +299,7 @@ impl ConnackCode {
         )
     }
 
-    /// What it means and what to do.
+    /// What the code means and what to do.
     pub const fn advice(self) -> &'static str {
         match self {
             Self::ProtocolVersion => "CONNACK 1: MQTT 3.1.1 refused: is this host an IoT Hub?",

@@ -1,4 +1,4 @@
-//! What the application gets to know.
+//! Events for the application.
 
 use core::time::Duration;
 
@@ -8,46 +8,46 @@ use crate::id::{MessageId, RequestId};
 use crate::methods::MethodRequest;
 use crate::{dps, fota, network, twin};
 
-/// Something happened. What it borrows is borrowed from the *input*, never from the client.
+/// An event for the application. It borrows from the *input*, never from the client.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event<'a> {
     /// About the network.
     Network(network::Event),
-    /// Which address the connection goes to.
+    /// The address that the connection goes to.
     Peer(network::PeerView),
     /// About DPS.
     Provisioning(dps::Event<'a>),
     /// A connection is being opened.
     Connecting {
-        /// 1 for the first, counted until a connection has proved good.
+        /// 1 more than the failed connects in a row, all classes together.
         attempt: u32,
     },
-    /// CONNACK: accepted.
+    /// CONNACK has accepted the connection.
     Connected {
-        /// The hub kept the session. Subscriptions are made anew all the same.
+        /// The hub has kept the session. The client subscribes again all the same.
         session_present: bool,
     },
     /// All subscriptions are granted: twin, methods and C2D arrive from now on.
     Ready,
-    /// The connection ended or did not come about.
+    /// The connection has ended or could not be made.
     Disconnected {
         /// Why.
         cause: Disconnect,
-        /// When it is tried again; `None`: not by itself, or as soon as the network is back.
+        /// Time until the next connect; `None`: none without `connect`, or as soon as the network is back.
         retry_in: Option<Duration>,
     },
-    /// The hub has it (QoS 1), or it was written (QoS 0).
+    /// The hub has acknowledged the message (QoS 1), or the message was written (QoS 0).
     Sent(MessageId),
-    /// Given up for room in the outbox, or lost with its connection (QoS 0).
+    /// The message was given up: for room in the outbox, or with its connection (QoS 0).
     Dropped(MessageId),
     /// A message from the cloud.
     C2d(C2d<'a>),
     /// The whole twin.
     Twin(twin::Document<'a>),
-    /// The twin was asked for and did not come. If the client asked by itself, it asks again.
+    /// The twin could not be read. If the client had asked of its own accord, it asks again.
     TwinFailed {
-        /// Which request.
+        /// The request.
         request: RequestId,
         /// Why.
         reason: twin::Failure,
@@ -56,46 +56,46 @@ pub enum Event<'a> {
     Desired(twin::Desired<'a>),
     /// A reported patch was accepted.
     Reported {
-        /// Which request.
+        /// The request.
         request: RequestId,
-        /// The reported properties' version after it.
+        /// The version of the reported properties after the patch.
         version: Option<u64>,
     },
     /// A reported patch was not accepted.
     ReportFailed {
-        /// Which request.
+        /// The request.
         request: RequestId,
         /// Why.
         reason: twin::Failure,
     },
-    /// The service calls: answer with [`Client::respond`](crate::Client::respond) in time.
+    /// A direct method, to be answered in time with [`Client::respond`](crate::Client::respond).
     Method(MethodRequest<'a>),
     /// About a firmware update: from [`fota::Updater`], which the driver runs beside the client.
     Firmware(fota::Event),
-    /// An answer to nothing that was asked, or to what has timed out.
+    /// An answer that matches no request, or a request that has timed out.
     UnmatchedAnswer {
-        /// Its status.
+        /// The answer's status.
         status: u16,
-        /// Its `$rid`, if that is a number.
+        /// The answer's `$rid`, if that is a number.
         request: Option<u32>,
     },
-    /// A topic that is none of ours.
+    /// A message with a topic that the client does not know.
     UnknownTopic(&'a [u8]),
     /// A message was larger than the payload buffer.
     Oversize {
-        /// It was read away and acknowledged, and is lost. Else the connection is made anew, and it may come again.
+        /// The message was acknowledged and discarded. Otherwise the client reconnects, and the message may come again.
         discarded: bool,
-        /// How many in a row were not discarded.
+        /// Number of messages in a row that were not discarded.
         count: u32,
     },
 }
 
-/// Room for what one call can give rise to.
+/// Room for the events of one call.
 const EVENTS: usize = 8;
 
 #[inline(never)]
 pub(crate) fn lost() {
-    log::error!("an event is lost: events are to be drained after every call");
+    log::error!("an event is lost: drain the events after every call");
 }
 
 /// The queue behind [`Client::poll_event`](crate::Client::poll_event).

@@ -1,6 +1,6 @@
-//! The numbers by which requests, messages and commands are told apart.
+//! Ids of requests, messages and commands.
 
-/// What the platform answered (a negative errno of Zephyr's as a rule). Opaque here: passed through.
+/// The platform's error, as a rule a negative errno of Zephyr's. The core passes it through unread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Errno(pub i32);
 
@@ -26,7 +26,7 @@ impl MessageId {
 pub struct RequestId(pub(crate) u32);
 
 impl RequestId {
-    /// A number of one's own, for what is not a client's.
+    /// A request with this number, for requests that no client made.
     pub const fn new(number: u32) -> Self {
         Self(number)
     }
@@ -37,14 +37,14 @@ impl RequestId {
     }
 }
 
-/// A direct method that waits for its answer. Valid until it is answered, until its deadline, and for
-/// this connection only.
+/// A direct method that waits for a response. Valid until the response, until the deadline, and for this connection
+/// only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct MethodId {
     pub(crate) slot: u8,
-    pub(crate) turn: u32,
+    pub(crate) generation: u32,
 }
 
-/// A command in the driver's hands, until [`Client::complete`](crate::Client::complete).
+/// A command that the driver executes, until [`Client::complete`](crate::Client::complete).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CommandId(pub(crate) u32);

@@ -1,16 +1,13 @@
-//! Who we are at the hub, and the texts that say so.
+//! The device's identity at its hub, and the client id, user name and topic made of it.
 
 use heapless::String;
 
-use crate::config::Config;
-use crate::error::ConfigError;
-use crate::percent;
 use crate::writer::Writer;
 
 pub(crate) const NAME_MAX: usize = 128;
 
 /// <https://learn.microsoft.com/azure/iot/iot-mqtt-connect-to-iot-hub>
-const API_VERSION: &str = "2021-04-12";
+pub(crate) const API_VERSION: &str = "2021-04-12";
 
 /// Host name, device and module, copied.
 #[derive(Debug)]
@@ -22,72 +19,18 @@ pub(crate) struct Identity {
     client_type: Option<&'static str>,
 }
 
-/// The same, borrowed: of a configuration that was checked, or of an identity.
+/// Host name, device and module, borrowed from a checked configuration or from an [`Identity`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Names<'a> {
-    hostname: &'a str,
-    device_id: &'a str,
-    module_id: &'a str,
+    pub(crate) hostname: &'a str,
+    pub(crate) device_id: &'a str,
+    /// Empty: the device itself.
+    pub(crate) module_id: &'a str,
 }
 
-impl<'a> Names<'a> {
-    pub(crate) fn new(config: &Config<'a>) -> Result<Self, ConfigError> {
-        let (hostname, device_id) = match (&config.dps, &config.assignment) {
-            (Some(_), Some(assignment))
-                if is_assignment(assignment.hostname, assignment.device_id) =>
-            {
-                (assignment.hostname, assignment.device_id)
-            }
-            (Some(_), _) => ("", ""),
-            (None, _) => (config.hostname, config.device_id),
-        };
-        if config.dps.is_none() {
-            if !is_hostname(hostname) {
-                return Err(ConfigError::Hostname);
-            }
-            if !is_id(device_id) {
-                return Err(ConfigError::DeviceId);
-            }
-        }
-        let module_id = config.module_id.unwrap_or_default();
-        if config.module_id.is_some() && !is_id(module_id) {
-            return Err(ConfigError::ModuleId);
-        }
-        Ok(Self {
-            hostname,
-            device_id,
-            module_id,
-        })
-    }
-
+impl Names<'_> {
     pub(crate) fn is_assigned(&self) -> bool {
         !self.hostname.is_empty()
-    }
-
-    /// The longest client id and user name that these can come to, DPS's answer included.
-    pub(crate) fn longest_connect(&self, config: &Config<'_>) -> usize {
-        let dps = config.dps.is_some();
-        let names = if dps {
-            2 * NAME_MAX
-        } else {
-            self.hostname.len() + self.device_id.len()
-        };
-        let module = if self.module_id.is_empty() {
-            0
-        } else {
-            self.module_id.len() + 1
-        };
-        let device = if dps { NAME_MAX } else { self.device_id.len() };
-        let model = config
-            .model_id
-            .map_or(0, |model| "&model-id=".len() + percent::encoded_len(model));
-        let user_name = names
-            + module
-            + "//?api-version=&DeviceClientType=".len()
-            + API_VERSION.len()
-            + percent::encoded_len(config.client_type)
-            + model;
-        user_name + device + module
     }
 
     pub(crate) fn telemetry_topic_len(&self) -> usize {
@@ -96,7 +39,7 @@ impl<'a> Names<'a> {
         } else {
             "/modules/".len() + self.module_id.len()
         };
-        // A device id that DPS has yet to give may be as long as any.
+        // DPS may assign a device id of any length.
         let device = if self.device_id.is_empty() {
             NAME_MAX
         } else {
@@ -107,7 +50,7 @@ impl<'a> Names<'a> {
 }
 
 impl Identity {
-    /// Nobody.
+    /// Not configured.
     pub(crate) const fn new() -> Self {
         Self {
             hostname: String::new(),
@@ -126,16 +69,21 @@ impl Identity {
         }
     }
 
-    /// Copies what was checked.
-    pub(crate) fn set(&mut self, names: &Names<'_>, config: &Config<'_>) {
+    /// Copies checked names.
+    pub(crate) fn set(
+        &mut self,
+        names: &Names<'_>,
+        model_id: Option<&'static str>,
+        client_type: &'static str,
+    ) {
         copy(&mut self.hostname, names.hostname);
         copy(&mut self.device_id, names.device_id);
         copy(&mut self.module_id, names.module_id);
-        self.model_id = config.model_id;
-        self.client_type = Some(config.client_type);
+        self.model_id = model_id;
+        self.client_type = Some(client_type);
     }
 
-    /// What DPS has assigned; `false`, and nothing is changed, where these cannot be names.
+    /// Takes DPS's assignment over; `false`, and nothing is changed, where these cannot be names.
     pub(crate) fn assign(&mut self, hostname: &str, device_id: &str) -> bool {
         if !is_assignment(hostname, device_id) {
             return false;
@@ -179,7 +127,7 @@ impl Identity {
         }
     }
 
-    /// `devices/{device}/messages/events/`, the bag follows.
+    /// `devices/{device}/messages/events/`; the properties follow.
     pub(crate) fn write_telemetry_topic(&self, writer: &mut Writer<'_>) {
         writer.texts(&["devices/", &self.device_id]);
         if self.is_module() {
@@ -189,27 +137,28 @@ impl Identity {
     }
 }
 
-/// For a text that was checked to fit; one that does not is left out, so that a cut one is never taken for a name.
+/// Copies a text that was checked to fit. A longer text is left out, so that a truncated one is never taken for a name.
 pub(crate) fn copy<const N: usize>(target: &mut String<N>, text: &str) {
     target.clear();
     let _ = target.push_str(text);
 }
 
-/// Whether these can be what DPS assigned.
+/// Whether host name and device id can be an assignment of DPS.
 pub(crate) fn is_assignment(hostname: &str, device_id: &str) -> bool {
     is_hostname(hostname) && is_id(device_id)
 }
 
-/// A DNS name or an address; a port is not part of it.
-pub(crate) fn is_hostname(text: &str) -> bool {
+/// Whether the text is a DNS name or an IPv4 address, 1 to 128 bytes, without a port.
+pub fn is_hostname(text: &str) -> bool {
     (1..=NAME_MAX).contains(&text.len())
         && text
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'))
 }
 
-/// The hub's rule for ids, without `/`, `+` and `#`, which a topic name cannot carry.
-fn is_id(text: &str) -> bool {
+/// Whether the text is a device's or a module's id by the hub's rule, 1 to 128 bytes, less `/`, `+` and `#`, which a topic
+/// name cannot carry. <https://learn.microsoft.com/azure/iot-hub/iot-hub-devguide-identity-registry>
+pub fn is_id(text: &str) -> bool {
     (1..=NAME_MAX).contains(&text.len())
         && text.bytes().all(|byte| {
             byte.is_ascii_alphanumeric()

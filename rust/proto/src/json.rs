@@ -1,5 +1,5 @@
-//! As much JSON as the protocol needs: checking, finding members, reading numbers and texts. Without
-//! recursion: a peer's nesting costs no stack.
+//! The part of JSON that the protocol needs: checking, finding members, reading numbers and texts. Without recursion:
+//! a peer's nesting takes no stack.
 
 use crate::error::{Capacity, Error, PeerError};
 
@@ -58,7 +58,7 @@ pub(crate) fn number(raw: &[u8]) -> Option<u64> {
     })
 }
 
-/// What stands between the quotes of a raw text.
+/// The part of a raw text between its quotes.
 pub(crate) fn quoted(raw: &[u8]) -> Option<&[u8]> {
     raw.strip_prefix(b"\"")?.strip_suffix(b"\"")
 }
@@ -82,6 +82,9 @@ pub(crate) fn text<'b>(raw: &[u8], buffer: &'b mut [u8]) -> Result<&'b str, Erro
 
 /// Whether a raw text (between its quotes) stands for `plain`.
 pub(crate) fn is_text(quoted: &[u8], plain: &str) -> bool {
+    if !quoted.contains(&b'\\') {
+        return quoted == plain.as_bytes();
+    }
     let mut rest = plain.as_bytes();
     for unit in unescaped(quoted) {
         let mut utf8 = [0; 4];
@@ -123,8 +126,10 @@ impl<'a> Iterator for Members<'a> {
     }
 }
 
+type Bytes<'a> = core::iter::Copied<core::slice::Iter<'a, u8>>;
+
 enum Unit {
-    /// As it stands; maybe a part of a longer character.
+    /// A byte without an escape; may be a part of a longer character.
     Byte(u8),
     Char(char),
 }
@@ -153,7 +158,8 @@ fn unescaped(quoted: &[u8]) -> impl Iterator<Item = Option<Unit>> + '_ {
     })
 }
 
-fn unescape(bytes: &mut impl Iterator<Item = u8>) -> Option<Unit> {
+/// An escape without its `\`. A surrogate counts in a pair only: alone it is no character (RFC 8259 section 8.2).
+fn unescape(bytes: &mut Bytes<'_>) -> Option<Unit> {
     Some(Unit::Byte(match bytes.next()? {
         b'b' => 8,
         b'f' => 12,
@@ -166,7 +172,9 @@ fn unescape(bytes: &mut impl Iterator<Item = u8>) -> Option<Unit> {
                 if bytes.next()? != b'\\' || bytes.next()? != b'u' {
                     return None;
                 }
-                let second = hex4(bytes)?.checked_sub(0xDC00)?;
+                let second = hex4(bytes)?
+                    .checked_sub(0xDC00)
+                    .filter(|second| *second < 0x400)?;
                 0x10000 + ((first - 0xD800) << 10) + second
             } else {
                 first
@@ -187,7 +195,7 @@ pub(crate) fn hex(digits: &[u8], bytes: &mut [u8]) -> Option<()> {
     digits.next().is_none().then_some(())
 }
 
-fn hex4(bytes: &mut impl Iterator<Item = u8>) -> Option<u32> {
+fn hex4(bytes: &mut Bytes<'_>) -> Option<u32> {
     (0..4).try_fold(0, |value, _| {
         Some(value * 16 + char::from(bytes.next()?).to_digit(16)?)
     })
@@ -274,17 +282,11 @@ fn skip_string(json: &[u8], at: usize) -> Option<usize> {
     loop {
         match *json.get(at)? {
             b'"' => return Some(at + 1),
-            b'\\' => match *json.get(at + 1)? {
-                b'u' => {
-                    let digits = json.get(at + 2..at + 6)?;
-                    if !digits.iter().all(u8::is_ascii_hexdigit) {
-                        return None;
-                    }
-                    at += 6;
-                }
-                b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => at += 2,
-                _ => return None,
-            },
+            b'\\' => {
+                let mut rest = json.get(at + 1..)?.iter().copied();
+                unescape(&mut rest)?;
+                at = json.len() - rest.len();
+            }
             0..0x20 => return None,
             _ => at += 1,
         }
@@ -411,9 +413,22 @@ mod tests {
             text(br#""a\/\u00e9\ud83d\ude00""#, &mut buffer),
             Ok("a/é😀")
         );
+        for raw in [
+            r#""\ud83d""#,
+            r#""\ude00""#,
+            r#""\ud83d\ue000""#,
+            r#""\ud83d\udbff""#,
+            r#""\ud83dx""#,
+        ] {
+            assert_eq!(
+                text(raw.as_bytes(), &mut buffer),
+                Err(Error::Peer(PeerError::Malformed)),
+                "{raw}"
+            );
+        }
         assert_eq!(
-            text(br#""\ud83d""#, &mut buffer),
-            Err(Error::Peer(PeerError::Malformed))
+            text(br#""\udbff\udfff\ud800\udc00""#, &mut buffer),
+            Ok("\u{10ffff}\u{10000}")
         );
         assert_eq!(
             text(br#""123456789""#, &mut buffer),

@@ -6,7 +6,7 @@ use crate::id::MethodId;
 use crate::time::Instant;
 use crate::writer::Writer;
 
-/// A call. Borrowed from the input: copy what must outlive it; [`MethodRequest::id`] is enough to answer.
+/// A method. Borrowed from the input: copy the parts that must outlive it; [`MethodRequest::id`] is enough to respond.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MethodRequest<'a> {
     /// For [`MethodResponse::request`].
@@ -19,78 +19,78 @@ pub struct MethodRequest<'a> {
     pub payload: &'a [u8],
 }
 
-/// The answer to a call.
+/// The response to a method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MethodResponse<'a> {
-    /// Which call.
+    /// The method that it responds to.
     pub request: MethodId,
-    /// Any number; by custom those of HTTP.
+    /// Any number; by convention a status code of HTTP.
     pub status: i32,
     /// JSON, or empty.
     pub payload: &'a [u8],
 }
 
-/// Longest `$rid` that a call can have; the hub's are a few digits.
+/// Longest `$rid` of a method; the hub's are a few digits.
 const RID_MAX: usize = 40;
 
-/// Calls that can wait at once.
-const CALLS: usize = 4;
+/// Methods that can wait for a response at once.
+const METHODS: usize = 4;
 
 /// The largest body, both ways: 128 KB.
 pub(crate) const BODY_MAX: usize = 128 * 1024;
 
-/// The calls that wait for an answer.
+/// The methods that wait for a response.
 #[derive(Debug)]
-pub(crate) struct Calls {
-    slots: [Option<Call>; CALLS],
-    turn: u32,
+pub(crate) struct PendingMethods {
+    slots: [Option<PendingMethod>; METHODS],
+    generation: u32,
 }
 
 #[derive(Debug)]
-struct Call {
-    turn: u32,
+struct PendingMethod {
+    generation: u32,
     rid: Vec<u8, RID_MAX>,
     deadline: Instant,
 }
 
-impl Calls {
+impl PendingMethods {
     pub(crate) const fn new() -> Self {
         Self {
-            slots: [const { None }; CALLS],
-            turn: 0,
+            slots: [const { None }; METHODS],
+            generation: 0,
         }
     }
 
-    /// `None` where no more can wait, or the `$rid` is longer than can be kept.
+    /// `None` where as many wait as can, or the `$rid` is too long.
     pub(crate) fn insert(&mut self, rid: &[u8], deadline: Instant) -> Option<MethodId> {
         let rid = Vec::from_slice(rid).ok()?;
         let (slot, free) = (0u8..)
             .zip(&mut self.slots)
             .find(|(_, slot)| slot.is_none())?;
-        self.turn = self.turn.wrapping_add(1);
-        *free = Some(Call {
-            turn: self.turn,
+        self.generation = self.generation.wrapping_add(1);
+        *free = Some(PendingMethod {
+            generation: self.generation,
             rid,
             deadline,
         });
         Some(MethodId {
             slot,
-            turn: self.turn,
+            generation: self.generation,
         })
     }
 
-    /// The `$rid` of a call that still waits.
+    /// The `$rid` of a method that still waits.
     pub(crate) fn rid(&self, id: MethodId) -> Option<&[u8]> {
-        let call = self.slots.get(usize::from(id.slot))?.as_ref()?;
-        (call.turn == id.turn).then_some(&*call.rid)
+        let method = self.slots.get(usize::from(id.slot))?.as_ref()?;
+        (method.generation == id.generation).then_some(&*method.rid)
     }
 
     pub(crate) fn find(&self, rid: &[u8]) -> Option<MethodId> {
-        (0u8..).zip(&self.slots).find_map(|(slot, call)| {
-            let call = call.as_ref().filter(|call| *call.rid == *rid)?;
+        (0u8..).zip(&self.slots).find_map(|(slot, method)| {
+            let method = method.as_ref().filter(|method| *method.rid == *rid)?;
             Some(MethodId {
                 slot,
-                turn: call.turn,
+                generation: method.generation,
             })
         })
     }
@@ -102,33 +102,35 @@ impl Calls {
     }
 
     pub(crate) fn clear(&mut self) {
-        self.slots = [const { None }; CALLS];
+        self.slots = [const { None }; METHODS];
     }
 
     pub(crate) fn next(&self) -> Instant {
         let waiting = self.slots.iter().flatten();
-        waiting.fold(Instant::NEVER, |next, call| next.or_before(call.deadline))
+        waiting.fold(Instant::NEVER, |next, method| {
+            next.or_before(method.deadline)
+        })
     }
 
     pub(crate) fn expired(&self, now: Instant) -> Option<MethodId> {
-        (0u8..).zip(&self.slots).find_map(|(slot, call)| {
-            let call = call.as_ref().filter(|call| call.deadline <= now)?;
+        (0u8..).zip(&self.slots).find_map(|(slot, method)| {
+            let method = method.as_ref().filter(|method| method.deadline <= now)?;
             Some(MethodId {
                 slot,
-                turn: call.turn,
+                generation: method.generation,
             })
         })
     }
 }
 
-/// Writes `{status}/?$rid={rid}`, what follows `$iothub/methods/res/`.
-pub(crate) fn write_answer_topic(writer: &mut Writer<'_>, status: i32, rid: &[u8]) {
+/// Writes `{status}/?$rid={rid}`, the end of a topic that begins with `$iothub/methods/res/`.
+pub(crate) fn write_response_topic(writer: &mut Writer<'_>, status: i32, rid: &[u8]) {
     writer.signed(i64::from(status));
     writer.text("/?$rid=");
     writer.bytes(rid);
 }
 
-/// A name as it came, split into component and command.
+/// Splits a name into component and command.
 pub(crate) fn split_name(name: &str) -> (Option<&str>, &str) {
     let star = name.bytes().position(|byte| byte == b'*');
     match star.and_then(|at| Some((name.get(..at)?, name.get(at + 1..)?))) {

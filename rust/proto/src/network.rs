@@ -1,15 +1,14 @@
-//! The network gate: when there is something to connect over.
+//! The state of the network: whether a connection can be made.
 
 use core::time::Duration;
 
-use crate::event::{Event as ClientEvent, Events};
-use crate::maybe::Maybe;
 use crate::time::Instant;
+use crate::zero_option::ZeroOption;
 
-/// What the modem reported.
+/// A report of the modem.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fact {
+pub enum Input {
     /// `+CEREG: 1` or `5`.
     Registered {
         /// Not the home network.
@@ -44,18 +43,18 @@ pub enum Fact {
     Resumed,
 }
 
-/// How long to wait for IPv6 where it can come.
+/// Whether to wait for the network, and how long for IPv6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct GateConfig {
-    /// `false`: someone else looks after the network; there is no `Attach` and nothing is waited for.
+pub struct Config {
+    /// `false`: the platform looks after the network; the client makes no `Attach` and waits for no address family.
     pub enabled: bool,
-    /// Where the network may give both families.
+    /// Longest wait for IPv6 where the network may offer both address families.
     pub dual_stack: Duration,
-    /// Where it gives IPv6 only.
+    /// Longest wait for IPv6 where the network offers IPv6 only.
     pub ipv6_only: Duration,
 }
 
-impl GateConfig {
+impl Config {
     /// Enabled, 5 s and 30 s.
     pub const fn new() -> Self {
         Self {
@@ -66,46 +65,46 @@ impl GateConfig {
     }
 }
 
-impl Default for GateConfig {
+impl Default for Config {
     fn default() -> Self {
         Self::new()
     }
 }
 
-/// Which address families the PDN has, as far as it has said.
+/// The address families of the PDN, as far as the modem has reported them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Families {
-    /// IPv4 may be used.
+    /// IPv4 can be used.
     pub v4: bool,
-    /// IPv6 may be used.
+    /// IPv6 can be used.
     pub v6: bool,
 }
 
-/// What the gate tells the application.
+/// A change of the network's state, for the application.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// The network has accepted us.
+    /// The device is registered.
     Registered {
         /// Not the home network.
         roaming: bool,
     },
-    /// Registered and activated, IPv6 is awaited.
+    /// Registered and activated; the client waits for IPv6.
     WaitingForIpv6 {
-        /// At most so long.
+        /// Longest wait.
         timeout: Duration,
     },
-    /// There is something to connect over.
+    /// A connection can be made.
     Up(Families),
-    /// There was, and there is no more.
+    /// A connection cannot be made any more.
     Lost(LostReason),
-    /// No IPv6, and why. [`Event::Up`] follows where the PDN has IPv4, or where waiting has ended.
+    /// There is no IPv6. [`Event::Up`] follows where the PDN has IPv4, or where waiting has ended.
     Ipv6NotComing(NoIpv6Reason),
-    /// The network does not accept us.
+    /// The registration is refused.
     Refused(RefusedReason),
 }
 
-/// Why the network is lost.
+/// Why a connection cannot be made any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LostReason {
     /// The PDN was deactivated.
@@ -123,22 +122,22 @@ pub enum LostReason {
 pub enum NoIpv6Reason {
     /// The network allows IPv4 only (ESM cause 50 or reason 0).
     Ipv4Only,
-    /// The modem could not configure it.
+    /// The modem could not configure IPv6.
     Failed,
-    /// It did not come in time.
+    /// No IPv6 address in time.
     Timeout,
 }
 
 /// Why registration is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefusedReason {
-    /// By the network: is the SIM allowed here?
+    /// The network refuses the SIM: does its subscription cover this network?
     Denied,
-    /// By the SIM: is there one?
+    /// The SIM fails: is there one?
     UiccFail,
 }
 
-/// The address that the last connect went to, in network order.
+/// The address of the last connect, in network order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Peer {
     /// IPv4.
@@ -147,12 +146,12 @@ pub enum Peer {
     V6([u8; 16]),
 }
 
-/// That address, read.
+/// The address of the last connect, with an embedded IPv4 address found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PeerView {
     /// IPv4.
     V4([u8; 4]),
-    /// IPv6, end to end as far as one can see.
+    /// IPv6 without a recognised IPv4 address inside.
     V6([u8; 16]),
     /// IPv6 with an IPv4 address inside (RFC 6052).
     Nat64 {
@@ -162,38 +161,41 @@ pub enum PeerView {
         prefix: u8,
         /// The IPv4 address inside.
         v4: [u8; 4],
-        /// The prefix is well known or was discovered; else it is a guess from the address's shape.
+        /// The prefix is well known or was discovered; otherwise it is a guess from the address's shape.
         certain: bool,
     },
 }
 
-/// What a fact means for a connection.
+/// What an input means for a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
     /// Nothing.
     None,
-    /// It is gone: there is nothing left to carry it.
+    /// The network that carried the connection is gone.
     Lost,
 }
 
-/// The PDN state machine. Facts may come in any order; what they say is kept, and the reading is made
-/// anew from all of them.
+/// Receives the events of one call.
+pub(crate) type Emit<'e> = &'e mut dyn FnMut(Event);
+
+/// The PDN state machine. Inputs may come in any order: each is stored, and the state is evaluated anew from all
+/// that is stored.
 #[derive(Debug)]
-pub(crate) struct Gate {
-    config: GateConfig,
-    /// Whether roaming, where registered.
-    registered: Maybe<bool>,
+pub(crate) struct NetworkMonitor {
+    config: Config,
+    /// `Some(roaming)` while registered.
+    registered: ZeroOption<bool>,
     active: bool,
     suspended: bool,
     allowed: Allowed,
     v6: V6,
-    /// Until when IPv6 is awaited.
-    waiting: Instant,
-    /// As last told to the application.
-    open: Maybe<Families>,
+    /// End of the wait for IPv6.
+    deadline: Instant,
+    /// The last state that was emitted; `None`: no connection can be made.
+    up: ZeroOption<Families>,
 }
 
-/// What the network allows.
+/// The address families that the network allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Allowed {
     Both,
@@ -209,69 +211,67 @@ enum V6 {
     TimedOut,
 }
 
-impl Gate {
-    pub(crate) const fn new(config: GateConfig) -> Self {
+impl NetworkMonitor {
+    pub(crate) const fn new(config: Config) -> Self {
         Self {
             config,
-            registered: Maybe::Nothing,
+            registered: ZeroOption::None,
             active: false,
             suspended: false,
             allowed: Allowed::Both,
             v6: V6::Pending,
-            waiting: Instant::NEVER,
-            open: Maybe::Nothing,
+            deadline: Instant::NEVER,
+            up: ZeroOption::None,
         }
     }
 
     /// All zeros.
     pub(crate) const fn unconfigured() -> Self {
-        Self::new(GateConfig {
+        Self::new(Config {
             enabled: false,
             dual_stack: Duration::ZERO,
             ipv6_only: Duration::ZERO,
         })
     }
 
-    /// Whether there is something to connect over.
-    pub(crate) fn is_open(&self) -> bool {
-        !self.config.enabled || (self.open.get().is_some() && !self.suspended)
+    /// Whether a connection can be made.
+    pub(crate) fn is_up(&self) -> bool {
+        !self.config.enabled || (self.up.get().is_some() && !self.suspended)
     }
 
-    /// Whether the modem is to be switched on by us.
-    pub(crate) fn wants_attach(&self) -> bool {
+    /// Whether the client is to switch the modem on.
+    pub(crate) fn needs_attach(&self) -> bool {
         self.config.enabled && self.registered.get().is_none() && !self.active
     }
 
-    pub(crate) fn next(&self) -> Instant {
-        self.waiting
+    pub(crate) fn deadline(&self) -> Instant {
+        self.deadline
     }
 
-    pub(crate) fn handle(&mut self, now: Instant, fact: Fact, events: &mut Events) -> Change {
+    pub(crate) fn handle(&mut self, now: Instant, input: Input, emit: Emit<'_>) -> Change {
         if !self.config.enabled {
             return Change::None;
         }
         let mut lost = None;
-        match fact {
-            Fact::Registered { roaming } => {
-                if self.registered != Maybe::Some(roaming) {
-                    events.push(ClientEvent::Network(Event::Registered { roaming }));
+        match input {
+            Input::Registered { roaming } => {
+                if self.registered != ZeroOption::Some(roaming) {
+                    emit(Event::Registered { roaming });
                 }
-                self.registered = Maybe::Some(roaming);
+                self.registered = ZeroOption::Some(roaming);
             }
-            Fact::NotRegistered | Fact::Searching => {
-                self.registered = Maybe::Nothing;
+            Input::NotRegistered | Input::Searching => {
+                self.registered = ZeroOption::None;
             }
-            Fact::Denied => {
-                self.registered = Maybe::Nothing;
-                events.push(ClientEvent::Network(Event::Refused(RefusedReason::Denied)));
+            Input::Denied => {
+                self.registered = ZeroOption::None;
+                emit(Event::Refused(RefusedReason::Denied));
             }
-            Fact::UiccFail => {
-                self.registered = Maybe::Nothing;
-                events.push(ClientEvent::Network(Event::Refused(
-                    RefusedReason::UiccFail,
-                )));
+            Input::UiccFail => {
+                self.registered = ZeroOption::None;
+                emit(Event::Refused(RefusedReason::UiccFail));
             }
-            Fact::Activated { reason } => {
+            Input::Activated { reason } => {
                 self.active = true;
                 self.suspended = false;
                 match reason {
@@ -280,36 +280,34 @@ impl Gate {
                     _ => {}
                 }
             }
-            Fact::Esm(50) => self.allowed = Allowed::V4,
-            Fact::Esm(51) => self.allowed = Allowed::V6,
-            Fact::Esm(_) => {}
-            Fact::Ipv6Up => self.v6 = V6::Up,
-            Fact::Ipv6Down => {
-                if self.open.get().is_some_and(|families| !families.v4) {
+            Input::Esm(50) => self.allowed = Allowed::V4,
+            Input::Esm(51) => self.allowed = Allowed::V6,
+            Input::Esm(_) => {}
+            Input::Ipv6Up => self.v6 = V6::Up,
+            Input::Ipv6Down => {
+                if self.up.get().is_some_and(|families| !families.v4) {
                     lost = Some(LostReason::Ipv6Down);
                 }
                 if self.v6 != V6::Failed {
-                    events.push(ClientEvent::Network(Event::Ipv6NotComing(
-                        NoIpv6Reason::Failed,
-                    )));
+                    emit(Event::Ipv6NotComing(NoIpv6Reason::Failed));
                 }
                 self.v6 = V6::Failed;
             }
-            Fact::Suspended => self.suspended = true,
-            Fact::Resumed => self.suspended = false,
-            Fact::Deactivated => lost = Some(LostReason::Deactivated),
-            Fact::Detached => {
-                self.registered = Maybe::Nothing;
+            Input::Suspended => self.suspended = true,
+            Input::Resumed => self.suspended = false,
+            Input::Deactivated => lost = Some(LostReason::Deactivated),
+            Input::Detached => {
+                self.registered = ZeroOption::None;
                 lost = Some(LostReason::Detached);
             }
         }
-        if matches!(fact, Fact::Deactivated | Fact::Detached) {
+        if matches!(input, Input::Deactivated | Input::Detached) {
             self.active = false;
             self.suspended = false;
             self.allowed = Allowed::Both;
             self.v6 = V6::Pending;
         }
-        self.read(now, lost, events);
+        self.evaluate(now, lost, emit);
         if lost.is_some() {
             Change::Lost
         } else {
@@ -317,20 +315,18 @@ impl Gate {
         }
     }
 
-    pub(crate) fn handle_timeout(&mut self, now: Instant, events: &mut Events) {
-        if self.waiting.is_due(now) {
+    pub(crate) fn handle_timeout(&mut self, now: Instant, emit: Emit<'_>) {
+        if self.deadline.is_due(now) {
             self.v6 = V6::TimedOut;
-            events.push(ClientEvent::Network(Event::Ipv6NotComing(
-                NoIpv6Reason::Timeout,
-            )));
-            self.read(now, None, events);
+            emit(Event::Ipv6NotComing(NoIpv6Reason::Timeout));
+            self.evaluate(now, None, emit);
         }
     }
 
-    /// Reads what there is from all that is known, and tells the application what has changed.
-    fn read(&mut self, now: Instant, lost: Option<LostReason>, events: &mut Events) {
+    /// Evaluates all that is stored, and emits what has changed.
+    fn evaluate(&mut self, now: Instant, lost: Option<LostReason>, emit: Emit<'_>) {
         let v4 = self.allowed != Allowed::V6;
-        let open = if self.registered.get().is_none() || !self.active {
+        let up = if self.registered.get().is_none() || !self.active {
             None
         } else {
             match self.v6 {
@@ -338,53 +334,51 @@ impl Gate {
                 _ if self.allowed == Allowed::V4 => Some(Families { v4, v6: false }),
                 V6::Failed if v4 => Some(Families { v4, v6: false }),
                 V6::Failed => {
-                    // Nothing else will come by itself: after a while it is tried all the same.
-                    let again = now + self.config.ipv6_only;
-                    if self.waiting == Instant::NEVER {
-                        self.waiting = again;
+                    // The modem will report nothing more by itself: after a while a connect is tried all the same.
+                    let retry = now + self.config.ipv6_only;
+                    if self.deadline == Instant::NEVER {
+                        self.deadline = retry;
                     }
-                    if self.open.get().is_none() {
+                    if self.up.get().is_none() {
                         return;
                     }
                     None
                 }
                 V6::TimedOut => Some(Families { v4, v6: false }),
                 V6::Pending => {
-                    self.wait(now, events);
+                    self.wait_for_ipv6(now, emit);
                     return;
                 }
             }
         };
-        if self.v6 != V6::Failed || open.is_some() {
-            self.waiting = Instant::NEVER;
+        if self.v6 != V6::Failed || up.is_some() {
+            self.deadline = Instant::NEVER;
         }
-        if open == self.open.get() {
+        if up == self.up.get() {
             return;
         }
-        let event = match open {
+        let event = match up {
             Some(families) => {
-                if self.open.get().is_none() && self.allowed == Allowed::V4 && !families.v6 {
-                    events.push(ClientEvent::Network(Event::Ipv6NotComing(
-                        NoIpv6Reason::Ipv4Only,
-                    )));
+                if self.up.get().is_none() && self.allowed == Allowed::V4 && !families.v6 {
+                    emit(Event::Ipv6NotComing(NoIpv6Reason::Ipv4Only));
                 }
                 Event::Up(families)
             }
             None => Event::Lost(lost.unwrap_or(LostReason::NotRegistered)),
         };
-        events.push(ClientEvent::Network(event));
-        self.open = open.map_or(Maybe::Nothing, Maybe::Some);
+        emit(event);
+        self.up = up.map_or(ZeroOption::None, ZeroOption::Some);
     }
 
-    fn wait(&mut self, now: Instant, events: &mut Events) {
+    fn wait_for_ipv6(&mut self, now: Instant, emit: Emit<'_>) {
         let timeout = if self.allowed == Allowed::V6 {
             self.config.ipv6_only
         } else {
             self.config.dual_stack
         };
-        if self.waiting == Instant::NEVER {
-            self.waiting = now + timeout;
-            events.push(ClientEvent::Network(Event::WaitingForIpv6 { timeout }));
+        if self.deadline == Instant::NEVER {
+            self.deadline = now + timeout;
+            emit(Event::WaitingForIpv6 { timeout });
         }
     }
 }

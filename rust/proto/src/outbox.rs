@@ -1,69 +1,118 @@
-//! What was accepted and is not yet known to have arrived: a bounded buffer of records, oldest first.
+//! Accepted messages that the hub has not acknowledged: a bounded buffer of records, oldest first.
 //!
-//! A record is a header of 16 bytes, the part of the topic that is its own, and the body. The device's id is
-//! not in it, so that it survives a move to another hub.
+//! A record is a header of 16 bytes, the end of the topic and the payload. The beginning of the topic, with the device's
+//! id, is not stored, so that a record survives a move to another hub.
 
 use crate::error::{Capacity, Error};
 
 /// What to do with a new message when the outbox is full.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Policy {
-    /// Answer with [`Error::Capacity`].
+    /// Refuse the new message with [`Error::Capacity`].
     #[default]
     Reject,
-    /// Drop the oldest telemetry that is not on its way; each drop is counted and is an
-    /// [`Event::Dropped`](crate::Event::Dropped). Reports and answers are never dropped for room.
+    /// Drop the oldest telemetry that is not in flight; each drop is counted and is an
+    /// [`Event::Dropped`](crate::Event::Dropped). Reports and responses to methods are never dropped.
     DropOldest,
 }
 
-/// What a record is.
+/// Where a message is kept until it is sent, in a build with the outbox in flash (`CONFIG_IOTHUB_OUTBOX_FLASH`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// Done: its room is free.
-    Dead = 0,
-    /// Telemetry at QoS 0.
-    Once = 1,
-    /// Telemetry at QoS 1.
-    Kept = 2,
-    /// Reported properties, kept until their answer.
-    Report = 3,
-    /// The answer to a method, for this connection only.
-    Answer = 4,
+pub enum Keep {
+    /// In RAM while the connection is good; in flash when it is gone for a while, when RAM is half full, and before a planned
+    /// restart.
+    Spill,
+    /// In flash from the moment that it is accepted.
+    Always,
+    /// In RAM only: a power cut loses it.
+    Never,
 }
 
-/// A record's header, read.
+/// The kind of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Removed: its room is free.
+    Removed = 0,
+    /// Telemetry at QoS 0.
+    Qos0 = 1,
+    /// Telemetry at QoS 1.
+    Qos1 = 2,
+    /// Reported properties, kept until their answer.
+    Report = 3,
+    /// The response to a method, for this connection only.
+    MethodResponse = 4,
+}
+
+/// A record's header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Record {
     at: usize,
     pub(crate) kind: Kind,
-    /// Written on this connection, and waiting.
-    pub(crate) in_flight: bool,
-    /// Written on an earlier connection.
-    pub(crate) dup: bool,
-    /// The packet id; 0 before it is first handed out.
+    /// The packet id; 0 before the record is first written.
     pub(crate) packet: u16,
     pub(crate) id: u32,
-    head: usize,
-    body: usize,
+    /// [`Flags`].
+    pub(crate) flags: u8,
+    /// Of a stored one: its sequence there. Else when it expires: the uptime in seconds, 0 for never.
+    pub(crate) sequence: u32,
+    topic: u16,
+    payload: u16,
+}
+
+/// What a record's second byte says.
+pub(crate) struct Flags;
+
+impl Flags {
+    const IN_FLIGHT: u8 = 1;
+    const DUP: u8 = 2;
+    /// In flash as well.
+    pub(crate) const STORED: u8 = 4;
+    /// Sent before what has not this flag.
+    pub(crate) const HIGH: u8 = 8;
+    /// Not to be stored in flash.
+    pub(crate) const RAM_ONLY: u8 = 16;
+    /// Was copied to be stored.
+    pub(crate) const COPIED: u8 = 32;
 }
 
 impl Record {
     fn size(&self) -> usize {
-        HEADER + self.head + self.body
+        HEADER + usize::from(self.topic) + usize::from(self.payload)
     }
 
-    pub(crate) fn head_len(&self) -> usize {
-        self.head
+    /// Written on this connection and not acknowledged.
+    pub(crate) fn in_flight(&self) -> bool {
+        self.flags & Flags::IN_FLIGHT != 0
     }
 
-    pub(crate) fn body_len(&self) -> usize {
-        self.body
+    /// Written on an earlier connection.
+    pub(crate) fn dup(&self) -> bool {
+        self.flags & Flags::DUP != 0
+    }
+
+    pub(crate) fn topic_len(&self) -> usize {
+        usize::from(self.topic)
+    }
+
+    pub(crate) fn payload_len(&self) -> usize {
+        usize::from(self.payload)
+    }
+
+    pub(crate) fn is_high(&self) -> bool {
+        self.flags & Flags::HIGH != 0
+    }
+
+    /// When it expires, where it is in RAM alone: the uptime in seconds, 0 for never.
+    pub(crate) fn deadline_s(&self) -> u32 {
+        if self.flags & Flags::STORED == 0 {
+            self.sequence
+        } else {
+            0
+        }
     }
 }
 
 const HEADER: usize = 16;
-const IN_FLIGHT: u8 = 1;
-const DUP: u8 = 2;
 
 /// The records, in static memory.
 #[derive(Debug)]
@@ -71,12 +120,14 @@ pub(crate) struct Outbox<const N: usize> {
     bytes: [u8; N],
     start: usize,
     end: usize,
-    /// Bytes of records that are not dead.
+    /// Bytes of records that are not removed.
     used: usize,
+    /// Where the last record lies that was pushed.
+    last: usize,
 }
 
 impl<const N: usize> Outbox<N> {
-    /// Kept free of telemetry, so that methods can be answered and reports made when it is full.
+    /// Room that telemetry may not take, so that a full outbox still has room for responses and reports.
     pub(crate) const RESERVE: usize = if N / 4 < 512 { N / 4 } else { 512 };
 
     pub(crate) const fn new() -> Self {
@@ -85,6 +136,7 @@ impl<const N: usize> Outbox<N> {
             start: 0,
             end: 0,
             used: 0,
+            last: 0,
         }
     }
 
@@ -94,14 +146,15 @@ impl<const N: usize> Outbox<N> {
 
     /// Checks that a record of this kind fits now.
     ///
-    /// Fails with [`Capacity::Message`] where it never will, with [`Capacity::Outbox`] where it may later.
-    pub(crate) fn check(&self, kind: Kind, head: usize, body: usize) -> Result<(), Error> {
-        let size = HEADER.saturating_add(head).saturating_add(body);
+    /// # Errors
+    /// [`Capacity::Message`] where it never fits, [`Capacity::Outbox`] where it may fit later.
+    pub(crate) fn check(&self, kind: Kind, topic: usize, payload: usize) -> Result<(), Error> {
+        let size = HEADER.saturating_add(topic).saturating_add(payload);
         let room = match kind {
-            Kind::Once | Kind::Kept => N - Self::RESERVE,
+            Kind::Qos0 | Kind::Qos1 => N - Self::RESERVE,
             _ => N,
         };
-        if size > room || head > usize::from(u16::MAX) {
+        if size > room || topic.max(payload) > usize::from(u16::MAX) {
             Err(Error::Capacity(Capacity::Message))
         } else if size > room.saturating_sub(self.used) {
             Err(Error::Capacity(Capacity::Outbox))
@@ -110,16 +163,16 @@ impl<const N: usize> Outbox<N> {
         }
     }
 
-    /// Appends a record and returns the room of its head and body, to be written.
+    /// Appends a record and returns the room for its topic and payload.
     pub(crate) fn push(
         &mut self,
         kind: Kind,
         id: u32,
-        head: usize,
-        body: usize,
+        topic: usize,
+        payload: usize,
     ) -> Result<&mut [u8], Error> {
-        self.check(kind, head, body)?;
-        let size = HEADER + head + body;
+        self.check(kind, topic, payload)?;
+        let size = HEADER + topic + payload;
         if size > N - self.end {
             self.compact();
         }
@@ -132,22 +185,23 @@ impl<const N: usize> Outbox<N> {
         let mut written = [0; HEADER];
         written[0] = kind as u8;
         written[4..8].copy_from_slice(&id.to_le_bytes());
-        written[8..12].copy_from_slice(&(head as u32).to_le_bytes());
-        written[12..16].copy_from_slice(&(body as u32).to_le_bytes());
+        written[8..10].copy_from_slice(&(topic as u16).to_le_bytes());
+        written[10..12].copy_from_slice(&(payload as u16).to_le_bytes());
         header.copy_from_slice(&written);
+        self.last = at;
         self.end += size;
         self.used += size;
         Ok(content)
     }
 
-    /// All records that are not dead, oldest first.
+    /// All records that are not removed, oldest first.
     pub(crate) fn records(&self) -> impl Iterator<Item = Record> + '_ {
         let mut at = self.start;
         core::iter::from_fn(move || {
             while at < self.end {
                 let record = self.record(at)?;
                 at += record.size();
-                if record.kind != Kind::Dead {
+                if record.kind != Kind::Removed {
                     return Some(record);
                 }
             }
@@ -155,19 +209,19 @@ impl<const N: usize> Outbox<N> {
         })
     }
 
-    /// Through a pointer: a loop for each caller would be larger.
+    /// Takes a trait object: a generic function would be a loop in flash for each caller.
     pub(crate) fn find(&self, matches: &mut dyn FnMut(&Record) -> bool) -> Option<Record> {
         self.records().find(|record| matches(record))
     }
 
-    /// Its own part of the topic, and its body.
+    /// The end of the record's topic, and its payload.
     pub(crate) fn content(&self, record: &Record) -> (&[u8], &[u8]) {
         let content = self
             .bytes
             .get(record.at + HEADER..record.at + record.size())
             .unwrap_or_default();
         content
-            .split_at_checked(record.head)
+            .split_at_checked(record.topic_len())
             .unwrap_or((content, &[]))
     }
 
@@ -176,38 +230,53 @@ impl<const N: usize> Outbox<N> {
     }
 
     pub(crate) fn set_in_flight(&mut self, record: &Record) {
-        let flags = if record.dup {
-            IN_FLIGHT | DUP
-        } else {
-            IN_FLIGHT
-        };
+        self.patch(record.at + 1, &[record.flags | Flags::IN_FLIGHT]);
+    }
+
+    /// The flags of the record that was pushed last.
+    pub(crate) fn set_last_flags(&mut self, flags: u8) {
+        self.patch(self.last + 1, &[flags]);
+    }
+
+    /// Its sequence, or its deadline.
+    pub(crate) fn set_last_sequence(&mut self, sequence: u32) {
+        self.patch(self.last + 12, &sequence.to_le_bytes());
+    }
+
+    pub(crate) fn set_flags(&mut self, record: &Record, flags: u8) {
         self.patch(record.at + 1, &[flags]);
     }
 
+    pub(crate) fn set_stored(&mut self, record: &Record, sequence: u32) {
+        self.set_flags(record, record.flags & !Flags::COPIED | Flags::STORED);
+        self.patch(record.at + 12, &sequence.to_le_bytes());
+    }
+
     pub(crate) fn remove(&mut self, record: &Record) {
-        self.patch(record.at, &[Kind::Dead as u8]);
+        self.patch(record.at, &[Kind::Removed as u8]);
         self.used -= record.size();
         if self.used == 0 {
             self.start = 0;
             self.end = 0;
         }
         while let Some(oldest) = self.record(self.start) {
-            if oldest.kind != Kind::Dead {
+            if oldest.kind != Kind::Removed {
                 break;
             }
             self.start += oldest.size();
         }
     }
 
-    /// The connection has ended: what was in flight waits again, in its old place; answers are void.
+    /// Queues what was in flight again, in its old place, and removes responses to methods.
     pub(crate) fn rewind(&mut self) {
         let mut at = self.start;
         while let Some(record) = self.record(at) {
             at += record.size();
             match record.kind {
-                Kind::Answer => self.remove(&record),
-                Kind::Kept | Kind::Report if record.in_flight => {
-                    self.patch(record.at + 1, &[DUP]);
+                Kind::MethodResponse => self.remove(&record),
+                Kind::Qos1 | Kind::Report if record.in_flight() => {
+                    let flags = record.flags & !Flags::IN_FLIGHT | Flags::DUP;
+                    self.patch(record.at + 1, &[flags]);
                 }
                 _ => {}
             }
@@ -222,7 +291,7 @@ impl<const N: usize> Outbox<N> {
         let (mut from, mut to) = (self.start, 0);
         while let Some(record) = self.record(from) {
             let size = record.size();
-            if record.kind != Kind::Dead {
+            if record.kind != Kind::Removed {
                 self.bytes.copy_within(from..from + size, to);
                 to += size;
             }
@@ -240,21 +309,22 @@ impl<const N: usize> Outbox<N> {
         let word = |at: usize| {
             u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]])
         };
+        let half = |at: usize| u16::from_le_bytes([header[at], header[at + 1]]);
         Some(Record {
             at,
             kind: match header[0] {
-                1 => Kind::Once,
-                2 => Kind::Kept,
+                1 => Kind::Qos0,
+                2 => Kind::Qos1,
                 3 => Kind::Report,
-                4 => Kind::Answer,
-                _ => Kind::Dead,
+                4 => Kind::MethodResponse,
+                _ => Kind::Removed,
             },
-            in_flight: header[1] & IN_FLIGHT != 0,
-            dup: header[1] & DUP != 0,
-            packet: u16::from_le_bytes([header[2], header[3]]),
+            packet: half(2),
             id: word(4),
-            head: word(8) as usize,
-            body: word(12) as usize,
+            flags: header[1],
+            sequence: word(12),
+            topic: half(8),
+            payload: half(10),
         })
     }
 
@@ -278,8 +348,13 @@ mod tests {
 
     fn ids<const N: usize>(outbox: &Outbox<N>) -> Vec<u32> {
         for record in outbox.records() {
-            let (head, body) = outbox.content(&record);
-            assert!(head.iter().chain(body).all(|byte| *byte == record.id as u8));
+            let (topic, payload) = outbox.content(&record);
+            assert!(
+                topic
+                    .iter()
+                    .chain(payload)
+                    .all(|byte| *byte == record.id as u8)
+            );
         }
         outbox.records().map(|record| record.id).collect()
     }
@@ -289,10 +364,10 @@ mod tests {
         let mut outbox = Outbox::<256>::new();
         assert_eq!(Outbox::<256>::RESERVE, 64);
         for id in 1..=6 {
-            assert!(push(&mut outbox, Kind::Kept, id, 16));
+            assert!(push(&mut outbox, Kind::Qos1, id, 16));
         }
-        assert!(!push(&mut outbox, Kind::Kept, 7, 16));
-        assert!(push(&mut outbox, Kind::Answer, 7, 48));
+        assert!(!push(&mut outbox, Kind::Qos1, 7, 16));
+        assert!(push(&mut outbox, Kind::MethodResponse, 7, 48));
         assert_eq!(outbox.used(), 256);
         for id in [2, 4] {
             let record = outbox.find(&mut |record| record.id == id).unwrap();
@@ -309,7 +384,7 @@ mod tests {
     fn rewinding_marks_only_what_was_in_flight() {
         let mut outbox = Outbox::<512>::new();
         for id in 1..=3 {
-            assert!(push(&mut outbox, Kind::Kept, id, 8));
+            assert!(push(&mut outbox, Kind::Qos1, id, 8));
         }
         let first = outbox.find(&mut |record| record.id == 1).unwrap();
         outbox.set_packet(&first, 9);
@@ -317,7 +392,7 @@ mod tests {
         outbox.rewind();
         let records: Vec<_> = outbox
             .records()
-            .map(|record| (record.id, record.packet, record.dup, record.in_flight))
+            .map(|record| (record.id, record.packet, record.dup(), record.in_flight()))
             .collect();
         assert_eq!(
             records,
@@ -333,16 +408,16 @@ mod tests {
     fn what_never_fits_is_told_apart_from_what_does_not_fit_now() {
         let mut outbox = Outbox::<128>::new();
         assert_eq!(
-            outbox.check(Kind::Kept, 0, 81),
+            outbox.check(Kind::Qos1, 0, 81),
             Err(Error::Capacity(Capacity::Message))
         );
-        assert!(push(&mut outbox, Kind::Kept, 1, 80));
+        assert!(push(&mut outbox, Kind::Qos1, 1, 80));
         assert_eq!(
-            outbox.check(Kind::Kept, 0, 1),
+            outbox.check(Kind::Qos1, 0, 1),
             Err(Error::Capacity(Capacity::Outbox))
         );
         assert_eq!(
-            outbox.check(Kind::Answer, 0, usize::MAX),
+            outbox.check(Kind::MethodResponse, 0, usize::MAX),
             Err(Error::Capacity(Capacity::Message))
         );
     }

@@ -22,8 +22,9 @@ pub(crate) fn encoded_len(text: &str) -> usize {
 
 /// Decodes into `buffer`. `+` is a plus sign.
 ///
-/// Fails with [`PeerError::Encoding`] on a broken `%` or where the result is not UTF-8, with
-/// [`Capacity::Buffer`] where it does not fit.
+/// # Errors
+/// [`PeerError::Encoding`] for a broken `%` or a result that is not UTF-8, [`Capacity::Buffer`] where the buffer is too
+/// small.
 pub(crate) fn decode<'b>(encoded: &[u8], buffer: &'b mut [u8]) -> Result<&'b str, Error> {
     let mut len = 0;
     for byte in decoded(encoded) {
@@ -37,12 +38,12 @@ pub(crate) fn decode<'b>(encoded: &[u8], buffer: &'b mut [u8]) -> Result<&'b str
         .map_err(|_| Error::Peer(PeerError::Encoding))
 }
 
-/// Whether `encoded` stands for `plain`.
+/// Whether `encoded` decodes to `plain`.
 pub(crate) fn is(encoded: &[u8], plain: &str) -> bool {
     decoded(encoded).eq(plain.bytes().map(Some))
 }
 
-/// The bytes; `None` for a broken one.
+/// The decoded bytes; `None` for a broken `%`.
 fn decoded(encoded: &[u8]) -> impl Iterator<Item = Option<u8>> + '_ {
     let mut bytes = encoded.iter().copied();
     core::iter::from_fn(move || {

@@ -11,7 +11,7 @@
 //! patch.acknowledge("interval", &Acknowledgement::accepted(Value::Number(5), 7))?;
 //! assert_eq!(
 //!     patch.finish()?,
-//!     br#"{"thermostat1":{"__t":"c","serial":"A\"1","interval":{"value":5,"ac":200,"av":7}}}"#
+//!     br#"{"thermostat1":{"__t":"c","serial":"A\"1","interval":{"value":5,"ac":200,"av":7,"ad":null}}}"#
 //! );
 //! # Ok::<(), iothub_proto::Error>(())
 //! ```
@@ -45,7 +45,8 @@ pub struct Acknowledgement<'a> {
     pub code: u16,
     /// `av`, the version of the desired properties that is answered.
     pub version: u64,
-    /// `ad`, a reason.
+    /// `ad`, a reason. `None` is written as null: reported properties are merged, and a reason of an earlier answer
+    /// would stay.
     pub description: Option<&'a str>,
 }
 
@@ -128,10 +129,8 @@ impl<'b> Patch<'b> {
         self.writer.number(u64::from(answer.code));
         self.writer.text(",\"av\":");
         self.writer.number(answer.version);
-        if let Some(description) = answer.description {
-            self.writer.text(",\"ad\":");
-            self.writer.json_text(description);
-        }
+        self.writer.text(",\"ad\":");
+        self.write_value(answer.description.map_or(Value::Null, Value::Text))?;
         self.writer.text("}");
         self.check()
     }
@@ -184,4 +183,36 @@ pub fn is_component(view: View<'_>) -> bool {
 
 fn full(_: Full) -> Error {
     Error::Capacity(Capacity::Buffer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn patch(answer: &Acknowledgement<'_>) -> std::string::String {
+        let mut buffer = [0; 128];
+        let mut patch = Patch::new(&mut buffer).unwrap();
+        patch.acknowledge("interval", answer).unwrap();
+        std::str::from_utf8(patch.finish().unwrap()).unwrap().into()
+    }
+
+    #[test]
+    fn an_answer_without_a_reason_takes_an_earlier_reason_away() {
+        assert_eq!(
+            patch(&Acknowledgement::refused(Value::Number(5), 7, "too short")),
+            r#"{"interval":{"value":5,"ac":400,"av":7,"ad":"too short"}}"#
+        );
+        assert_eq!(
+            patch(&Acknowledgement::accepted(Value::Number(60), 8)),
+            r#"{"interval":{"value":60,"ac":200,"av":8,"ad":null}}"#
+        );
+        let in_progress = Acknowledgement {
+            code: 202,
+            ..Acknowledgement::accepted(Value::Bool(true), 9)
+        };
+        assert_eq!(
+            patch(&in_progress),
+            r#"{"interval":{"value":true,"ac":202,"av":9,"ad":null}}"#
+        );
+    }
 }

@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::percent;
 
-/// `name=value&name=&name`, percent-encoded or raw, as it stands after `devicebound/`. A value may
+/// `name=value&name=&name`, percent-encoded or raw, the end of a topic after `devicebound/`. A value may
 /// contain `/` and `=`; a name without `=` has no value; an empty part is skipped; the order is the sender's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Properties<'a> {
@@ -11,17 +11,17 @@ pub struct Properties<'a> {
 }
 
 impl<'a> Properties<'a> {
-    /// Over a bag.
+    /// The properties of a bag.
     pub const fn new(bag: &'a [u8]) -> Self {
         Self { bag }
     }
 
-    /// As it came.
+    /// The bag as received.
     pub const fn as_bytes(&self) -> &'a [u8] {
         self.bag
     }
 
-    /// One by one.
+    /// The properties in order.
     pub fn iter(&self) -> impl Iterator<Item = ReceivedProperty<'a>> + 'a {
         self.bag
             .split(|&byte| byte == b'&')
@@ -29,7 +29,7 @@ impl<'a> Properties<'a> {
             .map(ReceivedProperty::new)
     }
 
-    /// The first of this name, which is given decoded: `$.mid` finds `%24.mid` too.
+    /// The first property of this name, which is given decoded: `$.mid` also finds `%24.mid`.
     pub fn find(&self, name: &str) -> Option<ReceivedProperty<'a>> {
         self.iter().find(|property| property.is_named(name))
     }
@@ -51,28 +51,30 @@ impl<'a> ReceivedProperty<'a> {
         }
     }
 
-    /// Whether the decoded name is this.
+    /// Whether the decoded name is `name`.
     pub fn is_named(&self, name: &str) -> bool {
         percent::is(self.name, name)
     }
 
     /// The name, decoded into `buffer`.
     ///
-    /// Fails with [`PeerError::Encoding`](crate::PeerError) or [`Capacity::Buffer`](crate::Capacity).
+    /// # Errors
+    /// [`PeerError::Encoding`](crate::PeerError) or [`Capacity::Buffer`](crate::Capacity).
     pub fn name<'b>(&self, buffer: &'b mut [u8]) -> Result<&'b str, Error> {
         percent::decode(self.name, buffer)
     }
 
-    /// The value, decoded into `buffer`; `None` where there is not even a `=`.
+    /// The value, decoded into `buffer`; `None` where there is no `=`.
     ///
-    /// Fails as [`ReceivedProperty::name`].
+    /// # Errors
+    /// As [`ReceivedProperty::name`].
     pub fn value<'b>(&self, buffer: &'b mut [u8]) -> Result<Option<&'b str>, Error> {
         self.value
             .map(|value| percent::decode(value, buffer))
             .transpose()
     }
 
-    /// Name and value as they came.
+    /// Name and value as received.
     pub const fn raw(&self) -> (&'a [u8], Option<&'a [u8]>) {
         (self.name, self.value)
     }

@@ -13,7 +13,8 @@ pub struct Policy {
     pub authorisation_min: Duration,
     /// As `max`, after an authorisation failure.
     pub authorisation_max: Duration,
-    /// A connection that was ready for so long counts as good: the next failure is the first again.
+    /// A connection that was ready for so long counts as good, as one on which a message was acknowledged does: the next
+    /// failure is the first again.
     pub stable_after: Duration,
 }
 
@@ -38,17 +39,44 @@ impl Policy {
     }
 }
 
-/// What a failure says about when to try again.
+/// The class of a failure, which decides when to retry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
-    /// Trouble on the way or at the hub.
+    /// The network or the hub failed.
     Transient,
-    /// The hub does not accept who we are.
+    /// The hub or DPS refuses the device's identity.
     Authorisation,
 }
 
+/// Failed connects in a row, each class counted on its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Failures {
+    /// Failures of the network, the hub or DPS since a message was last acknowledged, or since a connection was last
+    /// ready for [`Policy::stable_after`].
+    pub transient: u32,
+    /// Refusals by the hub since the hub last accepted the device.
+    pub refused_by_hub: u32,
+    /// Refusals by DPS since DPS last assigned a hub, or a hub accepted the device.
+    pub refused_by_dps: u32,
+}
+
+impl Failures {
+    pub(crate) const NONE: Self = Self {
+        transient: 0,
+        refused_by_hub: 0,
+        refused_by_dps: 0,
+    };
+
+    /// All classes together.
+    pub const fn total(&self) -> u32 {
+        self.transient
+            .wrapping_add(self.refused_by_hub)
+            .wrapping_add(self.refused_by_dps)
+    }
+}
+
 impl Policy {
-    /// How long to wait after failure number `attempt` (1 for the first) in a row: between a third of a bound and
+    /// How long to wait after failure number `attempt` (1 for the first) of its class in a row: between a third of a bound and
     /// that bound, chosen by `random`. The bound grows threefold with each attempt, from three times the minimum to
     /// the maximum, so that the windows follow each other without a gap: 1 to 3 s, 3 to 9 s, … 200 to 600 s. Found
     /// by simulating a hub that has lost all its devices (`examples/storm.rs`).

@@ -3,41 +3,42 @@
 use core::time::Duration;
 
 use crate::error::Disconnect;
+use crate::reconnect::Failures;
 
-/// Where the client is.
+/// The phase of the client.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Phase {
-    /// Not started, or ended.
+    /// Not started, or disconnected for good.
     #[default]
     Idle,
     /// Waiting for the network.
     Network,
-    /// Waiting out the back-off.
+    /// Waiting for the end of the back-off.
     Backoff,
     /// A connection to DPS is being opened or is open.
     Provisioning,
     /// A connection to the hub is being opened.
     Connecting,
-    /// CONNACK came, SUBACK has not.
+    /// CONNACK has come, SUBACK has not.
     Connected,
-    /// Everything flows.
+    /// All subscriptions are granted.
     Ready,
-    /// A connection is being ended.
+    /// A connection is being closed.
     Closing,
 }
 
-/// A copy of what is worth knowing.
+/// A snapshot of the client.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Status {
-    /// Where the client is.
+    /// The phase of the client.
     pub phase: Phase,
     /// Why the last connection ended.
     pub last_disconnect: Option<Disconnect>,
-    /// Failed connects in a row.
-    pub attempts: u32,
-    /// What happened since the client was made.
+    /// Failed connects in a row, by class.
+    pub failures: Failures,
+    /// Counters since the client was made.
     pub counters: Counters,
-    /// From the last message measured to its PUBACK.
+    /// Time from the last measured message to its PUBACK.
     pub round_trip: Option<Duration>,
     /// Bytes in use in the outbox.
     pub outbox_used: usize,
@@ -46,7 +47,7 @@ pub struct Status {
 /// Counted since the client was made; they wrap.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
-    /// Connects tried.
+    /// Connects attempted.
     pub connects: u32,
     /// Connects that reached a CONNACK of 0.
     pub connected: u32,
@@ -66,7 +67,7 @@ pub struct Counters {
     pub bytes_received: u32,
     /// Messages larger than the payload buffer.
     pub oversize: u32,
-    /// Events lost because nobody drained them.
+    /// Events lost because they were not drained.
     pub events_lost: u32,
 }
 

@@ -1,7 +1,9 @@
 //! Device-to-cloud messages and their property bag.
 
 use crate::error::InvalidRequest;
+use crate::outbox::Keep;
 use crate::percent;
+use crate::store::Priority;
 use crate::writer::Writer;
 
 /// Quality of service of a message; the hub has no QoS 2.
@@ -17,13 +19,13 @@ pub enum Qos {
 /// An application property. `value: None` is a name without `=` (null at the hub), `Some("")` an empty value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Property<'a> {
-    /// Any non-empty text; percent-encoded by us.
+    /// Any non-empty text; percent-encoded by the client.
     pub name: &'a str,
-    /// Any text; percent-encoded by us.
+    /// Any text; percent-encoded by the client.
     pub value: Option<&'a str>,
 }
 
-/// System properties (`$.mid` and so on); `None` is left out. What the hub stamps itself is here too, for gateways.
+/// System properties (`$.mid` and so on); `None` is left out. Those that the hub sets itself are for gateways.
 /// <https://learn.microsoft.com/azure/iot-hub/iot-hub-devguide-messages-construct>
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SystemProperties<'a> {
@@ -61,6 +63,17 @@ pub struct SystemProperties<'a> {
     pub diagnostic_context: Option<&'a str>,
 }
 
+/// How a message waits until it is sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Delivery {
+    /// Alarms go before everything else that waits.
+    pub priority: Priority,
+    /// Where it is kept; `None`: as Kconfig says. Without the outbox in flash: in RAM.
+    pub keep: Option<Keep>,
+    /// How many seconds it is worth sending; 0: for ever. Counted while the device is on. Only with the outbox in flash.
+    pub ttl_s: u32,
+}
+
 /// A device-to-cloud message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Telemetry<'a> {
@@ -72,6 +85,8 @@ pub struct Telemetry<'a> {
     pub system: SystemProperties<'a>,
     /// Application properties, in this order on the wire.
     pub properties: &'a [Property<'a>],
+    /// How it waits.
+    pub delivery: Delivery,
 }
 
 impl<'a> Telemetry<'a> {
@@ -99,6 +114,11 @@ impl<'a> Telemetry<'a> {
                 diagnostic_context: None,
             },
             properties: &[],
+            delivery: Delivery {
+                priority: Priority::Normal,
+                keep: None,
+                ttl_s: 0,
+            },
         }
     }
 
@@ -117,7 +137,7 @@ const MESSAGE_MAX: usize = 256 * 1024;
 const MESSAGE_ID_MAX: usize = 128;
 
 impl Telemetry<'_> {
-    /// Checks what the hub would refuse, and returns the length of the bag on the wire.
+    /// Checks the hub's limits, and returns the length of the properties on the wire.
     pub(crate) fn check(&self) -> Result<usize, InvalidRequest> {
         if self.system.message_id.is_some_and(|id| !is_message_id(id)) {
             return Err(InvalidRequest::MessageId);
@@ -146,7 +166,7 @@ impl Telemetry<'_> {
         Ok(bag.saturating_sub(1))
     }
 
-    pub(crate) fn write_bag(&self, writer: &mut Writer<'_>) {
+    pub(crate) fn write_properties(&self, writer: &mut Writer<'_>) {
         let start = writer.len();
         for (name, value) in SYSTEM.iter().zip(self.system.values()) {
             let Some(value) = value else { continue };

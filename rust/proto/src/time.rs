@@ -18,7 +18,7 @@ impl Instant {
         self.0
     }
 
-    /// Stands for no moment at all: nothing waits for that of the boot.
+    /// No moment at all. It is the moment of the boot, which nothing waits for, since zeros take no flash.
     pub(crate) const NEVER: Self = Self(0);
 
     /// The earlier one, [`Instant::NEVER`] being the latest of all.
@@ -41,7 +41,7 @@ impl Instant {
 impl Add<Duration> for Instant {
     type Output = Self;
 
-    /// Saturates: a wait of `Duration::MAX` is a wait without end. The moment of the boot is not waited for.
+    /// Saturates: a wait of `Duration::MAX` never ends. Never the moment of the boot, which stands for no moment.
     #[inline(never)]
     fn add(self, wait: Duration) -> Self {
         let millis = wait

@@ -1,8 +1,8 @@
-//! Incoming topics: what they are, by exact prefix at offset 0.
+//! Incoming topics, recognised by their exact prefix.
 
 use crate::json;
 
-/// An incoming topic, read.
+/// An incoming topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Incoming<'a> {
     C2d {
@@ -27,7 +27,7 @@ pub(crate) enum Incoming<'a> {
     },
 }
 
-/// Reads a topic for this device; `None` for whatever is not ours.
+/// Parses a topic; `None` for one that is not for this device.
 pub(crate) fn read<'a>(topic: &'a [u8], device_id: &str) -> Option<Incoming<'a>> {
     if let Some(rest) = topic.strip_prefix(b"devices/") {
         let bag = rest
@@ -87,7 +87,7 @@ fn segment(rest: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((segment, rest.strip_prefix(b"?")?))
 }
 
-/// The first value of that name, in whatever order.
+/// The value of the first parameter of that name.
 fn value<'a>(query: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     query
         .split(|&byte| byte == b'&')

@@ -9,7 +9,7 @@ use crate::json;
 /// The whole twin, as the answer to a request: `{"desired":{…},"reported":{…}}`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Document<'a> {
-    /// The request it answers.
+    /// The request that it answers.
     pub request: RequestId,
     /// `desired.$version`.
     pub version: u64,
@@ -26,89 +26,90 @@ pub struct Desired<'a> {
     pub patch: &'a [u8],
 }
 
-/// Why a twin request came to nothing.
+/// Why a twin request failed.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// The hub refused: 400 malformed or over a limit, 412 the `$version` did not match, 429 too many
+    /// The hub's status: 400 malformed or over a limit, 412 the `$version` did not match, 429 too many
     /// requests, 5xx trouble at the hub.
     Status(u16),
     /// No answer in time.
     Timeout,
-    /// An answer that is not a twin.
+    /// The answer is not a twin.
     Malformed,
     /// The connection ended before the answer.
     Disconnected,
 }
 
-/// A stale document is fetched again so often; then it is taken as it is.
+/// How often a stale document is requested again before it is taken as it is.
 const STALE_MAX: u8 = 2;
 
-/// The request for the document.
+/// The request for the whole twin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Get {
-    /// None is wanted.
+pub(crate) enum GetState {
+    /// No request.
     Idle,
-    /// To be handed out; the application has been told this number.
+    /// To be sent under this `$rid`.
     Due(RequestId),
-    /// Handed out; its answer is awaited.
+    /// Sent and not answered.
     Sent(RequestId),
-    /// It failed, and is due again when the timer says so.
-    Again,
+    /// The last one failed; the next is sent when the timer expires.
+    Retry,
 }
 
-/// What is to be done with a change of the desired properties.
+/// How the version of a patch follows the version that the application has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// Hand it on.
-    Apply,
-    /// Hand it on, and get the document: something in between is missing.
+pub(crate) enum VersionCheck {
+    /// The next version.
+    Next,
+    /// A later one: patches in between are missing, and the whole twin has to be read.
     Gap,
-    /// Known already.
-    Old,
+    /// The same or an earlier one.
+    Known,
 }
 
-/// Which version the application has, on this connection. Changes that happen while the device is away are
-/// not sent again by the hub, and a twin that was made anew starts from 1: so nothing is carried over.
+/// The version of the desired properties that the application has, on this connection. Patches made while the device
+/// was not connected are not sent later, and a twin that was deleted and made again starts at 1: so nothing is carried
+/// over to the next connection.
 #[derive(Debug)]
-pub(crate) struct Tracker {
+pub(crate) struct VersionTracker {
     version: Option<u64>,
-    /// Whether `version` is a change's, not a document's.
-    changed: bool,
+    /// Whether `version` is that of a patch, not of a document.
+    patched: bool,
     stale: u8,
 }
 
-impl Tracker {
+impl VersionTracker {
     pub(crate) const fn new() -> Self {
         Self {
             version: None,
-            changed: false,
+            patched: false,
             stale: 0,
         }
     }
 
-    /// A change has come.
-    pub(crate) fn change(&mut self, version: u64) -> Verdict {
-        let verdict = match self.version {
-            Some(known) if version <= known => return Verdict::Old,
-            Some(known) if version > known.saturating_add(1) => Verdict::Gap,
-            _ => Verdict::Apply,
+    /// Takes the version of a patch, unless it is known.
+    pub(crate) fn check_patch(&mut self, version: u64) -> VersionCheck {
+        let check = match self.version {
+            Some(known) if version <= known => return VersionCheck::Known,
+            Some(known) if version > known.saturating_add(1) => VersionCheck::Gap,
+            _ => VersionCheck::Next,
         };
         self.version = Some(version);
-        self.changed = true;
-        verdict
+        self.patched = true;
+        check
     }
 
-    /// A document has come. `false`: a change has overtaken it, get it again.
-    pub(crate) fn document(&mut self, version: u64) -> bool {
-        let overtaken = self.changed && self.version.is_some_and(|known| version < known);
+    /// Takes the version of a document. `false`: a patch has overtaken it, and the twin has to be read again.
+    pub(crate) fn accept_document(&mut self, version: u64) -> bool {
+        let overtaken = self.patched && self.version.is_some_and(|known| version < known);
         if overtaken && self.stale < STALE_MAX {
             self.stale += 1;
             return false;
         }
         *self = Self {
             version: Some(version),
-            changed: false,
+            patched: false,
             stale: 0,
         };
         true
@@ -141,7 +142,7 @@ impl<'a> Document<'a> {
 }
 
 impl<'a> Desired<'a> {
-    /// Reads a notification; the version of the topic counts, else that of the body.
+    /// Reads a patch; its version is that of the topic, otherwise that of the body.
     pub(crate) fn read(version: Option<u64>, patch: &'a [u8]) -> Option<Self> {
         if !json::is_object(patch) {
             return None;
@@ -156,38 +157,39 @@ impl<'a> Desired<'a> {
     }
 }
 
-/// A JSON object, looked into on demand: raw, or typed through `serde`.
+/// A JSON object, read on demand: raw, or typed through `serde`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct View<'a> {
     json: &'a [u8],
 }
 
 impl<'a> View<'a> {
-    /// Over an object; over anything else it is empty.
+    /// A view of an object; of any other value it is empty.
     pub const fn new(json: &'a [u8]) -> Self {
         Self { json }
     }
 
-    /// As it came.
+    /// The JSON text as received.
     pub const fn as_bytes(&self) -> &'a [u8] {
         self.json
     }
 
-    /// The raw JSON of a member, `null` included; `None` where there is none.
+    /// The raw JSON of a member, `null` included; `None` where there is no such member.
     pub fn raw(&self, name: &str) -> Option<&'a [u8]> {
         json::member(self.json, name)
     }
 
-    /// A member that is an object itself.
+    /// A member that is an object; `None` where there is no such member.
     pub fn object(&self, name: &str) -> Option<Self> {
         let json = self.raw(name)?;
         json.starts_with(b"{").then_some(Self { json })
     }
 
-    /// A member as a type of the application's. `None` where there is none.
-    ///
-    /// Fails with [`PeerError::Malformed`] where it is of another type. Texts with escapes do not become
+    /// A member as a type of the application's; `None` where there is no such member. Texts with escapes do not become
     /// `&str`: use [`View::text`].
+    ///
+    /// # Errors
+    /// [`PeerError::Malformed`] where the member is of another type.
     pub fn read<T: Deserialize<'a>>(&self, name: &str) -> Result<Option<T>, Error> {
         let Some(raw) = self.raw(name) else {
             return Ok(None);
@@ -198,23 +200,24 @@ impl<'a> View<'a> {
         }
     }
 
-    /// A whole number, also one written as a text of digits.
+    /// A member that is a whole number, also one written as a text of digits.
     pub fn number(&self, name: &str) -> Option<u64> {
         let raw = self.raw(name)?;
         json::number(json::quoted(raw).unwrap_or(raw))
     }
 
-    /// A text, its escapes resolved into `buffer`. `None` where there is none.
+    /// A member that is a text, its escapes resolved into `buffer`; `None` where there is no such member.
     ///
-    /// Fails with [`PeerError::Malformed`] where it is no text, with
-    /// [`Capacity::Buffer`](crate::Capacity) where it does not fit.
+    /// # Errors
+    /// [`PeerError::Malformed`] where the member is no text, [`Capacity::Buffer`](crate::Capacity) where the buffer is too
+    /// small.
     pub fn text<'b>(&self, name: &str, buffer: &'b mut [u8]) -> Result<Option<&'b str>, Error> {
         self.raw(name)
             .map(|raw| json::text(raw, buffer))
             .transpose()
     }
 
-    /// Members one by one: the raw name between its quotes, and the raw value.
+    /// The members in order: the raw name between its quotes, and the raw value.
     pub fn members(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + 'a {
         json::members(self.json)
     }

@@ -1,4 +1,4 @@
-//! Writing into a buffer that may be too small.
+//! Writes into a buffer that may be too small.
 
 use crate::percent;
 use crate::time::divide;
@@ -7,8 +7,7 @@ use crate::time::divide;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Full;
 
-/// Appends to a borrowed buffer. What does not fit is left out with all that follows, and told at the
-/// [end](Writer::finish).
+/// Appends to a borrowed buffer. After a piece that does not fit nothing more is written, and [`Writer::finish`] fails.
 #[derive(Debug)]
 pub(crate) struct Writer<'b> {
     buffer: &'b mut [u8],
@@ -72,7 +71,7 @@ impl<'b> Writer<'b> {
         self.number(number.unsigned_abs());
     }
 
-    /// With its quotes; escaped as little as RFC 8259 allows.
+    /// Writes a JSON text with its quotes; only what RFC 8259 demands is escaped.
     pub(crate) fn json_text(&mut self, text: &str) {
         self.text("\"");
         for byte in text.bytes() {
@@ -98,7 +97,7 @@ impl<'b> Writer<'b> {
         }
     }
 
-    /// What is written, if all of it fitted.
+    /// The bytes written, if all of them fitted.
     pub(crate) fn finish(self) -> Result<&'b mut [u8], Full> {
         let Self {
             buffer,
@@ -112,13 +111,23 @@ impl<'b> Writer<'b> {
         self.is_full
     }
 
-    /// The same as text, which is UTF-8 if only text was written.
+    /// As [`Writer::finish`], for a writer that only text was written to.
     pub(crate) fn into_str(self) -> Result<&'b str, Full> {
         self.finish().map(|written| str_of(written))
     }
 }
 
-/// Bytes that are known to be text.
+/// How many digits a number has.
+pub(crate) fn decimal_len(number: u32) -> usize {
+    let (mut rest, mut digits) = (number / 10, 1);
+    while rest > 0 {
+        rest /= 10;
+        digits += 1;
+    }
+    digits
+}
+
+/// Bytes that are known to be UTF-8, as text.
 pub(crate) fn str_of(bytes: &[u8]) -> &str {
     core::str::from_utf8(bytes).unwrap_or_default()
 }
@@ -146,7 +155,7 @@ mod tests {
         assert_eq!(
             writer.into_str(),
             Err(Full),
-            "nothing follows what is missing"
+            "nothing is written after a piece that did not fit"
         );
     }
 }

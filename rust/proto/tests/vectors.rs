@@ -3,21 +3,21 @@
 //! as `rust/staticlib/qemu/run` has it said by a Cortex-M33.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
 
-#[path = "vectors/judge.rs"]
-mod judge;
-#[path = "vectors/sum.rs"]
-mod sum;
+#[path = "vectors/checksum.rs"]
+mod checksum;
+#[path = "vectors/expect.rs"]
+mod expect;
 
 macro_rules! tests {
     ($($name:ident)*) => {
         $(#[test]
         fn $name() {
-            println!("\n{}", sum::sum(stringify!($name), judge::$name));
+            println!("\n{}", checksum::checksum(stringify!($name), expect::$name));
         })*
 
         #[test]
         fn each_subject_is_a_test() {
-            let subjects: Vec<_> = judge::SUBJECTS.iter().map(|(name, _)| *name).collect();
+            let subjects: Vec<_> = expect::SUBJECTS.iter().map(|(name, _)| *name).collect();
             assert_eq!(subjects, [$(stringify!($name)),*]);
         }
     };

@@ -51,7 +51,7 @@ fn up(folder: &TempDir) -> Result<(Duration, Duration), Error> {
     };
     let started = Instant::now();
     let mut modem = Modem::new(Session::open(line.port(), 115_200, Trace::off())?);
-    let mut silent = |_: &str| {};
+    let mut silent = |_: iothub_provision::up::Event<'_>| {};
     Run::new(&pki, &authority, &options, now, &mut silent).load(&mut modem)?;
     Ok((started.elapsed(), line.busy()))
 }

@@ -38,6 +38,8 @@ pub enum Kind {
     Denied = 21,
     /// A server answered with an error.
     Server = 22,
+    /// Ctrl-C: 128 and the number of the signal, as shells have it.
+    Interrupted = 130,
 }
 
 impl Kind {
@@ -70,6 +72,7 @@ impl Kind {
         (Kind::Unreachable, "a server cannot be reached"),
         (Kind::Denied, "a server refused the credentials"),
         (Kind::Server, "a server answered with an error"),
+        (Kind::Interrupted, "ended by Ctrl-C"),
     ];
 
     /// The exit status of the tool.
@@ -95,6 +98,7 @@ impl Kind {
             Kind::Unreachable => "unreachable",
             Kind::Denied => "denied",
             Kind::Server => "server",
+            Kind::Interrupted => "interrupted",
         }
     }
 }

@@ -2,11 +2,11 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::error::Error;
+use crate::error::{Error, Kind};
+use crate::platform;
 
 /// Writes a file that only its owner may read (mode 0600).
 pub(crate) fn write_private(path: &Path, content: &str) -> Result<(), Error> {
@@ -34,23 +34,62 @@ pub(crate) fn create_private_folder(path: &Path) -> Result<(), Error> {
         return Ok(());
     }
     fs::create_dir_all(path).map_err(|error| Error::file(path, "create the folder", &error))?;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o700))
+    platform::restrict_folder(path)
         .map_err(|error| Error::file(path, "set the permissions of", &error))
 }
 
-/// Reads a text file.
+/// Reads a text file as people have it: UTF-8, with or without a byte order mark, or UTF-16 with one,
+/// which is what PowerShell 5 writes.
 pub(crate) fn read(path: &Path) -> Result<String, Error> {
-    fs::read(path)
-        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-        .map_err(|error| Error::file(path, "read", &error))
+    text(&read_bytes(path)?).map_err(|error| error.at(path.display()))
+}
+
+/// Reads a file that may be text or not.
+pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>, Error> {
+    fs::read(path).map_err(|error| Error::file(path, "read", &error))
+}
+
+/// The text of a file. Bytes that are no text are replaced, since a PEM file may have a note in any
+/// encoding in front.
+pub(crate) fn text(bytes: &[u8]) -> Result<String, Error> {
+    let wide = |bytes: &[u8], unit: fn([u8; 2]) -> u16| {
+        let units = bytes.chunks(2).map(|pair| match pair {
+            [first, second] => unit([*first, *second]),
+            _ => 0xD800,
+        });
+        String::from_utf16(&units.collect::<Vec<u16>>()).map_err(|_| {
+            Error::new(Kind::Content, "the file is UTF-16, and damaged")
+                .advise("save it as UTF-8; in PowerShell with Set-Content -Encoding utf8")
+        })
+    };
+    match bytes {
+        [0xEF, 0xBB, 0xBF, rest @ ..] => Ok(String::from_utf8_lossy(rest).into_owned()),
+        [0xFF, 0xFE, rest @ ..] => wide(rest, u16::from_le_bytes),
+        [0xFE, 0xFF, rest @ ..] => wide(rest, u16::from_be_bytes),
+        [0, second, ..] | [second, 0, ..] if second.is_ascii_graphic() => Err(Error::new(
+            Kind::Content,
+            "the file is UTF-16 without a byte order mark",
+        )
+        .advise("save it as UTF-8; in PowerShell with Set-Content -Encoding utf8")),
+        _ => Ok(String::from_utf8_lossy(bytes).into_owned()),
+    }
+}
+
+/// Whether these bytes are DER: they begin with a SEQUENCE that goes to their end.
+pub(crate) fn is_der(bytes: &[u8]) -> bool {
+    let length = match bytes {
+        [0x30, short @ ..=0x7F, ..] => 2 + usize::from(*short),
+        [0x30, 0x81, one, ..] => 3 + usize::from(*one),
+        [0x30, 0x82, high, low, ..] => 4 + usize::from(u16::from_be_bytes([*high, *low])),
+        _ => return false,
+    };
+    length == bytes.len()
 }
 
 /// Makes everything that was written to this folder's disk so far survive a power cut: once for a
 /// whole batch, since waiting for the disk after each file is most of the time that a file takes.
 pub(crate) fn settle(folder: &Path) {
-    if let Ok(folder) = File::open(folder) {
-        let _ = rustix::fs::syncfs(folder);
-    }
+    platform::settle(folder);
 }
 
 /// Deletes what a process that was killed has left half written, in this folder and below. Whoever
@@ -78,6 +117,7 @@ fn write(path: &Path, content: &[u8], mode: u32) -> Result<(), Error> {
     let beside = beside(path);
     let written = create_locked(&beside, mode)
         .and_then(|mut file| file.write_all(content).map(|()| file))
+        .and_then(|file| platform::finish(&file).map(|()| file))
         .and_then(|_locked| fs::rename(&beside, path));
     written.map_err(|error| {
         let _ = fs::remove_file(&beside);
@@ -88,13 +128,11 @@ fn write(path: &Path, content: &[u8], mode: u32) -> Result<(), Error> {
 /// A sweep may come between the making and the locking: then it is made again.
 fn create_locked(path: &Path, mode: u32) -> io::Result<File> {
     loop {
-        let file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(mode)
-            .open(path)?;
+        let mut options = OpenOptions::new();
+        platform::readable_by(options.write(true).create_new(true), mode);
+        let file = options.open(path)?;
         file.lock()?;
-        if file.metadata()?.nlink() > 0 {
+        if platform::is_linked(&file)? {
             return Ok(file);
         }
     }

@@ -46,9 +46,12 @@ pub mod modem;
 pub mod nrfcloud;
 pub mod pem;
 pub mod pki;
+mod platform;
 mod secret;
+mod shell;
 pub mod simulator;
 pub mod up;
 
 pub use error::{Error, Kind};
 pub use secret::Secret;
+pub use shell::Shell;

@@ -1,8 +1,7 @@
 //! PEM blocks out of files as people have them: text in front (`openssl ca` writes a full dump),
 //! CRLF line ends, several blocks in a row, `EC PARAMETERS` before the key.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use pem::{EncodeConfig, LineEnding, Pem};
 
 use crate::error::{Error, Kind};
 
@@ -33,19 +32,8 @@ impl Block {
 
 /// Encodes DER in the canonical form of [`Block::encode`].
 pub fn encode(label: &str, der: &[u8]) -> String {
-    let body = STANDARD.encode(der);
-    let mut text = format!("-----BEGIN {label}-----\n");
-    let mut rest = body.as_str();
-    while !rest.is_empty() {
-        let (line, after) = rest.split_at(rest.len().min(64));
-        text.push_str(line);
-        text.push('\n');
-        rest = after;
-    }
-    text.push_str("-----END ");
-    text.push_str(label);
-    text.push_str("-----\n");
-    text
+    let config = EncodeConfig::new().set_line_ending(LineEnding::LF);
+    pem::encode_config(&Pem::new(label, der), config)
 }
 
 /// All blocks of a text in their order; whatever stands between them is skipped.
@@ -54,23 +42,32 @@ pub fn encode(label: &str, der: &[u8]) -> String {
 /// [`Kind::Content`] for a block that has no end, that is not base64, or that holds literal `\n`.
 pub fn blocks(text: &str) -> Result<Vec<Block>, Error> {
     let mut found = Vec::new();
-    let mut rest = text;
-    while let Some(at) = rest.find(BEGIN) {
-        let after = &rest[at + BEGIN.len()..];
-        let Some(label_end) = after.find(DASHES) else {
-            return Err(broken("a BEGIN line is not closed by dashes"));
-        };
-        let label = &after[..label_end];
-        let body = &after[label_end + DASHES.len()..];
-        let end = format!("-----END {label}-----");
-        let Some(body_end) = body.find(&end) else {
+    for (place, part) in text.split(BEGIN).skip(1).enumerate() {
+        // The library reads on at the next block where one has no end.
+        let (label, body) = part
+            .split_once(DASHES)
+            .ok_or_else(|| broken("a BEGIN line is not closed by dashes"))?;
+        if !body.contains(&format!("-----END {label}-----")) {
             return Err(broken(format!("the block {label} has no END line")));
-        };
-        found.push(Block {
-            label: label.to_owned(),
-            der: decode(label, &body[..body_end])?,
-        });
-        rest = &body[body_end + end.len()..];
+        }
+        if body.contains("\\n") {
+            return Err(broken(format!(
+                "the block {label} holds the two characters \\n instead of line breaks"
+            )));
+        }
+        let parsed = pem::parse(format!("{BEGIN}{part}")).map_err(|_| {
+            broken(format!(
+                "the block {label}, number {}, is not base64",
+                place + 1
+            ))
+        })?;
+        if parsed.headers().iter().next().is_some() {
+            return Err(broken(format!(
+                "the block {label} is in the old encrypted form with headers"
+            ))
+            .advise("convert it with: openssl pkcs8 -topk8 -in OLD -out NEW"));
+        }
+        found.push(Block::new(label, parsed.into_contents()));
     }
     Ok(found)
 }
@@ -96,24 +93,6 @@ pub fn blocks_labelled(text: &str, label: &str) -> Result<Vec<Block>, Error> {
         .advise(format!("give a PEM file with -----BEGIN {label}-----")));
     }
     Ok(fitting)
-}
-
-fn decode(label: &str, body: &str) -> Result<Vec<u8>, Error> {
-    if body.contains("\\n") {
-        return Err(broken(format!(
-            "the block {label} holds the two characters \\n instead of line breaks"
-        )));
-    }
-    if body.contains(':') {
-        return Err(broken(format!(
-            "the block {label} is in the old encrypted form with headers"
-        ))
-        .advise("convert it with: openssl pkcs8 -topk8 -in OLD -out NEW"));
-    }
-    let compact: String = body.chars().filter(|c| !c.is_ascii_whitespace()).collect();
-    STANDARD
-        .decode(compact)
-        .map_err(|_| broken(format!("the block {label} is not base64")))
 }
 
 fn broken(message: impl Into<String>) -> Error {

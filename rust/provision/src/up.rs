@@ -6,6 +6,7 @@
 //! belongs to.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -46,6 +47,15 @@ pub struct Step {
     pub changed: bool,
 }
 
+/// What a run tells while it goes on.
+#[derive(Clone, Copy, Debug)]
+pub enum Event<'a> {
+    /// This begins, and may take a while.
+    Begins(&'a str),
+    /// A step is done.
+    Done(&'a Step),
+}
+
 /// The steps of one run.
 pub struct Run<'a> {
     pki: &'a Pki,
@@ -53,17 +63,18 @@ pub struct Run<'a> {
     options: &'a Options,
     now: OffsetDateTime,
     steps: Vec<Step>,
-    progress: &'a mut dyn FnMut(&str),
+    observer: &'a mut dyn FnMut(Event<'_>),
+    stop: Option<&'a AtomicBool>,
 }
 
 impl<'a> Run<'a> {
-    /// Prepares a run; nothing is done yet. `progress` is told what begins.
+    /// Prepares a run; nothing is done yet. `observer` is told each step as it happens.
     pub fn new(
         pki: &'a Pki,
         authority: &'a Authority,
         options: &'a Options,
         now: OffsetDateTime,
-        progress: &'a mut dyn FnMut(&str),
+        observer: &'a mut dyn FnMut(Event<'_>),
     ) -> Self {
         Self {
             pki,
@@ -71,8 +82,14 @@ impl<'a> Run<'a> {
             options,
             now,
             steps: Vec::new(),
-            progress,
+            observer,
+            stop: None,
         }
+    }
+
+    /// Ends the run between two steps once this is set; the modem is put back online first.
+    pub fn stop_when(&mut self, flag: &'a AtomicBool) {
+        self.stop = Some(flag);
     }
 
     /// What a run would do to the modem, found out without changing anything.
@@ -99,7 +116,7 @@ impl<'a> Run<'a> {
             }
         }
         for (tag, root) in self.root_tags() {
-            let root = Credential::certificates(Slot::Ca, &root.pem())?;
+            let root = Credential::certificates(Slot::Ca, std::slice::from_ref(root))?;
             let found = modem.list(Some(tag))?;
             let is_there = found
                 .iter()
@@ -115,6 +132,26 @@ impl<'a> Run<'a> {
         Ok(steps)
     }
 
+    /// What [`Run::register`] would do, found out without changing anything.
+    ///
+    /// # Errors
+    /// As every call to a hub.
+    pub fn plan_registration(&self, hub: &Hub, root: &Certificate) -> Result<Vec<Step>, Error> {
+        let mut steps = Vec::new();
+        if hub.azure_host().is_none() {
+            steps.push(Step {
+                what: format!("the hub trusts {}", root.subject()),
+                changed: !is_registered(hub, root)?,
+            });
+        }
+        let id = &self.options.id;
+        steps.push(Step {
+            what: format!("the hub knows the device {id}"),
+            changed: hub.device(id)?.is_none(),
+        });
+        Ok(steps)
+    }
+
     /// Key, certificate, roots and chain. The modem is taken offline for it and put back.
     ///
     /// # Errors
@@ -123,7 +160,7 @@ impl<'a> Run<'a> {
     pub fn load(&mut self, modem: &mut Modem) -> Result<Identity, Error> {
         check_tag(self.options.tag, false)?;
         for (tag, root) in self.root_tags() {
-            Credential::certificates(Slot::Ca, &root.pem())?.check_size(tag)?;
+            Credential::certificates(Slot::Ca, std::slice::from_ref(root))?.check_size(tag)?;
         }
         self.check_room(modem)?;
         modem.offline(|modem| {
@@ -139,11 +176,9 @@ impl<'a> Run<'a> {
     /// # Errors
     /// As every call to a hub.
     pub fn register(&mut self, hub: &Hub, root: &Certificate) -> Result<(), Error> {
-        (self.progress)("registering with the hub");
+        self.begin("registering with the hub")?;
         if hub.azure_host().is_none() {
-            let known = hub.authorities()?.to_string();
-            let is_known = known.to_uppercase().contains(&root.thumbprint())
-                || known.to_uppercase().contains(&root.thumbprint_sha1());
+            let is_known = is_registered(hub, root)?;
             if !is_known {
                 hub.add_authority(&authority_name(root), root)?;
             }
@@ -184,7 +219,7 @@ impl<'a> Run<'a> {
         self.check_folder()?;
         let has_our_key = matches!(self.key_state(modem)?, KeyState::Ours(_));
         for (tag, root) in self.root_tags() {
-            let root = Credential::certificates(Slot::Ca, &root.pem())?;
+            let root = Credential::certificates(Slot::Ca, std::slice::from_ref(root))?;
             let in_the_way = modem
                 .list(Some(tag))?
                 .into_iter()
@@ -204,22 +239,41 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// What was done.
+    /// What was done so far.
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// What was done, of a run that is over.
     pub fn into_steps(self) -> Vec<Step> {
         self.steps
     }
 
+    /// Notes a step and tells it.
     fn step(&mut self, what: impl Into<String>, changed: bool) {
-        self.steps.push(Step {
+        let step = Step {
             what: what.into(),
             changed,
-        });
+        };
+        (self.observer)(Event::Done(&step));
+        self.steps.push(step);
+    }
+
+    fn begin(&mut self, what: &str) -> Result<(), Error> {
+        if self.stop.is_some_and(|flag| flag.load(Ordering::SeqCst)) {
+            return Err(
+                Error::new(Kind::Interrupted, format!("ended by Ctrl-C before: {what}"))
+                    .advise("run the same command again: what is done stays, the rest is made"),
+            );
+        }
+        (self.observer)(Event::Begins(what));
+        Ok(())
     }
 
     /// A request for the key in the modem, which is made if there is none.
     fn request(&mut self, modem: &mut Modem) -> Result<(SigningRequest, bool), Error> {
         let Options { tag, id, .. } = self.options;
-        (self.progress)("asking the modem for its key");
+        self.begin("asking the modem for its key")?;
         match self.key_state(modem)? {
             KeyState::Ours(request) => {
                 self.step(format!("tag {tag}: the modem holds its own key"), false);
@@ -235,7 +289,7 @@ impl<'a> Run<'a> {
             &self.journal(),
             &json!({"tag": tag, "begun": true}).to_string(),
         )?;
-        (self.progress)("the modem makes a key");
+        self.begin("the modem makes a key")?;
         let made = modem.generate_key(*tag, id)?;
         files::write_public(&self.csr(), &made.pem())?;
         let sha256 = self.key_sha256(modem)?;
@@ -249,11 +303,11 @@ impl<'a> Run<'a> {
     }
 
     fn sign(&mut self, request: &SigningRequest, is_new: bool) -> Result<Identity, Error> {
-        (self.progress)("signing the certificate");
+        self.begin("signing the certificate")?;
         let options = IdentityOptions {
             profile: Profile::Device,
             name: &self.options.id,
-            subject: Subject::common_name(&self.options.id),
+            subject: Subject::common_name(&self.options.id)?,
             key: KeySource::Request(request),
             validity: self.options.validity,
             replace: is_new || self.options.replace,
@@ -274,9 +328,12 @@ impl<'a> Run<'a> {
         let roots = self.root_tags();
         for (tag, root) in roots {
             let listed = modem.list(Some(tag))?;
-            let mut all = vec![Credential::certificates(Slot::Ca, &root.pem())?];
+            let mut all = vec![Credential::certificates(
+                Slot::Ca,
+                std::slice::from_ref(root),
+            )?];
             if tag == self.options.tag {
-                all.push(Credential::certificates(Slot::Cert, &identity.chain_pem())?);
+                all.push(Credential::certificates(Slot::Cert, identity.chain())?);
             }
             // Old firmware does not say what it holds: then the journal does.
             let noted = self.read_journal()["written"].clone();
@@ -290,13 +347,15 @@ impl<'a> Run<'a> {
                 let what = format!("tag {tag}: {what}, written earlier, cannot be verified");
                 self.step(what, false);
             }
-            let progress = &mut *self.progress;
+            self.begin(&format!("writing under tag {tag}"))?;
+            let observer = &mut *self.observer;
             let outcomes = write_all(modem, tag, &all, self.options.replace, |credential| {
-                progress(&format!(
-                    "writing {} under tag {tag}, {} bytes",
-                    name_of(credential.slot() as u8),
+                let what = name_of(credential.slot() as u8);
+                let what = format!(
+                    "writing {what} under tag {tag}, {} bytes",
                     credential.size()
-                ));
+                );
+                observer(Event::Begins(&what));
             })?;
             for (credential, outcome) in all.iter().zip(outcomes) {
                 let what = match credential.slot() {
@@ -394,6 +453,11 @@ impl<'a> Run<'a> {
     fn csr(&self) -> PathBuf {
         self.pki.device_file(&self.options.id, "csr")
     }
+}
+
+fn is_registered(hub: &Hub, root: &Certificate) -> Result<bool, Error> {
+    let known = hub.authorities()?.to_string().to_uppercase();
+    Ok(known.contains(&root.thumbprint()) || known.contains(&root.thumbprint_sha1()))
 }
 
 enum KeyState {

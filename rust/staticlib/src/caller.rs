@@ -11,10 +11,10 @@ unsafe extern "C" {
 }
 
 pub(crate) fn run() {
-    take(usize::from(iothub::start(on_event).is_ok()));
+    take(usize::from(iothub::start(&on_event).is_ok()));
     take(usize::from(iothub::connect().is_ok()));
     let ready = |event: &Event<'static>| matches!(event, Event::Ready).then_some(());
-    take(usize::from(iothub::wait_for(Duration::from_secs(60), ready).is_some()));
+    take(usize::from(iothub::EventQueue::new().wait_for(Duration::from_secs(60), ready).is_some()));
     loop {
         let (text, number) = (text(), give()[0]);
         let property = Property {

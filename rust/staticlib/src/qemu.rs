@@ -10,10 +10,10 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 use alloc::format;
 use iothub::{Error, Event, MethodResponse, Property, Telemetry};
 
-#[path = "../../proto/tests/vectors/judge.rs"]
-mod judge;
-#[path = "../../proto/tests/vectors/sum.rs"]
-mod sum;
+#[path = "../../proto/tests/vectors/expect.rs"]
+mod expect;
+#[path = "../../proto/tests/vectors/checksum.rs"]
+mod checksum;
 
 unsafe extern "C" {
     /// A line for the terminal.
@@ -28,8 +28,8 @@ fn say(text: &str) {
 
 #[unsafe(no_mangle)]
 extern "C" fn judge_vectors() {
-    for (name, subject) in judge::SUBJECTS {
-        say(&sum::sum(name, *subject));
+    for (name, subject) in expect::SUBJECTS {
+        say(&checksum::checksum(name, *subject));
     }
 }
 
@@ -37,7 +37,7 @@ extern "C" fn judge_vectors() {
 extern "C" fn call_start() {
     let _ = log::set_logger(&iothub::Logger);
     log::set_max_level(iothub::LOG_LEVEL);
-    must(iothub::start(on_event).map_err(|error| format!("{error}")));
+    must(iothub::start(&on_event).map_err(|error| format!("{error}")));
 }
 
 #[unsafe(no_mangle)]

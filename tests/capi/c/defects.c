@@ -12,11 +12,7 @@ void c_answers_from_several_threads(void);
 
 static void connect_and_leave(const struct azure_iot_hub_config *config)
 {
-	CHECK_INT(azure_iot_hub_connect(config), 0);
-	harness_expect(AZURE_IOT_HUB_EVT_CONNECTING);
-	harness_expect(AZURE_IOT_HUB_EVT_CONNECTED);
-	harness_expect(AZURE_IOT_HUB_EVT_READY);
-	harness_expect(AZURE_IOT_HUB_EVT_TWIN_RECEIVED);
+	harness_connects(config);
 	harness_leave();
 }
 

@@ -178,8 +178,14 @@ void c_other_device(void)
 	/* It was kept for a connection of device-1. */
 	config.device_id = harness_buf("device-2");
 	CHECK_INT(azure_iot_hub_connect(&config), 0);
-	CHECK_INT(harness_expect(AZURE_IOT_HUB_EVT_ERROR).err, -EIO);
-	harness_expect(AZURE_IOT_HUB_EVT_CONNECTING);
+	/* One of the two is told on the thread here, the other on the driver's. */
+	if (harness_next_is(AZURE_IOT_HUB_EVT_CONNECTING)) {
+		harness_expect(AZURE_IOT_HUB_EVT_CONNECTING);
+		CHECK_INT(harness_expect(AZURE_IOT_HUB_EVT_ERROR).err, -EIO);
+	} else {
+		CHECK_INT(harness_expect(AZURE_IOT_HUB_EVT_ERROR).err, -EIO);
+		harness_expect(AZURE_IOT_HUB_EVT_CONNECTING);
+	}
 	harness_expect(AZURE_IOT_HUB_EVT_CONNECTED);
 	harness_expect(AZURE_IOT_HUB_EVT_READY);
 	harness_expect(AZURE_IOT_HUB_EVT_TWIN_RECEIVED);

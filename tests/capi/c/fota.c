@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The events of firmware updates, in Nordic's order. tests/emulated.rs wishes first a wrong image, then a right one. */
+/* The events of firmware updates, in Nordic's order. tests/emulated.rs asks first for a wrong image, then for a right one. */
 #include "harness.h"
 #include "slot.h"
 

@@ -153,6 +153,36 @@ struct seen harness_expect(enum azure_iot_hub_evt_type type)
 	return seen;
 }
 
+bool harness_next_is(enum azure_iot_hub_evt_type type)
+{
+	const struct timespec until = deadline();
+	bool is;
+
+	pthread_mutex_lock(&mutex);
+	while (count == 0) {
+		wait_until(&until, "an event");
+	}
+	is = queue[first].type == type;
+	pthread_mutex_unlock(&mutex);
+	return is;
+}
+
+void harness_until(const atomic_int *value, int wanted, const char *what)
+{
+	const struct timespec pause = { .tv_nsec = 1000000 };
+	const struct timespec until = deadline();
+	struct timespec now;
+
+	while (atomic_load(value) != wanted) {
+		clock_gettime(CLOCK_REALTIME, &now);
+		if (now.tv_sec > until.tv_sec) {
+			fprintf(stderr, "%s did not come within %d s\n", what, DEADLINE_S);
+			abort();
+		}
+		nanosleep(&pause, NULL);
+	}
+}
+
 void harness_expect_silence(void)
 {
 	pthread_mutex_lock(&mutex);
@@ -177,6 +207,15 @@ struct azure_iot_hub_config harness_config(void)
 		.hostname = harness_buf("my-hub.azure-devices.net"),
 		.device_id = harness_buf("device-1"),
 	};
+}
+
+void harness_connects(const struct azure_iot_hub_config *config)
+{
+	CHECK_INT(azure_iot_hub_connect(config), 0);
+	harness_expect(AZURE_IOT_HUB_EVT_CONNECTING);
+	harness_expect(AZURE_IOT_HUB_EVT_CONNECTED);
+	harness_expect(AZURE_IOT_HUB_EVT_READY);
+	harness_expect(AZURE_IOT_HUB_EVT_TWIN_RECEIVED);
 }
 
 void harness_ready(void)

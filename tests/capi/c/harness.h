@@ -4,6 +4,7 @@
 #define CAPI_TESTS_HARNESS_H
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -48,6 +49,12 @@ void harness_handler(struct azure_iot_hub_evt *evt);
 /* The next event, which has to be of this type; aborts after a deadline. */
 struct seen harness_expect(enum azure_iot_hub_evt_type type);
 
+/* Waits for the next event, and leaves it: whether it is of this type. */
+bool harness_next_is(enum azure_iot_hub_evt_type type);
+
+/* Waits until it has this value; aborts after a deadline. */
+void harness_until(const atomic_int *value, int wanted, const char *what);
+
 /* No event was told that was not taken. */
 void harness_expect_silence(void);
 
@@ -55,6 +62,9 @@ struct azure_iot_hub_buf harness_buf(const char *text);
 
 /* The hub and the device of every program. */
 struct azure_iot_hub_config harness_config(void);
+
+/* Connects, and takes the events up to the twin. */
+void harness_connects(const struct azure_iot_hub_config *config);
 
 /* Network, init, connect, and the events up to READY. */
 void harness_ready(void);

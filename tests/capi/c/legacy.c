@@ -122,6 +122,23 @@ static void event_handler(struct azure_iot_hub_evt *evt)
 	pthread_mutex_unlock(&mutex);
 }
 
+/* Waits for the next event, and leaves it: whether it is of this type. */
+static bool next_is(enum azure_iot_hub_evt_type type)
+{
+	struct timespec until;
+	bool is;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += DEADLINE_S;
+	pthread_mutex_lock(&mutex);
+	while (count == 0) {
+		CHECK_INT(pthread_cond_timedwait(&changed, &mutex, &until), 0);
+	}
+	is = queue[first].type == type;
+	pthread_mutex_unlock(&mutex);
+	return is;
+}
+
 static struct seen expect(enum azure_iot_hub_evt_type type)
 {
 	struct timespec until;
@@ -244,6 +261,7 @@ void c_legacy_session(void)
 	CHECK_INT(azure_iot_hub_ping(), -ENOTCONN);
 	connects();
 	CHECK_INT(initialise(), -EALREADY);
+	CHECK_INT(azure_iot_hub_init(NULL, NULL), -EALREADY);
 	CHECK_INT(azure_iot_hub_connect(), -EALREADY);
 	CHECK_INT(azure_iot_hub_input(), 0);
 	CHECK_INT(azure_iot_hub_ping(), 0);
@@ -299,11 +317,12 @@ void c_legacy_bad_input(void)
 
 static void connects_by_dps(void)
 {
+	/* In Nordic's order: the hub is connected to when DPS has named it. */
 	CHECK_INT(azure_iot_hub_connect(), 0);
-	expect(AZURE_IOT_HUB_EVT_CONNECTING);
 	expect(AZURE_IOT_HUB_EVT_DPS_CONNECTING);
 	expect(AZURE_IOT_HUB_EVT_DPS_REGISTERING);
 	expect(AZURE_IOT_HUB_EVT_DPS_DONE);
+	expect(AZURE_IOT_HUB_EVT_CONNECTING);
 	expect(AZURE_IOT_HUB_EVT_CONNECTED);
 	expect(AZURE_IOT_HUB_EVT_READY);
 	expect(AZURE_IOT_HUB_EVT_TWIN_RECEIVED);
@@ -328,8 +347,7 @@ void c_legacy_dps_refused(void)
 {
 	network_attach();
 	CHECK_INT(azure_iot_hub_init(NULL, event_handler), 0);
-	CHECK_INT(azure_iot_hub_connect(), -ECONNREFUSED);
-	expect(AZURE_IOT_HUB_EVT_CONNECTING);
+	CHECK_INT(azure_iot_hub_connect(), 0);
 	expect(AZURE_IOT_HUB_EVT_DPS_CONNECTING);
 	expect(AZURE_IOT_HUB_EVT_DPS_REGISTERING);
 	expect(AZURE_IOT_HUB_EVT_DPS_FAILED);
@@ -412,8 +430,14 @@ void c_legacy_failures(void)
 	/* What was kept was kept for my-device. */
 	CHECK_INT(azure_iot_hub_init(&other, event_handler), 0);
 	CHECK_INT(azure_iot_hub_connect(), 0);
-	CHECK_INT(expect(AZURE_IOT_HUB_EVT_ERROR).number, -EIO);
-	expect(AZURE_IOT_HUB_EVT_CONNECTING);
+	/* One of the two is told on the thread here, the other on the driver's. */
+	if (next_is(AZURE_IOT_HUB_EVT_CONNECTING)) {
+		expect(AZURE_IOT_HUB_EVT_CONNECTING);
+		CHECK_INT(expect(AZURE_IOT_HUB_EVT_ERROR).number, -EIO);
+	} else {
+		CHECK_INT(expect(AZURE_IOT_HUB_EVT_ERROR).number, -EIO);
+		expect(AZURE_IOT_HUB_EVT_CONNECTING);
+	}
 	expect(AZURE_IOT_HUB_EVT_CONNECTED);
 	expect(AZURE_IOT_HUB_EVT_READY);
 	expect(AZURE_IOT_HUB_EVT_TWIN_RECEIVED);

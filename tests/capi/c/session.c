@@ -120,6 +120,7 @@ void c_session(void)
 	harness_expect(AZURE_IOT_HUB_EVT_READY);
 	CHECK_INT(azure_iot_hub_connect(&config), -EALREADY);
 	CHECK_INT(azure_iot_hub_init(harness_handler), -EALREADY);
+	CHECK_INT(azure_iot_hub_init(NULL), -EALREADY);
 
 	seen = harness_expect(AZURE_IOT_HUB_EVT_TWIN_RECEIVED);
 	CHECK_INT(seen.topic_type, AZURE_IOT_HUB_TOPIC_TWIN_REQUEST_RESULT);
@@ -205,7 +206,7 @@ void c_fota_refused(void)
 {
 	harness_ready();
 	harness_expect(AZURE_IOT_HUB_EVT_TWIN_RECEIVED);
-	/* The wish is the application's to see as well. */
+	/* The request is the application's to see as well. */
 	harness_expect(AZURE_IOT_HUB_EVT_TWIN_DESIRED_RECEIVED);
 	harness_expect(AZURE_IOT_HUB_EVT_FOTA_START);
 	harness_expect(AZURE_IOT_HUB_EVT_FOTA_ERROR);

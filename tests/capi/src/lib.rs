@@ -89,6 +89,38 @@ programs! {
     payloads_have_their_size = c_payloads_have_their_size;
     /// Four threads that answer.
     answers_from_several_threads = c_answers_from_several_threads;
+    /// `use_dps` without an ID scope.
+    dps_not_in_use = c_dps_not_in_use;
+    /// What Nordic's library has stored of DPS.
+    nordic_assignment = c_nordic_assignment;
+    /// DPS with nothing but a handler.
+    dps_configured = c_dps_configured;
+    /// More messages at once than there is room for.
+    burst = c_burst;
+    /// A hub that acknowledges nothing.
+    full = c_full;
+    /// Large messages.
+    batches = c_batches;
+    /// Connecting with a lock held that the handler takes.
+    connecting_with_a_lock = c_connecting_with_a_lock;
+    /// Connecting inside DISCONNECTED, before the first connect has returned.
+    connect_in_disconnected = c_connect_in_disconnected;
+    /// More named twin requests than are kept.
+    many_requests = c_many_requests;
+    /// A report of nothing.
+    empty_report = c_empty_report;
+    /// What Nordic's unit tests send.
+    nordic_cases = c_nordic_cases;
+    /// DPS answers with what is no answer.
+    dps_malformed = c_dps_malformed;
+    /// As Nordic's sample.
+    user_sample = c_user_sample;
+    /// Names in the source, and `use_dps`.
+    user_literal_names = c_user_literal_names;
+    /// As a tracker's integration.
+    user_tracker = c_user_tracker;
+    /// Registered by Nordic's library, and connected again each time.
+    user_work_queue = c_user_work_queue;
     /// Every function and event of the older form.
     legacy_session = c_legacy_session;
     /// As `bad_input`, of the older form.
@@ -109,6 +141,15 @@ programs! {
     fota = c_fota;
     /// Eight threads that send, connect and disconnect.
     stress = c_stress;
+}
+
+/// The library's clock: a minute takes 60 ms from now on, or a minute again.
+pub fn hurry(hurry: bool) {
+    unsafe extern "C" {
+        fn clock_hurry(hurry: bool);
+    }
+    // SAFETY: a C function of ours that takes a bool.
+    unsafe { clock_hurry(hurry) }
 }
 
 mod tables {

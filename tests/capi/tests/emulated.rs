@@ -1,7 +1,7 @@
 //! Provisioning and a whole application, against the emulator.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-#[path = "../../../rust/host/tests/support/pki.rs"]
+#[path = "../../../rust/host/tests/all/support/pki.rs"]
 #[allow(dead_code)]
 mod pki;
 #[path = "support/world.rs"]
@@ -102,7 +102,7 @@ fn legacy_fota() {
     updates(&world, "legacy_fota");
 }
 
-/// Wishes first for a wrong place, then for an image with another hash, then for a right one.
+/// Asks first for an image at a wrong place, then for one with another hash, then for a right one.
 fn updates(world: &World, program: &str) {
     let device =
         json!({"deviceId": "device-1", "authentication": {"type": "certificateAuthority"}});
@@ -110,9 +110,9 @@ fn updates(world: &World, program: &str) {
     world.image("1.0.0", &[7; 5000]);
     let deploy =
         json!({"deviceId": "device-1", "image": "1.0.0.bin", "jobId": "1", "protocol": "http"});
-    let mut wish = world.send("POST", "/admin/firmware/deployments", &deploy);
-    let wants = |wish: &serde_json::Value| {
-        let patch = json!({"properties": {"desired": {"firmware": wish}}});
+    let mut firmware = world.send("POST", "/admin/firmware/deployments", &deploy);
+    let wants = |firmware: &serde_json::Value| {
+        let patch = json!({"properties": {"desired": {"firmware": firmware}}});
         world.send("PATCH", "/twins/device-1", &patch);
     };
     let says = |status: &str, job: &str| {
@@ -121,20 +121,20 @@ fn updates(world: &World, program: &str) {
             found["fwUpdateStatus"] == status && found["jobId"] == job
         });
     };
-    let host = wish["fwLocation"]["host"].take();
-    wish["fwLocation"]["host"] = "".into();
-    wants(&wish);
+    let host = firmware["fwLocation"]["host"].take();
+    firmware["fwLocation"]["host"] = "".into();
+    wants(&firmware);
     let device = world.spawn(program);
     says("error", "1");
-    wish["fwLocation"]["host"] = host;
-    let hash = wish["sha256"].take();
-    wish["sha256"] = "0".repeat(64).into();
-    wish["jobId"] = "2".into();
-    wants(&wish);
+    firmware["fwLocation"]["host"] = host;
+    let hash = firmware["sha256"].take();
+    firmware["sha256"] = "0".repeat(64).into();
+    firmware["jobId"] = "2".into();
+    wants(&firmware);
     says("error", "2");
-    wish["sha256"] = hash;
-    wish["jobId"] = "3".into();
-    wants(&wish);
+    firmware["sha256"] = hash;
+    firmware["jobId"] = "3".into();
+    wants(&firmware);
     device.ends();
 }
 

@@ -92,3 +92,40 @@ fn compiled_for_arm(file: &str, headers: &str) -> Option<Vec<usize>> {
     }
     Some(numbers)
 }
+
+/// An application may include Nordic's header of updates; a call of its functions fails the build with a sentence.
+#[test]
+fn azure_fota_is_included_and_not_called() {
+    let include = "#include <net/azure_fota.h>\nazure_fota_callback_t callback;\n";
+    compiles(include).expect("included");
+    for call in ["azure_fota_init(callback)", "azure_fota_msg_process(0, 0)"] {
+        let name = call.split('(').next().unwrap();
+        let errors = compiles(&format!("{include}int call(void) {{ return {call}; }}\n"))
+            .expect_err("called");
+        assert!(
+            errors.contains(&format!("take the call of {name}() out")),
+            "{errors}"
+        );
+    }
+}
+
+/// Whether C does with either form's headers; else what the compiler says.
+fn compiles(program: &str) -> Result<(), String> {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../rust/capi");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("program.c");
+    std::fs::write(&file, program).unwrap();
+    for headers in ["include", "legacy"] {
+        let output = Command::new("cc")
+            .args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-c", "-o"])
+            .arg(folder.path().join("program.o"))
+            .arg(format!("-I{root}/{headers}"))
+            .arg(&file)
+            .output()
+            .unwrap();
+        if !output.status.success() {
+            return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+        }
+    }
+    Ok(())
+}

@@ -1,10 +1,10 @@
 //! The older form of the header: each C program against a hub that does what its script says.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-#[path = "../../../rust/host/tests/support/hub.rs"]
+#[path = "../../../rust/host/tests/all/support/hub.rs"]
 #[allow(dead_code)]
 mod hub;
-#[path = "../../../rust/host/tests/support/pki.rs"]
+#[path = "../../../rust/host/tests/all/support/pki.rs"]
 #[allow(dead_code)]
 mod pki;
 #[allow(dead_code)]

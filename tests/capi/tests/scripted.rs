@@ -1,10 +1,10 @@
 //! Each C program against a hub that does what its script says.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-#[path = "../../../rust/host/tests/support/hub.rs"]
+#[path = "../../../rust/host/tests/all/support/hub.rs"]
 #[allow(dead_code)]
 mod hub;
-#[path = "../../../rust/host/tests/support/pki.rs"]
+#[path = "../../../rust/host/tests/all/support/pki.rs"]
 #[allow(dead_code)]
 mod pki;
 mod support;
@@ -12,6 +12,7 @@ mod support;
 use std::time::Duration;
 
 use hub::{Hub, Sent, Session};
+use iothub_capi_tests::hurry;
 use support::{Case, DEADLINE, HOST, Next as _};
 
 /// Connects, grants everything, and answers the first request for the twin.
@@ -238,6 +239,7 @@ fn silent_hub() {
     Case::new("silent_hub").run(iothub_capi_tests::silent_hub, |hub| {
         let mut session = hub.accept();
         connect(&mut session);
+        hurry(true);
         assert_eq!(session.next(), Sent::End);
     });
 }
@@ -348,6 +350,7 @@ fn dps_lost_connection() {
 fn dps_silent() {
     Case::new("dps_silent").run(iothub_capi_tests::dps_silent, |hub| {
         let (mut silent, _) = registering(hub);
+        hurry(true);
         while silent.next() != Sent::End {}
         assign(registering(hub));
     });
@@ -478,6 +481,266 @@ fn answers_from_several_threads() {
             }
         }
         end(&mut session);
+    });
+}
+
+/// Nordic's library ignores the flag without DPS in the build, and its sample sets it always.
+#[test]
+fn dps_not_in_use() {
+    let case = Case::new("dps_not_in_use").setting("iothub/hostname", HOST);
+    case.run(iothub_capi_tests::dps_not_in_use, |hub| {
+        for _ in 0..2 {
+            end(&mut ready(hub));
+        }
+    });
+}
+
+/// What Nordic's library has stored of DPS: with an ID scope, and without one.
+#[test]
+fn nordic_assignment() {
+    let case = Case::new("nordic_assignment").setting("iothub/dps/id_scope", "0ne00000001");
+    moved_over(case).run(iothub_capi_tests::nordic_assignment, |hub| {
+        end(&mut ready(hub));
+    });
+}
+
+#[test]
+fn nordic_assignment_alone() {
+    moved_over(Case::new("nordic_assignment_alone"))
+        .run(iothub_capi_tests::nordic_assignment, |hub| {
+            end(&mut ready(hub))
+        });
+}
+
+/// A device that Nordic's library has registered.
+fn moved_over(case: Case) -> Case {
+    case.setting("azure_iot_hub/hostname", HOST)
+        .setting("azure_iot_hub/device_id", "device-1")
+}
+
+#[test]
+fn dps_configured() {
+    let case = Case::new("dps_configured")
+        .setting("iothub/dps/id_scope", "0ne00000001")
+        .setting("iothub/device_id", "device-1");
+    case.run(iothub_capi_tests::dps_configured, |hub| {
+        assign(registering(hub));
+    });
+}
+
+/// The message that the device sends next, acknowledged where it asks for that.
+fn message(session: &mut Session) -> (String, Vec<u8>) {
+    let sent = session.next();
+    let Sent::Publish {
+        topic,
+        payload,
+        message_id,
+        ..
+    } = sent
+    else {
+        panic!("{sent:?}");
+    };
+    if let Some(message_id) = message_id {
+        session.puback(message_id);
+    }
+    (topic, payload)
+}
+
+const TELEMETRY: &str = "devices/device-1/messages/events/";
+
+/// Nordic's library writes each before it returns: a loop of them loses none.
+#[test]
+fn burst() {
+    Case::new("burst").run(iothub_capi_tests::burst, |hub| {
+        let mut session = ready(hub);
+        for _ in 0..300 {
+            assert_eq!(
+                message(&mut session),
+                (TELEMETRY.to_owned(), vec![b'x'; 100])
+            );
+        }
+        end(&mut session);
+    });
+}
+
+/// The wait for room is bounded, and is none inside the handler.
+#[test]
+fn full() {
+    Case::new("full").run(iothub_capi_tests::full, |hub| {
+        let mut session = ready(hub);
+        session.may_break = true;
+        session.publish("devices/device-1/messages/devicebound/", b"fill", None);
+        session
+    });
+}
+
+#[test]
+fn batches() {
+    Case::new("batches").run(iothub_capi_tests::batches, |hub| {
+        let mut session = ready(hub);
+        let bytes = std::env::var("CAPI_BATCH_BYTES").map_or(900, |bytes| bytes.parse().unwrap());
+        for _ in 0..11 {
+            assert_eq!(
+                message(&mut session),
+                (TELEMETRY.to_owned(), vec![b'x'; bytes])
+            );
+        }
+        end(&mut session);
+    });
+}
+
+/// Nordic's library tells CONNECTING on the caller's thread, so that a caller's lock may be recursive.
+#[test]
+fn connecting_with_a_lock() {
+    let case = Case::new("connecting_with_a_lock");
+    case.run(iothub_capi_tests::connecting_with_a_lock, |hub| {
+        for _ in 0..3 {
+            end(&mut ready(hub));
+        }
+    });
+}
+
+#[test]
+fn connect_in_disconnected() {
+    let case = Case::new("connect_in_disconnected");
+    case.run(iothub_capi_tests::connect_in_disconnected, |hub| {
+        drop(ready(hub));
+        end(&mut ready(hub));
+    });
+}
+
+/// The hub's answer to the report that comes next, and its body.
+fn accept_report(session: &mut Session) -> String {
+    let (rid, body) = report(session);
+    session.publish(&format!("$iothub/twin/res/204/?$rid={rid}"), b"", None);
+    body
+}
+
+#[test]
+fn many_requests() {
+    Case::new("many_requests").run(iothub_capi_tests::many_requests, |hub| {
+        let mut session = ready(hub);
+        for _ in 0..30 {
+            accept_report(&mut session);
+        }
+        end(&mut session);
+    });
+}
+
+#[test]
+fn empty_report() {
+    Case::new("empty_report").run(iothub_capi_tests::empty_report, |hub| {
+        let mut session = ready(hub);
+        assert_eq!(accept_report(&mut session), "{}");
+        end(&mut session);
+    });
+}
+
+#[test]
+fn nordic_cases() {
+    Case::new("nordic_cases").run(iothub_capi_tests::nordic_cases, |hub| {
+        let mut session = ready(hub);
+        answer_twin(&mut session);
+        let short = "property_key_1=property_value_1";
+        let long = "very_much_a_quite_long_message_property_key=\
+                    and_this_is_a_fairly_long_message_property_value";
+        for bag in [
+            short.to_owned(),
+            format!("{short}&property_key_2=property_value_2"),
+            [long; 6].join("&"),
+        ] {
+            let (topic, body) = message(&mut session);
+            assert_eq!(topic, format!("{TELEMETRY}{bag}"));
+            assert_eq!(body, b"This is a test message");
+        }
+        let body = accept_report(&mut session);
+        assert_eq!(body, r#"{ "doorLockState": "unlocked"}"#);
+        end(&mut session);
+    });
+}
+
+#[test]
+fn dps_malformed() {
+    Case::new("dps_malformed").run(iothub_capi_tests::dps_malformed, |hub| {
+        let (mut session, rid) = registering(hub);
+        session.publish(
+            &format!("$dps/registrations/res/202/?$rid={rid}&retry-after=1"),
+            b"dummy",
+            None,
+        );
+        while session.next() != Sent::End {}
+        let (mut session, rid) = registering(hub);
+        session.publish("not-a-valid-topic", b"dummy", None);
+        assign((session, rid));
+    });
+}
+
+#[test]
+fn user_sample() {
+    let case = Case::new("user_sample").setting("iothub/hostname", HOST);
+    case.run(iothub_capi_tests::user_sample, |hub| {
+        let mut session = ready(hub);
+        let (topic, body) = message(&mut session);
+        assert_eq!(topic, TELEMETRY);
+        assert_eq!(body, br#"{"temperature":25.3,"timestamp":1511}"#);
+        session.publish(
+            "$iothub/twin/PATCH/properties/desired/?$version=2",
+            br#"{"telemetryInterval":60,"$version":2}"#,
+            None,
+        );
+        assert_eq!(accept_report(&mut session), r#"{"telemetryInterval":60}"#);
+        session.publish("$iothub/methods/POST/led/?$rid=1", b"1", None);
+        let (topic, body) = message(&mut session);
+        assert_eq!(topic, "$iothub/methods/res/200/?$rid=1");
+        assert_eq!(body, br#"{"it":"worked"}"#);
+        end(&mut session);
+    });
+}
+
+#[test]
+fn user_literal_names() {
+    let case = Case::new("user_literal_names");
+    case.run(iothub_capi_tests::user_literal_names, |hub| {
+        let mut session = ready(hub);
+        assert_eq!(message(&mut session).1, br#"{"ph":7.2}"#);
+        end(&mut session);
+    });
+}
+
+#[test]
+fn user_tracker() {
+    let case = Case::new("user_tracker").setting("iothub/hostname", HOST);
+    case.run(iothub_capi_tests::user_tracker, |hub| {
+        let mut session = ready(hub);
+        assert_eq!(accept_report(&mut session), "{}");
+        assert_eq!(accept_report(&mut session), r#"{"bat":{"v":3700}}"#);
+        assert_eq!(
+            message(&mut session).0,
+            format!("{TELEMETRY}batch=&%24.ct=application%2Fjson&%24.ce=utf-8")
+        );
+        assert_eq!(
+            message(&mut session).0,
+            format!("{TELEMETRY}%24.ct=application%2Fjson&%24.ce=utf-8")
+        );
+        session.publish(
+            "devices/device-1/messages/devicebound/agps=result",
+            b"\x01\x00\x02",
+            Some(3),
+        );
+        assert_eq!(session.next(), Sent::Puback(3));
+        end(&mut session);
+    });
+}
+
+#[test]
+fn user_work_queue() {
+    let case = Case::new("user_work_queue").setting("iothub/dps/id_scope", "0ne00000001");
+    let case = moved_over(case);
+    case.run(iothub_capi_tests::user_work_queue, |hub| {
+        for _ in 0..3 {
+            let mut session = ready(hub);
+            assert_eq!(message(&mut session).1, b"1");
+        }
     });
 }
 

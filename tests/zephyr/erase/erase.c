@@ -16,7 +16,7 @@ static char told[256];
 
 static void tell(unsigned int event, uint32_t first, uint32_t second)
 {
-	static const char *const names[] = {"progress", "pending", "erased", "done", "failed", "stopped"};
+	static const char *const names[] = {"progress", "pending", "erased", "done", "failed", "stopped", "version"};
 
 	(void)first;
 	(void)second;
@@ -72,7 +72,7 @@ int main(void)
 		arrives();
 	}
 	closes(true);
-	expect("what comes after it", "erased progress progress progress progress done ");
+	expect("what comes after it", "erased version progress progress progress progress version done ");
 
 	/* One that never ends is given up, and the slot is free for the next attempt. */
 	stored = 0;

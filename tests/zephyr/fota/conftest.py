@@ -1,4 +1,4 @@
-"""The program built with overlay-fota.conf and overlay-fota-sim.conf, and the boot loader that native_sim has not."""
+"""The program built with the snippet iothub-fota and tests/zephyr/fota/sim.conf, and the boot loader that native_sim has not."""
 import pathlib
 import sys
 

@@ -337,7 +337,7 @@ extern "C" {
 /*
  Sets the handler. To be called before all else; again only while there is no connection.
 
- Returns 0; -EINVAL for NULL; -EALREADY between azure_iot_hub_connect() and the end of the connection.
+ Returns 0; -EALREADY between azure_iot_hub_connect() and the end of the connection; else -EINVAL for NULL.
 
  # Safety
  The handler may be called until the next call of this function.
@@ -345,14 +345,17 @@ extern "C" {
 int azure_iot_hub_init(azure_iot_hub_evt_handler_t event_handler);
 
 /*
- Connects. Returns when the connection is up on the transport level, which takes as long as name resolution,
- TCP and TLS (and DPS); called from inside the handler it returns at once. NULL: everything as configured.
+ Connects. AZURE_IOT_HUB_EVT_CONNECTING comes inside this call, on the caller's thread. Returns when the connection is
+ up on the transport level, which takes as long as name resolution, TCP and TLS (and DPS); called from inside the
+ handler it returns at once, and after 10 s where the handler does not let it begin. NULL: everything as configured.
+
+ use_dps without DPS in the build, or without an ID scope, stands for the last assignment of DPS if there is one, else
+ for the host name.
 
  Returns 0; -ENOENT before azure_iot_hub_init(); -EALREADY when connected; -EINPROGRESS when connecting;
- -EINVAL for NULL with a size, texts that are no names, or use_dps without DPS in the build; -EMSGSIZE for names
- of more than 128 bytes; -ETIMEDOUT where no answer came; -ECONNREFUSED where TLS or DPS refused; -EHOSTUNREACH
- where the name could not be resolved; -ECANCELED after azure_iot_hub_disconnect() on another thread; else what
- the socket says. Never positive.
+ -EINVAL for NULL with a size or texts that are no names; -EMSGSIZE for names of more than 128 bytes;
+ -ETIMEDOUT where no answer came; -ECONNREFUSED where TLS or DPS refused; -EHOSTUNREACH where the name could not be
+ resolved; -ECANCELED after azure_iot_hub_disconnect() on another thread; else what the socket says. Never positive.
 
  # Safety
  `config` is NULL or valid, and so are its buffers, until this returns.
@@ -367,13 +370,14 @@ int azure_iot_hub_connect(const struct azure_iot_hub_config *config);
 int azure_iot_hub_disconnect(void);
 
 /*
- Hands over telemetry, reported properties or a request for the twin, and returns without waiting for the
- network. Everything is copied. A QoS 1 message is kept until the hub has it, over reconnects of this device too.
+ Hands over telemetry, reported properties or a request for the twin. Everything is copied. Where there is no room it
+ waits for that, but not inside the handler, and no longer than CONFIG_MQTT_HELPER_SEND_TIMEOUT_SEC. A QoS 1 message
+ is kept until the hub has it, over reconnects of this device too.
 
  Returns 0; -EINVAL for NULL, NULL with a size, a QoS other than 0 and 1, a property that is empty or not UTF-8,
- reported properties that are no JSON object; -ENOTCONN when not connected; -ENOMSG for another type of topic;
- -EMSGSIZE where properties or payload are larger than the buffers; -ENOMEM while there is no room (try again after
- an acknowledgement); -EFAULT for a request id of more than 36 bytes.
+ reported properties that are no JSON object (empty ones stand for {}); -ENOTCONN when not connected; -ENOMSG for another type of topic;
+ -EMSGSIZE where properties or payload are larger than CONFIG_IOTHUB_MESSAGE_SIZE; -ENOMEM where there was no room in
+ time, or inside the handler; -EFAULT for a request id of more than 36 bytes.
 
  # Safety
  `tx_data` is NULL or valid, and so are its buffers, until this returns.
@@ -385,7 +389,7 @@ int azure_iot_hub_send(const struct azure_iot_hub_msg *tx_data);
 
  Returns 0; -EINVAL for NULL, NULL with a size, a status above INT_MAX, a payload that is not JSON; -ENOTCONN when
  not connected; -EFAULT where no call waits under this request id, or the answer is larger than the buffers;
- -ENXIO while there is no room.
+ -ENXIO where there was no room in time (as with azure_iot_hub_send()).
 
  # Safety
  `result` is NULL or valid, and so are its buffers, until this returns.

@@ -58,10 +58,11 @@ extern "C" {
 #endif // __cplusplus
 
 /*
- Takes over the configuration and calls the handler with AZURE_IOT_HUB_DPS_REG_STATUS_NOT_STARTED.
+ Takes over the configuration and calls the handler with AZURE_IOT_HUB_DPS_REG_STATUS_NOT_STARTED. A name that is NULL or
+ empty is taken from the configuration.
 
- Returns 0; -EINVAL for NULL, NULL with a size or what is not UTF-8; -EMSGSIZE for names that are too long; -EACCES
- while a registration is under way.
+ Returns 0; -EINVAL for NULL, no handler or what is not UTF-8; -EMSGSIZE for names that are too long; -EACCES while a
+ registration is under way.
 
  # Safety
  `cfg` is NULL or valid, and so are its buffers, until this returns; the handler until azure_iot_hub_dps_reset().

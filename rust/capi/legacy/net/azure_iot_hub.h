@@ -338,8 +338,8 @@ extern "C" {
 /*
  Sets device id and handler. To be called before all else; again only while there is no connection.
 
- Returns 0; -EINVAL for no handler, or a device id that is NULL with a length or not UTF-8; -EMSGSIZE for one of more than
- 128 bytes; -EALREADY between azure_iot_hub_connect() and the end of the connection.
+ Returns 0; -EALREADY between azure_iot_hub_connect() and the end of the connection; -EINVAL for no handler, or a device
+ id that is NULL with a length or not UTF-8; -EMSGSIZE for one of more than 128 bytes.
 
  # Safety
  `config` is NULL or valid, and so is its device id, until this returns; the handler may be called until the next
@@ -349,12 +349,14 @@ int azure_iot_hub_legacy_init(const struct azure_iot_hub_config *config,
                               azure_iot_hub_evt_handler_t event_handler);
 
 /*
- Connects to the hub, by way of DPS where that is configured. Returns when the connection is up on the transport level,
- which takes as long as name resolution, TCP and TLS (and DPS); called from inside the handler it returns at once.
+ Connects to the hub, by way of DPS where that is configured and has not named the hub yet. The event that says whom is
+ connected to, AZURE_IOT_HUB_EVT_DPS_CONNECTING or _CONNECTING, comes inside this call, on the caller's thread. Returns
+ when the connection to that one is up on the transport level, which takes as long as name resolution, TCP and TLS; called
+ from inside the handler it returns at once, and after 10 s where the handler does not let it begin.
 
  Returns 0; -ENOENT before azure_iot_hub_init(); -EALREADY when connected; -EINPROGRESS when connecting; -EINVAL for
- names that are none; -ETIMEDOUT where no answer came; -ECONNREFUSED where TLS or DPS refused; -EHOSTUNREACH where the
- name could not be resolved; -ECANCELED after azure_iot_hub_disconnect() on another thread; else what the socket says.
+ names that are none; -ETIMEDOUT where no answer came; -ECONNREFUSED where TLS refused; -EHOSTUNREACH where the name
+ could not be resolved; -ECANCELED after azure_iot_hub_disconnect() on another thread; else what the socket says.
  Never positive.
  */
 int azure_iot_hub_legacy_connect(void);
@@ -367,13 +369,14 @@ int azure_iot_hub_legacy_connect(void);
 int azure_iot_hub_legacy_disconnect(void);
 
 /*
- Hands over telemetry, reported properties or a request for the twin, and returns without waiting for the network.
- Everything is copied. A QoS 1 message is kept until the hub has it.
+ Hands over telemetry, reported properties or a request for the twin. Everything is copied. Where there is no room it
+ waits for that, but not inside the handler, and no longer than CONFIG_MQTT_HELPER_SEND_TIMEOUT_SEC. A QoS 1 message
+ is kept until the hub has it.
 
  Returns 0; -EINVAL for NULL, NULL with a length, a QoS other than 0 and 1, a property that is empty or not UTF-8,
- reported properties that are no JSON object; -ENOTCONN when not connected; -ENOMSG for another type of topic;
- -EMSGSIZE where properties or payload are larger than the buffers; -ENOMEM while there is no room (try again after an
- acknowledgement).
+ reported properties that are no JSON object (empty ones stand for {}); -ENOTCONN when not connected; -ENOMSG for another type of topic;
+ -EMSGSIZE where properties or payload are larger than CONFIG_IOTHUB_MESSAGE_SIZE; -ENOMEM where there was no room in
+ time, or inside the handler.
 
  # Safety
  `tx_data` is NULL or valid, and so is all it leads to, until this returns.
@@ -395,7 +398,7 @@ int azure_iot_hub_legacy_ping(void);
 
  Returns 0; -EINVAL for NULL, NULL with a length, a status above INT_MAX, a payload that is not JSON; -ENOTCONN when
  not connected; -EFAULT where no call waits under this request id, or the answer is larger than the buffers; -ENXIO
- while there is no room.
+ where there was no room in time (as with azure_iot_hub_send()).
 
  # Safety
  `result` is NULL or valid, and so is all it leads to, until this returns.

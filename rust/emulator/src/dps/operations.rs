@@ -10,7 +10,7 @@ use crate::code::Refusal;
 
 /// What devices asked for. A device that comes back asks for it on another connection.
 #[derive(Debug, Default)]
-pub(crate) struct Operations(Mutex<VecDeque<Operation>>);
+pub(super) struct Operations(Mutex<VecDeque<Operation>>);
 
 /// One of them.
 #[derive(Clone, Debug)]

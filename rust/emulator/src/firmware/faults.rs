@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use serde_json::{Map, Value, json};
 
 use super::lock;
+use crate::code::{ErrorCode, Refusal};
 use crate::fields;
 
 /// What goes wrong.
@@ -37,13 +38,13 @@ pub(crate) struct Faults(Mutex<(u64, Vec<Entry>)>);
 impl Faults {
     /// Sets one from `{"kind":"cut","at":N}`, `{"kind":"status","status":404}`, `{"kind":"corrupt"}` or
     /// `{"kind":"slow","delayMs":N}`, with `times` and `image`.
-    pub(crate) fn set(&self, document: &Map<String, Value>) -> Result<Value, String> {
+    pub(crate) fn set(&self, document: &Map<String, Value>) -> Result<Value, Refusal> {
         fields::check(document, FIELDS)?;
         let number = |name: &str| {
             document
                 .get(name)
                 .and_then(Value::as_u64)
-                .ok_or_else(|| format!("{name} must be a number"))
+                .ok_or_else(|| invalid(format!("{name} must be a number")))
         };
         let (fault, times) = match document.get("kind").and_then(Value::as_str) {
             Some("cut") => (Fault::Cut(number("at")? as usize), Some(1)),
@@ -52,18 +53,24 @@ impl Faults {
                 let status = u16::try_from(status)
                     .ok()
                     .filter(|it| (400..600).contains(it));
-                (
-                    Fault::Status(status.ok_or("status must be 400 to 599")?),
-                    None,
-                )
+                let status = status.ok_or_else(|| invalid("status must be 400 to 599".to_owned()));
+                (Fault::Status(status?), None)
             }
             Some("corrupt") => (Fault::Corrupt, None),
             Some("slow") => (Fault::Slow(number("delayMs")?.min(60_000)), None),
-            _ => return Err("kind must be cut, status, corrupt or slow".into()),
+            _ => {
+                return Err(invalid(
+                    "kind must be cut, status, corrupt or slow".to_owned(),
+                ));
+            }
         };
         let left = match document.get("times") {
             None | Some(Value::Null) => times,
-            Some(times) => Some(times.as_u64().ok_or("times must be a number")?),
+            Some(times) => Some(
+                times
+                    .as_u64()
+                    .ok_or_else(|| invalid("times must be a number".to_owned()))?,
+            ),
         };
         let image = document.get("image").and_then(Value::as_str);
         let mut faults = lock(&self.0);
@@ -123,13 +130,17 @@ impl Faults {
     }
 }
 
+fn invalid(reason: String) -> Refusal {
+    Refusal::new(ErrorCode::ArgumentInvalid, reason)
+}
+
 const FIELDS: &[&str] = &["kind", "image", "times", "at", "status", "delayMs"];
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn set(faults: &Faults, json: &str) -> Result<Value, String> {
+    fn set(faults: &Faults, json: &str) -> Result<Value, Refusal> {
         faults.set(
             serde_json::from_str::<Value>(json)
                 .unwrap()
@@ -158,7 +169,10 @@ mod tests {
             (r#"{"kind":"corrupt","times":"x"}"#, "times"),
             (r#"{"kind":"cut","at":1,"imgae":"a"}"#, "'imgae' is none of"),
         ] {
-            assert!(set(&faults, json).unwrap_err().contains(reason), "{json}");
+            assert!(
+                set(&faults, json).unwrap_err().reason.contains(reason),
+                "{json}"
+            );
         }
     }
 }

@@ -9,11 +9,14 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::digest::{self, SHA256};
 use serde_json::{Value, json};
 
+use crate::code::{ErrorCode, Refusal};
+use crate::random;
+
 pub(crate) use faults::{Fault, Faults};
-pub(crate) use serve::router;
+pub(crate) use serve::{Part, Range, router};
 
 /// The images of a folder, how they are served, and the bytes that went out.
 #[derive(Debug, Default)]
@@ -70,8 +73,15 @@ impl Firmware {
     /// It waits for the disk, as all here that reads: call it where waiting holds up nobody.
     pub(crate) fn open(&self, name: &str) -> Option<(File, u64)> {
         let plain = !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\']);
-        let path = self.folder.as_ref().filter(|_| plain)?.join(name);
-        if !std::fs::metadata(&path).ok()?.is_file() {
+        let folder = self
+            .folder
+            .as_ref()
+            .filter(|_| plain)?
+            .canonicalize()
+            .ok()?;
+        // A link may lead to another image, and not out of the folder.
+        let path = folder.join(name).canonicalize().ok()?;
+        if !path.starts_with(&folder) || !std::fs::metadata(&path).ok()?.is_file() {
             return None;
         }
         let file = File::open(&path).ok()?;
@@ -82,14 +92,80 @@ impl Firmware {
     /// What is known of an image.
     pub(crate) fn image(&self, name: &str) -> Option<Image> {
         let (mut file, _) = self.open(name)?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).ok()?;
-        let hash = digest(&SHA256, &bytes);
+        let (mut hash, mut size, mut head) = (digest::Context::new(&SHA256), 0, Vec::new());
+        let mut chunk = vec![0; CHUNK];
+        loop {
+            let read = file.read(&mut chunk).ok()?;
+            let part = chunk.get(..read).filter(|part| !part.is_empty());
+            let Some(part) = part else { break };
+            hash.update(part);
+            size += read;
+            let missing = HEADER.saturating_sub(head.len()).min(read);
+            head.extend(part.iter().take(missing));
+        }
+        let hash = hash.finish();
         Some(Image {
             name: name.to_owned(),
-            size: bytes.len(),
+            size,
             sha256: hash.as_ref().iter().map(|b| format!("{b:02x}")).collect(),
-            version: version(&bytes),
+            version: version(&head),
+        })
+    }
+
+    /// Whether there is a folder to put images into.
+    pub(crate) fn has_folder(&self) -> bool {
+        self.folder.is_some()
+    }
+
+    /// Puts an image into the folder, whole or not at all.
+    ///
+    /// # Errors
+    /// There is no folder; the name is no plain one; the disk takes it not.
+    pub(crate) fn put(&self, name: &str, body: &[u8]) -> Result<Image, Refusal> {
+        let folder = self.folder_for(name)?;
+        let failed = |error: std::io::Error| {
+            let reason = format!("{} cannot be written: {error}", folder.display());
+            Refusal::new(ErrorCode::ServerError, reason)
+        };
+        std::fs::create_dir_all(folder).map_err(failed)?;
+        // Names with a dot in front are no images.
+        let partial = folder.join(format!(".{}", random::guid()));
+        let written = std::fs::write(&partial, body);
+        let written = written.and_then(|()| std::fs::rename(&partial, folder.join(name)));
+        if let Err(error) = written {
+            // What is left of it is no image, and may stay where it cannot be removed.
+            let _ = std::fs::remove_file(&partial);
+            return Err(failed(error));
+        }
+        self.image(name).ok_or_else(|| absent(name))
+    }
+
+    /// Takes an image out of the folder.
+    pub(crate) fn remove(&self, name: &str) -> Result<(), Refusal> {
+        let path = self.folder_for(name)?.join(name);
+        self.open(name).ok_or_else(|| absent(name))?;
+        std::fs::remove_file(&path).map_err(|error| {
+            let reason = format!("{} cannot be removed: {error}", path.display());
+            Refusal::new(ErrorCode::ServerError, reason)
+        })
+    }
+
+    /// The folder, if it can have an image of this name.
+    fn folder_for(&self, name: &str) -> Result<&Path, Refusal> {
+        let letter = |c: char| c.is_ascii_alphanumeric() || "._-+ ".contains(c);
+        if name.is_empty()
+            || name.len() > MAX_NAME
+            || name.starts_with('.')
+            || !name.chars().all(letter)
+        {
+            let reason = format!(
+                "an image's name has up to {MAX_NAME} letters, digits, and . _ - +, and no dot in front: '{name}'"
+            );
+            return Err(Refusal::new(ErrorCode::ArgumentInvalid, reason));
+        }
+        self.folder.as_deref().ok_or_else(|| {
+            let reason = "there is no folder for images: start the emulator with --firmware FOLDER";
+            Refusal::new(ErrorCode::ArgumentInvalid, reason)
         })
     }
 
@@ -117,6 +193,16 @@ impl Firmware {
         served.bytes += bytes as u64;
     }
 }
+
+pub(crate) fn absent(name: &str) -> Refusal {
+    Refusal::new(ErrorCode::NotFound, format!("there is no image '{name}'"))
+}
+
+const MAX_NAME: usize = 100;
+/// What is read of an image at once.
+const CHUNK: usize = 64 * 1024;
+/// MCUboot's header.
+const HEADER: usize = 32;
 
 fn names(folder: &Path) -> Vec<String> {
     let mut names: Vec<_> = std::fs::read_dir(folder)

@@ -11,27 +11,27 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use futures_util::{StreamExt as _, stream};
+use futures_util::{Stream, StreamExt as _, stream};
 
-use super::Fault;
+use super::{CHUNK, Fault, Firmware};
+use crate::hub::service::Service;
 use crate::journal::Event;
-use crate::service::Service;
 
 /// The paths of the image server. A query, as a signed URL has one, is not looked at.
-pub(crate) fn router(service: Arc<Service>) -> Router {
+pub(crate) fn router(firmware: Arc<Firmware>, service: Arc<Service>) -> Router {
     Router::new()
         .route("/{image}", get(image))
-        .with_state(service)
+        .with_state((firmware, service))
 }
 
 async fn image(
-    State(service): State<Arc<Service>>,
+    State((firmware, service)): State<(Arc<Firmware>, Arc<Service>)>,
     Path(name): Path<String>,
     method: Method,
     headers: HeaderMap,
 ) -> Response {
-    let (folder, wanted) = (Arc::clone(&service), name.clone());
-    let opened = tokio::task::spawn_blocking(move || folder.firmware.open(&wanted)).await;
+    let (folder, wanted) = (Arc::clone(&firmware), name.clone());
+    let opened = tokio::task::spawn_blocking(move || folder.open(&wanted)).await;
     let Ok(Some((file, total))) = opened else {
         return (StatusCode::NOT_FOUND, "there is no such image\n").into_response();
     };
@@ -42,14 +42,14 @@ async fn image(
     };
     let (status, from, to) = match range {
         Range::Whole => (StatusCode::OK, 0, total),
-        Range::Part(from, to) => (StatusCode::PARTIAL_CONTENT, from, to),
+        Range::Some(from, to) => (StatusCode::PARTIAL_CONTENT, from, to),
         Range::NotThere => {
             let range = [(header::CONTENT_RANGE, format!("bytes */{total}"))];
             return (StatusCode::RANGE_NOT_SATISFIABLE, range).into_response();
         }
     };
     let (mut cut, mut corrupt) = (None, false);
-    for fault in service.firmware.faults.take(&name, from, to) {
+    for fault in firmware.faults.take(&name, from, to) {
         match fault {
             Fault::Status(status) => {
                 let status = StatusCode::from_u16(status).unwrap_or(StatusCode::NOT_FOUND);
@@ -61,41 +61,40 @@ async fn image(
             Fault::Corrupt => corrupt = true,
         }
     }
-    let read = tokio::task::spawn_blocking(move || read(file, from, to)).await;
-    let Ok(Ok(mut bytes)) = read else {
-        tell(&service, format!("{name}: cannot be read"));
-        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    let middle = (total / 2).checked_sub(from).filter(|_| corrupt);
+    let part = Part {
+        wrong: middle.map(|at| from + at),
+        ..Part::new(file, from, to)
     };
-    let middle = (total / 2).checked_sub(from);
-    if let Some(byte) = middle.filter(|_| corrupt).and_then(|at| bytes.get_mut(at)) {
-        *byte ^= 1;
-    }
-    let part = Bytes::from(bytes);
-    let sent = cut.unwrap_or(part.len());
-    service.firmware.count(&name, sent);
+    let length = to - from;
+    let sent = cut.unwrap_or(length);
+    firmware.count(&name, sent);
     if from == 0 {
         tell(&service, format!("{name}: a download begins"));
     }
     let headers = [
         (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
         (header::ACCEPT_RANGES, "bytes".to_owned()),
-        (header::CONTENT_LENGTH, part.len().to_string()),
+        (header::CONTENT_LENGTH, length.to_string()),
         (
             header::CONTENT_RANGE,
             format!("bytes {from}-{}/{total}", to.saturating_sub(1)),
         ),
     ];
     let body = match cut {
-        None => Body::from(part),
+        None => Body::from_stream(part.chunks()),
         Some(sent) => {
             tell(&service, format!("{name}: cut at byte {}", from + sent));
             // What comes before the cut goes out before the connection does.
-            let before = stream::iter([Ok(part.slice(..sent))]);
+            let before = Part {
+                end: from + sent,
+                ..part
+            };
             let gone = stream::once(async {
                 tokio::time::sleep(FLUSH).await;
                 Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset))
             });
-            Body::from_stream(before.chain(gone))
+            Body::from_stream(before.chunks().chain(gone))
         }
     };
     let mut response = (status, headers, body).into_response();
@@ -105,11 +104,48 @@ async fn image(
     response
 }
 
-fn read(mut file: File, from: usize, to: usize) -> std::io::Result<Vec<u8>> {
-    file.seek(SeekFrom::Start(from as u64))?;
-    let mut bytes = vec![0; to - from];
-    file.read_exact(&mut bytes)?;
-    Ok(bytes)
+/// A part of a file, read from the disk as it goes out.
+pub(crate) struct Part {
+    file: File,
+    at: usize,
+    end: usize,
+    /// The position of a byte that is sent wrong.
+    wrong: Option<usize>,
+}
+
+impl Part {
+    /// From a byte to the one behind the last.
+    pub(crate) fn new(file: File, from: usize, to: usize) -> Self {
+        Self {
+            file,
+            at: from,
+            end: to,
+            wrong: None,
+        }
+    }
+
+    /// The bytes in pieces.
+    pub(crate) fn chunks(self) -> impl Stream<Item = std::io::Result<Bytes>> + Send {
+        stream::try_unfold(self, |mut part| async move {
+            if part.at >= part.end {
+                return Ok(None);
+            }
+            let read = tokio::task::spawn_blocking(move || part.read().map(|bytes| (bytes, part)));
+            read.await.map_err(std::io::Error::other)?.map(Some)
+        })
+    }
+
+    fn read(&mut self) -> std::io::Result<Bytes> {
+        let mut bytes = vec![0; CHUNK.min(self.end - self.at)];
+        self.file.seek(SeekFrom::Start(self.at as u64))?;
+        self.file.read_exact(&mut bytes)?;
+        let wrong = self.wrong.and_then(|wrong| wrong.checked_sub(self.at));
+        if let Some(byte) = wrong.and_then(|at| bytes.get_mut(at)) {
+            *byte ^= 1;
+        }
+        self.at += bytes.len();
+        Ok(Bytes::from(bytes))
+    }
 }
 
 /// The header `Range`, where it is to be looked at (RFC 9110, sections 13.1.5 and 14.2): with GET only, and not under a
@@ -121,18 +157,18 @@ fn asked<'h>(method: &Method, headers: &'h HeaderMap) -> Option<&'h str> {
 
 /// What of an image is meant.
 #[derive(Debug, PartialEq, Eq)]
-enum Range {
+pub(crate) enum Range {
     /// All, also where the header is of another unit, of several parts, or cannot be understood.
     Whole,
     /// The first byte and the one behind the last.
-    Part(usize, usize),
+    Some(usize, usize),
     /// None of it is there.
     NotThere,
 }
 
 impl Range {
     /// Reads `bytes=a-b`, `bytes=a-` and `bytes=-n`.
-    fn parse(text: &str, total: usize) -> Self {
+    pub(crate) fn parse(text: &str, total: usize) -> Self {
         let Some((unit, range)) = text.split_once('=') else {
             return Self::Whole;
         };
@@ -152,7 +188,7 @@ impl Range {
             _ => return Self::Whole,
         };
         match from < to {
-            true => Self::Part(from, to),
+            true => Self::Some(from, to),
             false => Self::NotThere,
         }
     }
@@ -166,16 +202,16 @@ fn tell(service: &Service, what: String) {
 
 #[cfg(test)]
 mod tests {
-    use super::Range::{self, NotThere, Part, Whole};
+    use super::Range::{self, NotThere, Whole};
 
     #[test]
     fn ranges() {
         for (range, expected) in [
-            ("bytes=0-9", Part(0, 10)),
-            ("bytes=90-199", Part(90, 100)),
-            ("bytes=99-", Part(99, 100)),
-            ("bytes=-10", Part(90, 100)),
-            ("bytes=-1000", Part(0, 100)),
+            ("bytes=0-9", Range::Some(0, 10)),
+            ("bytes=90-199", Range::Some(90, 100)),
+            ("bytes=99-", Range::Some(99, 100)),
+            ("bytes=-10", Range::Some(90, 100)),
+            ("bytes=-1000", Range::Some(0, 100)),
             ("bytes=100-", NotThere),
             ("bytes=-0", NotThere),
             ("bytes=5-4", Whole),

@@ -16,7 +16,7 @@ function address(path) {
 /** Asks, and gives the answer's JSON or text; an error has a sentence, `status` and `code`. */
 export async function call(method, path, body, more = {}) {
   const answer = await reach(address(path), { method, headers: headers(more),
-    body: body === undefined ? undefined : typeof body === "string" ? body : JSON.stringify(body) });
+    body: body === undefined ? undefined : typeof body === "string" || body instanceof Blob ? body : JSON.stringify(body) });
   if (answer.status === 401 && await askToken()) return call(method, path, body, more);
   const text = await answer.text();
   let value = text;
@@ -34,6 +34,9 @@ async function reach(url, options) {
 
 /** "ErrorCode:DeviceNotOnline;device 'x' is not connected" → "Device 'x' is not connected. (404103 DeviceNotOnline)" */
 function refusal(method, path, answer, value) {
+  // The hub's shape; the provisioning service and management have others, without the code's name.
+  const told = value?.message ?? value?.error?.message;
+  if (told) return Object.assign(new Error(`${sentence(told)} (${value.errorCode ?? answer.status})`), { status: answer.status, code: value.errorCode });
   const parts = /^ErrorCode:([^;]*);?([^]*)$/.exec(value?.Message ?? "");
   const name = parts ? ` (${value.errorCode ?? answer.status} ${parts[1]})` : "";
   const why = parts ? parts[2] || parts[1] : typeof value === "string" && value ? value : `${method} ${path} was answered with ${answer.status}`;
@@ -71,11 +74,11 @@ export function follow(path, { begin, seen, live }) {
         if (answer.status === 401) { if (!await askToken()) await pause(3000); continue; }
         if (!answer.ok) throw new Error(answer.statusText);
         begin();
-        live(true);
+        live?.(true);
         await read(answer.body, seen);
       } catch { /* begun anew below */ }
       if (stop.signal.aborted) return;
-      live(false);
+      live?.(false);
       await pause(1000);
     }
   })();
@@ -84,11 +87,15 @@ export function follow(path, { begin, seen, live }) {
 
 const pause = (ms) => new Promise((next) => setTimeout(next, ms));
 
+/** A stream says at least every 15 s that it is still there; one that does not is given up. */
+const SILENCE = 40000;
+
 async function read(body, seen) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";
   for (;;) {
-    const { value, done } = await reader.read();
+    const timer = setTimeout(() => reader.cancel(), SILENCE);
+    const { value, done } = await reader.read().finally(() => clearTimeout(timer));
     if (done) return;
     text += value;
     const parts = text.split("\n\n");

@@ -1,18 +1,23 @@
 // The page: which view is shown, what the keys do, and the header.
 import { target } from "./api.js";
+import { drawBanner, loadFaults, loadFaultsSoon, mayHaveStruck } from "./banner.js";
 import { certificates } from "./certificates.js";
 import { deviceView } from "./device.js";
-import { addDevice, drawList, firstSteps, step } from "./devices.js";
+import { addDevice, drawSide, firstSteps, side, step } from "./devices.js";
 import { show } from "./dialog.js";
 import { $, el, later } from "./dom.js";
 import { faults } from "./faults.js";
 import { firmware } from "./firmware.js";
+import { fleet } from "./fleet.js";
 import { hubView } from "./hub.js";
+import { list, length, load, look, lookParts, rowAt, setLook } from "./list.js";
 import { log } from "./log.js";
 import { options, table } from "./parts.js";
 import { provisioning } from "./provisioning.js";
 import { TABS, VIEWS, go, hashOf, where } from "./routes.js";
-import { device, hub, listen, loadAbout, loadDevices, start, store, watch } from "./store.js";
+import { hub, loadAbout, loadCounts, start, store, watch } from "./store.js";
+import { listen } from "./topics.js";
+import { setZone, zone } from "./words.js";
 
 const PANELS = { events: (box) => log(box), provisioning, certificates, faults, firmware, hub: hubView };
 let panel = null;
@@ -20,48 +25,61 @@ let shown = null;
 
 function render() {
   const here = where();
-  if (here.view === "devices" && !here.id && store.devices?.length) {
-    const last = localStorage.getItem("device");
-    go({ view: "devices", id: device(last) ? last : store.devices[0].deviceId }, true);
-    return;
-  }
+  if (here.look) setLook(here.look);
   for (const link of document.querySelectorAll("nav a")) {
     if (link.dataset.view === here.view) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
-  drawList();
-  const key = JSON.stringify([here, here.id ? 0 : store.devices?.length, target.hub]);
+  const isEmpty = store.counts?.totalDeviceCount === 0;
+  const key = JSON.stringify([here.view, here.id, here.tab, here.view === "devices" && !here.id && isEmpty, target.hub]);
   if (key === shown) return;
   const moved = shown !== null;
   shown = key;
   panel?.close();
-  if (here.id) localStorage.setItem("device", here.id);
   watch(here.view === "devices" ? here.id : store.watched);
-  document.title = `${here.id ?? VIEWS[here.view]} – IoT Hub emulator`;
+  document.body.classList.toggle("alone", here.view === "devices" && !here.id);
+  document.title = `${here.id ? `${here.id}, ${TABS[here.tab].toLowerCase()}` : VIEWS[here.view]} – IoT Hub emulator`;
   const box = el("div", { class: "view" });
-  $("main").replaceChildren(box);
+  $("work").replaceChildren(box);
   $("main").scrollTop = 0;
-  panel = here.view === "devices" ? here.id ? deviceView(box, here) : firstSteps(box) : PANELS[here.view](box);
-  $("devices").querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" });
+  panel = here.view === "devices" ? here.id ? deviceView(box, here) : isEmpty ? firstSteps(box) : fleet(box) : PANELS[here.view](box);
+  drawSide();
   if (moved && document.activeElement === document.body) $("main").focus({ preventScroll: true });
 }
 
-const list = later(() => { if (!$("devices").contains(document.activeElement)) drawList(); }, 200);
+const drawSideSoon = later(drawSide, 150);
 listen((topic, item) => {
   if (topic === "about") header();
   if (topic === "live") {
     $("live").textContent = store.live ? "live" : "not reachable";
     $("live").className = `pill ${store.live ? "on" : "warn"}`;
-    $("live").title = store.live ? "" : "The emulator does not answer. This page goes on as soon as it does.";
+    setAway();
   }
-  if (topic === "devices") { drawList(); render(); }
-  if (topic === "event") list();
+  if (topic === "about") drawBanner();
+  if (topic === "event" && (item?.event === "fault" || mayHaveStruck())) loadFaultsSoon();
+  if (topic === "list" || topic === "counts") drawSideSoon();
+  if (topic === "counts") render();
   panel?.seen?.(topic, item);
 });
+
+/** Long enough to be away, and not just a stream that begins anew. */
+const BEGINS_ANEW = 1500;
+
+/** What stands here while the hub is away is old, and nothing can be asked for. */
+function setAway() {
+  const away = !store.live && store.awaySince !== null && Date.now() - store.awaySince >= BEGINS_ANEW;
+  if (!store.live && !away) setTimeout(setAway, BEGINS_ANEW);
+  document.body.classList.toggle("stale", away);
+  $("work").disabled = away;
+  $("add").disabled = away;
+  if (away || store.live) drawBanner();
+  if (store.live) loadFaults();
+}
 
 function header() {
   const hubs = store.about.hubs;
   if (hubs.length === 1) { $("hub").replaceChildren(hubs[0]); return; }
+  if ($("hub").querySelector("select")) return;
   const select = el("select", { "aria-label": "Hub" }, options(Object.fromEntries(hubs.map((it) => [it, it])), hub()));
   select.addEventListener("change", () => {
     sessionStorage.setItem("hub", select.value);
@@ -81,8 +99,8 @@ function theme(name) {
   localStorage.setItem("theme", name);
 }
 
-const KEYS = [["/", "find a device", () => $("find").focus()], ["n", "register a device", addDevice], ["↑ ↓", "the device before, the next one"],
-  ["1 – 6", `tabs of a device: ${Object.values(TABS).join(", ")}`], ["d", "devices", () => go({ view: "devices", id: store.watched, tab: "telemetry" })], ["e", "event log", () => go({ view: "events" })],
+const KEYS = [["/", "find a device", () => ($("look") ?? $("find")).focus()], ["n", "register a device", addDevice], ["↑ ↓", "the device before, the next one"],
+  ["1 – 6", `tabs of a device: ${Object.values(TABS).join(", ")}`], ["d", "all devices", () => go({ view: "devices" })], ["e", "event log", () => go({ view: "events" })],
   ["p", "provisioning", () => go({ view: "provisioning" })], ["c", "CA certificates", () => go({ view: "certificates" })], ["f", "faults", () => go({ view: "faults" })],
   ["w", "firmware", () => go({ view: "firmware" })], ["h", "the hub: settings, export, import", () => go({ view: "hub" })],
   ["t", "light, dark, or as the system has it", () => $("theme").click()], ["?", "these keys", help], ["+ − ← → Esc", "in a chart: zoom, move, back to live"], ["Ctrl+Enter", "save, call, send"]];
@@ -105,21 +123,43 @@ function keys(event) {
 target.hub = sessionStorage.getItem("hub");
 theme(THEMES.includes(localStorage.getItem("theme")) ? localStorage.getItem("theme") : "auto");
 $("theme").addEventListener("click", () => theme(THEMES[(THEMES.indexOf(localStorage.getItem("theme")) + 1) % 3]));
+function drawZone() {
+  $("zone").textContent = zone();
+  $("zone").title = zone() === "UTC" ? "Times are UTC; to local time" : "Times are local; to UTC";
+  $("zone").setAttribute("aria-label", $("zone").title);
+}
+$("zone").addEventListener("click", () => {
+  setZone(zone() === "UTC" ? "local" : "UTC");
+  drawZone();
+  shown = null;
+  render();
+});
+drawZone();
 $("help").addEventListener("click", help);
-$("find").addEventListener("input", drawList);
-$("find").addEventListener("keydown", (event) => {
+const menu = (open) => { $("menu").setAttribute("aria-expanded", `${open}`); $("views").classList.toggle("open", open); };
+$("menu").addEventListener("click", () => menu($("menu").getAttribute("aria-expanded") !== "true"));
+$("side").append(side.box);
+const find = later(() => setLook({ ...lookParts(), find: $("find").value.trim() }), 150);
+$("find").addEventListener("input", find);
+$("find").addEventListener("keydown", async (event) => {
   if (event.key !== "Enter") return;
-  document.querySelector("#devices a")?.click();
+  setLook({ ...lookParts(), find: $("find").value.trim() });
+  await load();
+  if (length() && rowAt(0)) go({ view: "devices", id: rowAt(0).deviceId, tab: where().tab });
   $("find").value = "";
+  setLook({ ...lookParts(), find: "" });
   $("main").focus({ preventScroll: true });
-  drawList();
 });
 $("add").addEventListener("click", addDevice);
 for (const [view, text] of Object.entries(VIEWS)) $("views").append(el("a", { href: hashOf({ view }), "data-view": view }, text));
 addEventListener("keydown", keys);
-addEventListener("hashchange", () => { $("dialog").close(); render(); });
+addEventListener("hashchange", () => { menu(false); $("dialog").close(); $("find").value = look.find; render(); });
 await loadAbout().catch(() => {});
 if (target.hub && !store.about?.hubs.includes(target.hub)) target.hub = null;
+if (where().look) setLook(where().look);
+await Promise.all([loadCounts(), load()]);
+// One device alone is what one wants to see.
+if (location.hash.length < 2 && list.asked && store.counts?.totalDeviceCount === 1 && rowAt(0)) go({ view: "devices", id: rowAt(0).deviceId }, true);
 start();
-await loadDevices();
 render();
+setInterval(() => { drawBanner(); if (store.live && !document.hidden) loadFaults(); }, 10000);

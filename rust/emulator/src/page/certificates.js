@@ -6,7 +6,7 @@ import { button, copy, empty, field, options, pem, pill, save, table } from "./p
 import { hub } from "./store.js";
 import { day, path } from "./words.js";
 
-const SCOPES = { IotHubs: "devices of this hub", provisioningServices: "enrolments" };
+const SCOPES = { IotHubs: "devices of this hub", provisioningServices: "enrollments" };
 
 const base = (kind) => `/subscriptions/local/resourceGroups/local/providers/Microsoft.Devices/${kind}/${kind === "IotHubs" ? path(hub().split(".")[0]) : "dps"}/certificates`;
 
@@ -61,11 +61,13 @@ async function prove(it, load) {
   const commands = `openssl ecparam -name prime256v1 -genkey -noout -out proof.key
 openssl req -new -key proof.key -subj "/CN=${code}" -out proof.csr
 openssl x509 -req -in proof.csr -CA ${it.name}.pem -CAkey ${it.name}.key -CAcreateserial -days 1 -out proof.pem`;
+  const tool = `iothub-provision ca prove ${code} --name ${it.name}`;
   const text = pem();
   const part = (n, title, ...content) => el("li", {}, el("span", { class: "count" }, `${n}`), el("div", {}, el("h3", {}, title), ...content));
   open(`Prove possession of ${it.name}`, [el("ol", { class: "walk" },
     part(1, "Take this code", el("div", { class: "row" }, el("code", { id: "code" }, code), copy(code))),
-    part(2, "Sign a certificate with that name, with the CA's key", el("pre", { class: "code" }, commands), copy(commands)),
+    part(2, "Sign a certificate with that name, with the CA's key", el("pre", { class: "code" }, commands), copy(commands),
+      el("p", { class: "hint" }, "or, if iothub-provision made the CA: it says where proof.pem is"), el("pre", { class: "code", id: "tool" }, tool), copy(tool)),
     part(3, "Give proof.pem here", ...text.nodes))], "Verify", async () => {
     await call("POST", `${url}/verify`, { certificate: text.text.value }, { "if-match": coded.etag });
     load();

@@ -1,17 +1,18 @@
 // One chart of several series over time, as SVG. Charts of a panel share the time that they show.
 import { el } from "./dom.js";
 import { nearest, thin, ticks, timeTicks } from "./series.js";
-import { clock, number } from "./words.js";
+import { clock, number, stamp, zoneShift } from "./words.js";
 
 const LEFT = 52, RIGHT = 12, TOP = 10, BOTTOM = 22;
 
 /** `shared` is the panel's: {from, to, cursor, zoom(from, to), live(), point(at)}; `marks` are [time, text] of connection events. */
-export function chart({ title, series, marks, shared, height }) {
+export function chart({ title, heading, series, marks, shared, height }) {
   const box = el("section", { class: "card chart", "data-chart": title });
   const legend = el("div", { class: "legend" });
+  const stats = el("p", { class: "stats" });
   const holder = el("div", { class: "plot", tabindex: 0, role: "img", onkeydown: (event) => keys(event, shared) });
-  box.append(el("div", { class: "row spread" }, el("h3", {}, title), legend), holder);
-  const draw = () => plot(holder, legend, { title, series, marks, shared, height });
+  box.append(el("div", { class: "row spread" }, el("h3", {}, heading ?? title), legend), holder, stats);
+  const draw = () => plot(holder, legend, stats, { title, series, marks, shared, height });
   return { box, draw };
 }
 
@@ -28,7 +29,7 @@ function keys(event, shared) {
   move();
 }
 
-function plot(holder, legend, { title, series, marks, shared, height }) {
+function plot(holder, legend, stats, { title, series, marks, shared, height }) {
   const width = Math.max(240, holder.clientWidth);
   const { from, to } = shared;
   const shown = series.map((one) => ({ ...one, ...around(one.points, from, to) }));
@@ -45,7 +46,7 @@ function plot(holder, legend, { title, series, marks, shared, height }) {
     svg.append(el("line", { class: "grid", x1: LEFT, x2: width - RIGHT, y1: y(value), y2: y(value) }),
       el("text", { class: "tick", x: LEFT - 8, y: y(value) + 4, "text-anchor": "end" }, number(value)));
   }
-  const times = timeTicks(from, to, width / 110);
+  const times = timeTicks(from, to, width / 110, zoneShift(to));
   for (const at of times.at) {
     svg.append(el("text", { class: "tick", x: Math.min(x(at), width - 30), y: height - 6, "text-anchor": "middle" }, label(at, times.step)));
   }
@@ -58,13 +59,22 @@ function plot(holder, legend, { title, series, marks, shared, height }) {
   for (const one of shown) {
     const points = thin(one.reach, width);
     const line = points.map(([at, value], n) => `${n ? "L" : "M"}${x(at).toFixed(1)} ${y(value).toFixed(1)}`).join("");
-    inner.append(el("path", { class: `line s${one.color}`, d: line }));
+    inner.append(el("path", { class: `line s${one.color}${one.other ? " other" : ""}`, d: line }));
     if (points.length < 90) inner.append(...points.map(([at, value]) => el("circle", { class: `dot-s s${one.color}`, cx: x(at), cy: y(value), r: 2.6 })));
   }
   cursor(svg, shown, { shared, x, y, height, legend });
   pointer(svg, { shared, width, from, to, height });
+  stats.replaceChildren(...shown.filter((one) => one.points.length > 1).map((one) => el("span", {}, shown.length > 1 ? `${one.short}: ` : "", summary(one))));
   holder.setAttribute("aria-label", `${title}: ${shown.map((one) => `${one.name}, ${one.points.length} values, now ${number(one.points.at(-1)?.[1])}`).join("; ")}. Keys: plus and minus zoom, arrows move, Escape goes back to live.`);
   holder.replaceChildren(svg);
+}
+
+/** Of what is shown: the least, the mean, the most. */
+function summary({ points, unit }) {
+  let low = Infinity, high = -Infinity, sum = 0;
+  for (const [, value] of points) { low = Math.min(low, value); high = Math.max(high, value); sum += value; }
+  const text = (value) => `${number(value)}${unit ? ` ${unit}` : ""}`;
+  return `min ${text(low)} · mean ${text(sum / points.length)} · max ${text(high)}`;
 }
 
 /** The points inside, and one on either side, so that the line reaches the edge. */
@@ -77,7 +87,7 @@ function around(points, from, to) {
 }
 
 function label(at, step) {
-  const text = new Date(at).toISOString();
+  const text = stamp(at);
   return step >= 86400000 ? text.slice(5, 10) : step >= 60000 ? text.slice(11, 16) : text.slice(11, 19);
 }
 
@@ -86,7 +96,7 @@ function cursor(svg, shown, { shared, x, y, height, legend }) {
   legend.replaceChildren(...shown.map((one) => {
     const point = one.points.length ? one.points[at === null ? one.points.length - 1 : nearest(one.points, at)] : null;
     if (point && at !== null) svg.append(el("circle", { class: `dot-s s${one.color}`, cx: x(point[0]), cy: y(point[1]), r: 4.5 }));
-    return el("span", { class: "value", title: point ? `${new Date(point[0]).toISOString()}` : "" }, shown.length > 1 ? [el("i", { class: `swatch s${one.color}` }), `${one.short} `] : null, el("strong", {}, point ? number(point[1]) : "–"));
+    return el("span", { class: "value", title: point ? `${new Date(point[0]).toISOString()}` : "" }, shown.length > 1 ? [el("i", { class: `swatch s${one.color}` }), `${one.short} `] : null, el("strong", {}, point ? `${number(point[1])}${one.unit ? ` ${one.unit}` : ""}` : "–"));
   }));
   if (at === null) return;
   svg.append(el("line", { class: "cursor", x1: x(at), x2: x(at), y1: TOP, y2: height - BOTTOM }));

@@ -1,46 +1,68 @@
-// The list of devices at the side, and registering a new one.
+// The list of devices at the side, what a device is like in a line, and registering a new one.
 import { call } from "./api.js";
 import { open } from "./dialog.js";
 import { $, el } from "./dom.js";
-import { empty, button, field, options } from "./parts.js";
+import { indexOf, isNarrowed, length, list, look, rowAt } from "./list.js";
+import { button, cut, field, options } from "./parts.js";
 import { go, hashOf, where } from "./routes.js";
-import { hub, loadDevices, store } from "./store.js";
-import { clock, duration, path } from "./words.js";
+import { scroller } from "./scroller.js";
+import { hub, loadDevices, now, store } from "./store.js";
+import { clock, count, duration, path } from "./words.js";
 
-const MOST = 300;
-
-export function drawList() {
-  const here = where();
-  const text = $("find").value.trim().toLowerCase();
-  const all = (store.devices ?? []).filter((it) => it.deviceId.toLowerCase().includes(text));
-  const items = all.slice(0, MOST).map((it) => item(it, here));
-  if (all.length > MOST) items.push(el("li", { class: "dim note" }, `and ${all.length - MOST} more: type a part of the id above`));
-  if (!all.length && store.devices) items.push(el("li", { class: "dim note" }, text ? "No device of that name." : "No device yet."));
-  $("devices").replaceChildren(...items);
-  const on = (store.devices ?? []).filter((it) => it.connectionState === "Connected").length;
-  $("count").textContent = store.devices?.length ? `${on} of ${store.devices.length} connected` : "";
+/** What state a device is in: [key, words, the kind of its dot and pill]. */
+export function stateOf(it) {
+  if (it.connectionState === "Connected") return ["connected", "connected", "on"];
+  if (it.status === "disabled") return ["disabled", "disabled", "off"];
+  const [came, went] = [it.connected?.seq ?? 0, it.ended?.seq ?? 0];
+  if (it.ended?.event === "refused" && went > came) return ["refused", "refused", "bad"];
+  if (lastSeen(it) === null) return ["neverSeen", "never seen", ""];
+  return ["disconnected", "not connected", it.ended?.level === "warn" ? "bad" : ""];
 }
 
-function item(it, here) {
-  const id = it.deviceId;
-  const on = it.connectionState === "Connected", off = it.status === "disabled";
-  const [came, went] = [store.connected.get(id), store.ended.get(id)];
-  const bad = !on && went?.level === "warn";
-  const line = off ? "disabled" : on ? (came ? `connected for ${duration(Date.now() - Date.parse(came.time))}` : "connected")
-    : went ? `${went.event === "refused" ? "refused" : "closed"} ${clock(went.time).slice(0, 8)}: ${went.reason}` : "never seen";
-  return el("li", {}, el("a", { href: hashOf({ view: "devices", id, tab: here.view === "devices" && here.id ? here.tab : "telemetry" }),
-    "aria-current": here.id === id ? "page" : undefined, title: `${id}: ${line}` },
-    el("span", { class: `dot ${on ? "on" : off ? "off" : bad ? "bad" : ""}` }),
-    el("span", { class: "id" }, id, el("small", { class: bad ? "bad" : "" }, line)),
-    it.cloudToDeviceMessageCount ? el("span", { class: "pill", title: "messages wait for it" }, `${it.cloudToDeviceMessageCount}`) : null));
+/** When it was last active, in ms; null if never. */
+export const lastSeen = (it) => it.lastActivityTime.startsWith("0001") ? null : Date.parse(it.lastActivityTime);
+
+/** Why it is there, or why not. */
+export function reasonOf(it) {
+  if (it.connectionState === "Connected") return it.connected?.reason ?? "";
+  if (it.status === "disabled" && it.statusReason) return it.statusReason;
+  const event = it.ended;
+  return event ? `${event.code ? `${event.code} ${event.error}: ` : ""}${event.reason ?? ""}` : "";
+}
+
+function line(it) {
+  const [state, words] = stateOf(it);
+  if (state === "connected") return it.connected ? `connected for ${duration(now() - Date.parse(it.connected.time))}` : words;
+  if (state === "disabled" || state === "neverSeen") return words;
+  return it.ended ? `${state === "refused" ? "refused" : "closed"} ${clock(it.ended.time).slice(0, 8)}: ${it.ended.reason}` : `seen ${duration(now() - lastSeen(it))} ago`;
+}
+
+export const side = scroller({ id: "devices", label: "Devices", open: (it) => show(it.deviceId), kind: (it) => where().id === it.deviceId ? "here" : "",
+  cells: (it) => {
+    const [, , kind] = stateOf(it), text = line(it), here = where();
+    return [el("a", { href: hashOf({ view: "devices", id: it.deviceId, tab: here.id ? here.tab : "telemetry" }), tabindex: -1, "aria-current": here.id === it.deviceId ? "page" : undefined, title: `${it.deviceId}: ${text}` },
+      el("span", { class: `dot ${kind}` }), el("span", { class: "id" }, cut(it.deviceId), el("small", { class: kind === "bad" ? "bad" : "" }, text)),
+      it.cloudToDeviceMessageCount ? el("span", { class: "pill", title: "messages wait for it" }, `${it.cloudToDeviceMessageCount}`) : null)];
+  } });
+
+const show = (id) => go({ view: "devices", id, tab: where().id ? where().tab : "telemetry" });
+
+export function drawSide() {
+  side.draw(true);
+  const { connectedDeviceCount: on, totalDeviceCount: all } = store.counts ?? {};
+  const none = list.asked && !length();
+  $("count").textContent = list.problem ?? (none && isNarrowed() ? `No device fits “${look.find || look.where || look.state}”.` : all === undefined ? "" : all ? `${count(on)} of ${count(all)} connected` : "No device yet.");
+  $("count").classList.toggle("problem", Boolean(list.problem));
 }
 
 /** The device before or after the one that is shown. */
 export function step(by) {
   const here = where();
-  const all = (store.devices ?? []).map((it) => it.deviceId);
-  const next = all[all.indexOf(here.id) + by];
-  if (next !== undefined) go({ view: "devices", id: next, tab: here.tab });
+  const at = indexOf(here.id) + by;
+  const next = rowAt(Math.max(0, at));
+  if (!next || next.deviceId === here.id) return;
+  go({ view: "devices", id: next.deviceId, tab: here.tab });
+  side.move(at);
 }
 
 export function addDevice() {
@@ -51,24 +73,23 @@ export function addDevice() {
   label.hidden = true;
   kind.addEventListener("change", () => { label.hidden = kind.value !== "selfSigned"; thumb.required = !label.hidden; });
   open("Register a device", [field("Device id", id, "The common name of its certificate is the same."), field("It proves who it is by", kind), label], "Register", async () => {
-    if ((store.devices ?? []).some((it) => it.deviceId === id.value)) throw new Error(`There is a device '${id.value}' already.`);
     const authentication = { type: kind.value };
     if (kind.value === "selfSigned") authentication.x509Thumbprint = { primaryThumbprint: thumb.value.replace(/[:\s]/g, "") };
-    await call("PUT", `/devices/${path(id.value)}`, { deviceId: id.value, authentication });
+    await call("PUT", `/devices/${path(id.value)}`, { deviceId: id.value, authentication }).catch((error) => {
+      throw error.status === 409 ? new Error(`There is a device '${id.value}' already.`) : error;
+    });
     await loadDevices();
     go({ view: "devices", id: id.value, tab: "connect" });
   });
 }
 
-/** What stands where no device is chosen: the first steps. */
+/** What stands where there is no device: the first steps. */
 export function firstSteps(box) {
-  if (!store.devices) { box.replaceChildren(el("p", { class: "dim" }, "Asking the hub…")); return { close: () => {} }; }
-  if (store.devices.length) { box.replaceChildren(empty("Choose a device", "The list shows who is connected, and why the others are not.")); return { close: () => {} }; }
   const step = (n, title, text, action) => el("li", {}, el("span", { class: "count" }, `${n}`), el("div", {}, el("h3", {}, title), el("p", {}, text), action));
   box.replaceChildren(el("div", { class: "steps card" }, el("h2", {}, "Connect the first device"), el("p", { class: "lead" }, `This is ${hub()}, an IoT Hub on this machine. Nothing leaves it.`), el("ol", {},
     step(1, "Let the hub know your CA", "Devices with a certificate are let in if a registered CA has signed it. Devices with a symmetric key do not need this.",
       button("Upload a CA certificate", () => go({ view: "certificates" }))),
-    step(2, "Register the device", "Or let it register itself, by an enrolment.", el("div", { class: "row" }, button("Register a device", addDevice, "main"), button("Make an enrolment", () => go({ view: "provisioning" })))),
+    step(2, "Register the device", "Or let it register itself, by an enrollment.", el("div", { class: "row" }, button("Register a device", addDevice, "main"), button("Make an enrollment", () => go({ view: "provisioning" })))),
     step(3, "Connect it", `It talks MQTT over TLS 1.2 to ${store.about?.mqtt ?? "the hub"}. The tab Connect of the device has commands to copy; if it is refused, the event log says why.`,
       button("Event log", () => go({ view: "events" }))))));
   return { close: () => {} };

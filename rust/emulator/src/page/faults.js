@@ -2,8 +2,7 @@
 import { call } from "./api.js";
 import { act, ask } from "./dialog.js";
 import { el } from "./dom.js";
-import { button, empty, field, options, table } from "./parts.js";
-import { store } from "./store.js";
+import { button, deviceInput, empty, field, options, table } from "./parts.js";
 import { duration } from "./words.js";
 
 const late = { delayMs: { label: "Late by, ms", none: "never comes" } };
@@ -13,19 +12,22 @@ const KINDS = {
   suback: { text: "Hold back the answer to a subscription", fields: late, says: (it) => `SUBACK ${lateness(it)}` },
   pingresp: { text: "Hold back the answer to a ping", fields: late, says: (it) => `PINGRESP ${lateness(it)}` },
   dropAtByte: { text: "Break the connection after so many bytes", fields: { bytes: { label: "Bytes", value: 1000, min: 1 } }, says: (it) => `the connection breaks after ${it.bytes} bytes` },
-  dropEvery: { text: "Break the connection every so many messages", fields: { messages: { label: "Messages", value: 10, min: 1 }, seed: { label: "Seed", none: "exactly every so many" } }, says: (it) => `the connection breaks every ${it.messages} messages` },
+  dropEvery: { text: "Break the connection every so many messages", fields: { messages: { label: "Messages", value: 10, min: 1 }, seed: { label: "Seed", none: "exactly every so many" } }, says: (it) => `the connection breaks ${it.messages === 1 ? "at every message" : `every ${it.messages} messages`}` },
   stall: { text: "Stand still: neither read nor write", fields: { delayMs: { label: "For, ms", value: 5000, min: 1 } }, says: (it) => `the hub stands still for ${it.delayMs} ms` },
   throttle: { text: "Throttle twin requests and methods", fields: { status: { label: "Status", choices: { 429: "429 too many requests", 503: "503 unavailable" } } }, says: (it) => `twin requests and methods are answered with ${it.status}` },
   provisioning: { text: "Let the provisioning service fail", fields: { status: { label: "Status", value: 429, min: 400, max: 599 }, retryAfter: { label: "Retry after, s", value: 5 } }, says: (it) => `provisioning is answered with ${it.status}${it.retryAfter === null ? "" : `, retry after ${it.retryAfter} s`}` },
 };
 const lateness = (it) => it.delayMs === null ? "never comes" : `is ${it.delayMs} ms late`;
 
+/** What a fault does, in words. */
+export const describe = (it) => KINDS[it.kind]?.says(it) ?? it.kind;
+
 export function faults(box) {
   let closed = false;
   const active = el("section", { class: "card" });
   const kind = el("select", { id: "kind" }, options(Object.fromEntries(Object.entries(KINDS).map(([name, { text }]) => [name, text])), "connack"));
   const fields = el("div", { class: "two tight" });
-  const device = el("input", { placeholder: "every device", list: "ids", autocomplete: "off" });
+  const device = deviceInput({ placeholder: "every device" });
   const times = el("input", { type: "number", min: 1, placeholder: "until it is cleared" });
   const draft = () => fields.replaceChildren(...Object.entries(KINDS[kind.value].fields).map(([name, it]) => field(it.label,
     it.choices ? el("select", { name }, options(it.choices)) : el("input", { name, type: "number", min: it.min ?? 0, max: it.max, value: it.value, placeholder: it.none ?? "", required: it.value !== undefined }), it.hint)));
@@ -33,13 +35,13 @@ export function faults(box) {
   draft();
   const set = async (event) => {
     event.preventDefault();
-    const fault = { kind: kind.value, device: device.value || undefined, times: times.value ? +times.value : undefined };
+    const fault = { kind: kind.value, device: device.input.value || undefined, times: times.value ? +times.value : undefined };
     for (const input of fields.querySelectorAll("input, select")) if (input.value !== "") fault[input.name] = +input.value;
     await act(() => call("POST", "/admin/faults", fault), "From now on.");
     load();
   };
   const form = el("form", { class: "card", onsubmit: set }, el("h3", {}, "Let something go wrong"), field("What", kind), fields,
-    el("div", { class: "two tight" }, field("For", device), field("How often", times)), el("datalist", { id: "ids" }, (store.devices ?? []).map((it) => el("option", { value: it.deviceId }))),
+    el("div", { class: "two tight" }, field("For", device.nodes), field("How often", times)),
     el("button", { class: "main" }, "Set"));
   const shift = el("input", { type: "number", required: true });
   const shown = el("p", { class: "hint" });
@@ -53,7 +55,7 @@ export function faults(box) {
     const answers = await act(() => Promise.all([call("GET", "/admin/faults"), call("GET", "/admin/clock")]));
     if (!answers || closed) return;
     const [all, clock] = answers;
-    const rows = all.map((it) => el("tr", {}, el("td", {}, KINDS[it.kind]?.says(it) ?? it.kind), el("td", {}, it.device ?? "every device"), el("td", {}, it.times === null ? "until it is cleared" : `${it.times} more`),
+    const rows = all.map((it) => el("tr", {}, el("td", {}, describe(it)), el("td", {}, it.device ?? "every device"), el("td", {}, it.times === null ? "until it is cleared" : `${it.times} more`),
       el("td", {}, el("div", { class: "row end" }, button("Clear", () => act(() => call("DELETE", `/admin/faults/${it.id}`), "Cleared.").then(load))))));
     active.classList.toggle("notice", all.length > 0);
     active.replaceChildren(el("div", { class: "row spread" }, el("h3", {}, "Going wrong now"), all.length ? button("Clear all", () => act(() => call("DELETE", "/admin/faults"), "All cleared.").then(load), "main") : null),

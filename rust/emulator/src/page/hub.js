@@ -44,7 +44,7 @@ function stateCard() {
       await loadDevices();
     });
   };
-  return card("State", el("p", {}, "Devices, twins, enrolments, CA certificates and waiting messages. Symmetric keys are in it: keep it private."),
+  return card("State", el("p", {}, "Devices, twins, enrollments, CA certificates and waiting messages. Symmetric keys are in it: keep it private."),
     el("div", { class: "row" }, button("Export", async () => {
       const state = await act(() => call("GET", "/admin/export"));
       if (state) save(`${store.about?.hubs[0] ?? "hub"}.json`, new Blob([JSON.stringify(state, null, 2)], { type: "application/json" }));

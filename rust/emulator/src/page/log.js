@@ -1,10 +1,10 @@
 // The event log: of all, or of one device.
 import { show } from "./dialog.js";
 import { el, later } from "./dom.js";
-import { button, copy, empty, pill, save } from "./parts.js";
+import { button, copy, cut, empty, pill, rove, save } from "./parts.js";
 import { go } from "./routes.js";
 import { store } from "./store.js";
-import { clock, plural, pretty } from "./words.js";
+import { clock, plural, pretty, zone } from "./words.js";
 
 const ROWS = 400;
 const view = { text: "", warnings: false, kinds: new Set() };
@@ -20,8 +20,9 @@ export function log(box, id = null) {
   const count = el("span", { class: "dim" });
   const body = el("tbody", { id: "events" });
   const holder = el("div", { class: "scroll tall" });
-  const heads = ["Time (UTC)", "Event", ...(id === null ? ["Device"] : []), "Code", "Reason"];
+  const heads = [`Time (${zone()})`, "Event", ...(id === null ? ["Device"] : []), "Code", "Reason"];
   const sheet = el("table", { class: "events" }, el("thead", {}, el("tr", {}, heads.map((it) => el("th", { scope: "col" }, it)))), body);
+  rove(body);
   if (id === null) box.append(el("h2", {}, "Event log"), el("p", { class: "lead" }, "Every connect, refusal and close, each with its reason and Azure's code."));
   box.append(el("section", { class: "card" }, el("div", { class: "row spread" }, el("div", { class: "row grow" }, filter, el("label", { class: "check" }, warnings, "only refusals and faults")),
     el("div", { class: "row" }, count, pause, button("Save as JSON lines", () => save("events.jsonl", new Blob(fitting().map((it) => `${JSON.stringify(it)}\n`))), "quiet"))), kinds, holder));
@@ -58,14 +59,14 @@ export function log(box, id = null) {
 
 function row(it, id) {
   const look = () => details(it);
-  return el("tr", { class: it.level === "warn" ? "warn" : "", tabindex: 0, onclick: look, onkeydown: (event) => { if (event.key === "Enter") look(); } },
+  return el("tr", { class: it.level === "warn" ? "warn" : "", "data-key": it.seq, onclick: look },
     el("td", { class: "num", title: it.time }, clock(it.time)), el("td", {}, it.event),
-    id === null ? el("td", { class: (it.deviceId ?? "").length < 32 ? "num" : "wrap" }, it.deviceId ? el("button", { class: "link", onclick: (event) => { event.stopPropagation(); go({ view: "devices", id: it.deviceId, tab: "log" }); } }, it.deviceId) : null,
+    id === null ? el("td", { class: "num device" }, it.deviceId ? el("button", { type: "button", class: "link", tabindex: -1, onclick: (event) => { event.stopPropagation(); go({ view: "devices", id: it.deviceId, tab: "log" }); } }, cut(it.deviceId)) : null,
       it.connection ? el("span", { class: "dim", title: it.peer }, ` #${it.connection}`) : null) : null,
     el("td", {}, it.code ? el("span", { class: "num" }, `${it.code} `, el("span", { class: "dim" }, it.error)) : null), el("td", { class: "reason" }, it.reason ?? ""));
 }
 
 function details(it) {
   show(`${it.event} ${it.deviceId ?? ""}`, el("div", { class: "row" }, pill(it.level === "warn" ? "refusal or fault" : "as usual", it.level === "warn" ? "warn" : "on"), el("span", { class: "dim" }, it.time)),
-    el("p", {}, it.reason ?? ""), el("div", { class: "row spread" }, el("h3", {}, "The whole event"), copy(pretty(it))), el("pre", { class: "code" }, pretty(it)));
+    el("p", {}, it.reason ?? ""), it.deviceId ? button("To the device", () => go({ view: "devices", id: it.deviceId, tab: "log" })) : null, el("div", { class: "row spread" }, el("h3", {}, "The whole event"), copy(pretty(it))), el("pre", { class: "code" }, pretty(it)));
 }

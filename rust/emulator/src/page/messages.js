@@ -3,8 +3,8 @@ import { call } from "./api.js";
 import { act, ask } from "./dialog.js";
 import { el } from "./dom.js";
 import { button, empty, field, options, pill, table } from "./parts.js";
-import { device } from "./store.js";
-import { bytes, clock, path, plural } from "./words.js";
+import { store } from "./store.js";
+import { bytes, clock, path, plural, zone } from "./words.js";
 
 const FEEDBACK = { none: "none", full: "however it ends", positive: "if it is acknowledged", negative: "if it is given up" };
 const ENDS = { Expired: "its time ran out", DeliveryCountExceeded: "it was handed out too often", Purged: "the queue was purged", Rejected: "the device refused it" };
@@ -72,7 +72,7 @@ export function messages(box, id) {
   async function load() {
     clearTimeout(timer);
     try {
-      const [waiting, letters] = await Promise.all([call("GET", `/devices/${path(id)}/messages/deviceBound`), call("GET", `/admin/dead-letters?device=${path(id)}`)]);
+      const [waiting, letters] = await Promise.all([call("GET", `/admin/devices/${path(id)}/messages`), call("GET", `/admin/dead-letters?device=${path(id)}`)]);
       if (!closed) draw(waiting, letters);
     } catch { /* asked again below */ }
     if (!closed) timer = setTimeout(load, 1500);
@@ -87,16 +87,16 @@ export function messages(box, id) {
       if (!given.has(key)) mine.ended.unshift({ messageId: key, time: new Date().toISOString(), good: true, why: "acknowledged by the device" });
     }
     for (const it of waiting) mine.waiting.set(it.messageId, it);
-    const connected = device(id)?.connectionState === "Connected";
+    const connected = store.current?.connectionState === "Connected";
     count.textContent = waiting.length ? `${plural(waiting.length, "message")} of 50` : "";
     purge.hidden = !waiting.length;
-    queue.replaceChildren(waiting.length ? table(["Message", "Since (UTC)", "Size", "State"], waiting.map((it) => el("tr", {},
+    queue.replaceChildren(waiting.length ? table(["Message", `Since (${zone()})`, "Size", "State"], waiting.map((it) => el("tr", {},
       el("td", { class: "mono clip", title: JSON.stringify(it.properties) }, it.messageId), el("td", { class: "num" }, clock(it.enqueuedTimeUtc)), el("td", { class: "num" }, bytes(it.size)),
       el("td", {}, stateOf(it, connected), el("div", { class: "dim" }, `until ${clock(it.expiryTimeUtc)}`)))), "")
       : empty("Nothing waits", connected ? "What you send is handed to the device at once." : "The device is not connected: what you send waits here until it comes."));
     const all = [...mine.ended, ...letters.map((it) => ({ messageId: it.messageId, time: it.time, good: false, why: ENDS[it.reason] ?? it.reason }))]
       .sort((a, b) => b.time.localeCompare(a.time)).slice(0, 50);
-    ended.replaceChildren(table(["Message", "When (UTC)", "How"], all.map((it) => el("tr", {}, el("td", { class: "mono clip" }, it.messageId),
+    ended.replaceChildren(table(["Message", `When (${zone()})`, "How"], all.map((it) => el("tr", {}, el("td", { class: "mono clip" }, it.messageId),
       el("td", { class: "num" }, clock(it.time)), el("td", {}, pill(it.good ? "delivered" : "given up", it.good ? "on" : "warn"), " ", it.why))),
     "None yet. What this page saw delivered, and what was given up, stands here."));
   }

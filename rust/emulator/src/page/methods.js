@@ -70,6 +70,6 @@ export function methods(box, id) {
 
 /** The project's own application has the method led. */
 function example(id) {
-  const ours = /client iothub\//.test(store.connected.get(id)?.reason ?? "");
+  const ours = /client iothub\//.test(store.current?.connected?.reason ?? "");
   return ours ? { name: "led", payload: "1" } : null;
 }

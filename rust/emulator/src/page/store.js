@@ -1,70 +1,96 @@
-// What the page knows: devices, the event log, and the telemetry of the device that is looked at.
+// What the page knows: the hub's counts, the event log, the device that is looked at and its telemetry.
 import { call, follow, target } from "./api.js";
 import { later } from "./dom.js";
+import { refresh } from "./list.js";
+import { tell } from "./topics.js";
+import { path } from "./words.js";
 
-export const store = { about: null, devices: null, events: [], telemetry: [], watched: null, live: false,
-  /** The latest `connected`, and the latest `closed` or `refused`, by device. */
-  connected: new Map(), ended: new Map() };
+export const store = { about: null, counts: null, events: [], telemetry: [], watched: null, live: false,
+  /** Since when the hub does not answer, in ms; null while it does. */
+  awaySince: null,
+  /** The device that is looked at: undefined until the hub has answered, null if it is not registered. */
+  current: undefined };
 
-const listeners = new Set();
 const MOST = 5000;
+/** Between two moments of the rates, ms. */
+const SHORTEST = 1800;
 
-/** run(topic, item): topics are devices, event, telemetry, live. Gives a function that ends it. */
-export function listen(run) {
-  listeners.add(run);
-  return () => listeners.delete(run);
-}
-
-function tell(topic, item) {
-  for (const run of [...listeners]) run(topic, item);
-}
-
-const order = new Intl.Collator("en", { numeric: true });
 export const hub = () => target.hub ?? store.about?.hubs[0] ?? "";
-export const device = (id) => store.devices?.find((it) => it.deviceId === id);
+/** The hub's time, which may be shifted. */
+export const now = () => Date.now() + (store.about?.clockShiftMs ?? 0);
 
 export async function loadAbout() {
   store.about = await call("GET", "/admin");
   tell("about");
 }
 
-export async function loadDevices() {
-  try { store.devices = (await call("GET", "/devices")).sort((a, b) => order.compare(a.deviceId, b.deviceId)); } catch { return; }
-  tell("devices");
+export async function loadCounts() {
+  try { store.counts = await call("GET", "/admin/statistics"); } catch { return; }
+  noteRates(store.counts);
+  tell("counts");
 }
 
-const soon = later(loadDevices, 400);
+/** Moments of the hub's counts, since this page is open: [{at, perSecond, connected, refused}]. */
+export const rates = [];
+let lastCount = null;
+
+function noteRates({ lastTelemetry, connectedDeviceCount, refusedDeviceCount }) {
+  const at = Date.now();
+  if (lastCount && at - lastCount.at < SHORTEST) return;
+  const messages = lastCount ? lastTelemetry - lastCount.lastTelemetry : 0;
+  if (lastCount && messages >= 0) rates.push({ at, perSecond: messages / (at - lastCount.at) * 1000, connected: connectedDeviceCount, refused: refusedDeviceCount });
+  if (rates.length > MOST) rates.shift();
+  lastCount = { at, lastTelemetry };
+}
+
+/** Asks anew about all devices in sight, and how many there are. */
+export async function loadDevices() {
+  await Promise.all([loadCounts(), refresh(), loadCurrent()]);
+}
+
+export async function loadCurrent() {
+  const id = store.watched;
+  if (id === null) return;
+  try {
+    const row = await call("GET", `/admin/devices/${path(id)}`);
+    if (store.watched === id) store.current = row;
+  } catch (error) {
+    if (error.status !== 404 || store.watched !== id) return;
+    store.current = null;
+  }
+  tell("current");
+}
+
+const soon = later(loadDevices, 700);
+const soonCurrent = later(loadCurrent, 100);
+const CHANGES = new Set(["connected", "closed", "refused", "registry", "twin"]);
 
 /** Follows the event log from its beginning. */
 export function start() {
   follow("/admin/events", { live, begin: () => {
     store.events = [];
-    store.connected.clear();
-    store.ended.clear();
     if (store.about) soon();
     tell("event", null);
   }, seen: (event) => {
-    if (event.hub && event.hub !== hub() && event.hub !== "") { if (store.about?.hubs.includes(event.hub)) return; }
+    if (event.hub && event.hub !== hub() && store.about?.hubs.includes(event.hub)) return;
     store.events.push(event);
     if (store.events.length > MOST + 500) store.events.splice(0, 500);
-    if (event.deviceId) note(event);
+    if (event.deviceId && CHANGES.has(event.event)) {
+      soon();
+      if (event.deviceId === store.watched) soonCurrent();
+    }
     tell("event", event);
   } });
-  setInterval(() => { if (!document.hidden && store.live) soon(); }, 10000);
-}
-
-function note(event) {
-  const id = event.deviceId;
-  if (event.event === "connected") store.connected.set(id, event);
-  else if (event.event === "closed" || event.event === "refused") store.ended.set(id, event);
-  else if (event.event !== "registry") return;
-  const known = device(id);
-  if (known && event.event === "connected") known.connectionState = "Connected";
-  soon();
+  setInterval(() => {
+    if (document.hidden || !store.live) return;
+    soon();
+    loadAbout().catch(() => {});
+  }, 10000);
 }
 
 function live(on) {
   store.live = on;
+  store.awaySince = on ? null : store.awaySince ?? Date.now();
   tell("live");
 }
 
@@ -74,9 +100,10 @@ export function watch(id) {
   if (store.watched === id) return;
   unwatch();
   store.watched = id;
+  store.current = undefined;
   store.telemetry = [];
-  unwatch = id === null ? () => {} : follow(`/admin/telemetry?last=2000&device=${encodeURIComponent(id)}`, {
-    live: (on) => { if (!on) live(false); },
+  loadCurrent();
+  unwatch = id === null ? () => {} : follow(`/admin/telemetry?last=2000&device=${path(id)}`, {
     begin: () => { store.telemetry = []; tell("telemetry"); },
     seen: (message) => {
       if (message.hub !== hub()) return;

@@ -1,21 +1,30 @@
 // Telemetry of a device: live charts, and the messages as a table.
-import { blob } from "./api.js";
+import { blob, follow } from "./api.js";
 import { chart } from "./chart.js";
-import { act, show } from "./dialog.js";
+import { csvOf } from "./csv.js";
+import { act, open, show } from "./dialog.js";
 import { el, later } from "./dom.js";
-import { button, copy, empty, save } from "./parts.js";
+import { hasModel, keepModel, learn, namesOf } from "./model.js";
+import { button, copy, deviceInput, empty, field, rove, save } from "./parts.js";
 import { go } from "./routes.js";
-import { groupOf, isTime, seriesOf } from "./series.js";
+import { areAlike, groupOf, isAside, seriesOf } from "./series.js";
 import { store } from "./store.js";
-import { clock, plural, pretty } from "./words.js";
+import { placesOf, track } from "./track.js";
+import { clock, plural, pretty, zone } from "./words.js";
 
 const SPANS = [["1 min", 60e3], ["5 min", 300e3], ["15 min", 900e3], ["1 h", 3600e3], ["all", 0]];
 const ROWS = 200;
+/** With which devices a device is compared, while the page is open. */
+const compared = new Map();
+/** How many of the latest messages of another device are compared. */
+const COMPARED = 2000;
 const setting = (name, otherwise) => JSON.parse(localStorage.getItem(name) ?? "null") ?? otherwise;
 const keep = (name, value) => localStorage.setItem(name, JSON.stringify(value));
 
 export function telemetry(box, id) {
   const hidden = new Map(Object.entries(setting(`series:${id}`, {})));
+  /** Other devices beside this one: their messages and what ends following them. */
+  const others = new Map();
   const view = { span: setting("span", 300e3), together: setting("together", false), zoomed: null, paused: null, filter: "" };
   let charts = [];
   let names = "";
@@ -26,7 +35,7 @@ export function telemetry(box, id) {
     point: (at) => { shared.cursor = at; for (const one of charts) one.draw(); } };
 
   const spans = el("div", { class: "group", role: "group", "aria-label": "Time shown" });
-  const chips = el("div", { class: "chips", role: "group", "aria-label": "Series" });
+  const chips = el("div", { class: "chips series", role: "group", "aria-label": "Series" });
   const area = el("div", { class: "charts" });
   const pauseButton = button("Pause", () => { view.paused = view.paused ? null : [...store.telemetry]; draw(); }, "", { id: "pause" });
   const liveButton = button("Back to live", () => shared.live(), "main", { hidden: true, id: "live-again" });
@@ -35,20 +44,61 @@ export function telemetry(box, id) {
   const count = el("span", { class: "dim" });
   const body = el("tbody", { id: "messages" });
   const together = button("One chart", () => { view.together = !view.together; keep("together", view.together); names = ""; draw(); }, "", { title: "All series in one chart" });
-  const controls = el("div", { class: "row spread bar" }, el("div", { class: "row" }, spans, together, liveButton), el("div", { class: "row" }, pauseButton));
+  const model = button("Names and units", giveModel, "quiet", { hidden: true });
+  const controls = el("div", { class: "row spread bar" }, el("div", { class: "row" }, spans, together, liveButton), el("div", { class: "row" }, model, button("Compare with…", compare, "", { id: "compare" }), pauseButton));
+  const map = track();
   const messages = el("section", { class: "card" }, el("div", { class: "row spread" }, el("div", { class: "row" }, el("h3", {}, "Messages"), count),
-    el("div", { class: "row" }, filter, button("Save as JSON lines", () => act(async () =>
-      save(`${id}.jsonl`, await blob(`/admin/telemetry.jsonl?device=${encodeURIComponent(id)}`))), "quiet"))),
+    el("div", { class: "row" }, filter, button("Save as JSON lines", () => act(async () => save(`${id}.jsonl`, await lines())), "quiet"),
+      button("Save as CSV", () => act(async () => save(`${id}.csv`, new Blob([csvOf(await (await lines()).text())], { type: "text/csv" }))), "quiet"))),
     el("div", { class: "scroll" }, el("table", { class: "messages" }, el("thead", {}, el("tr", {},
-      ["#", "Time (UTC)", "Body", "Properties"].map((it) => el("th", { scope: "col" }, it)))), body)));
-  box.replaceChildren(controls, chips, area, messages);
+      ["#", `Time (${zone()})`, "Body", "Properties"].map((it) => el("th", { scope: "col" }, it)))), body)));
+  box.replaceChildren(controls, chips, el("div", { class: "reading" }, area, map.box), messages);
+  rove(body);
 
   const isMark = (it) => it.deviceId === id && ["connected", "closed", "refused"].includes(it.event);
   const current = () => view.paused ?? store.telemetry;
 
+  const lines = () => blob(`/admin/telemetry.jsonl?device=${encodeURIComponent(id)}`);
+
+  function compare() {
+    const device = deviceInput({ required: true, autofocus: true });
+    open("Compare with another device", [field("Device", device.nodes, "Its values stand beside those of the same name, dashed.")], "Compare", () => {
+      const other = device.input.value.trim();
+      if (other === id) throw new Error("That is the device that is shown.");
+      beside(other);
+      draw();
+    });
+  }
+
+  function beside(other) {
+    if (others.has(other)) return;
+    const mine = { messages: [], stop: () => {} };
+    mine.stop = follow(`/admin/telemetry?last=${COMPARED}&device=${encodeURIComponent(other)}`, { begin: () => { mine.messages = []; }, seen: (message) => {
+      mine.messages.push(message);
+      if (mine.messages.length > COMPARED) mine.messages.splice(0, COMPARED / 10);
+      soon();
+    } });
+    others.set(other, mine);
+    compared.set(id, [...others.keys()]);
+  }
+
+  function giveModel() {
+    const file = el("input", { type: "file", accept: ".json", required: true, "aria-label": "Model" });
+    open("Names and units", [el("p", {}, "This device announces the model ", el("code", {}, store.current.modelId), "."), field("Its DTDL file", file, "It stays in this browser.")], "Take it", async () => {
+      keepModel(store.current.modelId, await file.files[0].text());
+      names = "";
+      draw();
+    });
+  }
+
   function draw() {
     const all = seriesOf(current());
-    layout(all);
+    const modelId = store.current?.modelId;
+    learn(modelId).then((isNew) => { if (isNew) soon(); });
+    model.hidden = !modelId;
+    model.classList.toggle("main", Boolean(modelId) && !hasModel(modelId));
+    layout(all, namesOf(modelId));
+    map.show(placesOf(current()));
     range(all);
     spans.replaceChildren(...SPANS.map(([text, span]) => button(text, () => { view.span = span; view.zoomed = null; keep("span", span); draw(); },
       "", { "aria-pressed": `${!view.zoomed && view.span === span}` })));
@@ -65,7 +115,7 @@ export function telemetry(box, id) {
   function range(all) {
     if (view.zoomed) { [shared.from, shared.to] = view.zoomed; return; }
     let first = Infinity, latest = -Infinity;
-    for (const points of all.values()) { first = Math.min(first, points[0][0]); latest = Math.max(latest, points.at(-1)[0]); }
+    for (const points of [...all.values(), ...[...others.values()].flatMap((it) => [...seriesOf(it.messages).values()])]) { first = Math.min(first, points[0][0]); latest = Math.max(latest, points.at(-1)[0]); }
     if (!Number.isFinite(latest)) { [shared.from, shared.to] = [0, 1]; return; }
     const ended = store.events.findLast(isMark);
     const at = ended ? Date.parse(ended.time) : 0;
@@ -75,22 +125,30 @@ export function telemetry(box, id) {
     if (shared.to - shared.from < 2000) shared.from = shared.to - 2000;
   }
 
-  function layout(all) {
+  function layout(all, known) {
     const every = [...all.keys()].sort();
-    const visible = every.filter((name) => !(hidden.get(name) ?? isTime(name)));
+    const visible = every.filter((name) => !(hidden.get(name) ?? isAside(name)));
     const groups = new Map();
-    for (const name of visible) {
-      const group = view.together ? "All values" : groupOf(name);
-      if (!groups.has(group)) groups.set(group, []);
-      groups.get(group).push(name);
+    const add = (group, name) => groups.set(group, [...groups.get(group) ?? [], name]);
+    for (const name of visible) add(view.together ? "All values" : groupOf(name), name);
+    for (const [group, members] of [...groups]) if (!view.together && members.length > 1 && !areAlike(all, members)) {
+      groups.delete(group);
+      for (const name of members) add(name, name);
     }
-    chips.replaceChildren(...(every.length > 1 ? every.map((name) => el("button", { type: "button", class: "chip", "aria-pressed": `${visible.includes(name)}`,
+    const their = [...others].map(([other, { messages }]) => [other, seriesOf(messages)]);
+    chips.replaceChildren(...[...others.keys()].map((other) => el("button", { type: "button", class: "chip", "aria-pressed": "true", title: `Without ${other}`, "aria-label": `Without ${other}`,
+      onclick: () => { others.get(other).stop(); others.delete(other); compared.set(id, [...others.keys()]); draw(); } }, `beside ${other}`, el("span", { "aria-hidden": "true" }, "×"))), ...(every.length > 1 ? every.map((name) => el("button", { type: "button", class: "chip", "aria-pressed": `${visible.includes(name)}`,
       onclick: () => { hidden.set(name, visible.includes(name)); keep(`series:${id}`, Object.fromEntries(hidden)); draw(); } },
       el("i", { class: `swatch s${every.indexOf(name) % 8}` }), name)) : []));
     const marks = store.events.filter(isMark).slice(-100)
       .map((it) => [Date.parse(it.time), `${it.event} at ${clock(it.time)}: ${it.reason ?? ""}`, it.event === "connected" ? "good" : "bad"]);
-    charts = [...groups].map(([title, members]) => chart({ title, marks, shared, height: groups.size === 1 ? 240 : 170,
-      series: members.map((name) => ({ name, short: view.together ? name : name.slice(title.length).replace(/^\./, "") || name, color: every.indexOf(name) % 8, points: all.get(name) })) }));
+    charts = [...groups].map(([title, members]) => chart({ title, heading: known.get(title)?.label || title, marks, shared, height: groups.size === 1 ? 240 : 170,
+      series: members.flatMap((name) => {
+        const { label, unit } = known.get(name) ?? {};
+        const short = label || (view.together ? name : name.slice(title.length).replace(/^\./, "") || name);
+        return [{ name, short: others.size ? `${short} here` : short, unit, color: every.indexOf(name) % 8, points: all.get(name) },
+          ...their.filter(([, series]) => series.has(name)).map(([other, series], n) => ({ name: `${name} of ${other}`, short: `${short} of ${other}`, unit, other: true, color: (every.indexOf(name) + 1 + n) % 8, points: series.get(name) }))];
+      }) }));
     // The boxes stay as long as they mean the same, so that the focus stays where it is.
     const now = charts.map((one) => one.box.dataset.chart).join("\n");
     if (now !== names || area.children.length !== charts.length) { names = now; area.replaceChildren(...charts.map((one) => one.box)); area.classList.toggle("one", charts.length === 1); } else reuse();
@@ -118,8 +176,10 @@ export function telemetry(box, id) {
   const soon = later(() => { if (!shared.dragging) draw(); }, 150);
   const sized = new ResizeObserver(() => { for (const one of charts) one.draw(); });
   sized.observe(area);
+  for (const other of compared.get(id) ?? []) beside(other);
   draw();
-  return { seen: (topic, item) => { if (topic === "telemetry" || (topic === "event" && item?.deviceId === id)) soon(); }, close: () => sized.disconnect() };
+  return { seen: (topic, item) => { if (topic === "telemetry" || topic === "current" || (topic === "event" && item?.deviceId === id)) soon(); },
+    close: () => { sized.disconnect(); for (const it of others.values()) it.stop(); } };
 }
 
 const bodyOf = (it) => it.format === "json" ? JSON.stringify(it.body) : it.format === "base64" ? `base64: ${it.body}` : it.body;
@@ -127,7 +187,7 @@ const bodyOf = (it) => it.format === "json" ? JSON.stringify(it.body) : it.forma
 function row(it, fresh) {
   const look = () => details(it);
   const pairs = [...Object.entries(it.properties), ...Object.entries(it.systemProperties).map(([key, value]) => [`$${key}`, value])];
-  return el("tr", { class: fresh ? "new" : "", tabindex: 0, onclick: look, onkeydown: (event) => { if (event.key === "Enter") look(); } },
+  return el("tr", { class: fresh ? "new" : "", "data-key": it.seq, onclick: look },
     el("td", { class: "num" }, `${it.seq}`), el("td", { class: "num", title: it.enqueuedTimeUtc }, clock(it.enqueuedTimeUtc)),
     el("td", { class: "mono clip" }, bodyOf(it)),
     el("td", { class: "mono clip" }, pairs.map(([key, value]) => el("span", { class: "pair" }, el("span", { class: "dim" }, `${key} `), value ?? "(no value)"))));

@@ -4,7 +4,7 @@ import { act, ask } from "./dialog.js";
 import { el } from "./dom.js";
 import { button, card, copy, pill, table } from "./parts.js";
 import { isAnswer, leaves, lines, mergePatch, strip } from "./patch.js";
-import { clock, parse, path, pretty } from "./words.js";
+import { clock, parse, path, pretty, zone } from "./words.js";
 
 /** Desired properties by device, as this page has seen them: [{version, time, text}]. */
 const seenVersions = new Map();
@@ -15,9 +15,9 @@ export function twin(box, id) {
   const tags = el("textarea", { id: "tags", rows: 4, spellcheck: "false", "aria-label": "Tags" });
   const desiredTitle = el("h3"), reportedTitle = el("h3");
   const note = el("p", { class: "hint", role: "status" });
-  const changes = el("div", { class: "diff mono", "aria-label": "What saving changes" });
+  const changes = el("div", { class: "diff mono", role: "group", "aria-label": "What saving changes" });
   const behind = el("div", { class: "card notice", hidden: true });
-  const reported = el("pre", { class: "code tall" });
+  const reported = el("pre", { class: "code tall", tabindex: 0, "aria-label": "Reported properties" });
   const comparison = el("div"), versions = el("div");
   const saveButton = button("Save", save, "main", { title: "Ctrl+Enter" });
   const undoButton = button("Undo", () => edit(now));
@@ -123,7 +123,7 @@ export function twin(box, id) {
       return el("tr", {}, el("td", { class: "mono name" }, name), el("td", { class: "mono" }, text(wanted, name)), el("td", { class: "mono" }, text(told, name)),
         el("td", {}, pill(state, kind), why ? ` ${why}` : null), el("td", { class: "num dim" }, clock(changedAt(said, name) ?? changedAt(desired, name))));
     });
-    comparison.replaceChildren(table(["Property", "Desired", "Reported", "State", "Changed (UTC)"], rows,
+    comparison.replaceChildren(table(["Property", "Desired", "Reported", "State", `Changed (${zone()})`], rows,
       "Nothing is desired and nothing reported. Write a property on the left and save it; a connected device hears of it at once."));
   }
 

@@ -3,9 +3,19 @@
 export const pretty = (value) => JSON.stringify(value, null, 2);
 export const path = (id) => encodeURIComponent(id);
 
-/** hh:mm:ss.mmm of an RFC 3339 time, in UTC as in the hub's own log. */
-export const clock = (text) => text && !text.startsWith("0001") ? text.slice(11, 23) : "–";
-export const day = (text) => text ? text.slice(0, 10) : "–";
+/** In which zone times are shown: "UTC", as in the hub's own log, or "local". */
+export const zone = () => localStorage.getItem("zone") === "local" ? "local" : "UTC";
+export const setZone = (name) => localStorage.setItem("zone", name);
+/** What is added to a moment so that its UTC reads as the zone's. */
+export const zoneShift = (ms) => zone() === "UTC" ? 0 : -new Date(ms).getTimezoneOffset() * 60000;
+/** RFC 3339 without a zone, of a moment in ms. */
+export const stamp = (ms) => new Date(ms + zoneShift(ms)).toISOString();
+
+/** hh:mm:ss.mmm of an RFC 3339 time. */
+export const clock = (text) => text && !text.startsWith("0001") ? zone() === "UTC" ? text.slice(11, 23) : stamp(Date.parse(text)).slice(11, 23) : "–";
+/** hh:mm:ss of a moment in ms, and the zone. */
+export const time = (ms) => `${stamp(ms).slice(11, 19)} ${zone()}`;
+export const day = (text) => text ? stamp(Date.parse(text)).slice(0, 10) : "–";
 
 export function duration(ms) {
   const s = Math.max(0, Math.round(ms / 1000));
@@ -15,7 +25,9 @@ export function duration(ms) {
 }
 
 export const bytes = (n) => n < 1024 ? `${n} B` : `${(n / 1024).toFixed(1)} KiB`;
-export const plural = (n, one, many = `${one}s`) => `${n} ${n === 1 ? one : many}`;
+/** 10000 → "10,000". */
+export const count = (n) => n === undefined ? "" : n.toLocaleString("en");
+export const plural = (n, one, many = `${one}s`) => `${count(n)} ${n === 1 ? one : many}`;
 
 export function number(value) {
   if (!Number.isFinite(value)) return "–";

@@ -1,22 +1,27 @@
 //! The emulator's own paths: streams, CA certificates in one step, what is there.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use axum::extract::{Path, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
 use axum::routing::get;
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use serde_json::{Value, json};
+use tokio::sync::OwnedSemaphorePermit;
 
+use super::serve::{MAX_STREAMS, Seat};
 use super::stream::{self, Form, Selection};
 use super::{Answer, Api, Document, Hub, body, if_match, invalid};
-use crate::certificates;
+use crate::auth::certificates;
+use crate::auth::x509;
 use crate::clock::rfc3339;
 use crate::code::{ErrorCode, Refusal};
+use crate::fault_timetable::Plan;
+use crate::fields;
+use crate::hub::partitions;
 use crate::journal::Event;
-use crate::schedule::Plan;
-use crate::x509;
 
 pub(super) fn routes() -> Router<Api> {
     Router::new()
@@ -31,6 +36,7 @@ pub(super) fn routes() -> Router<Api> {
             get(timetable).put(start_timetable).delete(end_timetable),
         )
         .route("/admin/connection-string", get(connection_string))
+        .route("/admin/blob-storage", get(blob_storage))
         .route("/admin/clock", get(about).put(set_clock))
         .route("/admin/move", axum::routing::post(move_device))
         .route(
@@ -57,8 +63,8 @@ async fn about(State(api): State<Api>) -> Answer {
     Ok(Json(json!({
         "name": "iothub-emulator",
         "version": env!("CARGO_PKG_VERSION"),
-        "hubs": api.service.hubs,
-        "idScope": api.service.id_scope,
+        "hubs": api.service.hubs.hosts(),
+        "idScope": api.dps.id_scope,
         "time": rfc3339(api.service.clock.now()),
         "clockShiftMs": api.service.clock.shift_ms(),
         "connections": api.service.connections.all().len(),
@@ -73,44 +79,96 @@ async fn about(State(api): State<Api>) -> Answer {
 async fn connection_string(State(api): State<Api>, Hub(hub): Hub) -> Answer {
     let key = &api.access.service_key;
     let text = format!("HostName={hub};SharedAccessKeyName=iothubowner;SharedAccessKey={key}");
+    let events = api
+        .amqp
+        .map(|at| at.port())
+        .map(|port| partitions::connection_string(&hub, port, key));
+    let answer = json!({"connectionString": text, "eventHubConnectionString": events});
+    Ok(Json(answer).into_response())
+}
+
+/// The storage of files, for Microsoft's storage clients to sign with.
+async fn blob_storage(State(api): State<Api>, headers: HeaderMap) -> Answer {
+    let host = api.https_authority(&headers);
+    let endpoint = api.blobs.endpoint(&host);
+    let text = api.blobs.account.connection_string(&endpoint);
     Ok(Json(json!({"connectionString": text})).into_response())
 }
 
 async fn telemetry_lines(
     State(api): State<Api>,
+    seat: Option<Extension<Arc<Seat>>>,
     headers: HeaderMap,
     Query(query): Parameters,
 ) -> Answer {
     let selection = selection(&query, &headers, Form::Lines)?;
-    Ok(stream::telemetry(api.service, Form::Lines, selection))
+    let place = place(&api, &selection, seat)?;
+    Ok(stream::telemetry(
+        api.service,
+        Form::Lines,
+        selection,
+        place,
+    ))
 }
 
 async fn telemetry_events(
     State(api): State<Api>,
+    seat: Option<Extension<Arc<Seat>>>,
     headers: HeaderMap,
     Query(query): Parameters,
 ) -> Answer {
     let selection = selection(&query, &headers, Form::Events)?;
-    Ok(stream::telemetry(api.service, Form::Events, selection))
+    let place = place(&api, &selection, seat)?;
+    Ok(stream::telemetry(
+        api.service,
+        Form::Events,
+        selection,
+        place,
+    ))
 }
 
 /// Who asks for `/admin/events` with `Accept: application/x-ndjson` gets lines as well.
 async fn journal_events(
     State(api): State<Api>,
+    seat: Option<Extension<Arc<Seat>>>,
     headers: HeaderMap,
     Query(query): Parameters,
 ) -> Answer {
     let selection = selection(&query, &headers, Form::Events)?;
-    Ok(stream::events(&api.service, Form::Events, selection))
+    let place = place(&api, &selection, seat)?;
+    Ok(stream::events(&api.service, Form::Events, selection, place))
 }
 
 async fn journal_lines(
     State(api): State<Api>,
+    seat: Option<Extension<Arc<Seat>>>,
     headers: HeaderMap,
     Query(query): Parameters,
 ) -> Answer {
     let selection = selection(&query, &headers, Form::Lines)?;
-    Ok(stream::events(&api.service, Form::Lines, selection))
+    let place = place(&api, &selection, seat)?;
+    Ok(stream::events(&api.service, Form::Lines, selection, place))
+}
+
+/// A place among the streams, for what goes on until its reader goes.
+fn place(
+    api: &Api,
+    selection: &Selection,
+    seat: Option<Extension<Arc<Seat>>>,
+) -> Result<Option<OwnedSemaphorePermit>, Refusal> {
+    if !selection.follow {
+        return Ok(None);
+    }
+    let place = Arc::clone(&api.streams).try_acquire_owned();
+    let place = place.map_err(|_| {
+        let reason =
+            format!("{MAX_STREAMS} readers stream already: close one, or read page by page");
+        Refusal::new(ErrorCode::ServiceUnavailable, reason)
+    })?;
+    if let Some(Extension(seat)) = seat {
+        seat.stream();
+    }
+    Ok(Some(place))
 }
 
 fn selection(
@@ -174,15 +232,15 @@ async fn clear_fault(State(api): State<Api>, Path(id): Path<u64>) -> Answer {
 }
 
 async fn timetable(State(api): State<Api>) -> Answer {
-    Ok(Json(api.service.timetable.to_json()).into_response())
+    Ok(Json(api.timetable.to_json()).into_response())
 }
 
 /// Takes the TOML of `--faults`; its times count from now.
 async fn start_timetable(State(api): State<Api>, request: Request) -> Answer {
     let bytes = body(request, MAX_TIMETABLE).await?;
     let text = String::from_utf8(bytes).map_err(|_| invalid("the timetable is not UTF-8"))?;
-    let plan = Plan::parse(&text).map_err(invalid)?;
-    let count = api.service.timetable.start(&api.service, plan);
+    let plan = Plan::parse(&text)?;
+    let count = api.timetable.start(&api.dps, plan);
     api.service.journal.record(Event::info(
         "fault",
         format!("a timetable of {count} begins"),
@@ -191,7 +249,7 @@ async fn start_timetable(State(api): State<Api>, request: Request) -> Answer {
 }
 
 async fn end_timetable(State(api): State<Api>) -> Answer {
-    if !api.service.timetable.end() {
+    if !api.timetable.end() {
         return Err(Refusal::new(ErrorCode::NotFound, "there is no timetable").into());
     }
     api.service
@@ -219,7 +277,7 @@ async fn move_device(State(api): State<Api>, Document(document): Document) -> An
         text.ok_or_else(|| invalid(format!("'{name}' is missing: deviceId and hub are needed")))
     };
     let (id, to) = (text("deviceId")?, text("hub")?);
-    let from = api.service.move_device(id, to).await?;
+    let from = api.dps.move_device(id, to).await?;
     Ok(Json(json!({"deviceId": id, "from": from, "hub": to})).into_response())
 }
 
@@ -235,7 +293,7 @@ async fn swap_certificate(State(api): State<Api>, Document(document): Document) 
     api.service
         .certificate
         .swap(text("chain")?, text("key")?)
-        .map_err(invalid)?;
+        .map_err(|error| invalid(error.to_string()))?;
     api.service
         .journal
         .record(Event::info("fault", "the server's certificate was swapped"));
@@ -267,7 +325,7 @@ async fn post_certificate(
     let name = text("name").unwrap_or("ca").to_owned();
     let verified = document
         .get("isVerified")
-        .and_then(Value::as_bool)
+        .and_then(fields::boolean)
         .unwrap_or(true);
     let (now, scope) = (api.service.clock.now(), hub.clone());
     let put = api.service.store.run(move |c| {
@@ -277,7 +335,7 @@ async fn post_certificate(
             &name,
             der,
             verified,
-            &crate::registry::IfMatch::Any,
+            &crate::etag::IfMatch::Any,
             now,
         )
     });

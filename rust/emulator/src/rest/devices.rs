@@ -1,24 +1,23 @@
-//! Azure's paths for device identities: registry, queries, statistics.
+//! Azure's paths for device identities: registry and statistics.
 
 use std::collections::HashMap;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
-use super::{Answer, Api, Document, Failure, Hub, if_match};
-use crate::c2d;
+use super::{Answer, Api, Document, Failure, Hub, Identity, if_match, invalid};
 use crate::code::{ErrorCode, Refusal};
+use crate::etag::{IfMatch, etag};
+use crate::hub::c2d;
+use crate::hub::registry::{self, Device, Kind, in_words};
 use crate::journal::Event;
-use crate::query;
-use crate::registry::{self, Device, IfMatch, etag};
 
 pub(super) fn routes() -> Router<Api> {
     Router::new()
-        .route("/devices/query", post(query_devices))
         .route("/devices", get(list_devices))
         // Node's service client asks with a slash.
         .route("/devices/", get(list_devices))
@@ -26,70 +25,56 @@ pub(super) fn routes() -> Router<Api> {
             "/devices/{id}",
             get(get_device).put(put_device).delete(delete_device),
         )
+        .route("/devices/{id}/modules", get(list_modules))
+        .route(
+            "/devices/{id}/modules/{module}",
+            get(get_device).put(put_device).delete(delete_device),
+        )
         .route("/statistics/devices", get(statistics))
         .route("/statistics/service", get(service_statistics))
 }
 
+/// `top` is 1,000 at the most, as Azure's is; all there are come by a query, page by page.
 async fn list_devices(
     State(api): State<Api>,
     Hub(hub): Hub,
     Query(query): Query<HashMap<String, String>>,
 ) -> Answer {
-    let top = query
-        .get("top")
-        .and_then(|top| top.parse().ok())
-        .unwrap_or(1000);
+    let top = match query.get("top") {
+        None => MAX_PAGE,
+        Some(top) => top
+            .parse()
+            .ok()
+            .filter(|top| (1..=MAX_PAGE).contains(top))
+            .ok_or_else(|| invalid(format!("top '{top}' is not 1 to {MAX_PAGE}")))?,
+    };
     let online = api.service.connections.online(&hub);
-    let documents = api.service.store.run(move |c| {
-        let devices = registry::list(c, &hub)?.into_iter().take(top);
-        devices
-            .map(|device| {
-                let waiting = c2d::count(c, &device.hub, &device.id)?;
-                Ok(device.identity_json(online.get(&device.id).copied(), waiting))
-            })
-            .collect::<Result<Vec<Value>, Refusal>>()
+    let documents = api.service.store.read(move |c| {
+        let devices = registry::page(c, &hub, Kind::Device, "", top)?.devices;
+        let documents = devices.iter().map(|device| {
+            let waiting = c2d::count(c, &device.hub, &device.id)?;
+            Ok(device.identity_json(online.get(&device.id).copied(), waiting))
+        });
+        documents.collect::<Result<Vec<Value>, Refusal>>()
     });
     Ok(Json(documents.await?).into_response())
 }
 
-async fn query_devices(
-    State(api): State<Api>,
-    Hub(hub): Hub,
-    headers: HeaderMap,
-    Document(document): Document,
-) -> Answer {
-    let text = document
-        .get("query")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
-    let query = query::Query::parse(text)?;
-    let number = |name: &str| headers.get(name)?.to_str().ok()?.parse::<usize>().ok();
-    let page = number("x-ms-max-item-count").unwrap_or(100).clamp(1, 1000);
-    let start = number("x-ms-continuation").unwrap_or(0);
+async fn list_modules(State(api): State<Api>, Hub(hub): Hub, Identity(id): Identity) -> Answer {
     let online = api.service.connections.online(&hub);
-    let twins = api.service.store.run(move |c| {
-        let devices = registry::list(c, &hub)?;
-        let twin = |device: &Device| {
-            let waiting = c2d::count(c, &device.hub, &device.id)?;
-            Ok(device.twin_json(online.get(&device.id).copied(), waiting))
-        };
-        devices
-            .iter()
-            .map(twin)
-            .collect::<Result<Vec<Value>, Refusal>>()
+    let documents = api.service.store.read(move |c| {
+        registry::require(c, &hub, &id)?;
+        let modules = registry::modules(c, &hub, &id)?;
+        let documents = modules.iter().map(|module| {
+            let waiting = c2d::count(c, &module.hub, &module.id)?;
+            Ok(module.identity_json(online.get(&module.id).copied(), waiting))
+        });
+        documents.collect::<Result<Vec<Value>, Refusal>>()
     });
-    let kind = if query.is_twins() { "Twin" } else { "Raw" };
-    let found = query.run(twins.await?);
-    let rest = found.len() > start.saturating_add(page);
-    let items: Vec<Value> = found.into_iter().skip(start).take(page).collect();
-    let mut response = ([("x-ms-item-type", kind)], Json(items)).into_response();
-    if rest && let Ok(next) = (start + page).to_string().parse() {
-        response.headers_mut().insert("x-ms-continuation", next);
-    }
-    Ok(response)
+    Ok(Json(documents.await?).into_response())
 }
 
-async fn get_device(State(api): State<Api>, Hub(hub): Hub, Path(id): Path<String>) -> Answer {
+async fn get_device(State(api): State<Api>, Hub(hub): Hub, Identity(id): Identity) -> Answer {
     let (device, waiting) = load(&api, &hub, &id).await?;
     Ok(identity(&api, &device, waiting))
 }
@@ -97,7 +82,7 @@ async fn get_device(State(api): State<Api>, Hub(hub): Hub, Path(id): Path<String
 async fn put_device(
     State(api): State<Api>,
     Hub(hub): Hub,
-    Path(id): Path<String>,
+    Identity(id): Identity,
     headers: HeaderMap,
     Document(document): Document,
 ) -> Answer {
@@ -131,9 +116,9 @@ async fn put_device(
     if !device.enabled {
         let refusal = Refusal::new(
             ErrorCode::DeviceDisabled,
-            format!("device '{id}' was disabled in the registry"),
+            format!("{} was disabled in the registry", in_words(&id)),
         );
-        api.service.drop_device(&hub, &id, refusal);
+        api.service.drop_with_modules(&hub, &id, &refusal);
     }
     Ok(identity(&api, &device, 0))
 }
@@ -141,23 +126,23 @@ async fn put_device(
 async fn delete_device(
     State(api): State<Api>,
     Hub(hub): Hub,
-    Path(id): Path<String>,
+    Identity(id): Identity,
     headers: HeaderMap,
 ) -> Answer {
-    let condition = if_match(&headers);
+    let (condition, now) = (if_match(&headers), api.service.clock.now());
     let (owned_hub, owned_id) = (hub.clone(), id.clone());
     api.service
         .store
-        .run(move |c| registry::delete(c, &owned_hub, &owned_id, &condition))
+        .run(move |c| registry::delete(c, &owned_hub, &owned_id, &condition, now))
         .await?;
     api.service
         .journal
         .record(Event::info("registry", "deleted").of(&hub, &id));
     let refusal = Refusal::new(
         ErrorCode::DeviceNotFound,
-        format!("device '{id}' was deleted from the registry"),
+        format!("{} was deleted from the registry", in_words(&id)),
     );
-    api.service.drop_device(&hub, &id, refusal);
+    api.service.drop_with_modules(&hub, &id, &refusal);
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -186,21 +171,23 @@ pub(super) async fn load(api: &Api, hub: &str, id: &str) -> Result<(Device, i64)
 }
 
 async fn statistics(State(api): State<Api>, Hub(hub): Hub) -> Answer {
-    let devices = api
+    let (all, enabled) = api
         .service
         .store
-        .run(move |c| registry::list(c, &hub))
+        .read(move |c| registry::count(c, &hub))
         .await?;
-    let enabled = devices.iter().filter(|device| device.enabled).count();
     Ok(Json(json!({
-        "totalDeviceCount": devices.len(),
+        "totalDeviceCount": all,
         "enabledDeviceCount": enabled,
-        "disabledDeviceCount": devices.len() - enabled,
+        "disabledDeviceCount": all - enabled,
     }))
     .into_response())
 }
 
 async fn service_statistics(State(api): State<Api>, Hub(hub): Hub) -> Answer {
-    let connected = api.service.connections.online(&hub).len();
+    let connected = api.service.connections.online_devices(&hub).len();
     Ok(Json(json!({ "connectedDeviceCount": connected })).into_response())
 }
+
+/// Microsoft's limit for a page of devices.
+pub(super) const MAX_PAGE: usize = 1000;

@@ -2,21 +2,30 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Map, Value, json};
 
-use super::{Answer, Api, Document, Hub, invalid};
+use super::devices::MAX_PAGE;
+use super::{Answer, Api, Document, Hub, body, invalid};
 use crate::code::{ErrorCode, Refusal};
-use crate::firmware::Firmware;
-use crate::registry::{self, IfMatch, TwinWrite};
+use crate::etag::IfMatch;
+use crate::fields;
+use crate::firmware::{Firmware, absent};
+use crate::hub::registry::{self, TwinWrite};
+use crate::hub::twin::Section;
+use crate::random;
 
 pub(super) fn routes() -> Router<Api> {
     Router::new()
         .route("/admin/firmware", get(images))
+        .route(
+            "/admin/firmware/images/{name}",
+            axum::routing::put(put_image).delete(delete_image),
+        )
         .route("/admin/firmware/devices", get(devices))
         .route("/admin/firmware/deployments", axum::routing::post(deploy))
         .route(
@@ -30,27 +39,51 @@ pub(super) fn routes() -> Router<Api> {
 }
 
 async fn images(State(api): State<Api>) -> Answer {
-    let ports = api.service.firmware.ports();
+    let ports = api.firmware.ports();
     let images = read(&api, Firmware::list).await?;
+    let folder = api.firmware.has_folder();
     Ok(Json(json!({
-        "images": images, "httpPort": ports.http, "httpsPort": ports.https,
+        "images": images, "folder": folder, "httpPort": ports.http, "httpsPort": ports.https,
     }))
     .into_response())
 }
 
+/// Takes an image as the body has it.
+async fn put_image(State(api): State<Api>, Path(name): Path<String>, request: Request) -> Answer {
+    let bytes = body(request, MAX_IMAGE).await?;
+    let put = read(&api, move |firmware| firmware.put(&name, &bytes));
+    let image = put.await??;
+    let told = json!({
+        "name": image.name, "size": image.size, "sha256": image.sha256, "version": image.version,
+    });
+    Ok((StatusCode::CREATED, Json(told)).into_response())
+}
+
+async fn delete_image(State(api): State<Api>, Path(name): Path<String>) -> Answer {
+    read(&api, move |firmware| firmware.remove(&name)).await??;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
 /// Desired and reported `firmware` of each device that has one.
 async fn devices(State(api): State<Api>, Hub(hub): Hub) -> Answer {
-    let devices = api.service.store.run(move |c| registry::list(c, &hub));
-    let states: Vec<_> = devices
-        .await?
-        .iter()
-        .map(|device| {
-            let twin = device.twin_json(None, 0);
-            let of = |section: &str| twin["properties"][section]["firmware"].clone();
-            json!({"deviceId": device.id, "desired": of("desired"), "reported": of("reported")})
-        })
-        .filter(|state| !state["desired"].is_null() || !state["reported"].is_null())
-        .collect();
+    let mut states = Vec::new();
+    let mut next = Some(String::new());
+    while let Some(after) = next {
+        let hub = hub.clone();
+        let page = api
+            .service
+            .store
+            .read(move |c| registry::page(c, &hub, registry::Kind::Device, &after, MAX_PAGE))
+            .await?;
+        let found = page.devices.iter().filter_map(|device| {
+            let firmware = |section: &Section| section.properties.get("firmware").cloned();
+            let (desired, reported) = (firmware(&device.desired), firmware(&device.reported));
+            let any = desired.is_some() || reported.is_some();
+            any.then(|| json!({"deviceId": device.id, "desired": desired, "reported": reported}))
+        });
+        states.extend(found);
+        next = page.next;
+    }
     Ok(Json(states).into_response())
 }
 
@@ -63,8 +96,7 @@ async fn deploy(State(api): State<Api>, Hub(hub): Hub, Document(document): Docum
     let name = needed("image")?;
     let wanted = name.to_owned();
     let image = read(&api, move |firmware| firmware.image(&wanted)).await?;
-    let image = image
-        .ok_or_else(|| Refusal::new(ErrorCode::NotFound, format!("there is no image '{name}'")))?;
+    let image = image.ok_or_else(|| absent(name))?;
     let version = text("version")
         .map(str::to_owned)
         .or(image.version)
@@ -73,7 +105,7 @@ async fn deploy(State(api): State<Api>, Hub(hub): Hub, Document(document): Docum
                 "{name} has no MCUboot header that says its version: send version"
             ))
         })?;
-    let ports = api.service.firmware.ports();
+    let ports = api.firmware.ports();
     let (protocol, port) = match (text("protocol"), ports.https, ports.http) {
         (Some("https") | None, Some(port), _) => ("https", port),
         (Some("http") | None, _, Some(port)) => ("http", port),
@@ -83,18 +115,23 @@ async fn deploy(State(api): State<Api>, Hub(hub): Hub, Document(document): Docum
             return Err(invalid(what).into());
         }
     };
-    let mut wish = json!({
+    // Nordic's library takes no document without it.
+    let fragment = match document.get("fragmentSize") {
+        None | Some(Value::Null) => FRAGMENT,
+        Some(size) => fields::integer(size)
+            .filter(|size| (128..=65_535).contains(size))
+            .ok_or_else(|| invalid(format!("fragmentSize must be 128 to 65535, not {size}")))?,
+    };
+    let wish = json!({
         "fwVersion": version,
-        "jobId": text("jobId").map_or_else(crate::c2d::guid, str::to_owned),
+        "jobId": text("jobId").map_or_else(random::guid, str::to_owned),
         "fwLocation": {
             "host": text("host").unwrap_or(&hub), "path": image.name, "protocol": protocol, "port": port,
         },
         "size": image.size,
         "sha256": image.sha256,
+        "fwFragmentSize": fragment,
     });
-    if let Some(size) = document.get("fragmentSize") {
-        wish["fwFragmentSize"] = size.clone();
-    }
     write(&api, hub, id, wish.clone()).await?;
     Ok((StatusCode::CREATED, Json(wish)).into_response())
 }
@@ -104,8 +141,8 @@ async fn read<T: Send + 'static>(
     api: &Api,
     work: impl FnOnce(&Firmware) -> T + Send + 'static,
 ) -> Result<T, Refusal> {
-    let service = Arc::clone(&api.service);
-    let done = tokio::task::spawn_blocking(move || work(&service.firmware)).await;
+    let firmware = Arc::clone(&api.firmware);
+    let done = tokio::task::spawn_blocking(move || work(&firmware)).await;
     done.map_err(|error| Refusal::new(ErrorCode::ServerError, error.to_string()))
 }
 
@@ -123,21 +160,22 @@ async fn write(api: &Api, hub: String, id: String, wish: Value) -> Result<(), Re
     written.await.map(drop)
 }
 
+/// The flash of the boards here has 1 MB.
+const MAX_IMAGE: usize = 16 * 1024 * 1024;
+
+/// As Nordic's documentation has it: over TLS a modem takes 2 KB with the header.
+const FRAGMENT: i64 = 1800;
+
 async fn faults(State(api): State<Api>) -> Answer {
-    Ok(Json(api.service.firmware.faults.list()).into_response())
+    Ok(Json(api.firmware.faults.list()).into_response())
 }
 
 async fn set_fault(State(api): State<Api>, Document(document): Document) -> Answer {
-    let set = api
-        .service
-        .firmware
-        .faults
-        .set(&document)
-        .map_err(invalid)?;
+    let set = api.firmware.faults.set(&document)?;
     Ok((StatusCode::CREATED, Json(set)).into_response())
 }
 
 async fn clear_faults(State(api): State<Api>) -> Answer {
-    api.service.firmware.faults.clear();
+    api.firmware.faults.clear();
     Ok(StatusCode::NO_CONTENT.into_response())
 }

@@ -1,4 +1,4 @@
-//! Cloud-to-device messages, as Azure's former HTTPS API had them.
+//! Cloud-to-device messages from the service side, as Azure's former HTTPS API had them, and as JSON.
 
 use std::collections::HashMap;
 
@@ -9,19 +9,26 @@ use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
-use super::{Answer, Api, Hub, body, invalid};
-use crate::c2d;
+use super::{Answer, Api, Document, Hub, Identity, body, invalid};
 use crate::clock::parse_rfc3339;
 use crate::code::Refusal;
-use crate::feedback;
+use crate::hub::c2d;
+use crate::hub::feedback;
+use crate::hub::registry;
 use crate::properties;
-use crate::registry;
 
 pub(super) fn routes() -> Router<Api> {
-    let queue = || post(send).get(waiting);
     Router::new()
-        .route("/devices/{id}/messages/deviceBound", queue())
-        .route("/devices/{id}/messages/devicebound", queue())
+        .route("/devices/{id}/messages/deviceBound", post(send))
+        .route("/devices/{id}/messages/devicebound", post(send))
+        .route(
+            "/devices/{id}/modules/{module}/messages/deviceBound",
+            post(send),
+        )
+        .route(
+            "/admin/devices/{id}/messages",
+            get(waiting).post(send_document),
+        )
         .route("/devices/{id}/commands", delete(purge))
         .route("/admin/dead-letters", get(dead_letters))
         .route("/messages/serviceBound/feedback", get(receive_feedback))
@@ -38,17 +45,28 @@ pub(super) fn routes() -> Router<Api> {
 async fn send(
     State(api): State<Api>,
     Hub(hub): Hub,
-    Path(id): Path<String>,
+    Identity(id): Identity,
     request: Request,
 ) -> Answer {
     let mut draft = draft_of(request.headers())?;
     draft.body = body(request, 64 * 1024).await?;
-    let message = api.service.send_c2d(&hub, &id, draft).await?;
-    Ok((
-        StatusCode::CREATED,
-        Json(json!({"messageId": message.message_id})),
-    )
-        .into_response())
+    accept(&api, &hub, &id, draft).await
+}
+
+/// What headers cannot say: names of properties in their own case, and null values.
+async fn send_document(
+    State(api): State<Api>,
+    Hub(hub): Hub,
+    Path(id): Path<String>,
+    Document(document): Document,
+) -> Answer {
+    accept(&api, &hub, &id, c2d::Draft::from_json(&document)?).await
+}
+
+async fn accept(api: &Api, hub: &str, id: &str, draft: c2d::Draft) -> Answer {
+    let message = api.service.send_c2d(hub, id, draft).await?;
+    let answer = Json(json!({"messageId": message.message_id}));
+    Ok((StatusCode::CREATED, answer).into_response())
 }
 
 /// Reads the headers of Azure's former HTTPS API: system properties, and `iothub-app-…`.
@@ -71,7 +89,7 @@ fn draft_of(headers: &HeaderMap) -> Result<c2d::Draft, Refusal> {
             "iothub-ack" => draft.ack = Some(value),
             "iothub-expiry" => {
                 let expiry = parse_rfc3339(&value);
-                draft.expiry = Some(expiry.ok_or_else(|| {
+                draft.expires(expiry.ok_or_else(|| {
                     invalid(format!("iothub-expiry '{value}' is no RFC 3339 time"))
                 })?);
             }
@@ -84,6 +102,19 @@ fn draft_of(headers: &HeaderMap) -> Result<c2d::Draft, Refusal> {
                     draft.properties.push((name.to_owned(), Some(value)));
                 }
             }
+        }
+    }
+    for (header, wire) in [
+        (header::CONTENT_TYPE, "$.ct"),
+        (header::CONTENT_ENCODING, "$.ce"),
+    ] {
+        let value = headers.get(header).and_then(|value| value.to_str().ok());
+        // curl says so of every body.
+        let value = value.filter(|value| *value != "application/x-www-form-urlencoded");
+        if let Some(value) = value
+            && !draft.system.iter().any(|(known, _)| known == wire)
+        {
+            draft.system.push((wire.to_owned(), value.to_owned()));
         }
     }
     Ok(draft)

@@ -13,6 +13,7 @@ pub(super) fn routes() -> Router<Api> {
             Some((_, "js")) => "text/javascript; charset=utf-8",
             Some((_, "css")) => "text/css; charset=utf-8",
             Some((_, "svg")) => "image/svg+xml",
+            Some((_, "json")) => "application/json",
             _ => "text/html; charset=utf-8",
         };
         let headers = [
@@ -35,6 +36,7 @@ macro_rules! files {
     ($($name:literal),* $(,)?) => {
         &[
             ("/", include_str!("../page/index.html")),
+            ("/page/tracker-1.json", include_str!("../../../../docs/model/tracker-1.json")),
             $((concat!("/page/", $name), include_str!(concat!("../page/", $name))),)*
         ]
     };
@@ -43,28 +45,37 @@ macro_rules! files {
 const FILES: &[(&str, &str)] = files![
     "api.js",
     "app.js",
+    "banner.js",
+    "bulk.js",
     "certificates.js",
     "chart.js",
     "connect.js",
+    "csv.js",
     "device.js",
     "devices.js",
     "dialog.js",
     "dom.js",
     "faults.js",
     "firmware.js",
+    "fleet.js",
     "hub.js",
     "icon.svg",
+    "list.js",
     "log.js",
     "messages.js",
     "methods.js",
+    "model.js",
     "parts.js",
     "patch.js",
     "provisioning.js",
     "routes.js",
+    "scroller.js",
     "series.js",
     "store.js",
     "style.css",
     "telemetry.js",
+    "topics.js",
+    "track.js",
     "twin.js",
     "words.js",
 ];

@@ -1,4 +1,4 @@
-//! The provisioning service's REST side: enrolments, groups, registrations.
+//! The provisioning service's REST side: enrollments, groups, registrations.
 
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -7,22 +7,25 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
-use super::{Answer, Api, Document, if_match};
+use super::{Answer, Api, Document, if_match, invalid, paged, paging};
 use crate::code::{ErrorCode, Refusal};
-use crate::enrollments::{self, Enrollment, Kind};
+use crate::dps::assignment;
+use crate::dps::bulk::{self, Mode};
+use crate::dps::enrollments::{self, Enrollment, Kind};
+use crate::etag::etag;
 use crate::journal::Event;
-use crate::provisioning;
-use crate::registry::etag;
 
 pub(super) fn routes() -> Router<Api> {
     Router::new()
         .route(
             "/enrollments",
-            get(|api: State<Api>| list(Kind::Individual, api)),
+            get(|api: State<Api>| list(Kind::Individual, api))
+                .post(|api: State<Api>, body: Document| in_bulk(Kind::Individual, api, body)),
         )
         .route(
             "/enrollmentGroups",
-            get(|api: State<Api>| list(Kind::Group, api)),
+            get(|api: State<Api>| list(Kind::Group, api))
+                .post(|api: State<Api>, body: Document| in_bulk(Kind::Group, api, body)),
         )
         .route(
             "/enrollments/query",
@@ -64,7 +67,13 @@ pub(super) fn routes() -> Router<Api> {
             "/enrollmentGroups/{id}/attestationmechanism",
             post(|api: State<Api>, id: Path<String>| attestation(Kind::Group, api, id)),
         )
+        // Node's client asks with a slash.
+        .route(
+            "/enrollments/",
+            post(|api: State<Api>, body: Document| in_bulk(Kind::Individual, api, body)),
+        )
         .route("/registrations", get(registrations))
+        .route("/registrations/{id}/query", post(registrations_of_group))
         .route("/registrations/{id}", get(registration).delete(forget))
 }
 
@@ -75,6 +84,50 @@ async fn list(kind: Kind, State(api): State<Api>) -> Answer {
         .run(move |c| enrollments::list(c, kind))
         .await?;
     Ok(Json(all.iter().map(|it| it.to_json(false)).collect::<Vec<_>>()).into_response())
+}
+
+/// Each entry by itself; what went wrong is in the answer.
+async fn in_bulk(kind: Kind, State(api): State<Api>, Document(document): Document) -> Answer {
+    let field = match kind {
+        Kind::Individual => "enrollments",
+        Kind::Group => "enrollmentGroups",
+    };
+    let mode = document.get("mode").and_then(Value::as_str);
+    let mode = Mode::parse(mode.unwrap_or_default())?;
+    let entries = document.get(field).and_then(Value::as_array);
+    let entries = entries.ok_or_else(|| invalid(format!("'{field}' must be a list")))?;
+    if entries.len() > MAX_BULK {
+        return Err(invalid(format!("a request may have {MAX_BULK} {field}")).into());
+    }
+    let entries = entries.iter().map(|entry| entry.as_object().cloned());
+    let entries: Option<Vec<_>> = entries.collect();
+    let entries = entries.ok_or_else(|| invalid(format!("'{field}' must be a list of objects")))?;
+    let now = api.service.clock.now();
+    let done = api
+        .service
+        .store
+        .run(move |c| Ok(bulk::apply(c, kind, mode, &entries, now)));
+    let errors = done.await?;
+    let what = format!("{field} in bulk, {} refused", errors.len());
+    api.service.journal.record(Event::info("enrollment", what));
+    let answer = json!({"isSuccessful": errors.is_empty(), "errors": errors});
+    Ok(Json(answer).into_response())
+}
+
+/// Registrations of a group, a page at a time.
+async fn registrations_of_group(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Answer {
+    let (start, size) = paging(&headers)?;
+    let found = api.service.store.read(move |c| {
+        enrollments::require(c, Kind::Group, &id)?;
+        assignment::of_group(c, &id)
+    });
+    let page = found.await?.into_iter().skip(start).take(size + 1);
+    let kind = "deviceRegistrationState";
+    Ok(paged(kind, page.collect(), (start, size)))
 }
 
 async fn one(kind: Kind, State(api): State<Api>, Path(id): Path<String>) -> Answer {
@@ -102,13 +155,13 @@ async fn put(
     let what = format!(
         "{} '{}' saved",
         if kind == Kind::Group {
-            "enrolment group"
+            "enrollment group"
         } else {
-            "enrolment"
+            "enrollment"
         },
         enrollment.id
     );
-    api.service.journal.record(Event::info("enrolment", what));
+    api.service.journal.record(Event::info("enrollment", what));
     Ok(answer(&enrollment))
 }
 
@@ -137,7 +190,7 @@ async fn attestation(kind: Kind, State(api): State<Api>, Path(id): Path<String>)
 }
 
 async fn registrations(State(api): State<Api>) -> Answer {
-    Ok(Json(api.service.store.run(provisioning::list).await?).into_response())
+    Ok(Json(api.service.store.run(assignment::list).await?).into_response())
 }
 
 async fn registration(State(api): State<Api>, Path(id): Path<String>) -> Answer {
@@ -145,7 +198,7 @@ async fn registration(State(api): State<Api>, Path(id): Path<String>) -> Answer 
     match api
         .service
         .store
-        .run(move |c| provisioning::find(c, &wanted))
+        .run(move |c| assignment::find(c, &wanted))
         .await?
     {
         Some(state) => Ok(Json(state).into_response()),
@@ -158,7 +211,7 @@ async fn forget(State(api): State<Api>, Path(id): Path<String>) -> Answer {
     match api
         .service
         .store
-        .run(move |c| provisioning::forget(c, &wanted))
+        .run(move |c| assignment::forget(c, &wanted))
         .await?
     {
         true => Ok(StatusCode::NO_CONTENT.into_response()),
@@ -176,6 +229,9 @@ fn answer(enrollment: &Enrollment) -> Response {
     };
     ([(header::ETAG, tag)], Json(document)).into_response()
 }
+
+/// Entries of a bulk request; Azure takes ten.
+const MAX_BULK: usize = 100;
 
 fn missing(id: &str) -> Refusal {
     Refusal::new(

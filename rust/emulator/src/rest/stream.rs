@@ -8,10 +8,10 @@ use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use serde_json::Value;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
-use crate::service::Service;
-use crate::telemetry;
+use crate::hub::service::Service;
+use crate::hub::telemetry;
 
 /// How the lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,9 +40,15 @@ pub(super) struct Selection {
 type Lines = mpsc::Sender<Result<Vec<u8>, Infallible>>;
 
 /// Streams telemetry.
-pub(super) fn telemetry(service: Arc<Service>, form: Form, selection: Selection) -> Response {
-    let (lines, queue) = mpsc::channel(64);
+pub(super) fn telemetry(
+    service: Arc<Service>,
+    form: Form,
+    mut selection: Selection,
+    place: Option<OwnedSemaphorePermit>,
+) -> Response {
+    let (lines, queue) = mpsc::channel(CHUNKS);
     tokio::spawn(async move {
+        let _place = place;
         // Subscribed before the past is read, so that nothing falls between the two.
         let mut live = service.telemetry.subscribe();
         let mut last = i64::try_from(selection.since).unwrap_or(i64::MAX);
@@ -50,7 +56,7 @@ pub(super) fn telemetry(service: Arc<Service>, form: Form, selection: Selection)
             let device = selection.device.clone();
             let latest = service
                 .store
-                .run(move |c| telemetry::before_last(c, device.as_deref(), count));
+                .read(move |c| telemetry::before_last(c, device.as_deref(), count));
             match latest.await {
                 Ok(before) => last = last.max(before),
                 Err(_) => return,
@@ -60,27 +66,31 @@ pub(super) fn telemetry(service: Arc<Service>, form: Form, selection: Selection)
         loop {
             while behind {
                 let device = selection.device.clone();
-                let limit = if selection.follow {
-                    PAGE
-                } else {
-                    selection.limit
+                let limit = match selection.follow {
+                    true => PAGE,
+                    false => selection.limit.min(PAGE),
                 };
-                let Ok(page) = service
+                let Ok((page, more)) = service
                     .store
-                    .run(move |c| telemetry::after(c, last, device.as_deref(), limit))
+                    .read(move |c| telemetry::after(c, last, device.as_deref(), limit))
                     .await
                 else {
                     return;
                 };
-                behind = selection.follow && page.len() as i64 == PAGE;
+                behind = more && (selection.follow || page.len() as i64 != selection.limit);
+                let mut chunk = Vec::new();
                 for message in page {
                     last = message.seq;
-                    if send(&lines, form, message.seq, &message.to_json())
-                        .await
-                        .is_err()
+                    selection.limit -= 1;
+                    write(&mut chunk, form, message.seq, &message.to_json());
+                    if chunk.len() >= CHUNK
+                        && lines.send(Ok(std::mem::take(&mut chunk))).await.is_err()
                     {
                         return;
                     }
+                }
+                if !chunk.is_empty() && lines.send(Ok(chunk)).await.is_err() {
+                    return;
                 }
             }
             if !selection.follow {
@@ -111,10 +121,16 @@ pub(super) fn telemetry(service: Arc<Service>, form: Form, selection: Selection)
 }
 
 /// Streams events.
-pub(super) fn events(service: &Service, form: Form, selection: Selection) -> Response {
+pub(super) fn events(
+    service: &Service,
+    form: Form,
+    selection: Selection,
+    place: Option<OwnedSemaphorePermit>,
+) -> Response {
     let (past, mut live) = service.journal.follow(selection.since);
-    let (lines, queue) = mpsc::channel(64);
+    let (lines, queue) = mpsc::channel(CHUNKS);
     tokio::spawn(async move {
+        let _place = place;
         let wanted =
             |device: &Option<String>| selection.device.is_none() || *device == selection.device;
         let limit = usize::try_from(selection.limit).unwrap_or(usize::MAX);
@@ -177,14 +193,23 @@ async fn send(
     id: impl std::fmt::Display,
     value: &impl serde::Serialize,
 ) -> Result<(), ()> {
-    let json = serde_json::to_value(value)
-        .unwrap_or(Value::Null)
-        .to_string();
+    let mut chunk = Vec::new();
+    write(&mut chunk, form, id, value);
+    lines.send(Ok(chunk)).await.map_err(|_| ())
+}
+
+fn write(
+    chunk: &mut Vec<u8>,
+    form: Form,
+    id: impl std::fmt::Display,
+    value: &impl serde::Serialize,
+) {
+    let json = serde_json::to_value(value).unwrap_or(Value::Null);
     let text = match form {
         Form::Lines => format!("{json}\n"),
         Form::Events => format!("id: {id}\ndata: {json}\n\n"),
     };
-    lines.send(Ok(text.into_bytes())).await.map_err(|_| ())
+    chunk.extend(text.into_bytes());
 }
 
 fn respond(form: Form, queue: mpsc::Receiver<Result<Vec<u8>, Infallible>>) -> Response {
@@ -204,4 +229,9 @@ fn respond(form: Form, queue: mpsc::Receiver<Result<Vec<u8>, Infallible>>) -> Re
 }
 
 const PAGE: i64 = 500;
+
+/// What waits for a reader: so many pieces, each of about so many bytes or one message.
+const CHUNKS: usize = 2;
+const CHUNK: usize = 64 * 1024;
+
 const HEARTBEAT: std::time::Duration = std::time::Duration::from_secs(15);

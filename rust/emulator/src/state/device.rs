@@ -7,8 +7,8 @@ use super::invalid;
 use crate::clock::UnixMs;
 use crate::code::Refusal;
 use crate::fields;
-use crate::registry::{Authentication, Device};
-use crate::twin::{self, Kind, Section};
+use crate::hub::registry::{Authentication, Device};
+use crate::hub::twin::{self, Kind, Section};
 
 /// Azure's device JSON with the twin's parts.
 pub(super) fn export(device: &Device) -> Value {
@@ -21,7 +21,7 @@ pub(super) fn export(device: &Device) -> Value {
         "statusUpdatedTime",
         "lastActivityTime",
     ] {
-        all.as_object_mut().map(|all| all.remove(gone));
+        all.as_object_mut().map(|all| all.shift_remove(gone));
     }
     all["hub"] = json!(device.hub);
     all["modelId"] = json!(device.model_id);
@@ -42,7 +42,7 @@ pub(super) fn import(
     now: UnixMs,
 ) -> Result<(), Refusal> {
     if let Some(object) = document.as_object() {
-        fields::check(object, FIELDS).map_err(invalid)?;
+        fields::check(object, FIELDS)?;
     }
     let mut device = Device::new(hub, id, Authentication::None, now)?;
     let mut identity = document.clone();
@@ -94,6 +94,8 @@ fn object<'v>(document: &'v Value, path: &str) -> Result<Option<&'v Map<String, 
 const FIELDS: &[&str] = &[
     "hub",
     "deviceId",
+    "moduleId",
+    "managedBy",
     "generationId",
     "status",
     "statusReason",

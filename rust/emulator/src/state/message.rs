@@ -3,35 +3,31 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rusqlite::Connection;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{invalid, text};
-use crate::c2d::{self, Draft, Policy};
 use crate::clock::{UnixMs, parse_rfc3339, rfc3339};
 use crate::code::Refusal;
+use crate::hub::c2d::{self, Draft, Message};
+use crate::settings::C2dPolicy;
 
-pub(super) fn export(c: &Connection, hub: &str, device: &str) -> Result<Vec<Value>, Refusal> {
-    let waiting = c2d::list(c, hub, device)?.into_iter();
-    Ok(waiting
-        .map(|(message, _)| {
-            json!({
-                "hub": hub,
-                "deviceId": device,
-                "messageId": message.message_id,
-                "bodyBase64": STANDARD.encode(&message.body),
-                "properties": message.properties,
-                "systemProperties": message.system,
-                "ack": message.ack,
-                "expiryTimeUtc": rfc3339(message.expiry),
-            })
-        })
-        .collect())
+pub(super) fn export(hub: &str, device: &str, message: &Message) -> Value {
+    json!({
+        "hub": hub,
+        "deviceId": device,
+        "messageId": message.message_id,
+        "bodyBase64": STANDARD.encode(&message.body),
+        "properties": message.properties,
+        "systemProperties": message.system,
+        "ack": message.ack,
+        "expiryTimeUtc": rfc3339(message.expiry),
+    })
 }
 
 /// What waited once may wait again.
-const EVERYTHING: Policy = Policy {
+const EVERYTHING: C2dPolicy = C2dPolicy {
     depth: i64::MAX,
-    ..Policy::AZURE
+    ..C2dPolicy::AZURE
 };
 
 /// Puts a message into its queue, unless its time is over or one of the same id waits; with
@@ -61,14 +57,7 @@ pub(super) fn import(
         }
         c.execute("DELETE FROM c2d WHERE seq = ?1", [known.seq])?;
     }
-    let body = match (one.get("bodyBase64"), one.get("body")) {
-        (Some(Value::String(body)), _) => STANDARD
-            .decode(body)
-            .map_err(|_| invalid("bodyBase64 is not base64"))?,
-        (_, Some(Value::String(body))) => body.clone().into_bytes(),
-        (_, Some(body)) => body.to_string().into_bytes(),
-        (_, None) => Vec::new(),
-    };
+    let body = c2d::body_of(one.as_object().unwrap_or(&Map::new()))?;
     let pairs = |name: &str| one.get(name).cloned().unwrap_or_else(|| json!([]));
     let wrong = |name: &str| invalid(format!("'{name}' must be a list of pairs"));
     let draft = Draft {

@@ -3,24 +3,28 @@
 //! Every part is in Azure's JSON with `hub` added; TOML has the same names. What is left out of a
 //! hand-written one has the service's defaults.
 
-use std::path::Path;
-
 use rusqlite::{Connection, params};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use crate::certificates;
+use crate::auth::certificates;
 use crate::clock::UnixMs;
 use crate::code::{ErrorCode, Refusal};
-use crate::enrollments::{self, Kind};
+use crate::dps::assignment;
+use crate::dps::enrollments::{self, Kind};
+use crate::etag::IfMatch;
 use crate::fields;
-use crate::provisioning;
-use crate::registry::{self, IfMatch};
+use crate::hub::registry;
+use crate::id;
 
 mod device;
+mod export;
 mod file;
+mod import;
 mod message;
 
-pub(crate) use file::{parse_toml, read_text, read_toml, without_number};
+pub(crate) use export::Export;
+pub(crate) use file::read_toml;
+pub(crate) use import::{import, import_json};
 
 /// How a document meets what is there.
 #[derive(Clone, Debug)]
@@ -59,80 +63,6 @@ impl Report {
     }
 }
 
-/// Writes everything but telemetry, sessions and events; keys included.
-pub(crate) fn export(c: &Connection, hubs: &[String]) -> Result<Value, Refusal> {
-    let mut certificates = Vec::new();
-    let scopes = hubs.iter().map(String::as_str);
-    for scope in scopes.chain([certificates::PROVISIONING]) {
-        for certificate in certificates::list(c, scope)? {
-            let der = base64::Engine::encode(
-                &base64::engine::general_purpose::STANDARD,
-                &certificate.der,
-            );
-            certificates.push(json!({
-                "hub": scope,
-                "name": certificate.name,
-                "certificate": der,
-                "isVerified": certificate.verified,
-            }));
-        }
-    }
-    let (mut devices, mut messages) = (Vec::new(), Vec::new());
-    for hub in hubs {
-        for device in registry::list(c, hub)? {
-            messages.extend(message::export(c, hub, &device.id)?);
-            devices.push(device::export(&device));
-        }
-    }
-    let documents = |kind| -> Result<Vec<Value>, Refusal> {
-        let all = enrollments::list(c, kind)?.into_iter();
-        Ok(all.map(|it| Value::Object(it.document)).collect())
-    };
-    Ok(json!({
-        "format": FORMAT,
-        "certificates": certificates,
-        "devices": devices,
-        "enrollments": documents(Kind::Individual)?,
-        "enrollmentGroups": documents(Kind::Group)?,
-        "registrations": provisioning::list(c)?,
-        "messages": messages,
-    }))
-}
-
-/// Takes a document in, all of it or, with a refusal that names the part, nothing.
-pub(crate) fn import(c: &Connection, document: &Value, how: &Intake) -> Result<Report, Refusal> {
-    let whole = document
-        .as_object()
-        .ok_or_else(|| invalid("the document must be an object"))?;
-    if let Some(format) = whole.get("format")
-        && format != FORMAT
-    {
-        return Err(invalid(format!("format {format} is not '{FORMAT}'")));
-    }
-    fields::check(whole, PARTS).map_err(invalid)?;
-    let mut report = Report::default();
-    for part in PARTS.iter().skip(1) {
-        let all = match whole.get(*part) {
-            None | Some(Value::Null) => continue,
-            Some(Value::Array(all)) => all,
-            Some(_) => return Err(invalid(format!("'{part}' must be a list"))),
-        };
-        let mut written = 0u64;
-        for (index, one) in all.iter().enumerate() {
-            let done = take(c, part, one, how, &mut report).map_err(|refusal| {
-                let reason = format!("{part}, number {}: {}", index + 1, refusal.reason);
-                Refusal::new(refusal.code, reason)
-            })?;
-            match done {
-                true => written += 1,
-                false => report.kept += 1,
-            }
-        }
-        report.written.insert((*part).to_owned(), json!(written));
-    }
-    Ok(report)
-}
-
 /// Takes one part in; `false` if what is there stays.
 fn take(
     c: &Connection,
@@ -148,7 +78,10 @@ fn take(
         "certificates" => certificate(c, one, how),
         "devices" => {
             let hub = hub_of(one, how)?;
-            let id = text(one, "deviceId")?;
+            let device = text(one, "deviceId")?;
+            let module = one.get("moduleId").and_then(Value::as_str);
+            let id = module.map_or_else(|| device.to_owned(), |it| id::of_module(device, it));
+            let id = id.as_str();
             if !how.replace && registry::find(c, hub, id)?.is_some() {
                 return Ok(false);
             }
@@ -160,10 +93,10 @@ fn take(
         "enrollmentGroups" => enrollment(c, Kind::Group, object, how),
         "registrations" => {
             let id = text(one, "registrationId")?;
-            if !how.replace && provisioning::find(c, id)?.is_some() {
+            if !how.replace && assignment::find(c, id)?.is_some() {
                 return Ok(false);
             }
-            provisioning::save(c, id, one)?;
+            assignment::save(c, id, one)?;
             Ok(true)
         }
         _ => message::import(c, hub_of(one, how)?, one, how.replace, how.now),
@@ -179,8 +112,8 @@ fn certificate(c: &Connection, one: &Value, how: &Intake) -> Result<bool, Refusa
     if !how.replace && certificates::find(c, scope, name)?.is_some() {
         return Ok(false);
     }
-    let der = crate::x509::from_text(text(one, "certificate")?)?;
-    let verified = one.get("isVerified").and_then(Value::as_bool);
+    let der = crate::auth::x509::from_text(text(one, "certificate")?)?;
+    let verified = one.get("isVerified").and_then(fields::boolean);
     let verified = verified.unwrap_or(true);
     certificates::put(c, scope, name, der, verified, &IfMatch::Any, how.now)?;
     Ok(true)
@@ -232,15 +165,6 @@ pub(crate) fn hubs_of(c: &Connection) -> Result<Vec<String>, Refusal> {
     )?;
     let hubs = select.query_map(params![certificates::PROVISIONING], |row| row.get(0))?;
     Ok(hubs.collect::<Result<_, _>>()?)
-}
-
-/// The database of a data folder; an error if there is none.
-pub(crate) fn database(folder: &Path) -> Result<(), String> {
-    let path = folder.join("emulator.db");
-    match path.is_file() {
-        true => Ok(()),
-        false => Err(format!("{} is not there", path.display())),
-    }
 }
 
 const FORMAT: &str = "iothub-emulator 1";

@@ -16,11 +16,14 @@ use iothub_capi::types::azure_iot_hub_buf;
 use ncs_sys::*;
 
 const NONE: i64 = i64::MAX;
+const APPLICATION: usize = IOTHUB_WAITER_APPLICATION as usize;
+const SENDER: usize = IOTHUB_WAITER_SENDER as usize;
+const WAITERS: usize = SENDER + 1;
 
 struct World {
     input: VecDeque<u8>,
     now: i64,
-    woken: [bool; 3],
+    woken: [bool; WAITERS],
     /// The driver waits, until then.
     idle: Option<i64>,
     callbacks: Option<mqtt_helper_cfg>,
@@ -33,7 +36,7 @@ struct World {
 static WORLD: Mutex<World> = Mutex::new(World {
     input: VecDeque::new(),
     now: 0,
-    woken: [false; 3],
+    woken: [false; WAITERS],
     idle: None,
     callbacks: None,
     connected: false,
@@ -332,15 +335,20 @@ extern "C" fn iothub_platform_wait(waiter: c_uint, deadline: i64) {
             guard.idle = Some(deadline);
         }
         CHANGED.notify_all();
-        if own == 1 && !is_driver() {
-            // A thread that waits for a connection: the driver goes on, and time.
+        if (own == APPLICATION || own == SENDER) && !is_driver() {
+            // A thread that waits for a connection or for room: the driver goes on, and time.
             drop(guard);
             settle();
-            if !world().woken[1] && !pass(NONE) {
-                rounds += 1;
-                assert!(rounds < 8, "a call that nothing would end");
-            }
             guard = world();
+            if !guard.woken[own] {
+                match guard.idle.unwrap_or(NONE).min(deadline) {
+                    NONE => {
+                        rounds += 1;
+                        assert!(rounds < 8, "a call that nothing would end");
+                    }
+                    next => guard.now = guard.now.max(next),
+                }
+            }
             continue;
         }
         guard = CHANGED
@@ -597,3 +605,35 @@ of_the_modem! {
     nrf_modem_lib_init nrf_modem_lib_shutdown iothub_platform_apn_set pdn_default_ctx_cb_reg lte_lc_connect_async lte_lc_register_handler lte_lc_power_off
     modem_key_mgmt_write modem_key_mgmt_delete modem_key_mgmt_read modem_key_mgmt_exists
 }
+
+/// No partition: the outbox is in RAM alone, so that nothing else of it is called.
+#[unsafe(no_mangle)]
+extern "C" fn iothub_platform_flash_open(_: *mut iothub_flash_geometry) -> c_int {
+    -(ENODEV as c_int)
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn iothub_platform_flash_read(_: u32, _: *mut c_void, _: usize) -> c_int {
+    -(ENODEV as c_int)
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn iothub_platform_flash_write(_: u32, _: *const c_void, _: usize) -> c_int {
+    -(ENODEV as c_int)
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn iothub_platform_flash_erase(_: u32, _: usize) -> c_int {
+    -(ENODEV as c_int)
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn iothub_platform_flash_sync() -> c_int {
+    -(ENODEV as c_int)
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn iothub_platform_flash_lock() {}
+
+#[unsafe(no_mangle)]
+extern "C" fn iothub_platform_flash_unlock() {}

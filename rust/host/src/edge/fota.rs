@@ -7,7 +7,7 @@ use ncs_sys as sys;
 use super::{bytes, text, with_host};
 use crate::{
     errno::{Errno, code},
-    fota::{Cause, Target, Told},
+    fota::{Cause, Source, TransferEvent},
 };
 
 super::defines! {
@@ -32,13 +32,13 @@ unsafe extern "C" fn iothub_platform_fota_start(
         return Errno::INVAL.code();
     };
     // SAFETY: as the caller promises.
-    let target = unsafe { target(source) };
-    code(target.and_then(|target| {
+    let source = unsafe { source_of(source) };
+    code(source.and_then(|source| {
         with_host(|host| {
             host.fota.start(
-                target,
-                Box::new(move |told| {
-                    let (event, first, second) = numbers(told);
+                source,
+                Box::new(move |event| {
+                    let (event, first, second) = numbers(event);
                     // SAFETY: the caller's function, which takes numbers.
                     unsafe { callback(event, first, second) }
                 }),
@@ -49,7 +49,7 @@ unsafe extern "C" fn iothub_platform_fota_start(
 
 /// # Safety
 /// As [`iothub_platform_fota_start`].
-unsafe fn target(source: &sys::iothub_fota_source) -> Result<Target, Errno> {
+unsafe fn source_of(source: &sys::iothub_fota_source) -> Result<Source, Errno> {
     // SAFETY: as the caller promises.
     let host = unsafe { text(source.host) }?;
     // SAFETY: as the caller promises.
@@ -58,7 +58,7 @@ unsafe fn target(source: &sys::iothub_fota_source) -> Result<Target, Errno> {
     let tags = unsafe { bytes(source.sec_tags.cast(), source.sec_tag_count * 4) };
     // SAFETY: NULL, or 32 bytes.
     let sha256 = unsafe { bytes(source.sha256, 32) };
-    Ok(Target {
+    Ok(Source {
         host: host.to_owned(),
         path: path.to_owned(),
         port: source.port,
@@ -76,17 +76,20 @@ unsafe fn target(source: &sys::iothub_fota_source) -> Result<Target, Errno> {
     })
 }
 
-fn numbers(told: Told) -> (c_uint, u32, u32) {
-    match told {
-        Told::Progress { offset, size } => (sys::IOTHUB_FOTA_PROGRESS, offset, size),
-        Told::Done => (sys::IOTHUB_FOTA_DONE, 0, 0),
-        Told::Stopped => (sys::IOTHUB_FOTA_STOPPED, 0, 0),
-        Told::Failed(cause) => {
+fn numbers(event: TransferEvent) -> (c_uint, u32, u32) {
+    match event {
+        TransferEvent::Progress { offset, size } => (sys::IOTHUB_FOTA_PROGRESS, offset, size),
+        TransferEvent::Version { number, build } => (sys::IOTHUB_FOTA_VERSION, number, build),
+        TransferEvent::Done => (sys::IOTHUB_FOTA_DONE, 0, 0),
+        TransferEvent::Stopped => (sys::IOTHUB_FOTA_STOPPED, 0, 0),
+        TransferEvent::Failed(cause) => {
             let (cause, status) = match cause {
                 Cause::Connect => (sys::IOTHUB_FOTA_CAUSE_CONNECT, 0),
                 Cause::Tls => (sys::IOTHUB_FOTA_CAUSE_TLS, 0),
                 Cause::Transfer => (sys::IOTHUB_FOTA_CAUSE_TRANSFER, 0),
                 Cause::Http(status) => (sys::IOTHUB_FOTA_CAUSE_HTTP, status),
+                // As on a board, whose library does not hand on the status.
+                Cause::Answer => (sys::IOTHUB_FOTA_CAUSE_HTTP, 0),
                 Cause::Size => (sys::IOTHUB_FOTA_CAUSE_SIZE, 0),
                 Cause::Hash => (sys::IOTHUB_FOTA_CAUSE_HASH, 0),
                 Cause::Image => (sys::IOTHUB_FOTA_CAUSE_IMAGE, 0),

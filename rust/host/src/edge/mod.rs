@@ -11,6 +11,8 @@ macro_rules! defines {
 }
 use defines;
 
+mod board;
+mod flash;
 mod fota;
 mod modem;
 mod mqtt_helper;

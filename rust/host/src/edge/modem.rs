@@ -9,9 +9,10 @@ use ncs_sys as sys;
 
 use super::{bytes, bytes_mut, copy_out, text, with_host};
 use crate::{
+    board::Sensor,
     errno::{Errno, code},
     log,
-    modem::{Event, PdnHandler, Registration, credentials::Kind},
+    modem::{Event, PdnHandler, Registration, commands, credentials::Kind},
 };
 
 super::defines! {
@@ -60,7 +61,7 @@ unsafe extern "C" fn iothub_platform_modem_watch(
 ) {
 }
 
-/// `AT%CMNG=1,tag,type`: whether there is such a credential; -ENOTSUP for every other command.
+/// `AT%CMNG=1,tag,type`: whether there is such a credential; what [`commands`] answers; -ENOTSUP for every other command.
 ///
 /// # Safety
 /// `command` is NULL or ends in a 0 byte; `answer` is NULL or leads to `len` bytes that can be written.
@@ -75,7 +76,18 @@ unsafe extern "C" fn iothub_platform_at(
     // SAFETY: as the caller promises.
     let room = unsafe { bytes_mut(answer.cast(), len) };
     code(with_host(|host| {
-        let (tag, number) = command?
+        let command = command?;
+        let facts = commands::Facts {
+            imei: host.hardware_id.as_deref(),
+            cell: host.board.cell().filter(|_| host.modem.is_registered()),
+            battery_mv: host.board.read(Sensor::BatteryVoltage).ok(),
+            ..host.modem.facts()
+        };
+        if let Some(line) = commands::answer(command, &facts) {
+            let answer = format!("{line}\r\nOK\r\n\0");
+            return copy_out(answer.as_bytes(), room, &mut 0, Errno::TOO_BIG);
+        }
+        let (tag, number) = command
             .strip_prefix("AT%CMNG=1,")
             .and_then(|rest| rest.split_once(','))
             .ok_or(Errno::NOTSUP)?;

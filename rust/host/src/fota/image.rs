@@ -102,6 +102,14 @@ pub(crate) fn version(image: &[u8]) -> Option<String> {
     Some(version.to_string())
 }
 
+/// The same as two numbers: `major << 24 | minor << 16 | revision`, and the build number.
+pub(crate) fn version_numbers(image: &[u8]) -> Option<(u32, u32)> {
+    let bytes = |at| image.get(at..).and_then(<[u8]>::first_chunk).copied();
+    let [major, minor] = bytes(20)?;
+    let number = u32::from_be_bytes([major, minor, 0, 0]) | u32::from(u16_at(image, 22)?);
+    Some((number, u32_at(image, 24)?))
+}
+
 fn tlv(area: &[u8], wanted: u16) -> Option<&[u8]> {
     if u16_at(area, 0)? != TLV_MAGIC {
         return None;
@@ -137,6 +145,13 @@ mod tests {
             let image = make(version, b"body").unwrap();
             assert_eq!(read(&image), Some((version.into(), &b"body"[..])));
         }
+        let image = make("1.2.772+84281096", b"body").unwrap();
+        assert_eq!(version_numbers(&image), Some((0x0102_0304, 0x0506_0708)));
+        assert_eq!(
+            version_numbers(&image[..28]),
+            Some((0x0102_0304, 0x0506_0708))
+        );
+        assert_eq!(version_numbers(&image[..27]), None);
         for version in ["", "1.2", "1.2.3.4", "256.0.0", "1.2.x", "1.2.3-4"] {
             assert_eq!(make(version, b""), None, "{version}");
         }

@@ -24,7 +24,7 @@ use crate::{
     lock, log,
     modem::{Simulated, Socket},
 };
-use http::Connection;
+use http::{Answer, Connection, Location};
 use slots::SLOT_SIZE;
 
 /// Log target.
@@ -32,7 +32,7 @@ pub(crate) const TARGET: &str = "fota";
 
 /// What `iothub_platform_fota_start` is given.
 #[derive(Clone, Debug)]
-pub(crate) struct Target {
+pub(crate) struct Source {
     pub(crate) host: String,
     pub(crate) path: String,
     pub(crate) port: u16,
@@ -52,6 +52,8 @@ pub(crate) enum Cause {
     Tls,
     Transfer,
     Http(u16),
+    /// The server's answers make no sense.
+    Answer,
     Size,
     Hash,
     Image,
@@ -59,16 +61,24 @@ pub(crate) enum Cause {
     Storage,
 }
 
-/// What a transfer tells: `IOTHUB_FOTA_*`.
+/// What a transfer reports: `IOTHUB_FOTA_*`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Told {
-    Progress { offset: u32, size: u32 },
+pub(crate) enum TransferEvent {
+    Progress {
+        offset: u32,
+        size: u32,
+    },
+    /// `major << 24 | minor << 16 | revision`.
+    Version {
+        number: u32,
+        build: u32,
+    },
     Done,
     Failed(Cause),
     Stopped,
 }
 
-pub(crate) type Callback = Box<dyn Fn(Told) + Send>;
+pub(crate) type Callback = Box<dyn Fn(TransferEvent) + Send>;
 
 /// A transfer on its way.
 struct Transfer {
@@ -93,6 +103,9 @@ impl fmt::Debug for Fota {
     }
 }
 
+/// So often a transfer follows the server to another place.
+const REDIRECTS_MAX: u32 = 5;
+
 /// Bytes of a request where the source says nothing, as Nordic's library has it beside the modem's TLS.
 const FRAGMENT: u32 = 1024;
 
@@ -114,15 +127,19 @@ impl Fota {
     }
 
     /// `iothub_platform_fota_start`.
-    pub(crate) fn start(self: &Arc<Self>, mut target: Target, tell: Callback) -> Result<(), Errno> {
-        if target.sec_tags.is_empty() {
-            target.sec_tags.clone_from(&self.sec_tags);
+    pub(crate) fn start(
+        self: &Arc<Self>,
+        mut source: Source,
+        notify: Callback,
+    ) -> Result<(), Errno> {
+        if source.sec_tags.is_empty() {
+            source.sec_tags.clone_from(&self.sec_tags);
         }
-        if target.fragment == 0 {
-            target.fragment = FRAGMENT;
+        if source.fragment == 0 {
+            source.fragment = FRAGMENT;
         }
-        if target.port == 0 {
-            target.port = if target.tls { 443 } else { 80 };
+        if source.port == 0 {
+            source.port = if source.tls { 443 } else { 80 };
         }
         let transfer = Arc::new(Transfer {
             stop: AtomicBool::new(false),
@@ -137,17 +154,17 @@ impl Fota {
         }
         let this = Arc::clone(self);
         let spawned = thread::Builder::new().name("fota".into()).spawn(move || {
-            let result = this.fetch(&target, &transfer, &tell);
+            let result = this.fetch(&source, &transfer, &notify);
             // A start that answers to the end waits until the slot is free.
             let mut current = lock(&this.transfer);
-            tell(match result {
-                Ok(()) => Told::Done,
-                Err(_) if transfer.stop.load(Ordering::Acquire) => Told::Stopped,
+            notify(match result {
+                Ok(()) => TransferEvent::Done,
+                Err(_) if transfer.stop.load(Ordering::Acquire) => TransferEvent::Stopped,
                 Err(cause) => {
                     // What follows may be a signature, which is a key.
-                    let path = target.path.split('?').next().unwrap_or_default();
-                    log::warning!(TARGET, "{}/{path}: {cause:?}", target.host);
-                    Told::Failed(cause)
+                    let path = source.path.split('?').next().unwrap_or_default();
+                    log::warning!(TARGET, "{}/{path}: {cause:?}", source.host);
+                    TransferEvent::Failed(cause)
                 }
             });
             *current = None;
@@ -185,97 +202,136 @@ impl Fota {
         lock(&self.slots).other_image()
     }
 
-    fn fetch(&self, target: &Target, transfer: &Transfer, tell: &Callback) -> Result<(), Cause> {
+    fn fetch(&self, source: &Source, transfer: &Transfer, notify: &Callback) -> Result<(), Cause> {
         let storage = |_| Cause::Storage;
         let mut offset = lock(&self.slots)
-            .prepare(target.identity)
+            .prepare(source.identity)
             .map_err(storage)?;
         if offset > 0 {
             log::info!(TARGET, "going on at byte {offset}");
         }
+        let mut location = Location::of(source);
+        let mut redirects = 0;
         let mut connection: Option<Connection> = None;
-        let mut size = Some(target.size).filter(|size| *size != 0);
+        let mut size = Some(source.size).filter(|size| *size != 0);
         while size.is_none_or(|size| offset < size) {
             if transfer.stop.load(Ordering::Acquire) {
                 return Err(Cause::Transfer);
             }
             let mut open = match connection.take().filter(Connection::is_open) {
                 Some(open) => open,
-                None => self.open(target, transfer)?,
+                None => self.open(&location, source, transfer)?,
             };
-            let answer = open.get(target, offset, target.fragment).map_err(|error| {
-                log::warning!(TARGET, "at byte {offset}: {error}");
-                Cause::Transfer
-            })?;
+            let answer = open
+                .get(&location, offset, source.fragment)
+                .map_err(|error| {
+                    log::warning!(TARGET, "at byte {offset}: {error}");
+                    error.cause()
+                })?;
+            let (body, total) = match answer {
+                Answer::Part { body, total } => (body, total),
+                // Nothing is there behind what we have: it is all of it.
+                Answer::End { total } if offset > 0 && total == u64::from(offset) => break,
+                Answer::End { total } => {
+                    log::warning!(TARGET, "at byte {offset}: the file has {total}");
+                    return Err(self.changed());
+                }
+                Answer::Redirect(to) if redirects < REDIRECTS_MAX => {
+                    redirects += 1;
+                    log::info!(TARGET, "redirected to {to}");
+                    location = to;
+                    continue;
+                }
+                Answer::Redirect(_) => {
+                    log::warning!(TARGET, "redirected more than {REDIRECTS_MAX} times");
+                    return Err(Cause::Answer);
+                }
+                Answer::Refused(status) => return Err(Cause::Http(status)),
+            };
             connection = Some(open);
-            let total = self.check(target, &answer, offset)?;
-            size = Some(total);
-            if answer.body.is_empty() {
-                break;
+            if source.size != 0 && total != u64::from(source.size) {
+                return Err(Cause::Size);
             }
-            if offset == 0 && !answer.body.starts_with(&image::MAGIC) {
-                return Err(Cause::Image);
+            let total = u32::try_from(total)
+                .ok()
+                .filter(|total| *total <= SLOT_SIZE);
+            let total = total.ok_or(Cause::TooLarge)?;
+            if size.replace(total).is_some_and(|before| before != total) {
+                log::warning!(TARGET, "at byte {offset}: the file has another size now");
+                return Err(self.changed());
             }
-            lock(&self.slots).append(&answer.body).map_err(storage)?;
+            if offset == 0 {
+                if !body.starts_with(&image::MAGIC) {
+                    return Err(Cause::Image);
+                }
+                notify_version(&body, notify);
+            }
+            lock(&self.slots).append(&body).map_err(storage)?;
             // Bounded by SLOT_SIZE.
-            offset += answer.body.len() as u32;
-            tell(Told::Progress {
+            offset += body.len() as u32;
+            notify(TransferEvent::Progress {
                 offset,
                 size: total,
             });
         }
-        self.verify(target)
+        self.verify(source, notify)
     }
 
-    fn open(&self, target: &Target, transfer: &Transfer) -> Result<Connection, Cause> {
-        Connection::open(&self.modem, target, self.timeout, |socket| {
-            *lock(&transfer.socket) = Some(Arc::clone(socket));
-            if transfer.stop.load(Ordering::Acquire) {
-                socket.close();
-            }
-        })
+    /// What was fetched is not of the file that is there now.
+    fn changed(&self) -> Cause {
+        lock(&self.slots).discard();
+        Cause::Answer
     }
 
-    /// The size of the whole image, where the answer is one to go on with.
-    fn check(&self, target: &Target, answer: &http::Answer, offset: u32) -> Result<u32, Cause> {
-        match answer.status {
-            200 | 206 => {}
-            // Nothing is there behind what we have: it is all of it.
-            416 if offset > 0 && answer.total == Some(offset) => return Ok(offset),
-            status => return Err(Cause::Http(status)),
-        }
-        let total = answer.total.ok_or(Cause::Transfer)?;
-        if target.size != 0 && total != target.size {
-            return Err(Cause::Size);
-        }
-        if total > SLOT_SIZE {
-            return Err(Cause::TooLarge);
-        }
-        if u64::from(offset) + answer.body.len() as u64 > u64::from(total) {
-            lock(&self.slots).discard();
-            return Err(Cause::Transfer);
-        }
-        Ok(total)
+    fn open(
+        &self,
+        location: &Location,
+        source: &Source,
+        transfer: &Transfer,
+    ) -> Result<Connection, Cause> {
+        Connection::open(
+            &self.modem,
+            location,
+            &source.sec_tags,
+            self.timeout,
+            |socket| {
+                *lock(&transfer.socket) = Some(Arc::clone(socket));
+                if transfer.stop.load(Ordering::Acquire) {
+                    socket.close();
+                }
+            },
+        )
     }
 
-    /// What was promised is what is there, as the job and the image itself say.
-    fn verify(&self, target: &Target) -> Result<(), Cause> {
+    fn verify(&self, source: &Source, notify: &Callback) -> Result<(), Cause> {
         let mut slots = lock(&self.slots);
         let image = slots.downloaded().map_err(|_| Cause::Storage)?;
         let hash = digest(&SHA256, &image);
-        let wrong = if target.size != 0 && image.len() != target.size as usize {
+        let wrong = if source.size != 0 && image.len() != source.size as usize {
             Some(Cause::Size)
-        } else if target.sha256.is_some_and(|wanted| hash.as_ref() != wanted) {
+        } else if source
+            .sha256
+            .is_some_and(|expected| hash.as_ref() != expected)
+        {
             Some(Cause::Hash)
         } else if image::read(&image).is_none() {
             Some(Cause::Image)
         } else {
             None
         };
-        wrong.map_or(Ok(()), |cause| {
+        if let Some(cause) = wrong {
             slots.discard();
-            Err(cause)
-        })
+            return Err(cause);
+        }
+        // Once more: the first fragment may have come before a restart, or have been too short.
+        notify_version(&image, notify);
+        Ok(())
+    }
+}
+
+fn notify_version(image: &[u8], notify: &Callback) {
+    if let Some((number, build)) = image::version_numbers(image) {
+        notify(TransferEvent::Version { number, build });
     }
 }
 

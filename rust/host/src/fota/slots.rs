@@ -86,21 +86,16 @@ impl Slots {
             state: State::default(),
             folder,
         };
-        let state = slots.folder.join("state");
-        match fs::read_to_string(&state) {
-            Ok(text) => {
-                slots.state = State::read(&text).ok_or_else(|| unreadable(&state))?;
-                slots.swap()?;
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let image = image::make(factory, &[])
-                    .ok_or_else(|| invalid("the version is not of the form 1.2.3 or 1.2.3+4"))?;
-                settings::replace(&slots.running_path(), &image, 0o644)?;
-                slots.set(State::default())?;
-            }
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                return Err(unreadable(&state));
-            }
+        let path = slots.folder.join("state");
+        match fs::read(&path) {
+            Ok(bytes) => match str::from_utf8(&bytes).ok().and_then(State::read) {
+                Some(state) => {
+                    slots.state = state;
+                    slots.swap()?;
+                }
+                None => slots.recover(&path, factory)?,
+            },
+            Err(error) if error.kind() == io::ErrorKind::NotFound => slots.install(factory)?,
             Err(error) => return Err(error),
         }
         let running = fs::read(slots.running_path())?;
@@ -112,6 +107,37 @@ impl Slots {
             confirmed: !slots.state.trial,
         };
         Ok((slots, firmware))
+    }
+
+    /// As from the factory.
+    fn install(&mut self, factory: &str) -> io::Result<()> {
+        let image = image::make(factory, &[])
+            .ok_or_else(|| invalid("the version is not of the form 1.2.3 or 1.2.3+4"))?;
+        settings::replace(&self.path(false), &image, 0o644)?;
+        self.set(State::default())
+    }
+
+    /// The state is damaged: a valid image runs on, whichever slot has one.
+    fn recover(&mut self, state: &Path, factory: &str) -> io::Result<()> {
+        let path = state.display();
+        for second in [false, true] {
+            let image = fs::read(self.path(second)).unwrap_or_default();
+            if let Some((version, _)) = image::read(&image) {
+                log::error!(
+                    TARGET,
+                    "{path} is damaged: {version} is taken for what runs"
+                );
+                return self.set(State {
+                    second,
+                    ..State::default()
+                });
+            }
+        }
+        log::error!(
+            TARGET,
+            "{path} is damaged, and no slot has an image: as from the factory"
+        );
+        self.install(factory)
     }
 
     fn swap(&mut self) -> io::Result<()> {
@@ -260,13 +286,6 @@ fn invalid(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what)
 }
 
-fn unreadable(state: &Path) -> io::Error {
-    invalid(&format!(
-        "{} does not say which image runs: delete the folder, and the device is as from the factory",
-        state.display()
-    ))
-}
-
 fn failed(path: &Path, error: &io::Error) -> Errno {
     log::error!(TARGET, "{}: {error}", path.display());
     Errno::from(error)
@@ -300,18 +319,37 @@ mod tests {
     }
 
     #[test]
-    fn a_state_that_is_none_is_named() {
-        for garbage in [&b"\xff\xfe"[..], b"marked=perhaps\n"] {
+    fn a_damaged_state_does_not_end_the_device() {
+        for garbage in [
+            &b"\xff\xfe"[..],
+            b"marked=perhaps\n",
+            b"runs",
+            b"identity=-1\n",
+            b"\0\0\0\0",
+        ] {
             let device = Device::new();
+            let (mut slots, ..) = device.boot();
+            download(&mut slots, &image::make("2.0.0", b"new").unwrap());
+            slots.apply().unwrap();
             device.boot();
-            let state = device.0.path().join("firmware/state");
-            fs::write(&state, garbage).unwrap();
-            let error = Slots::boot(device.0.path().join("firmware"), "1.0.0").unwrap_err();
-            let said = error.to_string();
-            assert!(
-                said.contains("firmware/state") && said.contains("delete the folder"),
-                "{said}"
-            );
+            let folder = device.0.path().join("firmware");
+            let damage = || fs::write(folder.join("state"), garbage).unwrap();
+            damage();
+            assert_eq!(device.runs(), ("1.0.0".into(), true));
+            assert_eq!(device.runs(), ("1.0.0".into(), true), "and it stays so");
+            // What is left is run.
+            fs::write(folder.join("a.bin"), b"broken").unwrap();
+            damage();
+            assert_eq!(device.runs(), ("2.0.0".into(), true));
+            let (mut slots, ..) = device.boot();
+            download(&mut slots, &image::make("3.0.0", b"newer").unwrap());
+            slots.apply().unwrap();
+            assert_eq!(device.runs(), ("3.0.0".into(), false));
+            for slot in ["a.bin", "b.bin"] {
+                fs::write(folder.join(slot), b"broken").unwrap();
+            }
+            damage();
+            assert_eq!(device.runs(), ("1.0.0".into(), true));
         }
     }
 
@@ -392,7 +430,5 @@ mod tests {
         drop(device.boot());
         fs::write(folder.join("a.bin"), b"").unwrap();
         assert!(boot("1.0.0").contains("has no image"));
-        fs::write(folder.join("state"), b"marked=perhaps").unwrap();
-        assert!(boot("1.0.0").contains("state"));
     }
 }

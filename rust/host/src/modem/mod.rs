@@ -2,6 +2,7 @@
 //!
 //! Events reach the callbacks on one thread, the "system workqueue", and no lock is held meanwhile.
 
+pub(crate) mod commands;
 pub(crate) mod credentials;
 pub(crate) mod identity;
 mod network;
@@ -138,6 +139,26 @@ impl Simulated {
             return;
         }
         state.on_pdn.push(handler);
+    }
+
+    /// What AT commands can ask for, but for what the board says.
+    pub(crate) fn facts(&self) -> commands::Facts<'_> {
+        let state = lock(&self.state);
+        commands::Facts {
+            imei: None,
+            cell: None,
+            is_roaming: state.registration == Some(Registration::Roaming),
+            ipv4: state.ipv4,
+            ipv6: state.ipv6,
+            battery_mv: None,
+        }
+    }
+
+    /// Whether the network has taken the device.
+    pub(crate) fn is_registered(&self) -> bool {
+        lock(&self.state)
+            .registration
+            .is_some_and(Registration::is_registered)
     }
 
     /// Whether CFUN is 1, so that no credential can change.

@@ -177,10 +177,7 @@ impl Simulated {
     }
 
     fn addresses(&self, name: &str) -> Vec<IpAddr> {
-        let mapped = self
-            .hosts
-            .iter()
-            .filter(|(host, _)| host.eq_ignore_ascii_case(name));
+        let mapped = self.hosts.iter().filter(|(host, _)| stands_for(host, name));
         let mapped: Vec<_> = mapped.map(|(_, address)| *address).collect();
         // RFC 6761, section 6.4: a name under .invalid is not to be asked for.
         if !mapped.is_empty() || name.to_ascii_lowercase().ends_with(".invalid") {
@@ -190,6 +187,18 @@ impl Simulated {
         found
             .map(|all| all.map(|address| address.ip()).collect())
             .unwrap_or_default()
+    }
+}
+
+/// Whether the name of [`Options::hosts`](crate::Options::hosts) is this one, or a wildcard above it.
+fn stands_for(host: &str, name: &str) -> bool {
+    match host.strip_prefix('*') {
+        None => host.eq_ignore_ascii_case(name),
+        Some(end) => name
+            .len()
+            .checked_sub(end.len())
+            .and_then(|at| name.get(at..).filter(|_| at > 0))
+            .is_some_and(|tail| tail.eq_ignore_ascii_case(end)),
     }
 }
 
@@ -248,6 +257,24 @@ mod tests {
         let modem = modem(Some(Nat64Prefix::TELSTRA), &[IPV4]);
         assert_eq!(modem.resolve("both"), Ok(V4.parse().unwrap()));
         assert_eq!(modem.resolve("nobody.invalid"), Err(ResolveError::NoName));
+    }
+
+    #[test]
+    fn a_wildcard_stands_for_every_name_below_it() {
+        for (name, below) in [
+            ("my-hub.azure-devices.net", true),
+            ("MY-HUB.Azure-Devices.NET", true),
+            ("a.b.azure-devices.net", true),
+            (".azure-devices.net", false),
+            ("azure-devices.net", false),
+            ("my-hub.azure-devices.net.example", false),
+            ("azure-devices-provisioning.net", false),
+            ("ü", false),
+            ("", false),
+        ] {
+            assert_eq!(stands_for("*.azure-devices.net", name), below, "{name}");
+        }
+        assert!(stands_for("Hub", "hub") && !stands_for("hub", "a.hub"));
     }
 
     #[test]

@@ -11,7 +11,7 @@
 
 mod connect;
 mod link;
-mod packets;
+pub mod packets;
 mod session;
 
 use std::{

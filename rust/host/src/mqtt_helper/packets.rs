@@ -1,4 +1,6 @@
 //! MQTT 3.1.1 packets, by `mqtt-protocol-core`, and their way through buffers of a fixed size.
+//!
+//! What cannot be a packet is `EINVAL`, what has no room `ENOMEM`.
 
 use std::sync::Arc;
 
@@ -10,27 +12,38 @@ use crate::errno::Errno;
 
 /// What a CONNECT packet says.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Connect<'a> {
-    pub(crate) client_id: &'a [u8],
-    pub(crate) user_name: &'a [u8],
-    pub(crate) password: &'a [u8],
-    pub(crate) keep_alive_s: u16,
-    pub(crate) clean_session: bool,
+pub struct Connect<'a> {
+    /// UTF-8.
+    pub client_id: &'a [u8],
+    /// UTF-8; empty: none.
+    pub user_name: &'a [u8],
+    /// Empty: none.
+    pub password: &'a [u8],
+    /// Seconds; 0: none.
+    pub keep_alive_s: u16,
+    /// Whether the server forgets an earlier session.
+    pub clean_session: bool,
 }
 
 /// What a PUBLISH packet says.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Publish<'a> {
-    pub(crate) topic: &'a [u8],
-    pub(crate) payload: &'a [u8],
-    pub(crate) message_id: u16,
-    pub(crate) qos: u8,
-    pub(crate) dup: bool,
-    pub(crate) retain: bool,
+pub struct Publish<'a> {
+    /// UTF-8.
+    pub topic: &'a [u8],
+    /// Any bytes.
+    pub payload: &'a [u8],
+    /// Not sent at QoS 0.
+    pub message_id: u16,
+    /// 0 to 2.
+    pub qos: u8,
+    /// Sent before.
+    pub dup: bool,
+    /// To be kept by the server.
+    pub retain: bool,
 }
 
 /// The CONNECT packet; an empty user name or password is left out.
-pub(crate) fn connect(connect: &Connect<'_>) -> Result<Vec<u8>, Errno> {
+pub fn connect(connect: &Connect<'_>) -> Result<Vec<u8>, Errno> {
     let mut builder = v3_1_1::Connect::builder()
         .client_id(text(connect.client_id)?)
         .map_err(invalid)?
@@ -50,7 +63,7 @@ pub(crate) fn connect(connect: &Connect<'_>) -> Result<Vec<u8>, Errno> {
 }
 
 /// A PUBLISH packet, its header apart from its payload.
-pub(crate) fn publish<'a>(publish: &Publish<'a>) -> Result<(Vec<u8>, &'a [u8]), Errno> {
+pub fn publish<'a>(publish: &Publish<'a>) -> Result<(Vec<u8>, &'a [u8]), Errno> {
     let qos = Qos::try_from(publish.qos).map_err(invalid)?;
     let mut builder = v3_1_1::Publish::builder()
         .topic_name(text(publish.topic)?)
@@ -68,7 +81,7 @@ pub(crate) fn publish<'a>(publish: &Publish<'a>) -> Result<(Vec<u8>, &'a [u8]), 
 }
 
 /// One SUBSCRIBE packet for all filters.
-pub(crate) fn subscribe(message_id: u16, filters: &[(&[u8], u8)]) -> Result<Vec<u8>, Errno> {
+pub fn subscribe(message_id: u16, filters: &[(&[u8], u8)]) -> Result<Vec<u8>, Errno> {
     let entries = filters.iter().map(|(filter, qos)| {
         let options = SubOpts::new().set_qos(Qos::try_from(*qos).map_err(invalid)?);
         SubEntry::new(text(filter)?, options).map_err(invalid)
@@ -83,7 +96,7 @@ pub(crate) fn subscribe(message_id: u16, filters: &[(&[u8], u8)]) -> Result<Vec<
 }
 
 /// A PUBACK packet.
-pub(crate) fn puback(message_id: u16) -> Result<Vec<u8>, Errno> {
+pub fn puback(message_id: u16) -> Result<Vec<u8>, Errno> {
     let packet = v3_1_1::Puback::builder()
         .packet_id(message_id)
         .build()
@@ -92,12 +105,12 @@ pub(crate) fn puback(message_id: u16) -> Result<Vec<u8>, Errno> {
 }
 
 /// A PINGREQ packet.
-pub(crate) fn pingreq() -> Vec<u8> {
+pub fn pingreq() -> Vec<u8> {
     v3_1_1::Pingreq::new().to_continuous_buffer()
 }
 
 /// A DISCONNECT packet.
-pub(crate) fn disconnect() -> Vec<u8> {
+pub fn disconnect() -> Vec<u8> {
     v3_1_1::Disconnect::new().to_continuous_buffer()
 }
 
@@ -111,26 +124,38 @@ fn invalid<E>(_: E) -> Errno {
 
 /// A packet that has arrived.
 #[derive(Debug)]
-pub(crate) enum Incoming {
+pub enum Incoming {
+    /// The answer to CONNECT.
     Connack {
+        /// 0: accepted.
         code: u8,
+        /// The server has kept the session.
         session_present: bool,
     },
+    /// A message.
     Publish(v3_1_1::Publish),
     /// A PUBLISH whose payload has no room; the rest of it is still to come.
     Oversize {
+        /// Of the message.
         topic: String,
+        /// Bytes of the payload.
         length: usize,
         /// At QoS 1 and 2.
         message_id: Option<u16>,
     },
+    /// A message has been accepted.
     Puback {
+        /// As it was sent.
         message_id: u16,
     },
+    /// The answer to SUBSCRIBE.
     Suback {
+        /// As it was sent.
         message_id: u16,
+        /// For each filter the QoS that is granted, or 0x80.
         codes: Vec<u8>,
     },
+    /// The answer to PINGREQ.
     Pingresp,
     /// The packets of QoS 2 and UNSUBACK: seen, and nothing done.
     Other(PacketType),
@@ -138,7 +163,7 @@ pub(crate) enum Incoming {
 
 /// Bytes from the server that are not yet a packet.
 #[derive(Debug)]
-pub(crate) struct Inbox {
+pub struct Inbox {
     bytes: Vec<u8>,
     rx_buffer: usize,
     payload_buffer: usize,
@@ -147,7 +172,8 @@ pub(crate) struct Inbox {
 }
 
 impl Inbox {
-    pub(crate) fn new(rx_buffer: usize, payload_buffer: usize) -> Self {
+    /// With room for a packet but for its payload, and for a payload, in bytes.
+    pub fn new(rx_buffer: usize, payload_buffer: usize) -> Self {
         Self {
             bytes: Vec::new(),
             rx_buffer,
@@ -157,22 +183,23 @@ impl Inbox {
     }
 
     /// Reads away the next `length` bytes.
-    pub(crate) fn discard(&mut self, length: usize) {
+    pub fn discard(&mut self, length: usize) {
         self.discard = length;
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Whether nothing waits here.
+    pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
     /// Where what has arrived is appended.
-    pub(crate) fn bytes(&mut self) -> &mut Vec<u8> {
+    pub fn bytes(&mut self) -> &mut Vec<u8> {
         &mut self.bytes
     }
 
     /// The next packet, if it is there: `EINVAL` for what is no MQTT, `ENOMEM` for what exceeds the
     /// receive buffer.
-    pub(crate) fn next(&mut self) -> Result<Option<Incoming>, Errno> {
+    pub fn next_packet(&mut self) -> Result<Option<Incoming>, Errno> {
         let waste = self.discard.min(self.bytes.len());
         self.bytes.drain(..waste);
         self.discard -= waste;
@@ -276,10 +303,10 @@ mod tests {
         let mut inbox = inbox(&[]);
         for byte in [0x20, 0x02, 0x01] {
             inbox.bytes().push(byte);
-            assert!(inbox.next().unwrap().is_none());
+            assert!(inbox.next_packet().unwrap().is_none());
         }
         inbox.bytes().extend_from_slice(&[0x00, 0xd0]);
-        let connack = inbox.next().unwrap();
+        let connack = inbox.next_packet().unwrap();
         assert!(matches!(
             connack,
             Some(Incoming::Connack {
@@ -287,9 +314,12 @@ mod tests {
                 session_present: true
             })
         ));
-        assert!(inbox.next().unwrap().is_none());
+        assert!(inbox.next_packet().unwrap().is_none());
         inbox.bytes().push(0);
-        assert!(matches!(inbox.next().unwrap(), Some(Incoming::Pingresp)));
+        assert!(matches!(
+            inbox.next_packet().unwrap(),
+            Some(Incoming::Pingresp)
+        ));
         assert!(inbox.is_empty());
     }
 
@@ -297,7 +327,7 @@ mod tests {
     fn a_payload_that_fits_exactly_is_no_oversize() {
         let mut packet = vec![0x30, 3 + 16, 0, 1, b't'];
         packet.extend([7; 16]);
-        let Some(Incoming::Publish(publish)) = inbox(&packet).next().unwrap() else {
+        let Some(Incoming::Publish(publish)) = inbox(&packet).next_packet().unwrap() else {
             panic!()
         };
         assert_eq!(publish.topic_name(), "t");
@@ -308,7 +338,7 @@ mod tests {
     fn an_oversize_payload_is_seen_by_its_header() {
         let header = [0x32, 5 + 17, 0, 1, b't', 0, 9];
         assert!(matches!(
-            inbox(&header).next(),
+            inbox(&header).next_packet(),
             Ok(Some(Incoming::Oversize { length: 17, .. }))
         ));
     }
@@ -317,7 +347,7 @@ mod tests {
     fn an_oversize_payload_can_be_read_away() {
         // QoS 1, topic "t", message id 7, 17 bytes of payload, then a PINGRESP.
         let mut inbox = inbox(&[0x32, 22, 0, 1, b't', 0, 7]);
-        let found = inbox.next().unwrap();
+        let found = inbox.next_packet().unwrap();
         assert!(matches!(
             found,
             Some(Incoming::Oversize {
@@ -328,11 +358,14 @@ mod tests {
         ));
         inbox.discard(17);
         for _ in 0..17 {
-            assert!(inbox.next().unwrap().is_none());
+            assert!(inbox.next_packet().unwrap().is_none());
             inbox.bytes().push(b'x');
         }
         inbox.bytes().extend_from_slice(&[0xd0, 0x00]);
-        assert!(matches!(inbox.next().unwrap(), Some(Incoming::Pingresp)));
+        assert!(matches!(
+            inbox.next_packet().unwrap(),
+            Some(Incoming::Pingresp)
+        ));
     }
 
     #[test]
@@ -369,8 +402,11 @@ mod tests {
 
     #[test]
     fn what_exceeds_the_receive_buffer_has_no_memory() {
-        assert_eq!(inbox(&[0x30, 100, 0, 80]).next().unwrap_err(), Errno::NOMEM);
-        assert_eq!(inbox(&[0x90, 100]).next().unwrap_err(), Errno::NOMEM);
+        assert_eq!(
+            inbox(&[0x30, 100, 0, 80]).next_packet().unwrap_err(),
+            Errno::NOMEM
+        );
+        assert_eq!(inbox(&[0x90, 100]).next_packet().unwrap_err(), Errno::NOMEM);
     }
 
     #[test]
@@ -385,7 +421,11 @@ mod tests {
             &[0x20, 2, 0, 9],
         ];
         for bytes in bad {
-            assert_eq!(inbox(bytes).next().unwrap_err(), Errno::INVAL, "{bytes:x?}");
+            assert_eq!(
+                inbox(bytes).next_packet().unwrap_err(),
+                Errno::INVAL,
+                "{bytes:x?}"
+            );
         }
     }
 
@@ -434,7 +474,7 @@ mod tests {
             }
             let mut inbox = inbox(&bytes);
             loop {
-                match inbox.next() {
+                match inbox.next_packet() {
                     Ok(Some(_)) => packets += 1,
                     Ok(None) => break,
                     Err(_) => {

@@ -85,7 +85,7 @@ impl Session<'_> {
         if self.undrained && !self.inbox.is_empty() {
             return self.stuck();
         }
-        match self.inbox.next() {
+        match self.inbox.next_packet() {
             Ok(Some(packet)) => self.handle(packet),
             Ok(None) if self.ended => self.fail(Errno::NOTCONN),
             Ok(None) => self.wait(),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Nordic's mqtt_helper, generation C (NCS 2.8 to 3.1), as far as we use it, declared anew for builds
+ * Nordic's mqtt_helper, NCS 2.8 to 3.0, as far as we use it, declared anew for builds
  * without the SDK. Behaviour: rust/host/src/mqtt_helper.rs.
  */
 #ifndef IOTHUB_HOST_NET_MQTT_HELPER_H

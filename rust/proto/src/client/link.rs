@@ -1,98 +1,91 @@
-//! How a connection ends, and what time does to it.
+//! The end of a connection, the back-off, and timers.
 
 use core::time::Duration;
 
-use super::{AssignmentDuty, Client, Duty, State, Subscription, Target};
+use super::{AssignmentUpdate, Client, Pending, Probe, State, Subscription, Target};
 use crate::dps;
-use crate::error::Disconnect;
+use crate::error::{Disconnect, ProvisioningFailure};
 use crate::event::Event;
 use crate::id::RequestId;
-use crate::maybe::Maybe;
 use crate::outbox::Kind;
-use crate::reconnect::Class;
+use crate::reconnect::{Class, Failures};
 use crate::time::Instant;
 use crate::timer::Timer;
-use crate::twin::{self, Get};
+use crate::twin::{self, GetState};
+use crate::zero_option::ZeroOption;
 
-/// The status of the answer that is given for an application that gave none.
+/// The client's answer to a method that the application has not answered in time.
 const GATEWAY_TIMEOUT: i32 = 504;
 
-/// From so many oversize messages in a row on, one connection goes without C2D, …
+/// After so many oversize messages in a row, one connection is made without C2D, …
 const OVERSIZE_WITHOUT_C2D: u32 = 2;
 /// … and without the twin's document.
 const OVERSIZE_WITHOUT_TWIN: u32 = 3;
 
-/// Timers that belong to a connection.
-const OF_CONNECTION: [Timer; 8] = [
-    Timer::Connack,
-    Timer::Suback,
-    Timer::Puback,
-    Timer::Link,
-    Timer::Stable,
-    Timer::Twin,
-    Timer::Report,
-    Timer::Dps,
-];
-
 impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
-    /// Fact: time has passed.
+    /// Time has passed: acts on every timer that has expired.
     pub fn handle_timeout(&mut self, now: Instant) {
-        self.gate.handle_timeout(now, &mut self.events);
-        while let Some(id) = self.calls.expired(now) {
+        let events = &mut self.events;
+        self.network.handle_timeout(now, &mut |event| {
+            events.push(Event::Network(event));
+        });
+        while let Some(id) = self.methods.expired(now) {
             log::warn!("a method was not answered in time: 504 is sent for it");
-            if self.answer_call(id, GATEWAY_TIMEOUT, &[]).is_err() {
+            if self.send_method_response(id, GATEWAY_TIMEOUT, &[]).is_err() {
                 log::error!("no room in the outbox for the answer to a method");
             }
-            self.calls.remove(id);
+            self.methods.remove(id);
         }
-        while let Some(timer) = self.timers.take_due(now) {
+        while let Some(timer) = self.timers.take_expired(now) {
             self.handle_timer(now, timer);
         }
     }
 
     fn handle_timer(&mut self, now: Instant, timer: Timer) {
         match timer {
-            // What waited for them is a duty now.
+            // `poll_command` goes on.
             Timer::Backoff | Timer::Attach | Timer::Abort => {}
-            Timer::Connack => self.end(now, Disconnect::ConnackTimeout),
-            Timer::Suback => self.end(now, Disconnect::SubackTimeout),
-            Timer::Puback => self.end(now, Disconnect::PubackTimeout),
-            Timer::Link => self.end(now, Disconnect::LinkSilent),
+            Timer::Connack => self.end_connection(now, Disconnect::ConnackTimeout),
+            Timer::Suback => self.end_connection(now, Disconnect::SubackTimeout),
+            Timer::Puback => self.end_connection(now, Disconnect::PubackTimeout),
+            Timer::Link => self.link_timeout(now),
             Timer::Stable => {
-                self.attempts = 0;
+                self.failures = Failures::NONE;
                 self.oversize = 0;
             }
-            Timer::Twin => match self.get {
-                Get::Sent(request) => self.get_failed(now, request, twin::Failure::Timeout),
-                Get::Again => {
-                    self.want_twin();
+            Timer::Twin => match self.twin_get {
+                GetState::Sent(request) => {
+                    self.twin_get_failed(now, request, twin::Failure::Timeout)
                 }
-                Get::Idle | Get::Due(_) => {}
+                GetState::Retry => {
+                    self.queue_twin_get();
+                }
+                GetState::Idle | GetState::Due(_) => {}
             },
             Timer::Report => self.report_timeout(now),
-            Timer::Dps => self.provisioning_timeout(now),
+            Timer::Dps => self.dps_timeout(now),
         }
     }
 
-    /// The connection is over: its waits are void, what was on its way waits again, and `Abort` is due.
-    pub(super) fn end(&mut self, now: Instant, cause: Disconnect) {
+    /// Ends the connection: stops its timers, queues what was in flight again, and asks for `Abort`.
+    pub(super) fn end_connection(&mut self, now: Instant, cause: Disconnect) {
         let (target, was_ready) = match self.state {
-            State::Opening(target) | State::Greeting(target) | State::Leaving(target, _) => {
-                (target, false)
+            State::Connecting(target)
+            | State::AwaitingConnack(target)
+            | State::Disconnecting(target, _) => (target, false),
+            State::Connected(target, subscription) => {
+                (target, subscription == Subscription::Granted)
             }
-            State::Open(target, subscription) => (target, subscription == Subscription::Granted),
-            State::Idle | State::Ending => return,
+            State::Idle | State::Aborting => return,
         };
-        if self.in_hand != Duty::Assignment {
-            self.in_hand = Duty::Nothing;
+        if self.pending != Pending::Assignment {
+            self.pending = Pending::None;
         }
-        for timer in OF_CONNECTION {
-            self.timers.stop(timer);
-        }
+        self.timers.stop_connection();
         self.outbox.rewind();
-        self.calls.clear();
+        self.methods.clear();
         self.measured = None;
-        if let Get::Due(request) | Get::Sent(request) = self.get
+        if let GetState::Due(request) | GetState::Sent(request) = self.twin_get
             && !self.settings.request_twin
         {
             self.events.push(Event::TwinFailed {
@@ -100,12 +93,12 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
                 reason: twin::Failure::Disconnected,
             });
         }
-        self.get = Get::Idle;
+        self.twin_get = GetState::Idle;
 
         let wait = self.back_off(now, target, was_ready, cause);
-        self.state = State::Ending;
-        self.last_disconnect = Maybe::Some(cause);
-        // A wish for another connection, made since `disconnect`, stays.
+        self.state = State::Aborting;
+        self.last_disconnect = ZeroOption::Some(cause);
+        // A `connect` since `disconnect` stays in force.
         if !self.settings.reconnect
             && !matches!(cause, Disconnect::Provisioned | Disconnect::Requested)
         {
@@ -113,11 +106,11 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
         }
         self.events.push(Event::Disconnected {
             cause,
-            retry_in: (self.wanted && self.gate.is_open()).then_some(wait),
+            retry_in: (self.wanted && self.network.is_up()).then_some(wait),
         });
     }
 
-    /// Counts the failure, starts the back-off and returns it.
+    /// Counts the failure, starts the back-off and returns its length.
     fn back_off(
         &mut self,
         now: Instant,
@@ -125,36 +118,46 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
         was_ready: bool,
         cause: Disconnect,
     ) -> Duration {
-        let policy = self.settings.backoff;
-        let mut until = self.last_connect.map_or(now, |last| last + policy.min);
+        let min = self.settings.backoff.min;
+        let mut until = self.last_connect.map_or(now, |last| last + min);
         let is_failure = !matches!(
             cause,
             Disconnect::Requested | Disconnect::Provisioned | Disconnect::NetworkLost
         );
         if is_failure {
-            let class = class(cause);
-            self.attempts = self.attempts.saturating_add(1);
+            let mut class = class(cause);
+            let count = match (class, target) {
+                (Class::Transient, _) => &mut self.failures.transient,
+                (Class::Authorisation, Target::Hub) => &mut self.failures.refused_by_hub,
+                (Class::Authorisation, Target::Dps) => &mut self.failures.refused_by_dps,
+            };
+            *count = count.saturating_add(1);
+            let mut attempt = *count;
             let random = self.random.next();
-            until = until.max(now + policy.delay(self.attempts, class, random));
             let assigned = !self.identity.hostname.is_empty();
             if let Some(registration) = self.dps() {
                 match target {
-                    Target::Dps => registration.failed(assigned),
+                    Target::Dps => registration.dps_connect_failed(assigned),
                     Target::Hub if was_ready => {}
                     Target::Hub => {
-                        if registration.hub_failed(class) {
-                            log::warn!("the assigned hub does not take us: DPS is asked again");
+                        if registration.hub_connect_failed(class) {
+                            log::warn!("the assigned hub refuses the device: DPS is asked again");
+                            // The refusals were the hub's: DPS has not been asked yet.
+                            if class == Class::Authorisation {
+                                (class, attempt) = (Class::Transient, 1);
+                            }
                         }
                     }
                 }
             }
+            until = until.max(now + self.settings.backoff.delay(attempt, class, random));
         }
-        self.not_before(now, until);
+        self.set_earliest_connect(now, until);
         until.saturating_duration_since(now)
     }
 
-    /// There is no connect before this.
-    pub(super) fn not_before(&mut self, now: Instant, until: Instant) {
+    /// Allows no connect before `until`.
+    pub(super) fn set_earliest_connect(&mut self, now: Instant, until: Instant) {
         if until > now {
             self.timers.start(Timer::Backoff, until);
         } else {
@@ -162,54 +165,77 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
         }
     }
 
-    /// Starts the timer of a platform call that failed.
-    pub(super) fn pause(&mut self, now: Instant, timer: Timer) {
-        self.attempts = self.attempts.saturating_add(1);
+    /// Starts the timer after which a failed call of the platform is made again.
+    pub(super) fn retry_later(&mut self, now: Instant, timer: Timer) {
+        self.failed_calls = self.failed_calls.saturating_add(1);
         let random = self.random.next();
         let delay = self
             .settings
             .backoff
-            .delay(self.attempts, Class::Transient, random);
+            .delay(self.failed_calls, Class::Transient, random);
         self.timers.start(timer, now + delay);
     }
 
-    /// Something was received or written: the link has until the next PINGRESP is overdue.
-    pub(super) fn heard_or_wrote(&mut self, now: Instant) {
+    /// Something was received: the link is alive, and has until the answer to the next ping or probe is overdue.
+    pub(super) fn received(&mut self, now: Instant) {
         let keep_alive = self.settings.keep_alive;
-        if matches!(self.state, State::Open(..)) && !keep_alive.is_zero() {
-            self.timers.start(
-                Timer::Link,
-                now + keep_alive + self.settings.timeouts.silence,
-            );
+        self.probe = Probe::NotNeeded;
+        if matches!(self.state, State::Connected(..)) && !keep_alive.is_zero() {
+            self.timers.start(Timer::Link, now + keep_alive);
         }
     }
 
-    /// The twin did not come. Asked for by ourselves, it is asked for again where that can help.
-    pub(super) fn get_failed(&mut self, now: Instant, request: RequestId, reason: twin::Failure) {
+    /// Nothing was received for a keep-alive: the platform has pinged, or a probe is due. The answer has
+    /// [`Timeouts::silence`](crate::Timeouts) to arrive.
+    fn link_timeout(&mut self, now: Instant) {
+        self.probe = match self.probe {
+            Probe::NotNeeded => Probe::Pinged,
+            Probe::Needed => Probe::Due,
+            Probe::Pinged | Probe::Due | Probe::Sent(_) => {
+                self.end_connection(now, Disconnect::LinkSilent);
+                return;
+            }
+        };
+        self.timers
+            .start(Timer::Link, now + self.settings.timeouts.silence);
+    }
+
+    /// The hub has acknowledged a message: the connection counts as good.
+    pub(super) fn acknowledged(&mut self) {
+        self.failures = Failures::NONE;
+    }
+
+    /// The twin could not be read. Where the client itself asked for it, it asks again unless that is of no use.
+    pub(super) fn twin_get_failed(
+        &mut self,
+        now: Instant,
+        request: RequestId,
+        reason: twin::Failure,
+    ) {
         self.events.push(Event::TwinFailed { request, reason });
-        self.get = Get::Idle;
+        self.twin_get = GetState::Idle;
         self.timers.stop(Timer::Twin);
-        let again = match reason {
+        let retry = match reason {
             twin::Failure::Status(status) => status == 429 || status >= 500,
             reason => reason == twin::Failure::Timeout,
         };
-        if again && self.settings.request_twin {
-            self.get = Get::Again;
-            self.get_failures = self.get_failures.saturating_add(1);
+        if retry && self.settings.request_twin {
+            self.twin_get = GetState::Retry;
+            self.twin_get_failures = self.twin_get_failures.saturating_add(1);
             let random = self.random.next();
-            let delay = self
-                .settings
-                .backoff
-                .delay(self.get_failures, Class::Transient, random);
+            let delay =
+                self.settings
+                    .backoff
+                    .delay(self.twin_get_failures, Class::Transient, random);
             self.timers.start(Timer::Twin, now + delay);
         }
     }
 
-    /// The oldest report on its way has had its time.
+    /// The oldest report in flight was not answered in time.
     fn report_timeout(&mut self, now: Instant) {
         let oldest = self
             .outbox
-            .find(&mut |record| record.kind == Kind::Report && record.in_flight);
+            .find(&mut |record| record.kind == Kind::Report && record.in_flight());
         if let Some(record) = oldest {
             self.outbox.remove(&record);
             self.events.push(Event::ReportFailed {
@@ -217,11 +243,11 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
                 reason: twin::Failure::Timeout,
             });
         }
-        self.restart(now, Timer::Report, Kind::Report);
+        self.restart_timer(now, Timer::Report, Kind::Report);
     }
 
-    /// Starts the timer anew if more of this kind is on its way, else stops it.
-    pub(super) fn restart(&mut self, now: Instant, timer: Timer, kind: Kind) {
+    /// Restarts the timer if more of this kind is in flight, otherwise stops it.
+    pub(super) fn restart_timer(&mut self, now: Instant, timer: Timer, kind: Kind) {
         let timeouts = &self.settings.timeouts;
         let wait = match timer {
             Timer::Puback => timeouts.puback,
@@ -229,38 +255,38 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
         };
         let more = self
             .outbox
-            .find(&mut |record| record.kind == kind && record.in_flight);
+            .find(&mut |record| record.kind == kind && record.in_flight());
         match more {
             Some(_) => self.timers.start(timer, now + wait),
             None => self.timers.stop(timer),
         }
     }
 
-    fn provisioning_timeout(&mut self, now: Instant) {
+    fn dps_timeout(&mut self, now: Instant) {
         match self.dps().map(|registration| registration.step) {
-            Some(dps::Step::Pause) => {
+            Some(dps::Step::Waiting) => {
                 if let Some(registration) = self.dps() {
                     registration.step = dps::Step::Request;
                 }
             }
-            Some(dps::Step::Answer(_)) => {
+            Some(dps::Step::AwaitingAnswer(_)) => {
                 self.events.push(Event::Provisioning(dps::Event::Failed(
-                    dps::Failure::Timeout,
+                    ProvisioningFailure::Timeout,
                 )));
-                self.end(now, Disconnect::ProvisioningTimeout);
+                self.end_connection(now, Disconnect::ProvisioningTimeout);
             }
             _ => {}
         }
     }
 
-    /// What DPS's answer comes to.
-    pub(super) fn provisioned<'a>(
+    /// Acts on DPS's answer.
+    pub(super) fn handle_dps_outcome<'a>(
         &mut self,
         now: Instant,
         outcome: dps::Outcome<'a>,
     ) -> Option<Event<'a>> {
         match outcome {
-            dps::Outcome::Again { seconds, throttled } => {
+            dps::Outcome::Retry { seconds, throttled } => {
                 let mut delay = Duration::from_secs(u64::from(seconds));
                 if let Some(times) = throttled {
                     let random = self.random.next();
@@ -271,25 +297,26 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
                 Some(Event::Provisioning(dps::Event::Assigning))
             }
             dps::Outcome::Assigned { payload } => {
-                self.assignment = AssignmentDuty::Store;
+                self.failures.refused_by_dps = 0;
+                self.assignment = AssignmentUpdate::Store;
                 self.timers.stop(Timer::Dps);
-                self.state = State::Leaving(Target::Dps, Disconnect::Provisioned);
+                self.state = State::Disconnecting(Target::Dps, Disconnect::Provisioned);
                 Some(Event::Provisioning(dps::Event::Assigned { payload }))
             }
             dps::Outcome::Failed(failure) => {
                 self.events
                     .push(Event::Provisioning(dps::Event::Failed(failure)));
-                self.end(now, Disconnect::ProvisioningFailed(failure));
+                self.end_connection(now, Disconnect::ProvisioningFailed(failure));
                 None
             }
         }
     }
 
-    pub(super) fn avoids_c2d(&self) -> bool {
+    pub(super) fn skips_c2d(&self) -> bool {
         self.oversize >= OVERSIZE_WITHOUT_C2D
     }
 
-    pub(super) fn avoids_twin(&self) -> bool {
+    pub(super) fn skips_twin(&self) -> bool {
         self.oversize >= OVERSIZE_WITHOUT_TWIN
     }
 }
@@ -297,7 +324,13 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
 fn class(cause: Disconnect) -> Class {
     match cause {
         Disconnect::Connack(code) if code.is_authorisation() => Class::Authorisation,
-        Disconnect::ProvisioningFailed(failure) => failure.class(),
+        Disconnect::ProvisioningFailed(failure) => match failure {
+            ProvisioningFailure::Refused { status, .. } if status == 429 || status >= 500 => {
+                Class::Transient
+            }
+            ProvisioningFailure::Malformed | ProvisioningFailure::Timeout => Class::Transient,
+            _ => Class::Authorisation,
+        },
         _ => Class::Transient,
     }
 }

@@ -1,10 +1,11 @@
-//! The client: its state, and who it is.
+//! The client: its state and its identity.
 
-mod duties;
-mod facts;
+mod commands;
+mod inputs;
 mod link;
 mod publish;
-mod wishes;
+mod requests;
+mod stored;
 
 use core::time::Duration;
 
@@ -15,33 +16,34 @@ use crate::error::{ConfigError, Disconnect};
 use crate::event::{Event, Events};
 use crate::id::RequestId;
 use crate::identity::{Identity, Names};
-use crate::maybe::Maybe;
-use crate::methods::Calls;
-use crate::network::Gate;
+use crate::methods::PendingMethods;
+use crate::network::NetworkMonitor;
 use crate::outbox::{self, Kind, Outbox};
-use crate::reconnect::{self, Random};
+use crate::reconnect::{self, Failures, Random};
 use crate::status::{Counters, Phase, Status};
 use crate::time::Instant;
 use crate::timer::Timers;
-use crate::twin::{Get, Tracker};
+use crate::twin::{GetState, VersionTracker};
+use crate::zero_option::ZeroOption;
 
 /// Protocol state for one device: see the [crate docs](crate) for the calling contract.
 ///
 /// `OUTBOX` is the size of the outbox in bytes; a message takes its body, its property bag and 16 bytes.
-/// Without `DPS` the code for it is not linked, and a configuration with it is refused.
-// What is used most comes first, the large last: instructions with small offsets are short.
+/// Without `DPS` the code for DPS is not linked, and a configuration with DPS is refused.
+// The fields that are used most come first, the large ones last: instructions with small offsets are shorter.
 #[derive(Debug)]
 #[repr(C)]
 pub struct Client<const OUTBOX: usize, const DPS: bool = true> {
     state: State,
-    in_hand: Duty,
-    /// The application wants to be connected.
+    pending: Pending,
+    /// `connect` was called, and `disconnect` was not.
     wanted: bool,
     attach: Attach,
-    assignment: AssignmentDuty,
-    get: Get,
-    /// Failed requests for the document in a row, on this connection.
-    get_failures: u32,
+    assignment: AssignmentUpdate,
+    probe: Probe,
+    twin_get: GetState,
+    /// Failed requests for the twin in a row, on this connection.
+    twin_get_failures: u32,
     /// Messages larger than the payload buffer, in a row.
     oversize: u32,
     next_message: u32,
@@ -49,29 +51,31 @@ pub struct Client<const OUTBOX: usize, const DPS: bool = true> {
     /// The number of the last command.
     command: u32,
     next_packet: u16,
-    gate: Gate,
+    network: NetworkMonitor,
     settings: Settings,
     timers: Timers,
-    tracker: Tracker,
+    twin_version: VersionTracker,
     random: Random,
     last_connect: Option<Instant>,
     /// The last connect went to an IPv6 address.
     over_v6: bool,
     /// The packet whose round trip is measured.
     measured: Option<(u16, Instant)>,
-    attempts: u32,
-    last_disconnect: Maybe<Disconnect>,
-    round_trip: Maybe<Duration>,
+    failures: Failures,
+    /// Failed calls of `Attach` or `Abort` in a row.
+    failed_calls: u32,
+    last_disconnect: ZeroOption<Disconnect>,
+    round_trip: ZeroOption<Duration>,
     counters: Counters,
     prefixes: Prefixes,
-    calls: Calls,
+    methods: PendingMethods,
     events: Events,
     identity: Identity,
     registration: Registration,
     outbox: Outbox<OUTBOX>,
 }
 
-/// What is copied from [`Config`] as it is.
+/// The part of [`Config`] that is stored unchanged.
 #[derive(Debug)]
 struct Settings {
     keep_alive: Duration,
@@ -84,25 +88,25 @@ struct Settings {
     limits: Limits,
 }
 
-/// Where the connection is. It moves on when the command has succeeded.
+/// The state of the connection. It advances when the command has succeeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 enum State {
-    /// There is none, and mqtt_helper's thread is not in its loop.
+    /// No connection, and mqtt_helper's thread is not in its loop.
     Idle,
-    /// `Connect` is in hand.
-    Opening(Target),
+    /// `Connect` is pending.
+    Connecting(Target),
     /// CONNECT is written.
-    Greeting(Target),
-    /// CONNACK has come.
-    Open(Target, Subscription),
-    /// `Disconnect` is due or in hand; then it has ended for this cause.
-    Leaving(Target, Disconnect),
-    /// It has ended; `Abort` is due or in hand.
-    Ending,
+    AwaitingConnack(Target),
+    /// CONNACK has accepted the connection.
+    Connected(Target, Subscription),
+    /// `Disconnect` is to be made or pending; afterwards the connection has ended for this cause.
+    Disconnecting(Target, Disconnect),
+    /// The connection has ended; `Abort` is to be made or pending.
+    Aborting,
 }
 
-/// Whom the connection goes to.
+/// The service that the connection goes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Target {
     Hub,
@@ -116,16 +120,16 @@ enum Subscription {
     Granted,
 }
 
-/// The command in the driver's hands.
+/// The command that the driver is executing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-enum Duty {
-    Nothing,
+enum Pending {
+    None,
     Attach,
     Assignment,
     Connect,
     Subscribe(u16),
-    Get(RequestId),
+    GetTwin(RequestId),
     Register(RequestId),
     /// A record of the outbox, by its packet id.
     Record(u16),
@@ -140,13 +144,28 @@ enum Attach {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum AssignmentDuty {
+enum AssignmentUpdate {
     None,
     Store,
     Erase,
 }
 
-/// QoS 1 messages, and reports, that may be on their way at once.
+/// A SUBSCRIBE, repeated for its answer. The platform pings a keep-alive after the last *write*, so that it never pings
+/// where QoS 0 is written more often than that; nothing else would then be answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Probe {
+    /// Nothing was written since something was received: the platform pings in time.
+    NotNeeded,
+    /// Something was written since.
+    Needed,
+    /// The platform's ping is not answered yet.
+    Pinged,
+    /// To be sent.
+    Due,
+    Sent(u16),
+}
+
+/// QoS 1 messages, and reports, that may be in flight at once.
 const WINDOW: usize = 4;
 
 /// The hub drops a client after 29.45 minutes of silence at the latest.
@@ -160,30 +179,32 @@ const CONNECT_OVERHEAD: usize = 5 + 10 + 4;
 impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
     /// Checks the configuration and copies it.
     ///
-    /// Fails with a [`ConfigError`] that names the field.
+    /// # Errors
+    /// A [`ConfigError`] that names the field.
     pub fn new(config: &Config<'_>) -> Result<Self, ConfigError> {
         let mut client = Self::unconfigured();
         client.configure(config)?;
         Ok(client)
     }
 
-    /// A client that cannot do anything before [`Client::configure`], for a place in static memory: a client is too
-    /// large for the stack of a device. It is all zeros, and so takes no flash.
+    /// A client that does nothing before [`Client::configure`], for static memory: a client is too large for the stack
+    /// of a device. It is all zeros, and so takes no flash.
     pub const fn unconfigured() -> Self {
         Self {
             state: State::Idle,
-            in_hand: Duty::Nothing,
+            pending: Pending::None,
             wanted: false,
             attach: Attach::Due,
-            assignment: AssignmentDuty::None,
-            get: Get::Idle,
-            get_failures: 0,
+            assignment: AssignmentUpdate::None,
+            probe: Probe::NotNeeded,
+            twin_get: GetState::Idle,
+            twin_get_failures: 0,
             oversize: 0,
             next_message: 0,
             next_request: 0,
             command: 0,
             next_packet: 0,
-            gate: Gate::unconfigured(),
+            network: NetworkMonitor::unconfigured(),
             settings: Settings {
                 keep_alive: Duration::ZERO,
                 backoff: reconnect::Policy::NONE,
@@ -198,17 +219,18 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
                 },
             },
             timers: Timers::new(),
-            tracker: Tracker::new(),
+            twin_version: VersionTracker::new(),
             random: Random::new(0),
             last_connect: None,
             over_v6: false,
             measured: None,
-            attempts: 0,
-            last_disconnect: Maybe::Nothing,
-            round_trip: Maybe::Nothing,
+            failures: Failures::NONE,
+            failed_calls: 0,
+            last_disconnect: ZeroOption::None,
+            round_trip: ZeroOption::None,
             counters: Counters::new(),
             prefixes: Prefixes::new(),
-            calls: Calls::new(),
+            methods: PendingMethods::new(),
             events: Events::new(),
             identity: Identity::new(),
             registration: Registration::new(),
@@ -216,9 +238,10 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
         }
     }
 
-    /// What [`Client::new`] does, in place. Before anything else, and once.
+    /// Does what [`Client::new`] does, in place. To be called before anything else, and once.
     ///
-    /// Fails as [`Client::new`]; then the client is as it was.
+    /// # Errors
+    /// As [`Client::new`]; the client is then unchanged.
     pub fn configure(&mut self, config: &Config<'_>) -> Result<(), ConfigError> {
         if config.keep_alive > config.keep_alive_limit.min(KEEP_ALIVE_MAX) {
             return Err(ConfigError::KeepAlive);
@@ -242,53 +265,55 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
             subscriptions: config.subscriptions,
             limits: config.limits,
         };
-        self.gate = Gate::new(config.gate);
+        self.network = NetworkMonitor::new(config.network);
         self.random = Random::new(config.seed);
         self.next_message = 1;
         self.next_packet = 1;
-        // Small, so that it stays readable in logs; random, so that no answer to an earlier boot fits.
+        // Small, so that a log stays readable; random, so that no answer to a request of an earlier boot matches.
         self.next_request = self.random.next() & 0xF_FFFF;
-        self.attempts = config.attempts;
-        self.become_device(&names, config);
+        self.failures = config.failures;
+        self.set_device(&names, config);
         if DPS {
-            self.registration.resume(config.attempts);
+            self.registration.resume(&config.failures);
         }
         Ok(())
     }
 
-    /// The names of a configuration that can work with these buffers.
+    /// Checks a configuration, with these buffers.
     fn check<'a>(&self, config: &Config<'a>, limits: &Limits) -> Result<Names<'a>, ConfigError> {
-        let names = Names::new(config)?;
-        let mut words = names.longest_connect(config);
+        let names = config.names()?;
+        let mut connect_len = config.longest_connect(&names);
         if let Some(dps) = &config.dps {
             if !DPS {
                 return Err(ConfigError::NoProvisioning);
             }
             dps.check()?;
-            words = words.max(dps.longest_connect(config.client_type));
+            connect_len = connect_len.max(dps.longest_connect(config.client_type));
         }
-        check_buffers(limits, words, names.telemetry_topic_len())?;
+        check_buffers(limits, connect_len, names.telemetry_topic_len())?;
         Ok(names)
     }
 
-    fn become_device(&mut self, names: &Names<'_>, config: &Config<'_>) {
-        self.identity.set(names, config);
+    fn set_device(&mut self, names: &Names<'_>, config: &Config<'_>) {
+        self.identity
+            .set(names, config.model_id, config.client_type);
         if DPS {
             self.registration
                 .set(config.dps.as_ref(), names.is_assigned());
         }
     }
 
-    /// Wish: be another device, or at another hub. Of `config` only that counts: names, module, DPS and its
-    /// assignment. What the outbox holds is [dropped](Event::Dropped), unless nothing is different.
+    /// Changes the device, or its hub. Of `config` only names, module, DPS and DPS's assignment are used. Messages in
+    /// the outbox are [dropped](Event::Dropped), unless the names are the same as before.
     ///
-    /// Fails with [`ConfigError::Started`] unless there was no `connect`, or a `disconnect` since, or a
-    /// connection that has ended for good; else as [`Client::new`].
+    /// # Errors
+    /// [`ConfigError::Started`] after `connect`, unless `disconnect` was called since or the connection has ended for
+    /// good; otherwise as [`Client::new`].
     pub fn reconfigure(&mut self, config: &Config<'_>) -> Result<(), ConfigError> {
         if self.wanted
             || matches!(
                 self.state,
-                State::Opening(_) | State::Greeting(_) | State::Open(..)
+                State::Connecting(_) | State::AwaitingConnack(_) | State::Connected(..)
             )
         {
             return Err(ConfigError::Started);
@@ -299,16 +324,16 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
         if is_same && registered == config.dps.as_ref().map(dps::Config::names) {
             return Ok(());
         }
-        self.become_device(&names, config);
+        self.set_device(&names, config);
         if is_same {
             return Ok(());
         }
         while let Some(record) = self.outbox.find(&mut |_| true) {
             self.outbox.remove(&record);
             match record.kind {
-                Kind::Once | Kind::Kept if self.events.room() > 1 => self.dropped(record.id),
-                // More than one call may tell: counted all the same.
-                Kind::Once | Kind::Kept => {
+                Kind::Qos0 | Kind::Qos1 if self.events.room() > 1 => self.dropped(record.id),
+                // No room for the event; the message is counted all the same.
+                Kind::Qos0 | Kind::Qos1 => {
                     self.counters.dropped = self.counters.dropped.wrapping_add(1);
                 }
                 Kind::Report if self.events.room() > 1 => self.events.push(Event::ReportFailed {
@@ -321,24 +346,24 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
         Ok(())
     }
 
-    /// A copy of what is worth knowing.
+    /// A snapshot of the state and the counters.
     pub fn status(&self) -> Status {
         let phase = match self.state {
-            State::Opening(Target::Dps)
-            | State::Greeting(Target::Dps)
-            | State::Open(Target::Dps, _) => Phase::Provisioning,
-            State::Opening(_) | State::Greeting(_) => Phase::Connecting,
-            State::Open(_, Subscription::Granted) => Phase::Ready,
-            State::Open(..) => Phase::Connected,
-            State::Leaving(..) | State::Ending => Phase::Closing,
+            State::Connecting(Target::Dps)
+            | State::AwaitingConnack(Target::Dps)
+            | State::Connected(Target::Dps, _) => Phase::Provisioning,
+            State::Connecting(_) | State::AwaitingConnack(_) => Phase::Connecting,
+            State::Connected(_, Subscription::Granted) => Phase::Ready,
+            State::Connected(..) => Phase::Connected,
+            State::Disconnecting(..) | State::Aborting => Phase::Closing,
             State::Idle if !self.wanted => Phase::Idle,
-            State::Idle if !self.gate.is_open() => Phase::Network,
+            State::Idle if !self.network.is_up() => Phase::Network,
             State::Idle => Phase::Backoff,
         };
         Status {
             phase,
             last_disconnect: self.last_disconnect.get(),
-            attempts: self.attempts,
+            failures: self.failures,
             counters: Counters {
                 events_lost: self.events.lost(),
                 ..self.counters
@@ -358,21 +383,21 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
         &self.identity.device_id
     }
 
-    /// The registration; never where the client was made without DPS, which the compiler sees.
+    /// The registration, where DPS is configured. With `DPS` false the compiler removes what follows from it.
     fn dps(&mut self) -> Option<&mut Registration> {
         (DPS && self.registration.is_set()).then_some(&mut self.registration)
     }
 }
 
-/// Whether everything but a message's own part fits the platform's buffers.
-fn check_buffers(limits: &Limits, words: usize, topic: usize) -> Result<(), ConfigError> {
+/// Checks that CONNECT, SUBSCRIBE and the longest topic without properties fit the platform's buffers.
+fn check_buffers(limits: &Limits, connect_len: usize, topic: usize) -> Result<(), ConfigError> {
     let packet = (topic + PUBLISH_OVERHEAD)
-        .max(words + CONNECT_OVERHEAD)
-        .max(duties::SUBSCRIBE_LEN);
+        .max(connect_len + CONNECT_OVERHEAD)
+        .max(commands::SUBSCRIBE_LEN);
     if limits.packet < packet {
         return Err(ConfigError::PacketBuffer);
     }
-    if limits.transmit < words + crate::identity::NAME_MAX + 1 {
+    if limits.transmit < connect_len + crate::identity::NAME_MAX + 1 {
         return Err(ConfigError::TransmitBuffer);
     }
     Ok(())

@@ -1,7 +1,7 @@
-//! Incoming messages.
+//! Inputs: incoming messages.
 
-use super::wishes::push_answer;
-use super::{Client, Duty, State, Target};
+use super::requests::push_method_response;
+use super::{Client, Pending, State, Target};
 use crate::c2d::C2d;
 use crate::dps;
 use crate::event::Event;
@@ -12,14 +12,14 @@ use crate::properties::Properties;
 use crate::time::Instant;
 use crate::timer::Timer;
 use crate::topic::{self, Incoming};
-use crate::twin::{self, Get, Verdict};
+use crate::twin::{self, GetState, VersionCheck};
 
 const BAD_REQUEST: i32 = 400;
 const TOO_LARGE: i32 = 413;
 const UNAVAILABLE: i32 = 503;
 
 impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
-    /// Fact: PUBLISH. The event borrows from topic and payload.
+    /// PUBLISH. The event borrows from topic and payload.
     pub fn handle_publish<'a>(
         &mut self,
         now: Instant,
@@ -29,23 +29,23 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
         self.handle_message(now, topic, Some(payload))
     }
 
-    /// As [`Client::handle_publish`]. Without a payload: it was larger than the platform's buffer, was read away and
-    /// acknowledged, and is lost; the caller of a method is told so (413).
+    /// As [`Client::handle_publish`]. `None` as payload: the payload was larger than the platform's buffer, and was
+    /// acknowledged and discarded; the caller of a method gets 413.
     pub fn handle_message<'a>(
         &mut self,
         now: Instant,
         topic: &'a [u8],
         payload: Option<&'a [u8]>,
     ) -> Option<Event<'a>> {
-        self.heard_or_wrote(now);
+        self.received(now);
         let bytes = topic.len() + payload.unwrap_or_default().len();
         let counters = &mut self.counters;
         counters.bytes_received = counters.bytes_received.wrapping_add(bytes as u32);
         let on_hub = matches!(
             self.state,
-            State::Opening(Target::Hub)
-                | State::Greeting(Target::Hub)
-                | State::Open(Target::Hub, _)
+            State::Connecting(Target::Hub)
+                | State::AwaitingConnack(Target::Hub)
+                | State::Connected(Target::Hub, _)
         );
         let incoming = topic::read(topic, &self.identity.device_id);
         if let Some(Incoming::Method { name, request }) = incoming
@@ -54,10 +54,10 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
             return self.handle_method(now, topic, name, request, payload);
         }
         let Some(payload) = payload else {
-            return Some(self.too_large());
+            return Some(self.count_oversize());
         };
         match incoming {
-            // Acknowledged already: handed on in whatever state.
+            // Acknowledged already, and so given to the application in every state.
             Some(Incoming::C2d { bag }) => Some(Event::C2d(C2d {
                 properties: Properties::new(bag),
                 payload,
@@ -100,7 +100,7 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
             (_, None) => TOO_LARGE,
             (Ok(name), Some(payload)) => {
                 let deadline = now + self.settings.timeouts.method;
-                if let Some(id) = self.calls.insert(rid, deadline) {
+                if let Some(id) = self.methods.insert(rid, deadline) {
                     let (component, name) = methods::split_name(name);
                     return Some(Event::Method(MethodRequest {
                         id,
@@ -114,14 +114,14 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
         };
         log::warn!("a method call is refused without asking the application");
         let limits = &self.settings.limits;
-        if push_answer(&mut self.outbox, limits, refusal, rid, &[]).is_err() {
+        if push_method_response(&mut self.outbox, limits, refusal, rid, &[]).is_err() {
             log::error!("no room in the outbox for the answer to a method");
         }
-        payload.is_none().then(|| self.too_large())
+        payload.is_none().then(|| self.count_oversize())
     }
 
-    /// Counts a message that was read away.
-    fn too_large<'a>(&mut self) -> Event<'a> {
+    /// Counts a message that was discarded.
+    fn count_oversize<'a>(&mut self) -> Event<'a> {
         self.counters.oversize = self.counters.oversize.wrapping_add(1);
         Event::Oversize {
             discarded: true,
@@ -141,26 +141,27 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
         let Some(request) = request.map(RequestId) else {
             return Some(unmatched);
         };
-        let getting = match self.get {
-            Get::Sent(id) => id == request,
-            Get::Due(id) => id == request && self.takes_in_hand(Duty::Get(id)),
-            Get::Idle | Get::Again => false,
+        let is_document = match self.twin_get {
+            GetState::Sent(id) => id == request,
+            GetState::Due(id) => id == request && self.take_pending(Pending::GetTwin(id)),
+            GetState::Idle | GetState::Retry => false,
         };
-        if getting {
+        if is_document {
             return self.handle_document(now, status, request, payload);
         }
-        let in_hand = self.in_hand;
+        let pending = self.pending;
         let report = self.outbox.find(&mut |record| {
             record.kind == Kind::Report
                 && record.id == request.0
-                && (record.in_flight || in_hand == Duty::Record(record.packet))
+                && (record.in_flight() || pending == Pending::Record(record.packet))
         });
         let Some(record) = report else {
             return Some(unmatched);
         };
         self.outbox.remove(&record);
-        self.restart(now, Timer::Report, Kind::Report);
+        self.restart_timer(now, Timer::Report, Kind::Report);
         Some(if (200..300).contains(&status) {
+            self.acknowledged();
             Event::Reported { request, version }
         } else {
             Event::ReportFailed {
@@ -178,39 +179,42 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
         payload: &'a [u8],
     ) -> Option<Event<'a>> {
         if status != 200 {
-            self.get_failed(now, request, twin::Failure::Status(status));
+            self.twin_get_failed(now, request, twin::Failure::Status(status));
             return None;
         }
         let Some(document) = twin::Document::read(request, payload) else {
-            self.get_failed(now, request, twin::Failure::Malformed);
+            self.twin_get_failed(now, request, twin::Failure::Malformed);
             return None;
         };
-        self.get = Get::Idle;
-        self.get_failures = 0;
+        self.twin_get = GetState::Idle;
+        self.twin_get_failures = 0;
         self.timers.stop(Timer::Twin);
-        if !self.tracker.document(document.version) {
-            log::info!("the twin's document is older than its last change: it is got again");
-            self.get = Get::Due(request);
+        if !self.twin_version.accept_document(document.version) {
+            log::info!("the twin is older than its last change: it is requested again");
+            self.twin_get = GetState::Due(request);
             return None;
         }
+        self.acknowledged();
         Some(Event::Twin(document))
     }
 
     fn handle_desired<'a>(&mut self, version: Option<u64>, payload: &'a [u8]) -> Option<Event<'a>> {
         let Some(desired) = twin::Desired::read(version, payload) else {
-            log::warn!("a change of the desired properties that is no JSON object is ignored");
+            log::warn!("a change of the desired properties is not a JSON object: ignored");
             return None;
         };
-        match self.tracker.change(desired.version) {
-            Verdict::Old => {
-                log::debug!("a change of the desired properties that is known is ignored");
+        match self.twin_version.check_patch(desired.version) {
+            VersionCheck::Known => {
+                log::debug!("a change of the desired properties is known: ignored");
                 return None;
             }
-            Verdict::Gap if self.settings.request_twin && self.get == Get::Idle => {
-                log::info!("changes of the desired properties were missed: the twin is got again");
-                self.want_twin();
+            VersionCheck::Gap if self.settings.request_twin && self.twin_get == GetState::Idle => {
+                log::info!(
+                    "changes of the desired properties were missed: the twin is requested again"
+                );
+                self.queue_twin_get();
             }
-            Verdict::Gap | Verdict::Apply => {}
+            VersionCheck::Gap | VersionCheck::Next => {}
         }
         Some(Event::Desired(desired))
     }
@@ -223,28 +227,28 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
         retry_after: Option<u32>,
         payload: &'a [u8],
     ) -> Option<Event<'a>> {
-        let on_dps = matches!(self.state, State::Open(Target::Dps, _));
-        let awaited = match (self.dps().map(|registration| registration.step), request) {
-            (Some(dps::Step::Answer(id)), Some(request)) => id.0 == request,
+        let on_dps = matches!(self.state, State::Connected(Target::Dps, _));
+        let is_expected = match (self.dps().map(|registration| registration.step), request) {
+            (Some(dps::Step::AwaitingAnswer(id)), Some(request)) => id.0 == request,
             (Some(dps::Step::Request), Some(request)) => {
-                self.takes_in_hand(Duty::Register(RequestId(request)))
+                self.take_pending(Pending::Register(RequestId(request)))
             }
             _ => false,
         };
-        if !on_dps || !awaited {
+        if !on_dps || !is_expected {
             return Some(Event::UnmatchedAnswer { status, request });
         }
         let outcome = self
             .registration
             .answer(status, retry_after, payload, &mut self.identity);
-        self.provisioned(now, outcome)
+        self.handle_dps_outcome(now, outcome)
     }
 
-    /// Whether this duty is in hand: its answer has overtaken its completion, which then does nothing.
-    fn takes_in_hand(&mut self, duty: Duty) -> bool {
-        let taken = self.in_hand == duty;
+    /// Whether this command is pending: its answer has overtaken its completion, which then does nothing.
+    fn take_pending(&mut self, command: Pending) -> bool {
+        let taken = self.pending == command;
         if taken {
-            self.in_hand = Duty::Nothing;
+            self.pending = Pending::None;
         }
         taken
     }

@@ -1,6 +1,6 @@
 //! Firmware over the air, driven by the twin's object `firmware` as Nordic's azure_fota is.
 //!
-//! [`Updater`] stands beside [`Client`](crate::Client) and has the same kinds of methods: facts (`handle_*`), duties
+//! [`Updater`] stands beside [`Client`](crate::Client) and has the same kinds of methods: inputs (`handle_*`), outputs
 //! (`poll_event`, `poll_command` with `complete`, `poll_timeout`) and views. What runs after a reboot is never guessed
 //! from the twin: it is what the platform says runs, against one stored [record](Command::Store).
 //!
@@ -10,7 +10,7 @@
 //!  "fwFragmentSize":1024}}
 //! ```
 //! as Nordic has it; `fwFragmentSize` may be absent. Ours, all optional: `fwLocation.protocol` (`https`, `http`),
-//! `fwLocation.port`, `size`, `sha256`, `secTags`. `null` instead of the object, or a document without it, cancels.
+//! `fwLocation.port`, `size`, `sha256`, `secTags`, `byText`. `null` instead of the object, or a document without it, cancels.
 //!
 //! # Reported
 //! `fwUpdateStatus` (`current`, `downloading`, `applying`, `rebooting`, `error`, `rolledback`), `currentFwVersion`, and where
@@ -23,19 +23,23 @@
 //! - **The hub decides**: a new image is confirmed once the hub has granted every subscription, and not before; if it
 //!   is not within [`Policy::trial_s`], the device restarts and the boot loader takes the image back.
 
-mod judge;
+mod desired;
+mod evaluate;
 mod reason;
 mod record;
 mod report;
 #[cfg(test)]
 mod tests;
 mod updater;
-mod wish;
+mod version;
 
+pub use desired::{
+    Fault, Field, HOST_MAX, JOB_ID_MAX, PATH_MAX, SEC_TAGS_MAX, Source, VERSION_MAX,
+};
 pub use reason::Reason;
 pub use record::RECORD_MAX;
 pub use updater::{COMMAND_MAX, Updater};
-pub use wish::{Fault, Field, HOST_MAX, JOB_ID_MAX, PATH_MAX, SEC_TAGS_MAX, Source, VERSION_MAX};
+pub use version::ImageVersion;
 
 use crate::writer::str_of;
 
@@ -44,6 +48,8 @@ use crate::writer::str_of;
 pub struct Config<'c> {
     /// The version that runs, as the platform says: printable ASCII, cut at [`VERSION_MAX`].
     pub version: &'c str,
+    /// `version` is a free text, and what an image's header says is not compared with it.
+    pub by_text: bool,
     /// The running image is there to stay. If not, the boot loader takes it back at the next boot.
     pub confirmed: bool,
     /// What the last [`Command::Store`] stored; empty for nothing.
@@ -72,6 +78,7 @@ impl<'c> Config<'c> {
     pub const fn new(version: &'c str) -> Self {
         Self {
             version,
+            by_text: false,
             confirmed: true,
             record: &[],
             policy: Policy {
@@ -90,7 +97,7 @@ impl<'c> Config<'c> {
 pub enum Command<'b> {
     /// Keep this for [`Config::record`] of the next boot; empty: forget it.
     Store(&'b [u8]),
-    /// Fetch an image into the slot that does not run, without waiting: facts follow.
+    /// Fetch an image into the slot that does not run, without waiting: inputs follow.
     Start(Source<'b>),
     /// Stop fetching; [`Updater::handle_stopped`] follows.
     Cancel,

@@ -2,8 +2,8 @@
 
 use core::fmt;
 
+use super::desired::{Fault, Field, NAMES};
 use super::line;
-use super::wish::{Fault, Field, NAMES};
 use crate::writer::Writer;
 
 /// Why an update came to nothing; what `reason` in the reported properties says. One number, as it is stored: an HTTP
@@ -37,6 +37,8 @@ impl Reason {
     pub const SAME_VERSION: Self = Self(11);
     /// The new image did not stay.
     pub const ROLLED_BACK: Self = Self(12);
+    /// The image is older than what runs, or ran: it is tried all the same.
+    pub const OLDER: Self = Self(14);
 
     /// The server's HTTP status.
     pub const fn http(status: u16) -> Self {
@@ -47,8 +49,8 @@ impl Reason {
     }
 
     /// The desired object is wrong.
-    pub const fn wish(field: Field, fault: Fault) -> Self {
-        Self(WISH + ((field as u16) << 4) + fault as u16)
+    pub const fn invalid(field: Field, fault: Fault) -> Self {
+        Self(INVALID + ((field as u16) << 4) + fault as u16)
     }
 
     /// From the number that the platform gives the cause, and the HTTP status where that is one. An unknown one is
@@ -62,13 +64,13 @@ impl Reason {
     }
 
     /// Whether the desired object is wrong, rather than that it could not be carried out.
-    pub const fn is_wish(self) -> bool {
-        self.0 >= WISH
+    pub const fn is_invalid(self) -> bool {
+        self.0 >= INVALID
     }
 
     /// Whether it is this fault of the desired object.
     pub(super) const fn is(self, fault: Fault) -> bool {
-        self.is_wish() && self.0 & 15 == fault as u16
+        self.is_invalid() && self.0 & 15 == fault as u16
     }
 
     /// How often it is worth an attempt: once where the next one cannot go well.
@@ -93,7 +95,7 @@ impl Reason {
 
     pub(super) fn write(self, writer: &mut Writer<'_>) {
         let number = usize::from(self.0);
-        if self.is_wish() {
+        if self.is_invalid() {
             let name = line(NAMES, number >> 4 & 15);
             writer.texts(&[name, " ", line(FAULTS, number & 15)]);
         } else if self.0 < 100 {
@@ -109,7 +111,7 @@ impl Reason {
 const TEXT_MAX: usize = 64;
 
 /// From here on: 16 numbers for each field.
-const WISH: u16 = 0x400;
+const INVALID: u16 = 0x400;
 
 /// A line for each of the constants.
 const TEXTS: &str = "
@@ -124,7 +126,9 @@ the image does not fit the slot
 the image could not be stored
 the image could not be marked for the boot loader
 the image is the version that runs
-the new image did not reach the hub, or was refused at boot";
+the new image did not reach the hub, or was refused at boot
+
+the image is older than the one before it";
 
 /// A line for each [`Fault`].
 const FAULTS: &str = "is missing
@@ -168,9 +172,9 @@ impl fmt::Debug for Reason {
 
 /// How the last job ended: a number, as it is stored. 0 where there was none, or where it is under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Last(pub(super) u16);
+pub(super) struct Outcome(pub(super) u16);
 
-impl Last {
+impl Outcome {
     pub(super) const NOTHING: Self = Self(0);
     pub(super) const ROLLED_BACK: Self = Self::failed(Reason::ROLLED_BACK);
     /// What was wanted runs.
@@ -186,7 +190,7 @@ impl Last {
     }
 
     /// Whether a job was tried, so that the same one is not begun again.
-    pub(super) fn is_try(self) -> bool {
-        self != Self::NOTHING && !Reason(self.0).is_wish()
+    pub(super) fn was_attempted(self) -> bool {
+        self != Self::NOTHING && !Reason(self.0).is_invalid()
     }
 }

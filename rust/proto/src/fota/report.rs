@@ -1,8 +1,8 @@
 //! The reported object `firmware`.
 
-use super::reason::Last;
+use super::desired::{JOB_ID_MAX, VERSION_MAX};
+use super::reason::Outcome;
 use super::updater::{COMMAND_MAX, State, Updater};
-use super::wish::{JOB_ID_MAX, VERSION_MAX};
 use super::{Reason, line};
 use crate::json;
 use crate::twin::View;
@@ -39,9 +39,9 @@ impl Updater {
     /// What `fwUpdateStatus` is to say.
     pub fn status(&self) -> &'static str {
         let status = match self.state {
-            State::Idle => match self.last {
-                Last::NOTHING | Last::CURRENT => Status::Current,
-                Last::ROLLED_BACK => Status::RolledBack,
+            State::Idle => match self.outcome {
+                Outcome::NOTHING | Outcome::CURRENT => Status::Current,
+                Outcome::ROLLED_BACK => Status::RolledBack,
                 _ => Status::Error,
             },
             State::Applied | State::Rebooting if self.policy.reboot => Status::Rebooting,
@@ -88,13 +88,14 @@ impl Updater {
             writer.text("null");
         }
         writer.text(r#","reason":"#);
-        match self.last.reason() {
-            Some(reason) if self.state == State::Idle => {
+        let reason = self.outcome.reason().filter(|_| self.state == State::Idle);
+        match reason.or(self.is_older.then_some(Reason::OLDER)) {
+            Some(reason) => {
                 writer.text("\"");
                 reason.write(writer);
                 writer.text("\"}}");
             }
-            _ => writer.text("null}}"),
+            None => writer.text("null}}"),
         }
     }
 
@@ -111,16 +112,16 @@ impl Updater {
 }
 
 /// How a job has ended that the twin reports.
-pub(super) fn ended(reported: View<'_>, job: &str) -> Last {
+pub(super) fn ended(reported: View<'_>, job: &str) -> Outcome {
     const FAILED: usize = Status::Error as usize;
     if !is(reported, "jobId", job) {
-        return Last::NOTHING;
+        return Outcome::NOTHING;
     }
     let is_status = |status: &usize| is(reported, "fwUpdateStatus", line(STATUSES, *status));
     match (FAILED..=Status::Rebooting as usize).find(is_status) {
-        None => Last::NOTHING,
-        Some(FAILED) => Last::failed(Reason::TRANSFER),
-        Some(_) => Last::ROLLED_BACK,
+        None => Outcome::NOTHING,
+        Some(FAILED) => Outcome::failed(Reason::TRANSFER),
+        Some(_) => Outcome::ROLLED_BACK,
     }
 }
 

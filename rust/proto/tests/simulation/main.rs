@@ -20,17 +20,17 @@ fn nothing_is_lost_whatever_happens() {
         Some(seed) => seed..seed + 1,
         None => 0..number("SEEDS").unwrap_or(10_000),
     };
-    let mut reached = world::Reached::default();
+    let mut coverage = world::Coverage::default();
     for seed in seeds {
         let mut world = World::new(seed, Faults::random(seed));
         for _ in 0..40 {
             world.step();
         }
-        world.settle();
-        reached.add(&world);
+        world.finish();
+        coverage.add(&world);
     }
     if number("SEED").is_none() {
-        reached.assert_everything_happened();
+        coverage.assert_everything_happened();
     }
 }
 
@@ -42,7 +42,7 @@ fn a_fault_at_every_step() {
         for _ in 0..100 {
             world.step();
         }
-        world.settle();
+        world.finish();
         world.commands
     };
     let commands = course(None);

@@ -3,14 +3,23 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use iothub_proto::network::{self, GateConfig};
+use iothub_proto::network;
 use iothub_proto::{
     Client, Command, CommandId, Config, Disconnect, Errno, Event, Instant, MethodId,
-    MethodResponse, Qos, Telemetry,
+    MethodResponse, Phase, Qos, Telemetry,
 };
 
 const MIN: Duration = Duration::from_secs(1);
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
+const SILENCE: Duration = Duration::from_secs(30);
+const STABLE_AFTER: Duration = Duration::from_secs(60);
+/// The back-off's longest wait, and that after a refusal.
+const MAX: Duration = Duration::from_secs(60);
+const REFUSED_MIN: Duration = Duration::from_secs(30);
+const REFUSED_MAX: Duration = Duration::from_secs(120);
+const WINDOW: usize = 4;
+/// Turns a packet id into one that the client never uses here.
+const FOREIGN: u16 = 0x4000;
 
 /// What can go wrong, in parts of a thousand.
 #[derive(Clone, Copy, Debug, Default)]
@@ -43,7 +52,7 @@ impl Faults {
     /// Some seeds are calm, some are wild.
     pub(crate) fn random(seed: u64) -> Self {
         let mut random = Random(seed ^ 0x5EED);
-        let mut some = |most| {
+        let mut chance_of = |most| {
             if random.chance(500) {
                 random.below(most)
             } else {
@@ -51,15 +60,15 @@ impl Faults {
             }
         };
         Self {
-            closed: some(150),
-            failed: some(150),
-            silent: some(100),
-            swallowed: some(150),
-            refused: some(300),
-            duplicated: some(300),
-            network: some(100),
-            slow: some(300),
-            oversize: some(50),
+            closed: chance_of(150),
+            failed: chance_of(150),
+            silent: chance_of(100),
+            swallowed: chance_of(150),
+            refused: chance_of(300),
+            duplicated: chance_of(300),
+            network: chance_of(100),
+            slow: chance_of(300),
+            oversize: chance_of(50),
             at: None,
         }
     }
@@ -95,14 +104,14 @@ impl Random {
 }
 
 #[derive(Clone, Debug)]
-enum Fact {
+enum Input {
     Connack(u8),
     Suback(u16, bool),
     Puback(u16),
     Publish(String, Vec<u8>),
     Oversize,
     Closed,
-    Network(network::Fact),
+    Network(network::Input),
 }
 
 /// The connection as the platform has it.
@@ -110,8 +119,20 @@ enum Fact {
 struct Connection {
     /// Nothing comes through.
     dead: bool,
-    greeted: bool,
+    accepted: bool,
     subscribed: bool,
+}
+
+/// What the client may have in flight on this connection, and what it has received.
+#[derive(Debug, Default)]
+struct Session {
+    /// Numbers of messages by packet id.
+    messages: BTreeMap<u16, u32>,
+    reports: BTreeSet<u32>,
+    subscribe: Option<u16>,
+    suback: bool,
+    ready: Option<Instant>,
+    received: Option<Instant>,
 }
 
 #[derive(Debug, Default)]
@@ -131,8 +152,14 @@ pub(crate) struct World {
     faults: Faults,
     now: Instant,
     client: Client<1024>,
-    inbox: VecDeque<Fact>,
-    on_the_way: Vec<(Instant, Fact)>,
+    inbox: VecDeque<Input>,
+    in_transit: Vec<(Instant, Input)>,
+    session: Session,
+    /// Numbers of messages that were written on any connection.
+    written: BTreeSet<u32>,
+    /// Failures in a row: transient ones, and refusals.
+    failures: (u32, u32),
+    last_command: Option<CommandId>,
     connection: Option<Connection>,
     hub: Hub,
     wanted: bool,
@@ -141,8 +168,8 @@ pub(crate) struct World {
     pub(crate) commands: u32,
 
     /// Numbers of accepted messages by id, QoS 1 apart.
-    kept: BTreeMap<u32, u32>,
-    once: BTreeSet<u32>,
+    qos1: BTreeMap<u32, u32>,
+    qos0: BTreeSet<u32>,
     sent: BTreeSet<u32>,
     next_message: u32,
     reports: BTreeSet<u32>,
@@ -160,11 +187,14 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(seed: u64, faults: Faults) -> Self {
         let mut config = Config::new("hub.example", "dev1");
-        config.gate = GateConfig::new();
+        config.network = network::Config::new();
         config.keep_alive = KEEP_ALIVE;
         config.seed = seed;
-        config.backoff.max = Duration::from_secs(60);
-        config.backoff.authorisation_max = Duration::from_secs(120);
+        config.backoff.max = MAX;
+        config.backoff.authorisation_min = REFUSED_MIN;
+        config.backoff.authorisation_max = REFUSED_MAX;
+        config.backoff.stable_after = STABLE_AFTER;
+        config.timeouts.silence = SILENCE;
         Self {
             seed,
             random: Random(seed),
@@ -172,15 +202,19 @@ impl World {
             now: Instant::from_millis(1_000),
             client: Client::new(&config).unwrap(),
             inbox: VecDeque::new(),
-            on_the_way: Vec::new(),
+            in_transit: Vec::new(),
+            session: Session::default(),
+            written: BTreeSet::new(),
+            failures: (0, 0),
+            last_command: None,
             connection: None,
             hub: Hub::default(),
             wanted: false,
             network_up: false,
             suspended: false,
             commands: 0,
-            kept: BTreeMap::new(),
-            once: BTreeSet::new(),
+            qos1: BTreeMap::new(),
+            qos0: BTreeSet::new(),
             sent: BTreeSet::new(),
             next_message: 0,
             reports: BTreeSet::new(),
@@ -202,9 +236,9 @@ impl World {
             0..3 => self.send(),
             3 => self.report(),
             4 => self.respond(),
-            5 => self.toggle(),
+            5 => self.connect_or_disconnect(),
             6 => {
-                if let Ok(id) = self.client.request_twin(self.now) {
+                if let Ok(id) = self.client.request_twin() {
                     self.gets.insert(id.as_u32());
                 }
             }
@@ -212,55 +246,55 @@ impl World {
             _ => {}
         }
         if self.random.chance(self.faults.network) {
-            let facts = [
-                network::Fact::Deactivated,
-                network::Fact::Searching,
-                network::Fact::Detached,
-                network::Fact::Suspended,
-                network::Fact::Ipv6Down,
-                network::Fact::Resumed,
+            let inputs = [
+                network::Input::Deactivated,
+                network::Input::Searching,
+                network::Input::Detached,
+                network::Input::Suspended,
+                network::Input::Ipv6Down,
+                network::Input::Resumed,
             ];
-            let fact = facts[self.random.below(6) as usize];
-            match fact {
-                network::Fact::Suspended => self.suspended = true,
-                network::Fact::Resumed => self.suspended = false,
+            let input = inputs[self.random.below(6) as usize];
+            match input {
+                network::Input::Suspended => self.suspended = true,
+                network::Input::Resumed => self.suspended = false,
                 // A dual stack without IPv6 has IPv4.
-                network::Fact::Ipv6Down => {}
+                network::Input::Ipv6Down => {}
                 _ => self.network_up = false,
             }
-            self.inbox.push_back(Fact::Network(fact));
+            self.inbox.push_back(Input::Network(input));
         }
         if !self.has_network() && self.random.chance(300) {
             self.network_returns();
         }
         if self.random.chance(self.faults.oversize) && self.connection.is_some() {
-            self.inbox.push_back(Fact::Oversize);
+            self.inbox.push_back(Input::Oversize);
         }
         self.drive();
-        let patience = Duration::from_millis(u64::from(self.random.below(20_000)));
-        self.pass(patience);
+        let wait = Duration::from_millis(u64::from(self.random.below(20_000)));
+        self.pass(wait);
     }
 
     /// Without further faults everything that was accepted arrives.
-    pub(crate) fn settle(&mut self) {
+    pub(crate) fn finish(&mut self) {
         self.faults = Faults::default();
         if let Some(connection) = &self.connection
             && connection.dead
         {
-            self.inbox.push_back(Fact::Closed);
+            self.inbox.push_back(Input::Closed);
         }
         if !self.wanted {
-            self.toggle();
+            self.connect_or_disconnect();
         }
         self.network_returns();
         self.drive();
         let end = self.now + Duration::from_secs(1200);
-        while self.now < end && !self.is_settled() {
+        while self.now < end && !self.is_finished() {
             self.drive();
             self.pass(Duration::from_secs(5));
         }
         assert!(
-            self.is_settled(),
+            self.is_finished(),
             "seed {}: {:?}",
             self.seed,
             self.client.status()
@@ -288,27 +322,27 @@ impl World {
         self.check_end();
     }
 
-    fn is_settled(&self) -> bool {
+    fn is_finished(&self) -> bool {
         let status = self.client.status();
         status.phase == iothub_proto::Phase::Ready && status.outbox_used == 0
     }
 
     fn check_end(&self) {
         let seed = self.seed;
-        for (id, number) in &self.kept {
+        for (id, number) in &self.qos1 {
             assert!(
                 self.hub.seen.contains_key(number),
                 "seed {seed}: message {number} lost"
             );
             assert!(
                 self.sent.contains(id),
-                "seed {seed}: message {number} never told as sent"
+                "seed {seed}: message {number} never reported as sent"
             );
         }
-        for id in &self.once {
+        for id in &self.qos0 {
             assert!(
                 self.sent.contains(id),
-                "seed {seed}: {id} never told as sent"
+                "seed {seed}: {id} never reported as sent"
             );
         }
         let mut sorted = self.hub.arrivals.clone();
@@ -329,22 +363,22 @@ impl World {
     fn send(&mut self) {
         let payload = self.next_message.to_string();
         let mut message = Telemetry::new(payload.as_bytes());
-        let once = self.random.chance(200);
-        if once {
+        let is_qos0 = self.random.chance(200);
+        if is_qos0 {
             message.qos = Qos::AtMostOnce;
         }
-        if let Ok(id) = self.client.send(self.now, &message) {
-            if once {
-                self.once.insert(id.as_u32());
+        if let Ok(id) = self.client.send(&message) {
+            if is_qos0 {
+                self.qos0.insert(id.as_u32());
             } else {
-                self.kept.insert(id.as_u32(), self.next_message);
+                self.qos1.insert(id.as_u32(), self.next_message);
             }
             self.next_message += 1;
         }
     }
 
     fn report(&mut self) {
-        if let Ok(id) = self.client.report(self.now, br#"{"a":1}"#, None) {
+        if let Ok(id) = self.client.report(br#"{"a":1}"#, None) {
             assert!(self.reports.insert(id.as_u32()), "a request id twice");
         }
     }
@@ -357,11 +391,11 @@ impl World {
                 payload: b"{}",
             };
             // It may have gone with its connection, or have timed out.
-            let _ = self.client.respond(self.now, &answer);
+            let _ = self.client.respond(&answer);
         }
     }
 
-    fn toggle(&mut self) {
+    fn connect_or_disconnect(&mut self) {
         if !self.wanted {
             self.client.connect(self.now).unwrap();
             self.wanted = true;
@@ -378,14 +412,14 @@ impl World {
     }
 
     fn network_returns(&mut self) {
-        use network::Fact::{Activated, Ipv6Up, Registered, Resumed};
-        let facts = [
+        use network::Input::{Activated, Ipv6Up, Registered, Resumed};
+        let inputs = [
             Activated { reason: None },
             Registered { roaming: false },
             Ipv6Up,
             Resumed,
         ];
-        self.inbox.extend(facts.map(Fact::Network));
+        self.inbox.extend(inputs.map(Input::Network));
         self.network_up = true;
         self.suspended = false;
     }
@@ -400,11 +434,11 @@ impl World {
                 );
             }
             1 => self.call(),
-            2 => self.deliver(Fact::Publish(
+            2 => self.deliver(Input::Publish(
                 "devices/dev1/messages/devicebound/%24.mid=1".into(),
                 b"c2d".to_vec(),
             )),
-            _ => self.deliver(Fact::Publish(
+            _ => self.deliver(Input::Publish(
                 "$iothub/twin/res/200/?$rid=77".into(),
                 Vec::new(),
             )),
@@ -414,23 +448,23 @@ impl World {
     fn call(&mut self) {
         let rid = self.hub.calls;
         self.hub.calls += 1;
-        self.deliver(Fact::Publish(
+        self.deliver(Input::Publish(
             format!("$iothub/methods/POST/led/?$rid={rid}"),
             b"1".to_vec(),
         ));
     }
 
     fn publish(&mut self, topic: &str, version: u64) {
-        self.deliver(Fact::Publish(
+        self.deliver(Input::Publish(
             format!("{topic}{version}"),
             b"{\"a\":null}".to_vec(),
         ));
     }
 
-    /// Puts a fact on its way to the device, if there is a way.
-    fn deliver(&mut self, fact: Fact) {
-        let subscribed = match (&self.connection, &fact) {
-            (Some(connection), Fact::Publish(..)) => connection.subscribed && !connection.dead,
+    /// Puts an input on its way to the device, if there is a way.
+    fn deliver(&mut self, input: Input) {
+        let subscribed = match (&self.connection, &input) {
+            (Some(connection), Input::Publish(..)) => connection.subscribed && !connection.dead,
             (Some(connection), _) => !connection.dead,
             (None, _) => false,
         };
@@ -446,11 +480,11 @@ impl World {
         let copies = 1 + u32::from(self.random.chance(self.faults.duplicated));
         for _ in 0..copies {
             let delay = Duration::from_millis(u64::from(self.random.below(most)));
-            self.on_the_way.push((self.now + delay, fact.clone()));
+            self.in_transit.push((self.now + delay, input.clone()));
         }
     }
 
-    fn hub_hears(&mut self, topic: &str, payload: &[u8], message_id: u16, qos: u8) {
+    fn hub_receives(&mut self, topic: &str, payload: &[u8], message_id: u16, qos: u8) {
         let rid = |topic: &str| -> u32 {
             let rid = topic.split("$rid=").nth(1).unwrap();
             rid.split('&').next().unwrap().parse().unwrap()
@@ -464,7 +498,10 @@ impl World {
                 self.hub.arrivals.push(number);
             }
             if qos == 1 {
-                self.deliver(Fact::Puback(message_id));
+                self.deliver(Input::Puback(message_id));
+                if self.random.chance(300) {
+                    self.deliver(Input::Puback(message_id ^ FOREIGN));
+                }
             }
         } else if topic.starts_with("$iothub/twin/GET/") {
             let (status, body) = if refuse {
@@ -476,14 +513,14 @@ impl World {
                     format!(r#"{{"desired":{{"$version":{version}}},"reported":{{}}}}"#),
                 )
             };
-            self.deliver(Fact::Publish(
+            self.deliver(Input::Publish(
                 format!("$iothub/twin/res/{status}/?$rid={}", rid(topic)),
                 body.into_bytes(),
             ));
         } else if topic.starts_with("$iothub/twin/PATCH/properties/reported/") {
             self.hub.reported += 1;
             let status = if refuse { 500 } else { 204 };
-            self.deliver(Fact::Publish(
+            self.deliver(Input::Publish(
                 format!(
                     "$iothub/twin/res/{status}/?$rid={}&$version={}",
                     rid(topic),
@@ -505,14 +542,14 @@ impl World {
         let mut buffer = [0; 2048];
         let mut calls = 0;
         loop {
-            while let Some(fact) = self.inbox.pop_front() {
-                self.hand_in(fact);
+            while let Some(input) = self.inbox.pop_front() {
+                self.handle(input);
             }
-            self.events();
+            self.drain_events();
             let Some((id, command)) = self.client.poll_command(self.now, &mut buffer) else {
                 break;
             };
-            self.call_platform(id, command);
+            self.execute(id, command);
             calls += 1;
             assert!(calls < 200, "seed {}: a loop", self.seed);
         }
@@ -520,6 +557,14 @@ impl World {
     }
 
     fn check_progress(&self) {
+        let is_open = matches!(self.client.status().phase, Phase::Connected | Phase::Ready);
+        if let (true, Some(received)) = (is_open, self.session.received) {
+            assert!(
+                self.now < received + KEEP_ALIVE + SILENCE,
+                "seed {}: a silent link is kept",
+                self.seed
+            );
+        }
         if self.wanted && self.has_network() {
             let timer = self.client.poll_timeout();
             assert!(
@@ -534,9 +579,10 @@ impl World {
     /// Lets time pass, with everything that is due in it.
     fn pass(&mut self, time: Duration) {
         let end = self.now + time;
-        loop {
+        for steps in 0.. {
+            assert!(steps < 10_000, "seed {}: a timer without end", self.seed);
             let timer = self.client.poll_timeout();
-            let arrival = self.on_the_way.iter().map(|(at, _)| *at).min();
+            let arrival = self.in_transit.iter().map(|(at, _)| *at).min();
             let Some(next) = timer
                 .into_iter()
                 .chain(arrival)
@@ -548,10 +594,11 @@ impl World {
             self.now = self.now.max(next);
             let now = self.now;
             let arrived: Vec<_> = self
-                .on_the_way
+                .in_transit
                 .extract_if(.., |(at, _)| *at <= now)
                 .collect();
-            self.inbox.extend(arrived.into_iter().map(|(_, fact)| fact));
+            self.inbox
+                .extend(arrived.into_iter().map(|(_, input)| input));
             if timer.is_some_and(|at| at <= now) {
                 self.client.handle_timeout(now);
             }
@@ -560,7 +607,7 @@ impl World {
         self.now = end;
     }
 
-    fn call_platform(&mut self, id: CommandId, command: Command<'_>) {
+    fn execute(&mut self, id: CommandId, command: Command<'_>) {
         let at = self.commands;
         self.commands += 1;
         let scripted = self
@@ -580,10 +627,11 @@ impl World {
             Command::Connect { .. } => {
                 self.check_connect();
                 self.open = true;
+                self.session = Session::default();
                 if !failed {
                     self.connection = Some(Connection {
                         dead: silent,
-                        greeted: true,
+                        accepted: true,
                         subscribed: false,
                     });
                     if !swallowed {
@@ -593,19 +641,24 @@ impl World {
                         } else {
                             0
                         };
-                        self.deliver(Fact::Connack(code));
+                        self.deliver(Input::Connack(code));
                     }
                 }
             }
             Command::Subscribe { message_id, .. } => {
                 let connection = self.connection.as_mut().expect("SUBSCRIBE on a connection");
-                assert!(connection.greeted);
+                assert!(connection.accepted);
+                self.session.subscribe.get_or_insert(message_id);
                 connection.dead |= silent;
                 if !failed && !connection.dead {
                     connection.subscribed = true;
                     if !swallowed {
                         let granted = !self.random.chance(self.faults.refused / 8);
-                        self.deliver(Fact::Suback(message_id, granted));
+                        self.deliver(Input::Suback(message_id, granted));
+                    }
+                    if self.random.chance(300) {
+                        let granted = self.random.chance(500);
+                        self.deliver(Input::Suback(message_id ^ FOREIGN, granted));
                     }
                 }
             }
@@ -614,32 +667,33 @@ impl World {
                 topic,
                 payload,
                 qos,
-                dup: _,
+                dup,
             } => {
+                self.check_publish(message_id, topic, payload, qos, dup);
                 if let Some(rid) = topic.strip_prefix("$iothub/twin/GET/?$rid=") {
                     self.gets.insert(rid.parse().unwrap());
                 }
                 let connection = self.connection.as_mut().expect("PUBLISH on a connection");
                 connection.dead |= silent;
                 if !failed && !connection.dead {
-                    let before = self.on_the_way.len();
-                    self.hub_hears(topic, payload, message_id, qos);
+                    let before = self.in_transit.len();
+                    self.hub_receives(topic, payload, message_id, qos);
                     if swallowed {
-                        self.on_the_way.truncate(before);
+                        self.in_transit.truncate(before);
                     }
                 }
             }
             Command::Disconnect => self.connection = None,
             Command::Abort => {
-                // A script fails once, dice may go on: the abort must work some day.
+                // A scripted fault fails once, random ones may go on: the abort must work in the end.
                 self.aborted |= !failed;
                 if !failed {
                     self.connection = None;
                     // What mqtt_helper's thread still had to say.
-                    self.on_the_way
-                        .retain(|(_, fact)| matches!(fact, Fact::Network(_)));
+                    self.in_transit
+                        .retain(|(_, input)| matches!(input, Input::Network(_)));
                     if self.random.chance(500) {
-                        self.inbox.push_back(Fact::Closed);
+                        self.inbox.push_back(Input::Closed);
                     }
                 }
             }
@@ -651,26 +705,106 @@ impl World {
                 dead: true,
                 ..Connection::default()
             });
-            self.inbox.push_back(Fact::Closed);
+            self.inbox.push_back(Input::Closed);
             if self.random.chance(500) {
                 result = Err(Errno(-104));
             }
         }
-        // Facts may overtake the completion.
+        // Inputs may overtake the completion.
         if self.random.chance(300) {
             let now = self.now;
             let early: Vec<_> = self
-                .on_the_way
+                .in_transit
                 .extract_if(.., |(at, _)| *at <= now + MIN)
                 .collect();
-            self.inbox.extend(early.into_iter().map(|(_, fact)| fact));
-            while let Some(fact) = self.inbox.pop_front() {
-                self.hand_in(fact);
-                self.events();
+            self.inbox.extend(early.into_iter().map(|(_, input)| input));
+            while let Some(input) = self.inbox.pop_front() {
+                self.handle(input);
+                self.drain_events();
             }
         }
+        let earlier = self.last_command.replace(id);
+        self.complete_stale(earlier);
         self.client.complete(self.now, id, result);
-        self.events();
+        self.drain_events();
+        self.complete_stale(Some(id));
+    }
+
+    /// The completion of an earlier command changes nothing, whatever it says.
+    fn complete_stale(&mut self, id: Option<CommandId>) {
+        let Some(id) = id.filter(|_| self.random.chance(20)) else {
+            return;
+        };
+        let before = format!("{:?}", self.client);
+        self.client.complete(self.now, id, Err(Errno(-5)));
+        let after = format!("{:?}", self.client);
+        assert_eq!(before, after, "seed {}: a stale completion", self.seed);
+    }
+
+    fn check_publish(&mut self, message_id: u16, topic: &str, payload: &[u8], qos: u8, dup: bool) {
+        let seed = self.seed;
+        if let Some((_, rid)) = topic.split_once("reported/?$rid=") {
+            assert!(self.session.reports.insert(rid.parse().unwrap()));
+            assert!(
+                self.session.reports.len() <= WINDOW,
+                "seed {seed}: too many reports in flight"
+            );
+        }
+        if qos == 0 {
+            assert!(!dup);
+            return;
+        }
+        let number = std::str::from_utf8(payload).unwrap().parse().unwrap();
+        let other = self.session.messages.insert(message_id, number);
+        assert_eq!(other, None, "seed {seed}: packet id {message_id} twice");
+        assert!(
+            self.session.messages.len() <= WINDOW,
+            "seed {seed}: too many messages in flight"
+        );
+        let is_new = self.written.insert(number);
+        assert!(!(dup && is_new), "seed {seed}: {number} is no duplicate");
+    }
+
+    /// The wait after a failure lies in the window of its class.
+    fn check_back_off(&mut self, cause: Disconnect, retry_in: Option<Duration>) {
+        if let Some(ready) = self.session.ready.take() {
+            if self.now == ready + STABLE_AFTER {
+                // The timer and the end at one moment: either may be first.
+                self.failures.0 = self.client.status().failures.transient.saturating_sub(1);
+            } else if self.now > ready + STABLE_AFTER {
+                self.failures = (0, 0);
+            }
+        }
+        let (attempt, min, max) = match cause {
+            Disconnect::Requested | Disconnect::NetworkLost => (0, MIN, MIN),
+            Disconnect::Connack(code) if code.is_authorisation() => {
+                self.failures.1 += 1;
+                (self.failures.1, REFUSED_MIN, REFUSED_MAX)
+            }
+            _ => {
+                self.failures.0 += 1;
+                (self.failures.0, MIN, MAX)
+            }
+        };
+        let failures = self.client.status().failures;
+        assert_eq!(
+            (failures.transient, failures.refused_by_hub),
+            self.failures,
+            "seed {}: {cause:?}",
+            self.seed
+        );
+        let Some(wait) = retry_in else { return };
+        let longest = (min * 3u32.saturating_pow(attempt.min(9))).min(max);
+        let shortest = if attempt == 0 {
+            Duration::ZERO
+        } else {
+            min.max(longest / 3)
+        };
+        assert!(
+            (shortest..=longest.max(MIN)).contains(&wait),
+            "seed {}: {wait:?} after {cause:?}, number {attempt}",
+            self.seed
+        );
     }
 
     fn check_connect(&mut self) {
@@ -690,44 +824,54 @@ impl World {
         self.aborted = false;
     }
 
-    fn hand_in(&mut self, fact: Fact) {
+    fn handle(&mut self, input: Input) {
         let now = self.now;
-        match fact {
-            Fact::Connack(code) => self.client.handle_connack(now, code, false),
-            Fact::Suback(id, granted) => self.client.handle_suback(now, id, granted),
-            Fact::Puback(id) => self.client.handle_puback(now, id),
-            Fact::Oversize => self.client.handle_oversize(now),
-            Fact::Closed => self.client.handle_disconnect(now, Errno(-104)),
-            Fact::Network(fact) => self.client.handle_network(now, fact),
-            Fact::Publish(topic, payload) => {
+        if !matches!(input, Input::Network(_) | Input::Closed | Input::Oversize) {
+            self.session.received = Some(now);
+        }
+        match input {
+            Input::Connack(code) => self.client.handle_connack(now, code, false),
+            Input::Suback(id, granted) => {
+                self.session.suback |= granted && self.session.subscribe == Some(id);
+                self.client.handle_suback(now, id, granted);
+            }
+            Input::Puback(id) => {
+                self.session.messages.remove(&id);
+                self.client.handle_puback(now, id);
+            }
+            Input::Oversize => self.client.handle_oversize(now),
+            Input::Closed => self.client.handle_disconnect(now, Errno(-104)),
+            Input::Network(input) => self.client.handle_network(now, input),
+            Input::Publish(topic, payload) => {
                 let event = self.client.handle_publish(now, topic.as_bytes(), &payload);
-                self.events();
+                self.drain_events();
                 if let Some(event) = event {
-                    self.judge(&event);
+                    self.check_event(&event);
                 }
             }
         }
-        self.events();
+        self.drain_events();
     }
 
-    fn events(&mut self) {
+    fn drain_events(&mut self) {
         while let Some(event) = self.client.poll_event() {
-            self.judge(&event);
+            self.check_event(&event);
         }
     }
 
     /// Every event is one that may be.
-    fn judge(&mut self, event: &Event<'_>) {
+    fn check_event(&mut self, event: &Event<'_>) {
         let seed = self.seed;
         match event {
             Event::Sent(id) => {
                 let id = id.as_u32();
                 assert!(
-                    self.kept.contains_key(&id) || self.once.contains(&id),
+                    self.qos1.contains_key(&id) || self.qos0.contains(&id),
                     "seed {seed}"
                 );
                 assert!(self.sent.insert(id), "seed {seed}: {id} sent twice");
-                if let Some(number) = self.kept.get(&id) {
+                if let Some(number) = self.qos1.get(&id) {
+                    self.failures = (0, 0);
                     assert!(
                         self.hub.seen.contains_key(number),
                         "seed {seed}: sent, but not there"
@@ -739,6 +883,10 @@ impl World {
                     self.reports.remove(&request.as_u32()),
                     "seed {seed}: unknown request"
                 );
+                self.session.reports.remove(&request.as_u32());
+                if matches!(event, Event::Reported { .. }) {
+                    self.failures = (0, 0);
+                }
             }
             Event::Twin(document) => {
                 assert!(
@@ -746,14 +894,21 @@ impl World {
                     "seed {seed}"
                 );
                 self.twin = Some(document.version);
+                self.failures = (0, 0);
             }
             Event::TwinFailed { request, .. } => {
                 assert!(self.gets.contains(&request.as_u32()), "seed {seed}");
             }
             Event::Desired(desired) => self.twin = Some(desired.version),
             Event::Method(call) => self.waiting.push(call.id),
-            Event::Ready => self.ready += 1,
-            Event::Disconnected { cause, .. } => {
+            Event::Ready => {
+                assert!(self.session.suback, "seed {seed}: ready without a SUBACK");
+                self.session.ready = Some(self.now);
+                self.failures.1 = 0;
+                self.ready += 1;
+            }
+            Event::Disconnected { cause, retry_in } => {
+                self.check_back_off(*cause, *retry_in);
                 assert!(
                     self.open || *cause == Disconnect::Requested,
                     "seed {seed}: {cause:?} twice"
@@ -772,7 +927,7 @@ impl World {
 
 /// That the simulation gets everywhere.
 #[derive(Debug, Default)]
-pub(crate) struct Reached {
+pub(crate) struct Coverage {
     causes: BTreeSet<String>,
     messages: usize,
     resent: u32,
@@ -780,10 +935,10 @@ pub(crate) struct Reached {
     unmatched: u32,
 }
 
-impl Reached {
+impl Coverage {
     pub(crate) fn add(&mut self, world: &World) {
         self.causes.extend(world.causes.iter().cloned());
-        self.messages += world.kept.len();
+        self.messages += world.qos1.len();
         self.resent += world.client.status().counters.resent;
         self.ready += world.ready;
         self.unmatched += world.unmatched;

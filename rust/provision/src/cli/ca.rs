@@ -1,6 +1,6 @@
 //! `iothub-provision ca …`
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -8,12 +8,12 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::cli::output::Report;
 use crate::cli::passphrase::{NewPassphrase, SignerPassphrase, opened};
-use crate::cli::{Common, Making, table, usage};
+use crate::cli::{Common, Making, table};
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::pki::{
     Authority, AuthorityName, AuthorityOptions, Certificate, DAYS, INTERMEDIATE, Pki, ROOT,
-    SigningRequest, Subject, Validity,
+    Subject, Validity, read_certificates, read_request,
 };
 use crate::secret::Secret;
 
@@ -235,9 +235,9 @@ fn csr(pki: &Pki, arguments: &Csr, now: OffsetDateTime) -> Result<Report, Error>
 
 fn sign_ca(pki: &Pki, arguments: &SignCa, now: OffsetDateTime) -> Result<Report, Error> {
     let request = read_request(&arguments.csr)?;
-    let name = match arguments.common_name.as_deref().or(request.common_name()) {
-        Some(name) => Subject::common_name(name),
-        None => return Err(usage("the request has no common name").advise("give --common-name CN")),
+    let name = match &arguments.common_name {
+        Some(name) => Subject::common_name(name)?,
+        None => request.usable_subject()?,
     };
     let signer = arguments.signer.open(pki, &arguments.issuer)?;
     let validity = Validity::days(now, arguments.days)?;
@@ -258,9 +258,7 @@ fn sign_ca(pki: &Pki, arguments: &SignCa, now: OffsetDateTime) -> Result<Report,
 }
 
 fn import_chain(pki: &Pki, arguments: &ImportChain) -> Result<Report, Error> {
-    let text = files::read(&arguments.file)?;
-    let certificates =
-        Certificate::all_from_pem(&text).map_err(|error| error.at(arguments.file.display()))?;
+    let certificates = read_certificates(&arguments.file)?;
     let own = opened(arguments.signer.obtain()?, &arguments.name, |passphrase| {
         pki.import_chain(&arguments.name, &certificates, passphrase)
     })?;
@@ -361,9 +359,14 @@ fn export(pki: &Pki, arguments: &Export) -> Result<Report, Error> {
     for name in names {
         let certificate = pki.authority_certificate(&name)?;
         let chain: String = pki.chain(&name)?.iter().map(Certificate::pem).collect();
+        let root = pki.root_above(&name)?;
         let copies = [
             (format!("{name}.pem"), certificate.pem()),
             (format!("{name}.chain.pem"), chain),
+            (
+                format!("{name}.root.pem"),
+                root.map(|root| root.pem()).unwrap_or_default(),
+            ),
         ];
         for (file, content) in copies
             .into_iter()
@@ -416,18 +419,12 @@ fn full_chain(pki: &Pki, signer: &Authority) -> Result<Vec<Certificate>, Error> 
         chain.push(signer.certificate().clone());
         return Ok(chain);
     }
-    for name in pki.authorities()? {
-        let found = pki.authority_certificate(&name)?;
-        if found.is_self_issued() && chain.last().is_some_and(|last| found.has_signed(last)) {
-            chain.push(found);
-            break;
-        }
-    }
+    let roots = pki.roots()?;
+    let root = roots.into_iter().find(|root| {
+        root.is_self_issued() && chain.last().is_some_and(|last| root.has_signed(last))
+    });
+    chain.extend(root);
     Ok(chain)
-}
-
-pub(crate) fn read_request(path: &Path) -> Result<SigningRequest, Error> {
-    SigningRequest::from_pem(&files::read(path)?).map_err(|error| error.at(path.display()))
 }
 
 /// One line about a certificate.

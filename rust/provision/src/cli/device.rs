@@ -6,16 +6,17 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
-use crate::cli::ca::{certificate_facts, describe, read_request};
+use crate::cli::ca::{certificate_facts, describe};
 use crate::cli::export::{self, Export};
-use crate::cli::output::Report;
+use crate::cli::output::{Report, progress};
 use crate::cli::passphrase::SignerPassphrase;
 use crate::cli::{Common, Making, table};
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::pki::{
-    Authority, AuthorityName, Certificate, Check, INTERMEDIATE, Identity, IdentityOptions,
-    KeySource, Pki, Profile, SigningRequest, Validity, imei_warning, verify_device,
+    Authority, AuthorityName, Check, INTERMEDIATE, Identity, IdentityOptions, KeySource, Pki,
+    Profile, SigningRequest, Validity, imei_warning, read_certificates, read_request,
+    verify_device, verify_thumbprint,
 };
 
 #[derive(Debug, clap::Subcommand)]
@@ -69,6 +70,9 @@ pub(crate) struct Verify {
     /// The trusted roots, if not those in the folder
     #[arg(long, value_name = "FILE")]
     root: Option<PathBuf>,
+    /// It is registered by its thumbprint: nobody need have signed it, and it may be a CA's
+    #[arg(long, conflicts_with = "root")]
+    thumbprint: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -89,7 +93,7 @@ pub(crate) fn run(common: &Common, command: Command, now: OffsetDateTime) -> Res
         Command::Verify(arguments) => verify(&pki, &arguments, now),
         Command::List => list(&pki, now),
         Command::Export(arguments) => export::run(common, &arguments),
-        Command::Batch(arguments) => batch(&pki, &arguments, now),
+        Command::Batch(arguments) => batch(common, &pki, &arguments, now),
     }
 }
 
@@ -144,9 +148,13 @@ fn verify(pki: &Pki, arguments: &Verify, now: OffsetDateTime) -> Result<Report, 
         Some(path) => read_certificates(path)?,
         None => Identity::open_device(pki, &arguments.id)?.chain().to_vec(),
     };
+    if arguments.thumbprint {
+        let checks = verify_thumbprint(&arguments.id, &chain[0], now);
+        return Ok(checked(checks, &arguments.id));
+    }
     let roots = match &arguments.root {
         Some(path) => read_certificates(path)?,
-        None => roots(pki)?,
+        None => pki.roots()?,
     };
     Ok(checked(
         verify_device(&arguments.id, &chain, &roots, now),
@@ -179,7 +187,12 @@ fn list(pki: &Pki, now: OffsetDateTime) -> Result<Report, Error> {
     Ok(report)
 }
 
-fn batch(pki: &Pki, arguments: &Batch, now: OffsetDateTime) -> Result<Report, Error> {
+fn batch(
+    common: &Common,
+    pki: &Pki,
+    arguments: &Batch,
+    now: OffsetDateTime,
+) -> Result<Report, Error> {
     let rows = read_rows(&arguments.file)?;
     let authority = arguments
         .signing
@@ -188,7 +201,10 @@ fn batch(pki: &Pki, arguments: &Batch, now: OffsetDateTime) -> Result<Report, Er
     let mut report = Report::new();
     let mut results = Vec::new();
     let (mut made, mut same, mut failed) = (0, 0, Vec::new());
+    let bar = progress(common.json, rows.len());
     for row in &rows {
+        bar.set_message(row.id.clone());
+        bar.inc(1);
         let outcome = row.request().and_then(|request| {
             make(
                 pki,
@@ -224,6 +240,7 @@ fn batch(pki: &Pki, arguments: &Batch, now: OffsetDateTime) -> Result<Report, Er
             }
         }
     }
+    bar.finish_and_clear();
     let count = format!("{made} made, {same} there already, {} failed", failed.len());
     match failed.is_empty() {
         true => report.done(count),
@@ -286,12 +303,17 @@ pub(crate) fn checked(checks: Vec<Check>, id: &str) -> Report {
     let failed = checks.iter().filter(|check| !check.passed).count();
     report.field("checks", serde_json::to_value(&checks).unwrap_or_default());
     if failed > 0 {
+        let advice = checks
+            .iter()
+            .filter(|check| !check.passed)
+            .find_map(|check| check.advice.clone())
+            .unwrap_or("make the certificate anew with device create --replace".to_owned());
         report.fail_with(
             Error::new(
                 Kind::Trust,
                 format!("{failed} of {} checks failed for {id}", checks.len()),
             )
-            .advise("make the certificate anew with device create --replace"),
+            .advise(advice),
         );
     }
     report
@@ -319,25 +341,6 @@ fn facts(device: &Identity) -> Value {
     entry
 }
 
-/// The self-issued CAs of the folder; if there are none (a chain whose root is elsewhere), all.
-pub(crate) fn roots(pki: &Pki) -> Result<Vec<Certificate>, Error> {
-    let all = pki
-        .authorities()?
-        .iter()
-        .map(|name| pki.authority_certificate(name))
-        .collect::<Result<Vec<_>, _>>()?;
-    let roots: Vec<Certificate> = all
-        .iter()
-        .filter(|found| found.is_self_issued())
-        .cloned()
-        .collect();
-    Ok(if roots.is_empty() { all } else { roots })
-}
-
-pub(crate) fn read_certificates(path: &Path) -> Result<Vec<Certificate>, Error> {
-    Certificate::all_from_pem(&files::read(path)?).map_err(|error| error.at(path.display()))
-}
-
 fn ids(pki: &Pki) -> Result<Vec<String>, Error> {
     let folder = pki.home().join("devices");
     let entries = std::fs::read_dir(&folder)
@@ -346,8 +349,8 @@ fn ids(pki: &Pki) -> Result<Vec<String>, Error> {
         .flatten()
         .filter_map(|entry| entry.file_name().into_string().ok())
         .filter_map(|name| {
-            name.strip_suffix(".chain.pem")
-                .map(|id| id.replace("%2F", "/"))
+            let id = name.strip_suffix(".pem")?;
+            (!id.ends_with(".chain")).then(|| id.replace("%2F", "/"))
         })
         .collect();
     ids.sort();

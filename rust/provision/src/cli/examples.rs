@@ -28,7 +28,10 @@ const EXAMPLES: &[(&str, &str)] = &[
         "ca import-chain",
         "iothub-provision ca import-chain --name factory factory.pem",
     ),
-    ("ca prove", "iothub-provision ca prove 75B86466DA34D2B04C0C"),
+    (
+        "ca prove",
+        "iothub-provision ca prove 795B085A07DFCD6C59DA405FD888BA923C278A3918B64C2D",
+    ),
     (
         "ca list",
         "iothub-provision ca list\niothub-provision ca list --json",

@@ -3,11 +3,10 @@
 use std::path::PathBuf;
 
 use crate::cli::Common;
-use crate::cli::device::read_certificates;
 use crate::cli::output::Report;
 use crate::error::{Error, Kind};
 use crate::files;
-use crate::pki::{Certificate, Identity};
+use crate::pki::{Certificate, Identity, read_certificates};
 use crate::secret::Secret;
 use crate::up::azure_roots;
 

@@ -199,5 +199,6 @@ Exit status:
   5  there already (--replace)     20  server cannot be reached
   6  certificates do not fit       21  server refused the credentials
   7  passphrase missing or wrong   22  server answered with an error
+                                  130  ended by Ctrl-C
 
 Private keys are never printed and never stand on a command line.";

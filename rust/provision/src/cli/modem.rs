@@ -11,6 +11,7 @@ use crate::cli::output::Report;
 use crate::cli::{Common, table};
 use crate::error::{Error, Kind};
 use crate::modem::{Modem, Session, Trace, list_ports};
+use crate::shell::Shell;
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
@@ -163,6 +164,10 @@ pub(crate) fn told<T>(
 
 fn keygen(arguments: &Keygen) -> Result<Report, Error> {
     crate::modem::check_tag(arguments.tag, false)?;
+    if let Some(id) = &arguments.device_id {
+        crate::pki::check_name(id)?;
+        crate::modem::check_key_name(id)?;
+    }
     let mut modem = arguments.line.open()?;
     let id = match &arguments.device_id {
         Some(id) => id.clone(),
@@ -184,8 +189,9 @@ fn keygen(arguments: &Keygen) -> Result<Report, Error> {
             arguments.tag
         ))
         .plain(format!(
-            "Next: iothub-provision device create {id} --csr {}",
-            arguments.out.display()
+            "Next: iothub-provision device create {} --csr {}",
+            Shell::here().quoted(&id),
+            Shell::here().quoted(&arguments.out.display().to_string())
         ))
         .field("csr", arguments.out.display().to_string())
         .field("deviceId", id);

@@ -1,5 +1,7 @@
 //! `iothub-provision nrfcloud …`
 
+mod attestation;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,12 +14,14 @@ use crate::cli::passphrase::{from_file, opened};
 use crate::cli::{Common, usage};
 use crate::error::{Error, Kind};
 use crate::files;
+use crate::modem::check_quoted;
 use crate::nrfcloud::{
     Api, FirmwareType, OnboardRow, Operation, Target, onboard_csv, public_keys_csv, sign, verify,
 };
 use crate::pem;
-use crate::pki::{Certificate, Identity, Key};
+use crate::pki::{self, Identity, Key, read_certificate};
 use crate::secret::Secret;
+use crate::shell::Shell;
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
@@ -34,6 +38,12 @@ pub(crate) enum Command {
     Submit(Submit),
     /// Call an endpoint with a token
     Get(Get),
+    /// Have the modem attest who it is, and add that to a list
+    #[command(after_help = attestation::LIST_HELP)]
+    AttestationCsv(attestation::List),
+    /// Claim the devices of such a list for a team
+    #[command(after_help = attestation::HELP)]
+    Claim(attestation::Claim),
 }
 
 #[derive(Debug, clap::Args)]
@@ -161,6 +171,8 @@ pub(crate) fn run(common: &Common, command: Command, now: OffsetDateTime) -> Res
         Command::PublicKeysCsv(arguments) => public_keys(common, &arguments),
         Command::Submit(arguments) => submit(&arguments),
         Command::Get(arguments) => get(&arguments),
+        Command::AttestationCsv(arguments) => attestation::list(&arguments, now),
+        Command::Claim(arguments) => attestation::claim(&arguments),
     }
 }
 
@@ -212,6 +224,9 @@ fn from_modem(arguments: &Jwt, days: u32) -> Result<String, Error> {
         .map(|tag| format!(",{tag},2"))
         .unwrap_or_default();
     let (sub, aud) = (text(&arguments.sub), text(&arguments.aud));
+    [&sub, &aud]
+        .into_iter()
+        .try_for_each(|text| check_quoted(text))?;
     let lifetime = i64::from(days) * DAY_S;
     let command = format!("AT%JWT=0,{lifetime},\"{sub}\",\"{aud}\"{tag}");
     let answer = arguments.line.open()?.ask(&command)?;
@@ -252,12 +267,7 @@ fn onboard(common: &Common, arguments: &Onboard) -> Result<Report, Error> {
     let mut devices = Vec::new();
     for device in &arguments.devices {
         devices.push(match device.split_once('=') {
-            Some((id, file)) => {
-                let path = Path::new(file);
-                let text = files::read(path)?;
-                let found = Certificate::from_pem(&text).map_err(|e| e.at(path.display()))?;
-                (id.to_owned(), found)
-            }
+            Some((id, file)) => (id.to_owned(), read_certificate(Path::new(file))?),
             None => {
                 let identity = Identity::open_device(&common.pki(), device)?;
                 (device.clone(), identity.certificate().clone())
@@ -311,7 +321,7 @@ fn written(out: &Path, rows: usize, target: &str) -> Report {
         .done(format!("{}  {rows} devices", out.display()))
         .plain(format!(
             "Next: iothub-provision nrfcloud submit {target} {}",
-            out.display()
+            Shell::here().quoted(&out.display().to_string())
         ))
         .field("csv", out.display().to_string())
         .field("devices", rows);
@@ -409,19 +419,18 @@ impl Access {
 }
 
 fn read_key(path: &Path, passphrase_file: Option<&Path>) -> Result<Key, Error> {
-    let text = Secret::new(files::read(path)?);
     let given = passphrase_file.map(from_file).transpose()?;
     opened(given, &path.display().to_string(), |passphrase| {
-        Key::from_pem(text.expose(), passphrase).map_err(|error| error.at(path.display()))
+        pki::read_key(path, passphrase)
     })
 }
 
 /// DER of a public key, out of `PUBLIC KEY` or a certificate.
 fn read_public_key(path: &Path) -> Result<Vec<u8>, Error> {
-    let text = files::read(path)?;
-    if let Ok(found) = Certificate::from_pem(&text) {
+    if let Ok(found) = read_certificate(path) {
         return Ok(found.public_key().to_vec());
     }
+    let text = files::read(path)?;
     let found = pem::blocks_labelled(&text, "PUBLIC KEY");
     Ok(found
         .map_err(|error| error.at(path.display()))?

@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal as _, Write as _};
 
 use anstyle::{AnsiColor, Style};
+use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
 use crate::error::Error;
@@ -146,9 +147,27 @@ fn line(mark: Mark, text: &str, coloured: bool) -> String {
     format!("{style}{sign}{style:#} {text}\n")
 }
 
+/// A bar on a terminal, nothing elsewhere.
+pub(crate) fn progress(as_json: bool, length: usize) -> ProgressBar {
+    if as_json || !io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{bar:20} {pos}/{len} {wide_msg} {elapsed}");
+    let length = u64::try_from(length).unwrap_or(u64::MAX);
+    ProgressBar::new(length).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+/// Prints a step while the command still runs.
+pub(crate) fn show_step(text: &str, changed: bool, colour: Colour) {
+    let mark = if changed { Mark::Done } else { Mark::Same };
+    let coloured = uses_colour(colour, io::stdout().is_terminal());
+    write_out(&line(mark, text, coloured));
+}
+
 /// A reader that goes away (`| head`) ends the output, not the command.
 fn write_out(text: &str) {
-    let _ = io::stdout().write_all(text.as_bytes());
+    let mut out = io::stdout();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
 pub(crate) fn uses_colour(colour: Colour, terminal: bool) -> bool {

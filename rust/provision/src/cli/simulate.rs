@@ -2,13 +2,17 @@
 
 use std::io::Write as _;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
+use signal_hook::flag;
 
 use crate::cli::output::Report;
 use crate::error::{Error, Kind};
+use crate::platform;
 use crate::simulator::{Modem, Network, Options, Style, Termination, Timing, serve_pty, serve_tcp};
 
 #[derive(Debug, clap::Args)]
@@ -66,8 +70,12 @@ pub(crate) fn run(arguments: Arguments) -> Result<Report, Error> {
         lost_bytes: arguments.lose_byte,
         ..Options::new(arguments.data)
     };
-    let mut ends = Signals::new([SIGINT, SIGTERM])
-        .map_err(|error| Error::new(Kind::Internal, format!("no signal can be caught: {error}")))?;
+    let end = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        flag::register(signal, Arc::clone(&end)).map_err(|error| {
+            Error::new(Kind::Internal, format!("no signal can be caught: {error}"))
+        })?;
+    }
     let modem = Modem::new(options)?;
     let timing = arguments.real_time.map_or(Timing::Instant, Timing::Real);
     let (style, termination) = (arguments.style, arguments.termination);
@@ -79,18 +87,23 @@ pub(crate) fn run(arguments: Arguments) -> Result<Report, Error> {
         if link.is_symlink() {
             let _ = std::fs::remove_file(link);
         }
-        std::os::unix::fs::symlink(running.port(), link)
+        platform::link(Path::new(running.port()), link)
             .map_err(|error| Error::file(link, "make the link", &error))?;
     }
     let mut out = std::io::stdout();
     let _ = writeln!(out, "ready port={}", running.port()).and_then(|()| out.flush());
-    ends.forever().next();
+    while !end.load(Ordering::SeqCst) {
+        std::thread::park_timeout(TICK);
+    }
     drop(running);
     if let Some(link) = &arguments.link {
         let _ = std::fs::remove_file(link);
     }
     Ok(Report::new())
 }
+
+/// How often it is looked whether a signal has come: a way that every system has.
+const TICK: Duration = Duration::from_millis(100);
 
 const HELP: &str = "\
 Examples:

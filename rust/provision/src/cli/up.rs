@@ -1,23 +1,28 @@
 //! `iothub-provision up`
 
-use std::io::{IsTerminal as _, stderr};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
+use signal_hook::consts::SIGINT;
+use signal_hook::flag;
 use time::OffsetDateTime;
 
 use crate::cli::Common;
-use crate::cli::device::{read_certificates, roots};
 use crate::cli::hub::Where;
 use crate::cli::modem::{Line, told};
-use crate::cli::output::Report;
+use crate::cli::output::{Colour, Report, progress, show_step};
 use crate::cli::passphrase::SignerPassphrase;
-use crate::error::Error;
-use crate::hub::{About, Hub, azure};
+use crate::error::{Error, Kind};
+use crate::hub::azure::{Commands, Names, Service};
+use crate::hub::{About, Hub};
 use crate::pki::{
     AuthorityName, AuthorityOptions, Certificate, DAYS, INTERMEDIATE, Pki, Validity, imei_warning,
+    read_certificates,
 };
-use crate::up::{Options, Run, Step, azure_roots, kconfig};
+use crate::shell::Shell;
+use crate::up::{Event, Options, Run, Step, azure_roots, kconfig};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
@@ -43,7 +48,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE")]
     root: Option<PathBuf>,
     /// The host name of the hub, for the Kconfig lines; the emulator says its own
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = host_name)]
     hostname: Option<String>,
     /// How many days the certificate is valid
     #[arg(long, default_value_t = DAYS)]
@@ -64,11 +69,6 @@ pub(crate) fn run(
     now: OffsetDateTime,
 ) -> Result<Report, Error> {
     let pki = common.pki();
-    let bar = progress(common.json);
-    let mut show = |text: &str| {
-        bar.inc(1);
-        bar.set_message(text.to_owned());
-    };
     let hub = arguments.hub.named(now)?;
     let emulator = match hub.as_ref().filter(|hub| hub.azure_host().is_none()) {
         Some(hub) => Some(hub.about()?),
@@ -80,13 +80,19 @@ pub(crate) fn run(
         None => modem.imei()?,
     };
     crate::pki::check_name(&id)?;
+    crate::modem::check_key_name(&id)?;
+    let mut report = Report::new();
+    report
+        .field("deviceId", id.clone())
+        .field("tag", arguments.tag);
     if arguments.dry_run && !pki.authority_file(&arguments.issuer, "pem").exists() {
-        let mut report = Report::new();
         report.plain("would make a root and an intermediate first; then run --dry-run again");
-        report.field("dryRun", true).field("deviceId", id);
+        report.field("dryRun", true);
         return Ok(report);
     }
+    let mut live = Live::new(common);
     let made_ca = make_authorities(&pki, &arguments.issuer, now)?;
+    live.done(&made_ca);
     let authority = arguments.signer.open(&pki, &arguments.issuer)?;
     let options = Options {
         roots: server_roots(&pki, arguments, emulator.as_ref())?,
@@ -96,40 +102,135 @@ pub(crate) fn run(
         validity: Validity::days(now, arguments.days)?,
         id,
     };
-    let mut report = Report::new();
-    report
-        .field("deviceId", options.id.clone())
-        .field("tag", options.tag);
-    let mut run = Run::new(&pki, &authority, &options, now, &mut show);
+    let stop = interrupted()?;
+    let mut observer = |event: Event<'_>| live.tell(event);
+    let mut run = Run::new(&pki, &authority, &options, now, &mut observer);
+    run.stop_when(&stop);
+    let top = pki.roots()?;
+    let root = top.iter().find(|root| issued_under(root, &authority));
+    let root = root.unwrap_or(authority.certificate());
     if arguments.dry_run {
-        let steps = run.plan(&mut modem)?;
-        bar.finish_and_clear();
-        show_steps(&mut report, &steps);
-        report.field("dryRun", true);
+        let mut steps = run.plan(&mut modem)?;
+        if let Some(hub) = &hub {
+            steps.extend(run.plan_registration(hub, root)?);
+        }
+        show_plan(&mut report, &steps);
         return Ok(report);
     }
     let loaded = run.load(&mut modem);
-    let identity = told(&mut modem, &mut report, loaded)?;
-    if let Some(hub) = &hub {
-        let top = roots(&pki)?;
-        let root = top.iter().find(|root| issued_under(root, &authority));
-        run.register(hub, root.unwrap_or(authority.certificate()))?;
-    }
-    let mut steps = vec![made_ca];
-    steps.extend(run.into_steps());
-    bar.finish_and_clear();
-    show_steps(&mut report, &steps);
+    let outcome = told(&mut modem, &mut report, loaded).and_then(|identity| {
+        if let Some(hub) = &hub {
+            run.register(hub, root)?;
+        }
+        Ok(identity)
+    });
+    let steps: Vec<Step> = std::iter::once(made_ca)
+        .chain(run.steps().iter().cloned())
+        .collect();
+    live.end();
+    report
+        .field("steps", serde_json::to_value(&steps).unwrap_or_default())
+        .field("changed", steps.iter().any(|step| step.changed));
+    let identity = match outcome {
+        Ok(identity) => identity,
+        Err(error) => {
+            report.plain(left_at(&steps)).fail_with(error);
+            return Ok(report);
+        }
+    };
     if let Some(warning) = emulator.as_ref().and_then(|it| untrusted(it, &options)) {
         report.warning(warning);
     }
     let host = arguments.hostname.clone();
     let host = host.or(emulator.map(|it| it.hostname));
-    finish(&mut report, arguments, hub.as_ref(), host, &options, &pki);
+    finish(&mut report, arguments, hub.as_ref(), host, &options, &pki)?;
     report.field(
         "certificate",
         identity.certificate_path().display().to_string(),
     );
     Ok(report)
+}
+
+/// Shows each step as it happens: lines on standard output, a bar on a terminal.
+struct Live {
+    bar: ProgressBar,
+    colour: Option<Colour>,
+}
+
+impl Live {
+    fn new(common: &Common) -> Self {
+        Self {
+            bar: progress(common.json, 8),
+            colour: (!common.json).then_some(common.color),
+        }
+    }
+
+    fn tell(&mut self, event: Event<'_>) {
+        match event {
+            Event::Begins(text) => {
+                self.bar.inc(1);
+                self.bar.set_message(text.to_owned());
+            }
+            Event::Done(step) => self.done(step),
+        }
+    }
+
+    fn done(&mut self, step: &Step) {
+        if let Some(colour) = self.colour {
+            self.bar
+                .suspend(|| show_step(&step.what, step.changed, colour));
+        }
+    }
+
+    fn end(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// Set by Ctrl-C; the second one ends the process at once.
+fn interrupted() -> Result<Arc<AtomicBool>, Error> {
+    let flag = Arc::new(AtomicBool::new(false));
+    let status = i32::from(Kind::Interrupted.exit_status());
+    flag::register_conditional_shutdown(SIGINT, status, Arc::clone(&flag))
+        .and_then(|_| flag::register(SIGINT, Arc::clone(&flag)))
+        .map_err(|error| Error::new(Kind::Internal, format!("no signal can be caught: {error}")))?;
+    Ok(flag)
+}
+
+/// Where a run that has failed leaves things.
+fn left_at(steps: &[Step]) -> String {
+    let changed = steps.iter().filter(|step| step.changed).count();
+    match changed {
+        0 => "Nothing was changed.".to_owned(),
+        _ => format!("{changed} steps were done and stay; the same command goes on from there."),
+    }
+}
+
+fn show_plan(report: &mut Report, steps: &[Step]) {
+    let changes = steps.iter().any(|step| step.changed);
+    for step in steps {
+        if step.changed {
+            report.done(&*step.what)
+        } else {
+            report.same(&*step.what)
+        };
+    }
+    if !changes {
+        report.plain("nothing to do");
+    }
+    report
+        .field("steps", serde_json::to_value(steps).unwrap_or_default())
+        .field("changed", changes)
+        .field("dryRun", true);
+}
+
+/// What can stand between the quotes of a Kconfig option as the name of a host.
+fn host_name(text: &str) -> Result<String, String> {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || "-._:".contains(c);
+    match !text.is_empty() && text.chars().all(is_part) {
+        true => Ok(text.to_owned()),
+        false => Err("it is not the name of a host".to_owned()),
+    }
 }
 
 fn make_authorities(pki: &Pki, issuer: &AuthorityName, now: OffsetDateTime) -> Result<Step, Error> {
@@ -156,7 +257,7 @@ fn server_roots(
     let mut all = match (&arguments.root, emulator, made) {
         (Some(path), ..) => read_certificates(path)?,
         (None, _, Some(made)) => vec![made],
-        (None, Some(_), None) => roots(pki)?,
+        (None, Some(_), None) => pki.roots()?,
         (None, None, None) => azure_roots()?,
     };
     all.truncate(2);
@@ -182,18 +283,6 @@ fn issued_under(root: &Certificate, authority: &crate::pki::Authority) -> bool {
             .is_some_and(|last| root.has_signed(last))
 }
 
-fn show_steps(report: &mut Report, steps: &[Step]) {
-    for step in steps {
-        if step.changed {
-            report.done(&*step.what)
-        } else {
-            report.same(&*step.what)
-        };
-    }
-    report.field("steps", serde_json::to_value(steps).unwrap_or_default());
-    report.field("changed", steps.iter().any(|step| step.changed));
-}
-
 fn finish(
     report: &mut Report,
     arguments: &Arguments,
@@ -201,7 +290,7 @@ fn finish(
     hostname: Option<String>,
     options: &Options,
     pki: &Pki,
-) {
+) -> Result<(), Error> {
     if let Some(warning) = imei_warning(&options.id) {
         report.warning(warning);
     }
@@ -214,9 +303,10 @@ fn finish(
             .authority_file(&arguments.issuer, "pem")
             .display()
             .to_string();
-        let mut commands = azure::add_authority(short, &arguments.issuer, &path);
+        let azure = Commands::new(Shell::here(), Names::of_hub(short, &arguments.issuer)?);
+        let mut commands = azure.add_authority(Service::Hub, &arguments.issuer, &path)?;
         if hub.is_none() {
-            commands = format!("{commands}\n{}", azure::create_device(short, &options.id));
+            commands = format!("{commands}\n{}", azure.create_device(&options.id)?);
         }
         report
             .plain("\nWith the Azure CLI, once for this CA:")
@@ -229,15 +319,7 @@ fn finish(
         .plain("\nFor prj.conf:")
         .plain(lines.join("\n"))
         .field("kconfig", lines);
-}
-
-/// A bar on a terminal, nothing elsewhere.
-fn progress(as_json: bool) -> ProgressBar {
-    if as_json || !stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("{spinner} {pos}/8 {wide_msg} {elapsed}");
-    ProgressBar::new(8).with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()))
+    Ok(())
 }
 
 const HELP: &str = "\
@@ -247,5 +329,6 @@ Examples:
   iothub-provision up --dry-run
 
 It can be run again at any time, also after it was killed: what is done stays, the rest is made.
+If it fails or is ended by Ctrl-C the lines say what is done, and the exit status is that of the cause.
 The key is made by the modem and never leaves it. For a key made here, use device create and
 modem creds write.";

@@ -97,9 +97,10 @@ impl Hub {
 
 pub(super) fn answered(method: &str, path: &str, response: Response) -> Result<Value, Error> {
     let parsed = serde_json::from_str(&response.text).unwrap_or(Value::Null);
-    let said = ["Message", "message"]
+    // The hub's shape, the provisioning service's and Resource Manager's.
+    let said = ["/Message", "/message", "/error/message"]
         .iter()
-        .find_map(|name| parsed[name].as_str());
+        .find_map(|at| parsed.pointer(at)?.as_str());
     let said = said.unwrap_or(response.text.trim()).to_owned();
     let fail = |kind| Error::new(kind, format!("{method} {path}: {} {said}", response.status));
     match response.status {

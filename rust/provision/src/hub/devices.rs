@@ -16,7 +16,7 @@ pub enum Authentication {
 }
 
 impl Hub {
-    /// A device, or `None` if the hub does not know it.
+    /// A device, or its module if the id is `DEVICE/MODULE`; `None` if the hub does not know it.
     ///
     /// # Errors
     /// As every call.
@@ -24,7 +24,7 @@ impl Hub {
         self.find(&device_path(id))
     }
 
-    /// Registers a device, or changes it.
+    /// Registers a device or a module, or changes it.
     ///
     /// # Errors
     /// As every call.
@@ -41,7 +41,13 @@ impl Hub {
                                    "secondaryThumbprint": thumbprint}}),
         };
         let status = if enabled { "enabled" } else { "disabled" };
-        let body = json!({"deviceId": id, "status": status, "authentication": authentication});
+        let body = match id.split_once('/') {
+            None => json!({"deviceId": id, "status": status, "authentication": authentication}),
+            Some(_) if !enabled => return Err(no_status(id)),
+            Some((device, module)) => {
+                json!({"deviceId": device, "moduleId": module, "authentication": authentication})
+            }
+        };
         self.put(&device_path(id), body)
     }
 
@@ -50,6 +56,9 @@ impl Hub {
     /// # Errors
     /// As every call; [`Kind::Server`] if there is no such device.
     pub fn set_enabled(&self, id: &str, enabled: bool) -> Result<Value, Error> {
+        if id.contains('/') {
+            return Err(no_status(id));
+        }
         let Some(mut device) = self.device(id)? else {
             return Err(Error::new(
                 Kind::Server,
@@ -81,6 +90,20 @@ impl Hub {
     }
 }
 
+/// A device's path, or that of its module if the id is `DEVICE/MODULE`.
 fn device_path(id: &str) -> String {
-    format!("/devices/{}", escaped(id))
+    match id.split_once('/') {
+        None => format!("/devices/{}", escaped(id)),
+        Some((device, module)) => {
+            format!("/devices/{}/modules/{}", escaped(device), escaped(module))
+        }
+    }
+}
+
+fn no_status(id: &str) -> Error {
+    Error::new(
+        Kind::Usage,
+        format!("{id} is a module, which cannot be disabled"),
+    )
+    .advise("disable its device, or delete the module")
 }

@@ -22,7 +22,8 @@ pub struct About {
 }
 
 impl Hub {
-    /// Registers a CA, proved. Only the emulator does this here.
+    /// Registers a CA as verified, without a proof: its key need not be here. Only the emulator does
+    /// this; [`Resource::emulator`](crate::hub::Resource::emulator) proves possession.
     ///
     /// # Errors
     /// [`Kind::Unreachable`], [`Kind::Denied`] or [`Kind::Server`], as every call.
@@ -76,19 +77,25 @@ impl Hub {
         })
     }
 
-    /// Hands over each telemetry line of the emulator, until `each` says that it is enough.
+    /// Hands over each telemetry line of the emulator, until `each` says that it is enough: what comes
+    /// from now on, or from the message with the number `since`.
     ///
     /// # Errors
     /// As every call.
     pub fn telemetry(
         &self,
         device: Option<&str>,
+        since: Option<u64>,
         mut each: impl FnMut(&str) -> bool,
     ) -> Result<(), Error> {
         let filter = device
             .map(|id| format!("&device={}", escaped(id)))
             .unwrap_or_default();
-        let url = format!("{}/admin/telemetry.jsonl?follow=true{filter}", self.base);
+        let begin = since.map_or("last=0".to_owned(), |since| format!("since={since}"));
+        let url = format!(
+            "{}/admin/telemetry.jsonl?follow=true&{begin}{filter}",
+            self.base
+        );
         let request = Request {
             method: "GET",
             url: &url,

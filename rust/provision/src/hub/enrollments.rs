@@ -8,7 +8,7 @@ use crate::hub::sas::escaped;
 use crate::pki::Certificate;
 
 impl Hub {
-    /// Makes an enrolment group of the Device Provisioning Service: every device that this CA has
+    /// Makes an enrollment group of the Device Provisioning Service: every device that this CA has
     /// signed is let in. The connection string is that of the provisioning service.
     ///
     /// # Errors
@@ -20,7 +20,7 @@ impl Hub {
         self.put(&enrollment_path(id), body)
     }
 
-    /// All enrolment groups.
+    /// All enrollment groups.
     ///
     /// # Errors
     /// As every call.
@@ -32,7 +32,7 @@ impl Hub {
         }
     }
 
-    /// Deletes an enrolment group. Devices that are registered stay so.
+    /// Deletes an enrollment group. Devices that are registered stay so.
     ///
     /// # Errors
     /// As every call.
@@ -40,7 +40,7 @@ impl Hub {
         self.call("DELETE", &enrollment_path(id), None).map(drop)
     }
 
-    /// Enrols one device by its certificate; `device_id` is the id that it gets, the registration
+    /// Enrolls one device by its certificate; `device_id` is the id that it gets, the registration
     /// id without it. It goes before any group.
     ///
     /// # Errors
@@ -60,7 +60,7 @@ impl Hub {
         self.put(&format!("/enrollments/{}", escaped(id)), body)
     }
 
-    /// All enrolments of single devices.
+    /// All enrollments of single devices.
     ///
     /// # Errors
     /// As every call.
@@ -72,7 +72,7 @@ impl Hub {
         }
     }
 
-    /// Deletes the enrolment of a device. If it is registered it stays so.
+    /// Deletes the enrollment of a device. If it is registered it stays so.
     ///
     /// # Errors
     /// As every call.

@@ -16,10 +16,32 @@ use crate::secret::Secret;
 pub struct Resource {
     url: String,
     version: &'static str,
-    token: Secret,
+    token: Option<Secret>,
 }
 
 impl Resource {
+    /// A resource of the emulator at this address, which answers in Azure Resource Manager's shapes and
+    /// asks nobody for a token: the hub with this host name, or without one the provisioning service.
+    pub fn emulator(address: &str, hostname: Option<&str>) -> Self {
+        let (kind, name) = match hostname {
+            Some(host) => ("IotHubs", host.split('.').next().unwrap_or_default()),
+            None => ("provisioningServices", "emulator"),
+        };
+        Self {
+            url: format!(
+                "{}/subscriptions/{NO_SUBSCRIPTION}/resourceGroups/emulator/providers/\
+                 Microsoft.Devices/{kind}/{}",
+                address.trim_end_matches('/'),
+                escaped(name)
+            ),
+            version: match hostname {
+                Some(_) => HUB_VERSION,
+                None => DPS_VERSION,
+            },
+            token: None,
+        }
+    }
+
     /// The resource with this id, `/subscriptions/…/providers/Microsoft.Devices/IotHubs/NAME` or
     /// `…/provisioningServices/NAME`. `management` is Azure Resource Manager's address.
     ///
@@ -38,6 +60,13 @@ impl Resource {
             )
             .advise("az iot hub show -n HUB --query id -o tsv prints it"));
         };
+        if id.contains(|c: char| c.is_whitespace() || c.is_control() || "?#\"".contains(c)) {
+            return Err(Error::new(
+                Kind::Usage,
+                format!("{id:?} has characters that no resource id has"),
+            )
+            .advise("az iot hub show -n HUB --query id -o tsv prints it"));
+        }
         let text = token.expose();
         if text.is_empty() || text.contains(|c: char| !c.is_ascii_graphic()) {
             return Err(
@@ -52,7 +81,7 @@ impl Resource {
                 id.trim_matches('/')
             ),
             version,
-            token,
+            token: Some(token),
         })
     }
 
@@ -158,6 +187,30 @@ impl Resource {
         })
     }
 
+    /// Lets devices and modules in with certificates alone (`disableDeviceSAS`, `disableModuleSAS`), or
+    /// with shared keys again. Returns whether that is new.
+    ///
+    /// # Errors
+    /// As every call; [`Kind::Usage`] if it is not a hub.
+    pub fn enforce_x509(&self, enforced: bool) -> Result<bool, Error> {
+        if self.version != HUB_VERSION {
+            return Err(
+                Error::new(Kind::Usage, "only a hub has shared keys of devices")
+                    .advise("give the id of the hub: az iot hub show -n HUB --query id -o tsv"),
+            );
+        }
+        let mut hub = self.call("GET", "", None, None)?;
+        let names = ["disableDeviceSAS", "disableModuleSAS"];
+        let is_same = |name: &str| hub["properties"][name].as_bool().unwrap_or(false) == enforced;
+        if names.into_iter().all(is_same) {
+            return Ok(false);
+        }
+        for name in names {
+            hub["properties"][name] = json!(enforced);
+        }
+        self.call("PUT", "", Some(&hub), Some(&hub)).map(|_| true)
+    }
+
     fn authority(&self, name: &str) -> Result<Option<Value>, Error> {
         let all = self.authorities()?;
         let mut all = all["value"].as_array().into_iter().flatten();
@@ -174,10 +227,9 @@ impl Resource {
     ) -> Result<Value, Error> {
         let url = format!("{}{path}?api-version={}", self.url, self.version);
         let text = body.map(Value::to_string);
-        let mut headers = vec![
-            ("content-type", "application/json".to_owned()),
-            ("authorization", format!("Bearer {}", self.token.expose())),
-        ];
+        let mut headers = vec![("content-type", "application/json".to_owned())];
+        let token = self.token.as_ref();
+        headers.extend(token.map(|token| ("authorization", format!("Bearer {}", token.expose()))));
         let etag = seen.and_then(|seen| seen["etag"].as_str());
         headers.extend(etag.map(|etag| ("if-match", etag.to_owned())));
         // Azure wants a length where there is no body.
@@ -198,3 +250,5 @@ fn certificate_path(name: &str) -> String {
 
 const HUB_VERSION: &str = "2023-06-30";
 const DPS_VERSION: &str = "2022-02-05";
+/// The emulator has no subscriptions; the path has one.
+const NO_SUBSCRIPTION: &str = "00000000-0000-0000-0000-000000000000";

@@ -4,6 +4,7 @@
 use aws_lc_rs::hmac::{HMAC_SHA256, Key, sign};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
 use time::OffsetDateTime;
 
 use crate::error::{Error, Kind};
@@ -18,32 +19,50 @@ pub struct ConnectionString {
 }
 
 impl ConnectionString {
-    /// Parses the text that the Azure portal shows.
+    /// Parses the text that the Azure portal shows; also in quotes, or as the JSON that the Azure CLI
+    /// prints.
     ///
     /// # Errors
-    /// [`Kind::Content`] if a part is missing or the key is not base64.
+    /// [`Kind::Content`] if a part is missing, the key is not base64, or it is a device's.
     pub fn parse(text: &Secret) -> Result<Self, Error> {
+        let text = unwrapped(text)?;
         let field = |name: &str| {
             let mut parts = text.expose().trim().split(';');
             let value = parts.find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('='));
-            value.map(str::to_owned).ok_or_else(|| {
-                Error::new(
+            value.filter(|value| !value.is_empty()).map(str::to_owned)
+        };
+        let needed = |name: &str| {
+            field(name).ok_or_else(|| {
+                let made = Error::new(
                     Kind::Content,
                     format!("the connection string has no {name}"),
-                )
-                .advise("copy it whole: az iot hub connection-string show --hub-name HUB")
+                );
+                match field("DeviceId") {
+                    Some(_) => made.and("it is a device's").advise(
+                        "give that of a policy: az iot hub connection-string show --hub-name HUB",
+                    ),
+                    None => made.advise(COPY),
+                }
             })
         };
-        let key = Secret::new(field("SharedAccessKey")?);
+        let key = Secret::new(needed("SharedAccessKey")?);
         if STANDARD.decode(key.expose()).is_err() {
+            return Err(
+                Error::new(Kind::Content, "the key of the connection string is cut").advise(COPY),
+            );
+        }
+        let host = needed("HostName")?;
+        let is_host = |c: char| c.is_ascii_alphanumeric() || "-.:_".contains(c);
+        if !host.chars().all(is_host) {
             return Err(Error::new(
                 Kind::Content,
-                "the key of the connection string is cut",
-            ));
+                format!("{host:?} in the connection string is not the name of a host"),
+            )
+            .advise(COPY));
         }
         Ok(Self {
-            host: field("HostName")?,
-            policy: field("SharedAccessKeyName")?,
+            host,
+            policy: needed("SharedAccessKeyName")?,
             key,
         })
     }
@@ -68,6 +87,34 @@ impl ConnectionString {
     }
 }
 
+/// The connection string itself: out of `{"connectionString": "…"}`, out of a list with one such, out
+/// of quotes.
+fn unwrapped(text: &Secret) -> Result<Secret, Error> {
+    let text = text.expose().trim();
+    if text.starts_with(['{', '[', '"']) {
+        let found: Value = serde_json::from_str(text).map_err(|_| {
+            Error::new(Kind::Content, "the connection string is JSON, and damaged").advise(COPY)
+        })?;
+        let found = match found.as_array().map(Vec::as_slice) {
+            Some([only]) => only,
+            Some(_) => {
+                return Err(Error::new(
+                    Kind::Content,
+                    "the connection string is a list, and not of one hub",
+                )
+                .advise(COPY));
+            }
+            None => &found,
+        };
+        let found = found.as_str().or(found["connectionString"].as_str());
+        return found.map(Secret::new).ok_or_else(|| {
+            Error::new(Kind::Content, "the JSON holds no connectionString").advise(COPY)
+        });
+    }
+    let line = text.lines().next().unwrap_or_default().trim();
+    Ok(Secret::new(line.trim_matches(['\'', '"'])))
+}
+
 /// Percent-encodes everything but what RFC 3986 calls unreserved.
 pub(crate) fn escaped(text: &str) -> String {
     text.bytes()
@@ -79,6 +126,9 @@ pub(crate) fn escaped(text: &str) -> String {
         })
         .collect()
 }
+
+const COPY: &str = "copy it whole: az iot hub connection-string show --hub-name HUB \
+                    --query connectionString -o tsv";
 
 #[cfg(test)]
 mod tests {

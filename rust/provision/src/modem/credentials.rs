@@ -4,7 +4,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 
 use crate::error::{Error, Kind};
 use crate::pem;
-use crate::pki::{Certificate, Key};
+use crate::pki::{Certificate, Key, client_objection, objection};
 use crate::secret::Secret;
 
 /// The place of a credential under its tag: the type of `%CMNG`.
@@ -31,51 +31,75 @@ pub struct Credential {
 }
 
 impl Credential {
-    /// Certificates out of a file as people have it: text in front is left out.
+    /// Certificates. Those of a device are its own and then each issuer, without which the hub could
+    /// not follow them.
     ///
     /// # Errors
-    /// [`Kind::Content`] if there is none, or a key stands where a certificate should.
-    pub fn certificates(slot: Slot, text: &str) -> Result<Self, Error> {
-        let found = Certificate::all_from_pem(text)?;
-        if slot == Slot::Cert && found[0].is_ca() {
+    /// [`Kind::Content`] if there is none, or a CA's stands where that of a device should;
+    /// [`Kind::Trust`] if those of a device are of no use as such.
+    pub fn certificates(slot: Slot, found: &[Certificate]) -> Result<Self, Error> {
+        let Some(first) = found.first() else {
+            return Err(Error::new(Kind::Content, "there is no certificate"));
+        };
+        if slot == Slot::Cert && first.is_ca() {
             return Err(Error::new(
                 Kind::Content,
                 format!(
                     "the first certificate, {}, is a CA's, not a device's",
-                    found[0].subject()
+                    first.subject()
                 ),
             )
-            .advise("the device's own certificate comes first, then its intermediates"));
+            .advise(
+                "the device's own certificate comes first, then its intermediates; one that is \
+                 registered by its thumbprint is written with --thumbprint",
+            ));
         }
-        let content: String = found.iter().map(Certificate::pem).collect();
-        Ok(Self {
-            slot,
-            content: Secret::new(content),
-        })
+        if slot == Slot::Cert {
+            check_chain(found)?;
+        }
+        Ok(Self::of(slot, found))
     }
 
-    /// A private key: read in any form, written as PKCS#8 without `EC PARAMETERS`.
+    /// The certificate of a device that is registered by its thumbprint, which may be a CA's:
+    /// `openssl req -x509` makes it so.
     ///
     /// # Errors
-    /// As [`Key::from_pem`].
-    pub fn key(text: &str, passphrase: Option<&Secret>) -> Result<Self, Error> {
-        Ok(Self {
+    /// As [`Credential::certificates`].
+    pub fn self_signed(found: &[Certificate]) -> Result<Self, Error> {
+        check_chain(found)?;
+        Ok(Self::of(Slot::Cert, found))
+    }
+
+    fn of(slot: Slot, certificates: &[Certificate]) -> Self {
+        let content: String = certificates.iter().map(Certificate::pem).collect();
+        Self {
+            slot,
+            content: Secret::new(content),
+        }
+    }
+
+    /// A private key, written as PKCS#8 without `EC PARAMETERS`.
+    pub fn key(key: &Key) -> Self {
+        Self {
             slot: Slot::Key,
-            content: Key::from_pem(text, passphrase)?.to_pem(),
-        })
+            content: key.to_pem(),
+        }
     }
 
     /// Text as it is: a pre-shared key in hex, or its identity.
     ///
     /// # Errors
-    /// [`Kind::Content`] if it is empty or holds a quote, which would end the command.
+    /// [`Kind::Content`] if it is empty or holds a quote or a control character, which would end the
+    /// command; also if the key is not hexadecimal.
     pub fn text(slot: Slot, text: &str) -> Result<Self, Error> {
         let text = text.trim_end_matches(['\r', '\n']);
-        if text.is_empty() || text.contains('"') {
-            return Err(Error::new(
-                Kind::Content,
-                "it is empty or holds a quotation mark",
-            ));
+        let wrong = |why: &str| Err(Error::new(Kind::Content, why));
+        if text.is_empty() || text.contains(|c: char| c == '"' || c.is_control()) {
+            return wrong("it is empty, or holds a quotation mark or control characters");
+        }
+        let is_hex = text.len().is_multiple_of(2) && text.bytes().all(|b| b.is_ascii_hexdigit());
+        if slot == Slot::Psk && !is_hex {
+            return wrong("a pre-shared key is an even number of hexadecimal digits");
         }
         Ok(Self {
             slot,
@@ -127,6 +151,32 @@ impl Credential {
     pub(crate) fn expose(&self) -> &str {
         self.content.expose()
     }
+}
+
+/// A device's certificate and its issuers, in the order in which TLS wants them.
+fn check_chain(found: &[Certificate]) -> Result<(), Error> {
+    let own = found.first();
+    if let Some((own, why)) = own.and_then(|own| Some((own, client_objection(own)?))) {
+        return Err(Error::new(
+            Kind::Trust,
+            format!("{} is of no use for a device: {why}", own.subject()),
+        )
+        .advise("make one that is: iothub-provision device create"));
+    }
+    for (below, pair) in found.windows(2).enumerate() {
+        if let Some(why) = objection(&pair[0], &pair[1], below) {
+            return Err(Error::new(
+                Kind::Trust,
+                format!(
+                    "{} is not signed by {}, which follows it: {why}",
+                    pair[0].subject(),
+                    pair[1].subject()
+                ),
+            )
+            .advise("order the file: the device's own certificate, then each issuer"));
+        }
+    }
+    Ok(())
 }
 
 fn sha256(content: &str) -> String {

@@ -5,10 +5,10 @@
 //! recognised whenever it comes; and a line counts as in step only when the last of the questions
 //! that were asked has been answered.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::error::{Error, Kind};
-use crate::modem::session::{Ending, Framing, Session, ending};
+use crate::modem::session::{ALIVE, Ending, Framing, Session, ending};
 
 /// What is asked, and how its answer begins.
 type Question = (&'static str, &'static str);
@@ -103,7 +103,7 @@ impl Session {
     }
 
     fn mark_until(&mut self, patience: Duration, asked: &str) -> Result<Heard, Error> {
-        let deadline = Instant::now() + patience;
+        let deadline = self.deadline(patience);
         while let Some(line) = self.line_until(deadline, asked)? {
             if let Some(framing) = whose(&line) {
                 return Ok(Heard::Mark(framing));
@@ -147,7 +147,7 @@ impl Session {
         let (question, mark) = LAST_WORDS[self.questions_asked % LAST_WORDS.len()];
         self.questions_asked += 1;
         self.say(question)?;
-        let deadline = Instant::now() + patience;
+        let deadline = self.deadline(patience);
         let mut is_answered = false;
         while let Some(line) = self.line_until(deadline, question)? {
             match ending(&line) {
@@ -217,9 +217,3 @@ const SLOW: Duration = Duration::from_secs(5);
 const LAST_CALL: Duration = Duration::from_secs(1);
 /// For a line on which nothing has answered so far.
 const DOUBTFUL: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(2)];
-/// For a line on which something has answered.
-pub(super) const ALIVE: [Duration; 3] = [
-    Duration::from_secs(1),
-    Duration::from_secs(4),
-    Duration::from_secs(10),
-];

@@ -42,6 +42,16 @@ impl GeneratedRequest {
     }
 }
 
+/// What the modem holds in the place of a credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Holds {
+    Nothing,
+    Same,
+    Another,
+    /// Something, of which firmware before 1.3.2 lists no hash.
+    Hidden,
+}
+
 /// A modem at the other end of a session.
 pub struct Modem {
     session: Session,
@@ -226,8 +236,10 @@ impl Modem {
     /// garbled is deleted and made again, once.
     ///
     /// # Errors
-    /// [`Kind::Refused`] if there is a key already (519) or the firmware is older than 1.3.0.
+    /// [`Kind::Refused`] if there is a key already (519) or the firmware is older than 1.3.0;
+    /// [`Kind::Usage`] as [`check_key_name`].
     pub fn generate_key(&mut self, tag: u32, id: &str) -> Result<GeneratedRequest, Error> {
+        check_key_name(id)?;
         let had_key = self.has_key(tag)?;
         let beside = self.beside(tag)?;
         let command = format!("AT%KEYGEN={tag},2,0,\"CN={id}\"");
@@ -255,31 +267,45 @@ impl Modem {
             .advise("bytes are lost on the line; check the cable and run the same command again"))
     }
 
+    /// Looks by SHA-256 whether the modem holds this credential.
+    ///
+    /// # Errors
+    /// As every command.
+    pub(crate) fn compare(&mut self, tag: u32, credential: &Credential) -> Result<Holds, Error> {
+        let kind = credential.slot() as u8;
+        let found = self.list(Some(tag))?;
+        Ok(match found.iter().find(|found| found.kind == kind) {
+            None => Holds::Nothing,
+            Some(found) if found.is_placeholder() => Holds::Hidden,
+            Some(found) if credential.has_sha256(&found.sha256) => Holds::Same,
+            Some(_) => Holds::Another,
+        })
+    }
+
     /// Checks by SHA-256 that the modem holds this credential.
     ///
     /// # Errors
     /// [`Kind::Mismatch`] with what is there instead.
     pub fn verify(&mut self, tag: u32, credential: &Credential) -> Result<(), Error> {
         let what = name_of(credential.slot() as u8);
-        let found = self.list(Some(tag))?;
-        let found = found
-            .iter()
-            .find(|found| found.kind == credential.slot() as u8);
-        match found {
-            None => Err(Error::new(Kind::Mismatch, format!("there is no {what} under tag {tag}"))
-                .advise("write it: iothub-provision modem creds write")),
-            Some(found) if found.is_placeholder() => Err(Error::new(
-                Kind::Mismatch,
-                format!("the {what} under tag {tag} cannot be verified: this modem firmware lists no hashes"),
-            )
-            .advise("update the modem firmware to 1.3.2 or later")),
-            Some(found) if !credential.has_sha256(&found.sha256) => Err(Error::new(
-                Kind::Mismatch,
+        let (found, advice) = match self.compare(tag, credential)? {
+            Holds::Same => return Ok(()),
+            Holds::Nothing => (
+                format!("there is no {what} under tag {tag}"),
+                "write it: iothub-provision modem creds write",
+            ),
+            Holds::Hidden => (
+                format!(
+                    "the {what} under tag {tag} cannot be verified: this modem firmware lists no hashes"
+                ),
+                "update the modem firmware to 1.3.2 or later",
+            ),
+            Holds::Another => (
                 format!("the {what} under tag {tag} is another one (or has other line ends)"),
-            )
-            .advise("write it again with --replace")),
-            Some(_) => Ok(()),
-        }
+                "write it again with --replace",
+            ),
+        };
+        Err(Error::new(Kind::Mismatch, found).advise(advice))
     }
 
     /// The kinds that stand under a tag.
@@ -300,6 +326,40 @@ impl Modem {
     /// As every command.
     pub fn has_key(&mut self, tag: u32) -> Result<bool, Error> {
         Ok(self.slots(tag)?.contains(&(Slot::Key as u8)))
+    }
+}
+
+/// Refuses what cannot stand as the common name between the quotes of `%KEYGEN`, where `,` begins the
+/// next attribute and no way to escape it is documented (Nordic, AT commands, `%KEYGEN`).
+///
+/// # Errors
+/// [`Kind::Usage`], with the way that there is for such a device id.
+pub fn check_key_name(id: &str) -> Result<(), Error> {
+    let special = |c: &char| c.is_control() || ",=+\"\\<>;#".contains(*c);
+    match id.chars().find(special) {
+        None => Ok(()),
+        Some(c) => Err(Error::new(
+            Kind::Usage,
+            format!("the modem cannot make a key for {id:?}: {c:?} would begin another attribute"),
+        )
+        .advise(
+            "make the key here: iothub-provision device create, then modem creds write; or use \
+             another device id",
+        )),
+    }
+}
+
+/// A text between the quotes of an AT command.
+///
+/// # Errors
+/// [`Kind::Usage`] if it would end the quotes or the command.
+pub fn check_quoted(text: &str) -> Result<(), Error> {
+    match text.chars().find(|c| *c == '"' || c.is_control()) {
+        None => Ok(()),
+        Some(c) => Err(Error::new(
+            Kind::Usage,
+            format!("{text:?} cannot go to the modem: it has {c:?} in it"),
+        )),
     }
 }
 

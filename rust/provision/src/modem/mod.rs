@@ -16,7 +16,7 @@ mod writing;
 
 pub use codes::{CodeText, explain};
 pub use credentials::{Credential, Slot, check_tag, limit, name_of};
-pub use device::{GeneratedRequest, Modem, Stored};
+pub use device::{GeneratedRequest, Modem, Stored, check_key_name, check_quoted};
 pub use port::{Found, LineReader, list_ports};
 pub use session::{Ending, Framing, Session};
 pub use trace::Trace;

@@ -1,16 +1,13 @@
 //! Serial ports, and TCP in their place for tests and network adapters.
 
-use std::fs::OpenOptions;
-use std::io::{ErrorKind, IsTerminal as _, Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{TcpStream, ToSocketAddrs as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::time::Duration;
 
-use rustix::fs::OFlags;
 use serialport::{ClearBuffer, SerialPort, SerialPortType};
 
 use crate::error::{Error, Kind};
-use crate::modem::session::without_colours;
+use crate::platform::is_no_line;
 
 /// A serial port of this machine.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -81,6 +78,9 @@ impl Port {
                 let advice = match error.kind() {
                     serialport::ErrorKind::NoDevice => {
                         "close the terminal that uses it, and check the cable"
+                    }
+                    serialport::ErrorKind::Io(ErrorKind::PermissionDenied) if cfg!(windows) => {
+                        "close the program that uses it"
                     }
                     serialport::ErrorKind::Io(ErrorKind::PermissionDenied) => {
                         "add yourself to the group dialout, then log in again"
@@ -180,16 +180,6 @@ impl LineReader {
     }
 }
 
-/// Whether there is something of that name which can be opened, and is no terminal line.
-fn is_no_line(name: &str) -> bool {
-    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
-    OpenOptions::new()
-        .read(true)
-        .custom_flags(flags.bits().cast_signed())
-        .open(name)
-        .is_ok_and(|file| !file.is_terminal())
-}
-
 fn connect(address: &str) -> Result<TcpStream, Error> {
     let failed = |error: std::io::Error| {
         Error::new(Kind::Port, format!("cannot connect to {address}: {error}"))
@@ -215,3 +205,17 @@ const NORDIC: u16 = 0x1915;
 /// How long one read waits.
 const TICK: Duration = Duration::from_millis(20);
 const CONNECT: Duration = Duration::from_secs(5);
+
+/// A line without the escape sequences of a terminal.
+pub(crate) fn without_colours(text: &str) -> String {
+    let mut clean = String::with_capacity(text.len());
+    let mut rest = text.chars();
+    while let Some(c) = rest.next() {
+        if c != '\u{1b}' {
+            clean.push(c);
+        } else if rest.next() == Some('[') {
+            rest.by_ref().find(char::is_ascii_alphabetic);
+        }
+    }
+    clean
+}

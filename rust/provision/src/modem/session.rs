@@ -4,8 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Kind};
 use crate::modem::codes::explain;
-use crate::modem::detection::ALIVE;
-use crate::modem::port::Port;
+use crate::modem::port::{Port, without_colours};
 use crate::modem::trace::Trace;
 
 /// How commands are put on the line.
@@ -57,6 +56,7 @@ pub struct Session {
     pub(super) marks_heard: usize,
     pub(super) refusals: usize,
     late_reads: usize,
+    pace: f64,
     trace: Trace,
     pending: Vec<u8>,
 }
@@ -68,6 +68,15 @@ impl Session {
     /// # Errors
     /// [`Kind::Port`] if it cannot be opened, [`Kind::NoAnswer`] if nothing answers.
     pub fn open(name: &str, baud: u32, trace: Trace) -> Result<Self, Error> {
+        Self::open_paced(name, baud, trace, 1.0)
+    }
+
+    /// As [`Session::open`], with every wait for an answer multiplied by `pace`: for a line that is slower,
+    /// or a simulated one that is quicker than a real one.
+    ///
+    /// # Errors
+    /// As [`Session::open`].
+    pub fn open_paced(name: &str, baud: u32, trace: Trace, pace: f64) -> Result<Self, Error> {
         let port = Port::open(name, baud)?;
         let mut session = Self {
             port,
@@ -79,6 +88,7 @@ impl Session {
             marks_heard: 0,
             refusals: 0,
             late_reads: 0,
+            pace,
             trace,
             pending: Vec::new(),
         };
@@ -175,7 +185,7 @@ impl Session {
     }
 
     fn receive(&mut self, command: &str, patience: Duration) -> Result<Vec<String>, Failure> {
-        let deadline = Instant::now() + patience;
+        let deadline = self.deadline(patience);
         let mut lines = Vec::new();
         while let Some(line) = self.line_until(deadline, command).map_err(Failure::Line)? {
             match ending(&line) {
@@ -186,6 +196,11 @@ impl Session {
             }
         }
         Err(Failure::Silence)
+    }
+
+    /// When a wait of this length is over.
+    pub(super) fn deadline(&self, patience: Duration) -> Instant {
+        Instant::now() + patience.mul_f64(self.pace)
     }
 
     pub(super) fn say(&mut self, command: &str) -> Result<(), Error> {
@@ -329,18 +344,12 @@ fn is_repeatable(command: &str) -> bool {
     !once.iter().any(|once| command.starts_with(once))
 }
 
-pub(crate) fn without_colours(text: &str) -> String {
-    let mut clean = String::with_capacity(text.len());
-    let mut rest = text.chars();
-    while let Some(c) = rest.next() {
-        if c != '\u{1b}' {
-            clean.push(c);
-        } else if rest.next() == Some('[') {
-            rest.by_ref().find(char::is_ascii_alphabetic);
-        }
-    }
-    clean
-}
+/// For a line on which something has answered.
+pub(super) const ALIVE: [Duration; 3] = [
+    Duration::from_secs(1),
+    Duration::from_secs(4),
+    Duration::from_secs(10),
+];
 
 pub(super) fn refused(command: &str, code: Option<u16>) -> Error {
     match code.map(explain) {

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Kind};
 use crate::modem::credentials::{Credential, check_tag, name_of};
-use crate::modem::device::{Modem, Stored};
+use crate::modem::device::{Holds, Modem, Stored};
 
 /// What became of one credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -86,10 +86,11 @@ fn write_one(
         modem.write(tag, credential)?;
         touched.push((kind, outcome));
     }
-    match modem.verify(tag, credential) {
-        Err(error) if error.message().contains("cannot be verified") => Ok(Outcome::Unverified),
+    match modem.compare(tag, credential)? {
+        Holds::Same => Ok(outcome),
+        Holds::Hidden => Ok(Outcome::Unverified),
         // A byte was lost on the way.
-        Err(error) if error.kind() == Kind::Mismatch => {
+        Holds::Nothing | Holds::Another => {
             modem.delete_strays(beside, tag, |found| {
                 let is_same = credential.has_sha256(&found.sha256) || found.is_placeholder();
                 found.kind == kind && is_same
@@ -98,7 +99,6 @@ fn write_one(
             modem.write(tag, credential)?;
             modem.verify(tag, credential).map(|()| outcome)
         }
-        verified => verified.map(|()| outcome),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Bulk calls and their outcome, and any call that a device's token opens.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::error::{Error, Kind};
 use crate::http::{Request, Response, fetch, send};
@@ -85,6 +85,32 @@ impl Api {
                 format!("{path}: the status {other:?} is unknown"),
             )),
         }
+    }
+
+    /// Claims a device of the Provisioning Service with its attestation token; it then belongs to the
+    /// team of the API key.
+    ///
+    /// # Errors
+    /// [`Kind::Denied`] for 401 and 403, [`Kind::Server`] with what the service says for anything but
+    /// 200 to 202.
+    pub fn claim(&self, token: &str, tags: &[String]) -> Result<(), Error> {
+        let path = "/v1/claimed-devices";
+        let mut body = json!({ "claimToken": token });
+        if !tags.is_empty() {
+            body["tags"] = json!(tags);
+        }
+        let body = body.to_string();
+        let url = format!("{}{path}", self.base);
+        let response = send(&Request {
+            method: "POST",
+            url: &url,
+            headers: vec![
+                ("authorization", format!("Bearer {}", self.token.expose())),
+                ("content-type", "application/json".to_owned()),
+            ],
+            body: Some(body.as_bytes()),
+        })?;
+        self.expect(path, response, &[200, 201, 202]).map(drop)
     }
 
     /// A GET that a device's token opens, such as `/v1/location/agnss?…`. `range` is the value of

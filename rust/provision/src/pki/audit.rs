@@ -31,10 +31,12 @@ pub(crate) fn issued(authority: &Path, certificate: &Certificate) -> Result<(), 
 
 /// `user@machine`, as far as the system says.
 fn person() -> String {
-    let user = ["SUDO_USER", "USER", "LOGNAME"]
+    let user = ["SUDO_USER", "USER", "LOGNAME", "USERNAME"]
         .iter()
         .find_map(|name| std::env::var(name).ok().filter(|name| !name.is_empty()));
-    let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let machine = std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .or_else(|_| std::env::var("COMPUTERNAME").or_else(|_| std::env::var("HOSTNAME")))
+        .unwrap_or_default();
     let user = user.unwrap_or_else(|| "unknown".to_owned());
     match machine.trim() {
         "" => user,

@@ -1,9 +1,11 @@
 //! A certification authority: a certificate, the chain above it, and the key that signs.
 
-use rcgen::{CertificateParams, Issuer, KeyPair, SerialNumber, SubjectPublicKeyInfo};
 use time::OffsetDateTime;
+use x509_parser::prelude::{FromDer as _, SubjectPublicKeyInfo};
+use x509_parser::public_key::PublicKey;
 
 use crate::error::{Error, Kind};
+use crate::pki::encoding::{self, Fields};
 use crate::pki::{
     AuthorityName, Certificate, Key, Profile, SigningRequest, Subject, Validity, serial,
 };
@@ -13,8 +15,7 @@ pub struct Authority {
     name: AuthorityName,
     certificate: Certificate,
     chain: Vec<Certificate>,
-    issuer: Issuer<'static, KeyPair>,
-    public_key: Vec<u8>,
+    key: Key,
 }
 
 /// What is to be certified.
@@ -28,6 +29,9 @@ pub struct Template<'a> {
     pub validity: Validity,
     /// Whose key, as DER SubjectPublicKeyInfo.
     pub public_key: &'a [u8],
+    /// The certificate that this one takes the place of: what was signed with its key names the key
+    /// as that certificate does.
+    pub renews: Option<&'a Certificate>,
 }
 
 impl Authority {
@@ -49,16 +53,13 @@ impl Authority {
             )
             .advise("a CA certificate has basicConstraints CA:TRUE; ask for one upstream"));
         }
-        let public_key = key.public_key();
-        if public_key != certificate.public_key() {
+        if key.public_key() != certificate.public_key() {
             return Err(Error::new(
                 Kind::Trust,
                 format!("the key of {name} does not fit its certificate"),
             )
             .advise("put back the key that was made together with this certificate"));
         }
-        let issuer = Issuer::from_ca_cert_der(&certificate.der().into(), key.into_pair())
-            .map_err(|_| odd_name(name))?;
         let chain = std::iter::once(&certificate)
             .chain(above)
             .filter(|found| !found.is_self_issued())
@@ -68,45 +69,53 @@ impl Authority {
             name: name.clone(),
             certificate,
             chain,
-            issuer,
-            public_key,
+            key,
         })
     }
 
-    /// Makes the certificate of a root: self-signed, with a random serial number.
+    /// Makes the certificate of a root: self-signed, with a random serial number. `renews` is the one
+    /// that it takes the place of.
     ///
     /// # Errors
-    /// [`Kind::Internal`] if the library refuses the subject.
+    /// [`Kind::Internal`] if the crypto library fails.
     pub fn self_sign(
         key: &Key,
         subject: &Subject,
         validity: Validity,
+        renews: Option<&Certificate>,
     ) -> Result<Certificate, Error> {
-        let params = params(&Profile::Root, subject, validity)?;
-        let made = params
-            .self_signed(key.pair())
-            .map_err(|error| refused(&error))?;
-        Certificate::from_der(made.der().as_ref())
+        let public_key = key.public_key();
+        let template = Template {
+            profile: &Profile::Root,
+            subject,
+            validity,
+            public_key: &public_key,
+            renews,
+        };
+        template.signed(subject, None, key)
     }
 
     /// Signs a certificate.
     ///
     /// # Errors
-    /// [`Kind::Trust`] if this CA has expired, or its path length forbids another CA below it.
+    /// [`Kind::Trust`] if this CA has expired, may not sign certificates, or its path length forbids
+    /// another CA below it; also if the public key is of a kind that is not supported.
     pub fn issue(&self, template: &Template<'_>) -> Result<Certificate, Error> {
         self.may_issue(template.profile, template.validity.not_before)?;
-        let validity = template.validity.within(self.certificate.not_after());
-        let params = params(template.profile, template.subject, validity)?;
-        let public_key =
-            SubjectPublicKeyInfo::from_der(template.public_key).map_err(|_| odd_key())?;
-        let made = params
-            .signed_by(&public_key, &self.issuer)
-            .map_err(|error| refused(&error))?;
-        let made = Certificate::from_der(made.der().as_ref())?;
-        if !self.certificate.has_signed(&made) {
-            return Err(odd_name(&self.name));
+        check_public_key(template.public_key)?;
+        let template = Template {
+            validity: template.validity.within(self.certificate.not_after()),
+            ..template.clone()
+        };
+        let own = self.certificate.key_identifier();
+        let made = template.signed(self.certificate.subject_name(), own, &self.key)?;
+        if self.certificate.has_signed(&made) {
+            return Ok(made);
         }
-        Ok(made)
+        Err(Error::new(
+            Kind::Internal,
+            format!("{} cannot verify what it has signed", self.name),
+        ))
     }
 
     /// Signs what a request asks for, under a name and for a purpose that the caller decides.
@@ -125,6 +134,7 @@ impl Authority {
             subject,
             validity,
             public_key: request.public_key(),
+            renews: None,
         })
     }
 
@@ -144,11 +154,6 @@ impl Authority {
         &self.chain
     }
 
-    /// Its public key as DER SubjectPublicKeyInfo.
-    pub fn public_key(&self) -> &[u8] {
-        &self.public_key
-    }
-
     fn may_issue(&self, profile: &Profile, not_before: OffsetDateTime) -> Result<(), Error> {
         if not_before >= self.certificate.not_after() {
             return Err(Error::new(
@@ -160,6 +165,13 @@ impl Authority {
                 ),
             )
             .advise(format!("renew it: iothub-provision ca renew {}", self.name)));
+        }
+        if !self.certificate.signs_certificates() {
+            return Err(Error::new(
+                Kind::Trust,
+                format!("the CA {} may not sign certificates", self.name),
+            )
+            .advise("its key usage lacks keyCertSign; ask for another certificate upstream"));
         }
         let is_ca = matches!(profile, Profile::Intermediate { .. });
         let Some(own) = self.certificate.path_length() else {
@@ -194,39 +206,51 @@ impl std::fmt::Debug for Authority {
     }
 }
 
-fn params(
-    profile: &Profile,
-    subject: &Subject,
-    validity: Validity,
-) -> Result<CertificateParams, Error> {
-    let mut params = CertificateParams::default();
-    params.distinguished_name = subject.distinguished_name();
-    params.not_before = validity.not_before;
-    params.not_after = validity.not_after;
-    params.serial_number = Some(SerialNumber::from_slice(&serial::random()?));
-    profile.apply(&mut params)?;
-    Ok(params)
+impl Template<'_> {
+    fn signed(
+        &self,
+        issuer: &Subject,
+        issuer_key: Option<&[u8]>,
+        signer: &Key,
+    ) -> Result<Certificate, Error> {
+        let mut extensions = self.profile.extensions()?;
+        let own = match self.renews.and_then(Certificate::key_identifier) {
+            Some(identifier) => identifier.to_vec(),
+            None => encoding::key_identifier(self.public_key)?,
+        };
+        extensions.push(encoding::subject_key(&own)?);
+        if let Some(identifier) = issuer_key {
+            extensions.push(encoding::authority_key(identifier)?);
+        }
+        let fields = Fields {
+            serial: &serial::random()?,
+            issuer,
+            validity: self.validity,
+            subject: self.subject,
+            public_key: self.public_key,
+            extensions,
+        };
+        Certificate::from_der(encoding::certificate(&fields, signer.pair())?)
+    }
 }
 
-fn refused(error: &rcgen::Error) -> Error {
-    Error::new(
-        Kind::Internal,
-        format!("the certificate could not be made: {error}"),
-    )
-}
-
-fn odd_key() -> Error {
-    Error::new(
+/// Only keys that IoT Hub and the modem can use are certified.
+fn check_public_key(public_key: &[u8]) -> Result<(), Error> {
+    let parsed = SubjectPublicKeyInfo::from_der(public_key);
+    let fits = parsed.is_ok_and(|(rest, info)| {
+        let fits = match info.parsed() {
+            Ok(PublicKey::EC(point)) => matches!(point.key_size(), 256 | 384),
+            Ok(PublicKey::RSA(key)) => (2048..=8192).contains(&key.key_size()),
+            _ => false,
+        };
+        fits && rest.is_empty()
+    });
+    if fits {
+        return Ok(());
+    }
+    Err(Error::new(
         Kind::Trust,
         "the public key is of a kind that is not supported",
     )
-    .advise("use EC P-256, EC P-384 or RSA")
-}
-
-fn odd_name(name: &str) -> Error {
-    Error::new(
-        Kind::Trust,
-        format!("the subject of {name} has a form that cannot be repeated as an issuer"),
-    )
-    .advise("a CA subject must not have an attribute twice or several in one part")
+    .advise("use EC P-256, EC P-384, or RSA with at least 2048 bits"))
 }

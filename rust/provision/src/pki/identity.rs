@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use crate::error::{Error, Kind};
 use crate::files;
-use crate::pki::folder::{read_certificate, read_key};
+use crate::pki::layout::{file_name, read_certificate, read_certificates, read_key};
 use crate::pki::{
     Authority, Certificate, Key, KeyAlgorithm, Pki, Profile, SigningRequest, Subject, Template,
     Validity,
@@ -64,19 +64,27 @@ impl Identity {
         check_name(options.name)?;
         let files = Files::of(pki, &options.profile, options.name);
         if files.certificate.exists() && !options.replace {
-            return Self::reopen(authority, options, files, now);
+            return Self::reopen(pki, authority, options, files, now);
         }
         let folder = files.certificate.parent().unwrap_or(pki.home());
         files::create_private_folder(folder)?;
-        let public_key = match options.key {
-            KeySource::Request(request) => request.public_key().to_vec(),
-            KeySource::Generate(algorithm) => files.make_key(algorithm, options.replace)?,
+        let made;
+        let request = match options.key {
+            KeySource::Request(request) => request,
+            KeySource::Generate(algorithm) => {
+                let key = files.make_key(algorithm, options.replace)?;
+                made = SigningRequest::create(&key, &options.subject)?;
+                &made
+            }
         };
+        files::write_public(&files.request, &request.pem())?;
+        let public_key = request.public_key();
         let certificate = authority.issue(&Template {
             profile: &options.profile,
             subject: &options.subject,
             validity: options.validity,
-            public_key: &public_key,
+            public_key,
+            renews: None,
         })?;
         pki.index(authority.name()).record(&certificate)?;
         let chain = full_chain(&certificate, authority);
@@ -102,7 +110,7 @@ impl Identity {
         let options = IdentityOptions {
             profile: Profile::Device,
             name: id,
-            subject: Subject::common_name(id),
+            subject: Subject::common_name(id)?,
             key: KeySource::Generate(algorithm),
             validity,
             replace: false,
@@ -130,7 +138,7 @@ impl Identity {
                 names: names.iter().map(|name| (*name).to_owned()).collect(),
             },
             name,
-            subject: Subject::common_name(*first),
+            subject: Subject::common_name(first)?,
             key: KeySource::Generate(algorithm),
             validity,
             replace: false,
@@ -149,7 +157,7 @@ impl Identity {
     /// [`Kind::File`] if there is nothing, [`Kind::Content`] if it is damaged.
     pub fn open_device(pki: &Pki, id: &str) -> Result<Self, Error> {
         check_name(id)?;
-        Self::open(id, Files::of(pki, &Profile::Device, id))
+        Self::open(pki, id, Files::of(pki, &Profile::Device, id))
     }
 
     /// The device id or the name of the server.
@@ -201,10 +209,12 @@ impl Identity {
         self.created
     }
 
-    fn open(name: &str, files: Files) -> Result<Self, Error> {
+    fn open(pki: &Pki, name: &str, files: Files) -> Result<Self, Error> {
         let certificate = read_certificate(&files.certificate)?;
-        let chain = Certificate::all_from_pem(&files::read(&files.chain)?)
-            .map_err(|error| error.at(files.chain.display()))?;
+        let chain = match files.chain.exists() {
+            true => read_certificates(&files.chain)?,
+            false => pki.followed(&certificate)?,
+        };
         Ok(Self {
             name: name.to_owned(),
             files,
@@ -215,6 +225,7 @@ impl Identity {
     }
 
     fn reopen(
+        pki: &Pki,
         authority: &Authority,
         options: &IdentityOptions<'_>,
         files: Files,
@@ -250,13 +261,14 @@ impl Identity {
         if !files.chain.exists() {
             files::write_public(&files.chain, &pem_of(&full_chain(&certificate, authority)))?;
         }
-        Self::open(options.name, files)
+        Self::open(pki, options.name, files)
     }
 }
 
 #[derive(Clone, Debug)]
 struct Files {
     key: PathBuf,
+    request: PathBuf,
     certificate: PathBuf,
     chain: PathBuf,
 }
@@ -269,6 +281,7 @@ impl Files {
         };
         Self {
             key: file("key"),
+            request: file("csr"),
             certificate: file("pem"),
             chain: file("chain.pem"),
         }
@@ -296,14 +309,14 @@ impl Files {
         ))
     }
 
-    /// Makes the key, or takes the one that an interrupted run has left; returns the public half.
-    fn make_key(&self, algorithm: KeyAlgorithm, replace: bool) -> Result<Vec<u8>, Error> {
+    /// Makes the key, or takes the one that an interrupted run has left.
+    fn make_key(&self, algorithm: KeyAlgorithm, replace: bool) -> Result<Key, Error> {
         if self.key.exists() && !replace {
-            return Ok(read_key(&self.key, None)?.public_key());
+            return read_key(&self.key, None);
         }
         let key = Key::generate(algorithm)?;
         files::write_private(&self.key, key.to_pem().expose())?;
-        Ok(key.public_key())
+        Ok(key)
     }
 }
 
@@ -361,10 +374,6 @@ fn luhn(digits: &str) -> bool {
         })
         .sum();
     sum.is_multiple_of(10)
-}
-
-pub(crate) fn file_name(id: &str) -> String {
-    id.replace('/', "%2F")
 }
 
 fn full_chain(certificate: &Certificate, authority: &Authority) -> Vec<Certificate> {

@@ -83,11 +83,7 @@ impl Index {
 }
 
 fn line(issued: &Certificate) -> String {
-    let subject: String = issued
-        .subject()
-        .split(", ")
-        .map(|part| format!("/{}", part.replace('\t', " ")))
-        .collect();
+    let subject = issued.subject_name().one_line();
     format!(
         "V\t{}\t\t{}\tunknown\t{subject}",
         openssl_time(issued.not_after()),

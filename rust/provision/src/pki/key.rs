@@ -8,12 +8,13 @@ use aws_lc_rs::signature::{
     ECDSA_P384_SHA384_ASN1_SIGNING, EcdsaKeyPair, EcdsaSigningAlgorithm,
 };
 use pkcs8::der::Decode as _;
-use pkcs8::pkcs5::pbes2::Parameters;
+use pkcs8::pkcs5::{self, pbes2::Parameters};
 use pkcs8::{EncryptedPrivateKeyInfo, PrivateKeyInfo};
-use rcgen::{KeyPair, PublicKeyData as _};
+use rcgen::{KeyPair, PublicKeyData as _, SigningKey as _};
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Kind};
+use crate::files;
 use crate::pem;
 use crate::secret::Secret;
 
@@ -71,15 +72,31 @@ impl Key {
         };
         let pkcs8 = match block.label.as_str() {
             "ENCRYPTED PRIVATE KEY" => decrypt(&block.der, passphrase)?,
-            "EC PRIVATE KEY" => sec1_to_pkcs8(&block.der)?,
-            "RSA PRIVATE KEY" => RsaKeyPair::from_der(&block.der)
-                .ok()
-                .and_then(|pair| pair.as_der().ok())
-                .map(|der| Zeroizing::new(der.as_ref().to_vec()))
-                .ok_or_else(unusable)?,
+            "EC PRIVATE KEY" => sec1_to_pkcs8(&block.der).ok_or_else(unusable)?,
+            "RSA PRIVATE KEY" => pkcs1_to_pkcs8(&block.der).ok_or_else(unusable)?,
             _ => Zeroizing::new(block.der.clone()),
         };
-        let pair = KeyPair::try_from(pkcs8.as_slice()).map_err(|_| unusable())?;
+        Self::from_pkcs8(&pkcs8)
+    }
+
+    /// Reads a key out of a file as people have it: PEM in any encoding of text, or DER of the same
+    /// four forms.
+    ///
+    /// # Errors
+    /// As [`Key::from_pem`].
+    pub fn from_bytes(bytes: &[u8], passphrase: Option<&Secret>) -> Result<Self, Error> {
+        if !files::is_der(bytes) {
+            return Self::from_pem(Secret::new(files::text(bytes)?).expose(), passphrase);
+        }
+        if EncryptedPrivateKeyInfo::try_from(bytes).is_ok() {
+            return Self::from_pkcs8(&decrypt(bytes, passphrase)?);
+        }
+        let other = sec1_to_pkcs8(bytes).or_else(|| pkcs1_to_pkcs8(bytes));
+        Self::from_pkcs8(&other.unwrap_or_else(|| Zeroizing::new(bytes.to_vec())))
+    }
+
+    fn from_pkcs8(der: &[u8]) -> Result<Self, Error> {
+        let pair = KeyPair::try_from(der).map_err(|_| unusable())?;
         Ok(Self { pair })
     }
 
@@ -137,12 +154,15 @@ impl Key {
             .map_err(|_| Error::new(Kind::Internal, "the crypto library cannot sign"))
     }
 
-    pub(crate) fn pair(&self) -> &KeyPair {
-        &self.pair
+    /// Signs as a certificate or a request is signed.
+    pub(crate) fn sign_sha256(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
+        self.pair
+            .sign(message)
+            .map_err(|_| Error::new(Kind::Internal, "the crypto library cannot sign"))
     }
 
-    pub(crate) fn into_pair(self) -> KeyPair {
-        self.pair
+    pub(crate) fn pair(&self) -> &KeyPair {
+        &self.pair
     }
 }
 
@@ -160,15 +180,20 @@ fn decrypt(der: &[u8], passphrase: Option<&Secret>) -> Result<Zeroizing<Vec<u8>>
         )
         .advise("give --passphrase-file FILE, or run it on a terminal to be asked"));
     };
-    let encrypted = EncryptedPrivateKeyInfo::try_from(der).map_err(|_| unusable())?;
-    let document = encrypted.decrypt(passphrase.expose()).map_err(|_| {
-        Error::new(Kind::Passphrase, "the passphrase does not open the key")
-            .advise("check it for a missing character or another keyboard layout")
-    })?;
+    let encrypted = EncryptedPrivateKeyInfo::try_from(der).map_err(|_| other_encryption())?;
+    let document = encrypted
+        .decrypt(passphrase.expose())
+        .map_err(|error| match error {
+            pkcs8::Error::EncryptedPrivateKey(
+                pkcs5::Error::UnsupportedAlgorithm { .. } | pkcs5::Error::NoPbes1CryptSupport,
+            ) => other_encryption(),
+            _ => Error::new(Kind::Passphrase, "the passphrase does not open the key")
+                .advise("check it for a missing character or another keyboard layout"),
+        })?;
     Ok(Zeroizing::new(document.as_bytes().to_vec()))
 }
 
-fn sec1_to_pkcs8(der: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
+fn sec1_to_pkcs8(der: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let curves: [&'static EcdsaSigningAlgorithm; 2] = [
         &ECDSA_P256_SHA256_ASN1_SIGNING,
         &ECDSA_P384_SHA384_ASN1_SIGNING,
@@ -178,7 +203,20 @@ fn sec1_to_pkcs8(der: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
         .find_map(|curve| EcdsaKeyPair::from_private_key_der(curve, der).ok())
         .and_then(|pair| pair.to_pkcs8v1().ok())
         .map(|document| Zeroizing::new(document.as_ref().to_vec()))
-        .ok_or_else(unusable)
+}
+
+fn pkcs1_to_pkcs8(der: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let pair = RsaKeyPair::from_der(der).ok()?;
+    let der = pair.as_der().ok()?;
+    Some(Zeroizing::new(der.as_ref().to_vec()))
+}
+
+fn other_encryption() -> Error {
+    Error::new(
+        Kind::Content,
+        "the private key is encrypted in a way that is not supported",
+    )
+    .advise("encrypt it anew: openssl pkcs8 -topk8 -v2 aes-256-cbc -in OLD -out NEW")
 }
 
 fn unusable() -> Error {

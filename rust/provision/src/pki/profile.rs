@@ -2,14 +2,17 @@
 
 use std::net::IpAddr;
 
-use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, DnValue,
-    ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose, SanType,
-};
 use time::{Duration, OffsetDateTime};
+use x509_cert::der::asn1::{Ia5String, ObjectIdentifier, OctetString};
+use x509_cert::der::flagset::FlagSet;
+use x509_cert::ext::Extension;
+use x509_cert::ext::pkix::name::GeneralName;
+use x509_cert::ext::pkix::{
+    BasicConstraints, ExtendedKeyUsage, KeyUsage, KeyUsages, SubjectAltName,
+};
 
 use crate::error::{Error, Kind};
-use crate::pki::Certificate;
+use crate::pki::der::{extension, unencodable};
 
 /// What a certificate is for. The extensions follow from this alone and never from a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,48 +37,54 @@ pub enum Profile {
 }
 
 impl Profile {
-    pub(crate) fn apply(&self, params: &mut CertificateParams) -> Result<(), Error> {
-        params.use_authority_key_identifier_extension = !matches!(self, Profile::Root);
-        let ca_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        match self {
-            Profile::Root => {
-                params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-                params.key_usages = ca_usages;
-            }
-            Profile::Intermediate { path_length } => {
-                params.is_ca = IsCa::Ca(path_length.map_or(
-                    BasicConstraints::Unconstrained,
-                    BasicConstraints::Constrained,
-                ));
-                params.key_usages = ca_usages;
-                params.extended_key_usages = vec![
-                    ExtendedKeyUsagePurpose::ClientAuth,
-                    ExtendedKeyUsagePurpose::ServerAuth,
-                ];
-            }
-            Profile::Device => {
-                params.is_ca = IsCa::ExplicitNoCa;
-                params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-                params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-            }
-            Profile::Server { names } => {
-                params.is_ca = IsCa::ExplicitNoCa;
-                params.key_usages = vec![
-                    KeyUsagePurpose::DigitalSignature,
-                    KeyUsagePurpose::KeyEncipherment,
-                ];
-                params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-                params.subject_alt_names = names
-                    .iter()
-                    .map(|name| san(name))
-                    .collect::<Result<_, _>>()?;
-            }
-            Profile::Proof => {
-                params.is_ca = IsCa::ExplicitNoCa;
-                params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-            }
+    /// The extensions, apart from the key identifiers.
+    pub(crate) fn extensions(&self) -> Result<Vec<Extension>, Error> {
+        let path_length = match self {
+            Profile::Intermediate { path_length } => *path_length,
+            _ => None,
+        };
+        let mut extensions = Vec::new();
+        if let Profile::Server { names } = self {
+            let names = names.iter().map(|name| general_name(name));
+            let names = SubjectAltName(names.collect::<Result<_, _>>()?);
+            extensions.push(extension(&names, false)?);
         }
-        Ok(())
+        extensions.push(extension(&KeyUsage(self.key_usages()), true)?);
+        let purposes = self.purposes();
+        if !purposes.is_empty() {
+            let purposes = purposes.iter().map(|oid| ObjectIdentifier::new_unwrap(oid));
+            let purposes = ExtendedKeyUsage(purposes.collect());
+            extensions.push(extension(&purposes, false)?);
+        }
+        let constraints = BasicConstraints {
+            ca: self.is_ca(),
+            path_len_constraint: path_length,
+        };
+        extensions.push(extension(&constraints, true)?);
+        Ok(extensions)
+    }
+
+    fn is_ca(&self) -> bool {
+        matches!(self, Profile::Root | Profile::Intermediate { .. })
+    }
+
+    fn key_usages(&self) -> FlagSet<KeyUsages> {
+        match self {
+            Profile::Root | Profile::Intermediate { .. } => {
+                KeyUsages::KeyCertSign | KeyUsages::CRLSign
+            }
+            Profile::Server { .. } => KeyUsages::DigitalSignature | KeyUsages::KeyEncipherment,
+            Profile::Device | Profile::Proof => KeyUsages::DigitalSignature.into(),
+        }
+    }
+
+    fn purposes(&self) -> &'static [&'static str] {
+        match self {
+            Profile::Root | Profile::Proof => &[],
+            Profile::Intermediate { .. } => &[CLIENT_AUTH, SERVER_AUTH],
+            Profile::Device => &[CLIENT_AUTH],
+            Profile::Server { .. } => &[SERVER_AUTH],
+        }
     }
 
     /// The server's names in the plain form of [`Certificate::alt_names`], sorted.
@@ -87,87 +96,13 @@ impl Profile {
         };
         let mut plain = names
             .iter()
-            .map(|name| match san(name)? {
-                SanType::IpAddress(address) => Ok(address.to_string()),
-                _ => Ok(name.clone()),
+            .map(|name| match ip_address(name) {
+                Some(address) => Ok(address.to_string()),
+                None => host_name(name).map(str::to_owned),
             })
             .collect::<Result<Vec<String>, Error>>()?;
         plain.sort();
         Ok(plain)
-    }
-}
-
-/// A distinguished name: an optional prefix, an optional unit, and the common name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Subject {
-    attributes: Vec<(&'static str, String)>,
-}
-
-impl Subject {
-    /// `CN=…` alone.
-    pub fn common_name(name: impl Into<String>) -> Self {
-        Self {
-            attributes: vec![("CN", name.into())],
-        }
-    }
-
-    /// A prefix in OpenSSL's form, `/C=NO/ST=Norway/O=Nordic Semiconductor`, and a unit, both
-    /// before the common name.
-    ///
-    /// # Errors
-    /// [`Kind::Usage`] if the prefix is not of that form or an attribute is unknown.
-    pub fn new(prefix: Option<&str>, unit: Option<&str>, name: &str) -> Result<Self, Error> {
-        let mut attributes = Vec::new();
-        for part in prefix
-            .unwrap_or("")
-            .split('/')
-            .filter(|part| !part.is_empty())
-        {
-            let (key, value) = part.split_once('=').ok_or_else(|| bad_prefix(part))?;
-            let known = ATTRIBUTES.iter().find(|(known, _)| *known == key.trim());
-            let (known, _) = known.ok_or_else(|| bad_prefix(part))?;
-            attributes.push((*known, value.trim().to_owned()));
-        }
-        attributes.extend(unit.map(|unit| ("OU", unit.to_owned())));
-        attributes.push(("CN", name.to_owned()));
-        Ok(Self { attributes })
-    }
-
-    /// The subject of a certificate that is to be issued anew.
-    ///
-    /// # Errors
-    /// [`Kind::Trust`] if it has attributes that this tool does not write.
-    pub fn of(certificate: &Certificate) -> Result<Self, Error> {
-        let odd = || {
-            Error::new(
-                Kind::Trust,
-                format!(
-                    "the subject {} cannot be repeated here",
-                    certificate.subject()
-                ),
-            )
-            .advise("renew this certificate where it was made")
-        };
-        let mut attributes = Vec::new();
-        for part in certificate.subject().split(", ") {
-            let (key, value) = part.split_once('=').ok_or_else(odd)?;
-            let (known, _) = ATTRIBUTES
-                .iter()
-                .find(|(known, _)| *known == key)
-                .ok_or_else(odd)?;
-            attributes.push((*known, value.to_owned()));
-        }
-        Ok(Self { attributes })
-    }
-
-    pub(crate) fn distinguished_name(&self) -> DistinguishedName {
-        let mut name = DistinguishedName::new();
-        for (key, value) in &self.attributes {
-            if let Some((_, kind)) = ATTRIBUTES.iter().find(|(known, _)| known == key) {
-                name.push(kind.clone(), value_of(key, value));
-            }
-        }
-        name
     }
 }
 
@@ -185,8 +120,15 @@ impl Validity {
     /// for this many days.
     ///
     /// # Errors
-    /// [`Kind::Usage`] if the end lies beyond the year 9999.
+    /// [`Kind::Usage`] for no day at all, or if the end lies beyond the year 9999.
     pub fn days(now: OffsetDateTime, days: u32) -> Result<Self, Error> {
+        if days == 0 {
+            return Err(Error::new(
+                Kind::Usage,
+                "a certificate for 0 days has expired when it is made",
+            )
+            .advise("give --days 1 or more; 3650 is the default"));
+        }
         let end = now.checked_add(Duration::days(i64::from(days)));
         match end.filter(|end| end.year() <= 9999) {
             Some(not_after) => Ok(Self {
@@ -213,45 +155,50 @@ impl Validity {
 /// How far the start of a validity lies before the moment of issue.
 pub const BACKDATED: Duration = Duration::minutes(10);
 
-/// A host name, or an IP address with or without brackets.
-fn san(name: &str) -> Result<SanType, Error> {
-    let bare = name.trim_start_matches('[').trim_end_matches(']');
-    if let Ok(address) = bare.parse::<IpAddr>() {
-        return Ok(SanType::IpAddress(address));
+fn general_name(name: &str) -> Result<GeneralName, Error> {
+    if let Some(address) = ip_address(name) {
+        let octets = match address {
+            IpAddr::V4(address) => address.octets().to_vec(),
+            IpAddr::V6(address) => address.octets().to_vec(),
+        };
+        return OctetString::new(octets)
+            .map(GeneralName::IpAddress)
+            .map_err(unencodable);
     }
-    name.try_into().map(SanType::DnsName).map_err(|_| {
-        Error::new(
-            Kind::Usage,
-            format!("{name:?} is neither a host name nor an IP address"),
-        )
-    })
+    Ia5String::new(host_name(name)?)
+        .map(GeneralName::DnsName)
+        .map_err(unencodable)
 }
 
-/// A country is a PrintableString (X.520), everything else UTF-8.
-fn value_of(key: &str, value: &str) -> DnValue {
-    match value.try_into() {
-        Ok(printable) if key == "C" => DnValue::PrintableString(printable),
-        _ => DnValue::Utf8String(value.to_owned()),
-    }
+/// An IP address with or without brackets.
+fn ip_address(name: &str) -> Option<IpAddr> {
+    let bare = name
+        .strip_prefix('[')
+        .and_then(|name| name.strip_suffix(']'));
+    bare.unwrap_or(name).parse().ok()
 }
 
-fn bad_prefix(part: &str) -> Error {
-    let known: Vec<&str> = ATTRIBUTES.iter().map(|(key, _)| *key).collect();
-    Error::new(
+/// A host name of RFC 1123, section 2.1, in which the first part may be `*`.
+fn host_name(name: &str) -> Result<&str, Error> {
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+    };
+    let labels = name.strip_prefix("*.").unwrap_or(name);
+    if name.len() <= 253 && labels.split('.').all(is_label) {
+        return Ok(name);
+    }
+    Err(Error::new(
         Kind::Usage,
-        format!("the subject prefix has {part:?} in it"),
+        format!("{name:?} is neither a host name nor an IP address"),
     )
-    .advise(format!(
-        "write /C=NO/ST=Norway/O=Company; known are {}",
-        known.join(", ")
-    ))
+    .advise("give --host NAME, for example --host localhost or --host 127.0.0.1"))
 }
 
-const ATTRIBUTES: &[(&str, DnType)] = &[
-    ("C", DnType::CountryName),
-    ("ST", DnType::StateOrProvinceName),
-    ("L", DnType::LocalityName),
-    ("O", DnType::OrganizationName),
-    ("OU", DnType::OrganizationalUnitName),
-    ("CN", DnType::CommonName),
-];
+/// `id-kp-serverAuth` and `id-kp-clientAuth` (RFC 5280, section 4.2.1.12).
+const SERVER_AUTH: &str = "1.3.6.1.5.5.7.3.1";
+const CLIENT_AUTH: &str = "1.3.6.1.5.5.7.3.2";

@@ -1,22 +1,23 @@
 //! Certificate signing requests: made here, or read from a file or a modem.
 
-use rcgen::CertificateParams;
 use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::prelude::FromDer as _;
 
 use crate::error::{Error, Kind};
+use crate::files;
 use crate::pem;
-use crate::pki::certificate::common_name;
+use crate::pki::encoding;
 use crate::pki::{Key, Subject};
 
 /// A request whose signature has been verified: who made it holds the key.
 ///
-/// Only the public key and the common name are taken from it. What it asks for in extensions is
+/// Only the public key and the name are taken from it. What it asks for in extensions is
 /// reported and never granted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SigningRequest {
     der: Vec<u8>,
     common_name: Option<String>,
+    subject_name: Subject,
     public_key: Vec<u8>,
     asks_for_ca: bool,
 }
@@ -25,14 +26,9 @@ impl SigningRequest {
     /// Makes a request for this name, signed with the key.
     ///
     /// # Errors
-    /// [`Kind::Internal`] if the library refuses the name.
+    /// [`Kind::Internal`] if the crypto library cannot sign.
     pub fn create(key: &Key, subject: &Subject) -> Result<Self, Error> {
-        let mut params = CertificateParams::default();
-        params.distinguished_name = subject.distinguished_name();
-        let request = params.serialize_request(key.pair()).map_err(|error| {
-            Error::new(Kind::Internal, format!("no request could be made: {error}"))
-        })?;
-        Self::from_der(request.der().as_ref())
+        Self::from_der(encoding::request(subject, key.pair())?)
     }
 
     /// Parses and verifies DER. Accepts the modem's own form too, whose signature algorithm has
@@ -56,12 +52,25 @@ impl SigningRequest {
             })
         });
         let info = &parsed.certification_request_info;
+        let subject_name = Subject::from_der(info.subject.as_raw());
         Ok(Self {
-            common_name: common_name(&info.subject),
+            common_name: subject_name.value("CN"),
+            subject_name,
             public_key: info.subject_pki.raw.to_vec(),
             asks_for_ca,
             der,
         })
+    }
+
+    /// The request of a file as people have it: PEM in any encoding of text, or DER.
+    ///
+    /// # Errors
+    /// As [`SigningRequest::from_der`].
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
+        match files::is_der(bytes) {
+            true => Self::from_der(bytes),
+            false => Self::from_pem(&files::text(bytes)?),
+        }
     }
 
     /// The first request of a PEM text.
@@ -92,6 +101,35 @@ impl SigningRequest {
         self.common_name.as_deref()
     }
 
+    /// The subject that it asks for, byte for byte, if a certificate can carry that.
+    ///
+    /// # Errors
+    /// [`Kind::Trust`] if it has no common name, or something in it that a terminal or a shell would
+    /// take for a command.
+    pub fn usable_subject(&self) -> Result<Subject, Error> {
+        let attributes = self.subject_name.attributes();
+        let odd = attributes
+            .iter()
+            .find(|found| found.value.chars().any(char::is_control));
+        if let Some(odd) = odd {
+            return Err(Error::new(
+                Kind::Trust,
+                format!("the request has control characters in its {}", odd.key),
+            )
+            .advise("give --common-name CN in its place"));
+        }
+        if !attributes.iter().any(|found| found.key == "CN") {
+            return Err(Error::new(Kind::Trust, "the request has no common name")
+                .advise("give --common-name CN"));
+        }
+        Ok(self.subject_name.clone())
+    }
+
+    /// The name that it asks for, as it stands there.
+    pub fn subject_name(&self) -> &Subject {
+        &self.subject_name
+    }
+
     /// The public key as DER SubjectPublicKeyInfo.
     pub fn public_key(&self) -> &[u8] {
         &self.public_key
@@ -104,9 +142,6 @@ impl SigningRequest {
 }
 
 fn not_one() -> Error {
-    Error::new(
-        Kind::Content,
-        "the block does not hold a PKCS#10 signing request",
-    )
-    .advise("look at it with: openssl req -text -noout -in FILE")
+    Error::new(Kind::Content, "this is not a PKCS#10 signing request")
+        .advise("look at it with: openssl req -text -noout -in FILE")
 }

@@ -1,5 +1,9 @@
 //! Checks, each with its verdict, so that a report can show all of them and not only the first
 //! that failed.
+//!
+//! The rules are those of RFC 5280, section 6, as `openssl verify -partial_chain -purpose sslclient
+//! -auth_level 2` judges them. Three are stricter, since IoT Hub or TLS is: the certificates are of
+//! version 3, each stands before its issuer (RFC 5246, section 7.4.2), and a device is no CA.
 
 use time::OffsetDateTime;
 
@@ -14,6 +18,9 @@ pub struct Check {
     pub passed: bool,
     /// What was found, where that says more.
     pub found: String,
+    /// What to do if it is not as it should be, where that is not to make the certificate anew.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub advice: Option<String>,
 }
 
 impl Check {
@@ -22,12 +29,13 @@ impl Check {
             what: what.into(),
             passed,
             found: found.into(),
+            advice: None,
         }
     }
 }
 
-/// Checks a chain: leaf first, each signed by the next, the last by one of `roots`; every one
-/// valid at `now`, and every one but the leaf a CA with room for those below it.
+/// Checks a chain: leaf first, each signed by the next, up to the first that one of `roots` is or has
+/// signed; every one valid at `now`, and every one but the leaf a CA with room for those below it.
 pub fn verify_chain(
     chain: &[Certificate],
     roots: &[Certificate],
@@ -36,24 +44,40 @@ pub fn verify_chain(
     let Some(last) = chain.last() else {
         return vec![Check::new("chain", false, "it is empty")];
     };
-    let root = roots
-        .iter()
-        .find(|root| *root == last || root.has_signed(last));
-    let mut all: Vec<&Certificate> = chain.iter().collect();
-    all.extend(root.filter(|root| *root != last));
-    let mut checks: Vec<Check> = all
-        .windows(2)
-        .enumerate()
-        .map(|(below, pair)| signed(pair[0], pair[1], below))
-        .collect();
+    let anchored = chain.iter().enumerate().find_map(|(place, found)| {
+        let root = roots
+            .iter()
+            .find(|root| *root == found || (root.is_ca() && root.has_signed(found)))?;
+        Some((place, root))
+    });
+    let (path, root) = match anchored {
+        Some((place, root)) => (&chain[..=place], Some(root)),
+        None => (chain, None),
+    };
+    let mut all: Vec<&Certificate> = path.iter().collect();
+    all.extend(root.filter(|root| path.last() != Some(root)));
+    let mut checks = Vec::new();
+    // RFC 5280, section 6.1.4 (l): self-issued CAs are not counted.
+    let mut below = 0;
+    for (place, pair) in all.windows(2).enumerate() {
+        below += usize::from(place > 0 && !pair[0].is_self_issued());
+        checks.push(signed(pair[0], pair[1], below));
+    }
     checks.extend(all.iter().map(|found| in_time(found, now)));
     checks.push(match root {
         Some(root) => Check::new("ends at a trusted CA", true, root.subject()),
-        None => Check::new(
-            "ends at a trusted CA",
-            false,
-            format!("nobody here signed {}", last.subject()),
-        ),
+        None => Check {
+            advice: Some(format!(
+                "the issuer {} is above this folder: give its certificate with --root FILE, or take \
+                 the whole chain in with ca import-chain",
+                last.issuer()
+            )),
+            ..Check::new(
+                "ends at a trusted CA",
+                false,
+                format!("nobody here signed {}", last.subject()),
+            )
+        },
     });
     checks
 }
@@ -68,33 +92,67 @@ pub fn verify_device(
 ) -> Vec<Check> {
     let mut checks = verify_chain(chain, roots, now);
     if let Some(leaf) = chain.first() {
-        let name = leaf.common_name().unwrap_or("(none)");
-        checks.push(Check::new("common name is the device id", name == id, name));
-        checks.push(Check::new(
-            "device certificate is not a CA",
-            !leaf.is_ca(),
-            "",
-        ));
-        let client = leaf.client_authentication();
-        checks.push(Check::new(
-            "device certificate may authenticate a client",
-            client,
-            "",
-        ));
+        checks.push(named(leaf, id));
+        checks.push(Check {
+            advice: Some(
+                "make another one with device create; registered by its thumbprint it may be a CA's: \
+                 --thumbprint"
+                    .to_owned(),
+            ),
+            ..Check::new("device certificate is not a CA", !leaf.is_ca(), "")
+        });
+        checks.push(for_clients(leaf));
     }
     checks
 }
 
-fn signed(lower: &Certificate, upper: &Certificate, below: usize) -> Check {
-    let room = upper
+/// Checks what IoT Hub checks for a device that is registered by the thumbprint of its certificate:
+/// nobody need have signed it, and it may be a CA's.
+pub fn verify_thumbprint(id: &str, certificate: &Certificate, now: OffsetDateTime) -> Vec<Check> {
+    vec![
+        in_time(certificate, now),
+        named(certificate, id),
+        for_clients(certificate),
+    ]
+}
+
+/// Why one certificate may not have issued another, with `below` CAs between it and the leaf; `None`
+/// if it may.
+pub(crate) fn objection(lower: &Certificate, upper: &Certificate, below: usize) -> Option<String> {
+    let has_room = upper
         .path_length()
         .is_none_or(|length| below as u64 <= u64::from(length));
-    let found = match (upper.has_signed(lower), upper.is_ca(), room) {
-        (false, ..) => "the signature or the name does not fit",
-        (_, false, _) => "the issuer is not a CA",
-        (.., false) => "too many CAs below the issuer",
-        _ => "",
-    };
+    if !upper.has_signed(lower) {
+        let why = lower.weak_signature();
+        return Some(
+            why.unwrap_or("the signature or the name does not fit")
+                .to_owned(),
+        );
+    }
+    if upper.version() != 3 {
+        return Some(format!(
+            "the issuer is of X.509 version {}",
+            upper.version()
+        ));
+    }
+    if !upper.is_ca() {
+        return Some("the issuer is not a CA".to_owned());
+    }
+    if !upper.signs_certificates() {
+        return Some("the key usage of the issuer lacks keyCertSign".to_owned());
+    }
+    if !upper.client_authentication() {
+        return Some("the extended key usage of the issuer lacks clientAuth".to_owned());
+    }
+    if !has_room {
+        return Some("too many CAs below the issuer".to_owned());
+    }
+    let weakness = lower.weak_signature().or(upper.weak_key());
+    weakness.or(upper.objection()).map(str::to_owned)
+}
+
+fn signed(lower: &Certificate, upper: &Certificate, below: usize) -> Check {
+    let found = objection(lower, upper, below).unwrap_or_default();
     let what = format!("{} is signed by {}", lower.subject(), upper.subject());
     Check::new(what, found.is_empty(), found)
 }
@@ -109,4 +167,29 @@ fn in_time(found: &Certificate, now: OffsetDateTime) -> Check {
             found.not_after().date()
         ),
     )
+}
+
+fn named(leaf: &Certificate, id: &str) -> Check {
+    let name = leaf.common_name().unwrap_or("(none)");
+    Check::new("common name is the device id", name == id, name)
+}
+
+fn for_clients(leaf: &Certificate) -> Check {
+    let found = client_objection(leaf).unwrap_or_default();
+    let what = "device certificate may authenticate a client";
+    Check::new(what, found.is_empty(), found)
+}
+
+/// Why a certificate cannot be that of a device; `None` if it can.
+pub(crate) fn client_objection(leaf: &Certificate) -> Option<String> {
+    if leaf.version() != 3 {
+        return Some(format!("it is of X.509 version {}", leaf.version()));
+    }
+    if !leaf.client_authentication() {
+        return Some("its extended key usage lacks clientAuth".to_owned());
+    }
+    if !leaf.signs_handshakes() {
+        return Some("its key usage lacks digitalSignature".to_owned());
+    }
+    leaf.objection().or(leaf.weak_key()).map(str::to_owned)
 }

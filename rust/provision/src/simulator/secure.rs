@@ -1,15 +1,15 @@
 //! The commands around keys: `%KEYGEN`, `%ATTESTTOKEN`, `%JWT`, `%CERTEXPIRY`.
 
-use rcgen::{CertificateParams, KeyUsagePurpose};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::macros::format_description;
-use x509_parser::certification_request::X509CertificationRequest;
-use x509_parser::prelude::FromDer as _;
+use x509_cert::der::asn1::BitString;
+use x509_cert::der::flagset::{FlagSet, Flags as _};
+use x509_cert::ext::pkix::{KeyUsage, KeyUsages};
 
-use crate::error::{Error, Kind};
+use crate::error::Error;
 use crate::nrfcloud;
-use crate::pki::{Certificate, Key, Subject};
+use crate::pki::{Certificate, Key, Subject, der, encoding};
 use crate::simulator::attest::{Message, signed_body, token};
 
 /// Who this modem is.
@@ -24,7 +24,7 @@ pub(crate) struct Identity {
 impl Identity {
     /// The device UUID in its usual form.
     pub(crate) fn uuid(&self) -> String {
-        uuid(&self.device)
+        nrfcloud::dashed(&self.device)
     }
 
     /// The answer of `%KEYGEN` for a new key: a request, or the public key alone.
@@ -67,8 +67,8 @@ impl Identity {
         let id = format!(
             "{}.{}.{}",
             self.chip,
-            uuid(&self.firmware),
-            uuid(&self.device)
+            nrfcloud::dashed(&self.firmware),
+            self.uuid()
         );
         claims.insert("iss".to_owned(), json!(issuer));
         claims.insert("jti".to_owned(), json!(id));
@@ -113,59 +113,18 @@ pub(crate) fn expiry(certificate: &Certificate) -> String {
 
 /// A PKCS#10 request whose signature algorithm has NULL parameters, as the modem writes it.
 fn request(key: &Key, subject: &Subject, usage: &str) -> Result<Vec<u8>, Error> {
-    let failed = |_| Error::new(Kind::Internal, "the simulated modem cannot make a request");
-    let mut params = CertificateParams::default();
-    params.distinguished_name = subject.distinguished_name();
-    let wanted = usage.bytes().zip(USAGES).filter(|(bit, _)| *bit == b'1');
-    params.key_usages = wanted.map(|(_, usage)| usage).collect();
-    let made = params.serialize_request(key.pair()).map_err(failed)?;
-    let (_, parsed) = X509CertificationRequest::from_der(made.der())
-        .map_err(|_| Error::new(Kind::Internal, "the request cannot be read back"))?;
-    let mut signature = vec![0];
-    signature.extend_from_slice(&parsed.signature_value.data);
-    let info = parsed.certification_request_info.raw;
-    let parts = [info, &ECDSA_WITH_SHA256_NULL, &der(0x03, &signature)].concat();
-    Ok(der(0x30, &parts))
+    let wanted = usage
+        .bytes()
+        .zip(KeyUsages::LIST)
+        .filter(|(bit, _)| *bit == b'1');
+    let wanted: FlagSet<KeyUsages> = wanted
+        .map(|(_, usage)| *usage)
+        .fold(FlagSet::default(), |all, usage| all | usage);
+    let extensions = [der::extension(&KeyUsage(wanted), true)?];
+    let body = encoding::request_body(subject, &key.public_key(), &extensions)?;
+    let signature = BitString::from_bytes(&key.sign_sha256(&body)?).map_err(der::unencodable)?;
+    der::sequence(&[&body, &ECDSA_WITH_SHA256_NULL, &der::der(&signature)?])
 }
-
-/// One DER element.
-fn der(tag: u8, content: &[u8]) -> Vec<u8> {
-    let length = content.len().to_be_bytes();
-    let significant = &length[length.iter().take_while(|byte| **byte == 0).count()..];
-    let mut element = vec![tag];
-    if content.len() < 128 {
-        element.push(content.len() as u8);
-    } else {
-        element.push(0x80 | significant.len() as u8);
-        element.extend_from_slice(significant);
-    }
-    element.extend_from_slice(content);
-    element
-}
-
-fn uuid(octets: &[u8; 16]) -> String {
-    let hex: String = octets.iter().map(|octet| format!("{octet:02x}")).collect();
-    [
-        &hex[..8],
-        &hex[8..12],
-        &hex[12..16],
-        &hex[16..20],
-        &hex[20..],
-    ]
-    .join("-")
-}
-
-const USAGES: [KeyUsagePurpose; 9] = [
-    KeyUsagePurpose::DigitalSignature,
-    KeyUsagePurpose::ContentCommitment,
-    KeyUsagePurpose::KeyEncipherment,
-    KeyUsagePurpose::DataEncipherment,
-    KeyUsagePurpose::KeyAgreement,
-    KeyUsagePurpose::KeyCertSign,
-    KeyUsagePurpose::CrlSign,
-    KeyUsagePurpose::EncipherOnly,
-    KeyUsagePurpose::DecipherOnly,
-];
 
 /// `SEQUENCE { OID 1.2.840.10045.4.3.2, NULL }`.
 const ECDSA_WITH_SHA256_NULL: [u8; 14] = [

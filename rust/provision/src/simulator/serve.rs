@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+#[cfg(unix)]
 use serialport::{SerialPort as _, TTYPort};
 use time::OffsetDateTime;
 
@@ -29,6 +30,7 @@ pub struct Running {
     busy_us: Arc<AtomicU64>,
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
+    #[cfg(unix)]
     _slave: Option<TTYPort>,
 }
 
@@ -57,6 +59,7 @@ impl Drop for Running {
 ///
 /// # Errors
 /// [`Kind::Port`] if the system gives none.
+#[cfg(unix)]
 pub fn serve_pty(
     modem: Modem,
     style: Style,
@@ -84,6 +87,18 @@ pub fn serve_pty(
         threads,
         _slave: Some(slave),
     })
+}
+
+/// There are no pseudo terminals on this system.
+///
+/// # Errors
+/// [`Kind::Port`], always.
+#[cfg(not(unix))]
+pub fn serve_pty(_: Modem, _: Style, _: Termination, _: Timing) -> Result<Running, Error> {
+    Err(
+        Error::new(Kind::Port, "this system has no pseudo terminals")
+            .advise("give --tcp 127.0.0.1:9100"),
+    )
 }
 
 /// Serves one modem on a TCP port, one connection at a time.
@@ -120,6 +135,7 @@ pub fn serve_tcp(
         busy_us,
         stop,
         threads: vec![thread],
+        #[cfg(unix)]
         _slave: None,
     })
 }
@@ -150,6 +166,7 @@ impl Line {
         }
     }
 
+    #[cfg(unix)]
     fn start(
         mut self,
         reader: impl Read + Send + 'static,

@@ -148,7 +148,7 @@ fn in_child(name: &str) {
     assert!(text.contains("1 passed"), "{name} is no test here:\n{text}");
 }
 
-/// Wishes for an update whose server answers 404, and answers what the device asks and reports, until it leaves.
+/// Asks for an update whose server answers 404, and answers what the device asks and reports, until it leaves.
 pub(crate) fn refuses_an_update(session: &mut Session) {
     let images = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = images.local_addr().unwrap().port();

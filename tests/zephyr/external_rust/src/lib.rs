@@ -19,7 +19,7 @@ extern "C" fn rust_main() {
     if log::set_logger(&iothub::Logger).is_ok() {
         log::set_max_level(iothub::LOG_LEVEL);
     }
-    if let Err(error) = iothub::start(on_event) {
+    if let Err(error) = iothub::start(&on_event) {
         log::error!("{error}");
         return;
     }

@@ -15,6 +15,9 @@ struct fakes {
 	int connect_result;
 	int shutdowns;
 	int aborts;
+	/* The client of the last mqtt_connect(), and of the last mqtt_abort(). */
+	const struct mqtt_client *connected;
+	const struct mqtt_client *aborted;
 	int acks;
 	int unread;
 };
@@ -24,7 +27,7 @@ extern struct mqtt_client fake_client;
 
 void fakes_reset(void);
 
-/* As mqtt_helper_connect() does: mqtt_connect(), then the helper's thread enters its loop. */
+/* mqtt_helper_connect(), which is mqtt_connect(), after which the helper's thread enters its loop. */
 int fake_helper_connect(void);
 
 /* The peer closes the connection. */

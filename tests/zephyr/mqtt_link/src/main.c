@@ -6,6 +6,8 @@
 #include <zephyr/net/net_ip.h>
 #include <zephyr/ztest.h>
 
+#include <net/mqtt_helper.h>
+
 #include <iothub_platform.h>
 
 #include "fakes.h"
@@ -36,10 +38,11 @@ static void helper(void *unused1, void *unused2, void *unused3)
 
 K_THREAD_DEFINE(mqtt_helper_thread, 1024, helper, NULL, NULL, NULL, K_LOWEST_APPLICATION_THREAD_PRIO, 0, 0);
 
-int fake_helper_connect(void)
+int mqtt_helper_connect(struct mqtt_helper_conn_params *params)
 {
 	int err;
 
+	ARG_UNUSED(params);
 	fake_client.broker = fakes.family == AF_INET6 ? (struct sockaddr *)&broker_v6 : (struct sockaddr *)&broker;
 	err = mqtt_connect(&fake_client);
 	if (err == 0) {
@@ -139,6 +142,26 @@ ZTEST(mqtt_link, test_a_helper_that_never_leaves_is_said_to_be_busy)
 	fake_peer_closes();
 	wait_until_idle();
 	zassert_ok(iothub_platform_mqtt_abort());
+}
+
+/* Another library of the image, with a client of its own, connected and ended while ours is connected. */
+ZTEST(mqtt_link, test_another_client_of_the_image_is_not_ours)
+{
+	static struct mqtt_client other;
+	uint8_t address[16];
+
+	other.broker = (struct sockaddr *)&broker_v6;
+	zassert_ok(fake_helper_connect());
+	zassert_ok(mqtt_connect(&other));
+	zassert_equal_ptr(fakes.connected, &other, "it goes through");
+	zassert_equal(iothub_platform_mqtt_peer(address), 4, "ours is where it was");
+	zassert_ok(mqtt_abort(&other));
+	zassert_true(atomic_get(&in_loop), "and goes on");
+
+	fakes.has_shutdown = false;
+	zassert_ok(iothub_platform_mqtt_abort());
+	zassert_equal_ptr(fakes.aborted, &fake_client, "what we abort is ours");
+	zassert_false(atomic_get(&in_loop));
 }
 
 ZTEST(mqtt_link, test_remembers_where_it_went)

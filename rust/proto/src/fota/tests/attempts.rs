@@ -60,6 +60,32 @@ fn a_refusal_without_a_status_may_pass_but_is_not_asked_about_for_long() {
 }
 
 #[test]
+fn a_server_that_lets_it_begin_again_and_again_is_given_up() {
+    let mut bench = Bench::new(|config| config.policy.attempts = 3);
+    bench.desired(JOB);
+    // Each time the slot is emptied, and fills to where it was before.
+    for _ in 0..3 {
+        bench.pass(20);
+        for offset in [256, 512, 768] {
+            bench.act(|updater, now| updater.handle_progress(now, offset, 2000));
+        }
+        bench.log.clear();
+        bench.act(|updater, now| updater.handle_failed(now, Reason::TRANSFER));
+    }
+    assert_eq!(bench.log[0], "* Failed(the transfer broke off)");
+    // How far it came is nothing to another job.
+    bench.desired(&JOB.replace("j1", "j2"));
+    for _ in 0..2 {
+        bench.act(|updater, now| updater.handle_failed(now, Reason::TRANSFER));
+        bench.pass(20);
+    }
+    bench.act(|updater, now| updater.handle_progress(now, 256, 2000));
+    bench.log.clear();
+    bench.act(|updater, now| updater.handle_failed(now, Reason::TRANSFER));
+    bench.says(&[]);
+}
+
+#[test]
 fn what_cannot_get_better_is_not_tried_again() {
     let failures = [
         (Reason::http(404), "the server answers 404"),
@@ -97,12 +123,23 @@ fn an_image_that_is_not_what_the_job_calls_it() {
     let mut bench = Bench::new(|_| {});
     bench.desired(JOB);
     bench.log.clear();
-    bench.act(|updater, now| updater.handle_done(now, Some("1.0.0")));
+    // Its header says so in the first fragment: the rest is not fetched.
+    bench.act(|updater, now| updater.handle_version(now, ImageVersion::new(0x0100_0000, 0)));
+    bench.act(|updater, now| updater.handle_progress(now, 1024, 100_000));
     bench.says(&[
         "* Failed(the image is the version that runs)",
         "> store Ended(the image is the version that runs)",
-        "> report error",
+        "> cancel",
     ]);
+    // Where it was the last fragment, too, the end comes in place of the stop.
+    bench.act(|updater, now| updater.handle_done(now));
+    bench.says(&["> report error"]);
+    assert!(
+        bench
+            .last_report
+            .contains(r#""reason":"the image is the version that runs""#)
+    );
+    assert!(bench.reboot("1.0.0", true).updater.status() == "error");
     // The version that runs is not fetched at all.
     bench.desired(&JOB.replace("j1", "j2").replace("2.0.0", "1.0.0"));
     bench.says(&["> store Ended(current)", "> report current"]);

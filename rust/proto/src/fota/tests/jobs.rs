@@ -61,6 +61,131 @@ fn null_and_a_document_without_it_cancel() {
     }
 }
 
+/// Job `j1` has failed, and its record is stored.
+fn failed() -> Bench {
+    let mut bench = Bench::new(|_| {});
+    bench.desired(JOB);
+    bench.act(|updater, now| updater.handle_failed(now, Reason::IMAGE));
+    assert_eq!(
+        progress(&bench.stored),
+        "Ended(not an image for this device)"
+    );
+    bench.log.clear();
+    bench
+}
+
+/// A boot with that desired object: what it reports, where the twin has another job's error.
+fn reports_after_boot(bench: &Bench, desired: &str) -> String {
+    let mut bench = bench.reboot("1.0.0", true);
+    bench.twin(
+        desired,
+        r#""firmware":{"fwUpdateStatus":"error","currentFwVersion":"1.0.0","pendingFwVersion":"9.9.9","jobId":"j9"},"#,
+    );
+    bench.last_report
+}
+
+const NOTHING: &str = r#"{"firmware":{"fwUpdateStatus":"current","currentFwVersion":"1.0.0","pendingFwVersion":null,"jobId":null,"progress":null,"reason":null}}"#;
+
+#[test]
+fn a_failed_job_that_is_withdrawn_leaves_the_record() {
+    for whole in [false, true] {
+        let mut bench = failed();
+        if whole {
+            bench.twin("", "");
+        } else {
+            bench.desired("null");
+        }
+        bench.says(&["> store Ended(nothing)", "> report current"]);
+        assert_eq!(bench.last_report, NOTHING);
+        assert_eq!(reports_after_boot(&bench, ""), NOTHING);
+        // Withdrawn while the device was off it leaves the record just so.
+        let mut next = failed().reboot("1.0.0", true);
+        next.twin("", "");
+        assert_eq!(progress(&next.stored), "Ended(nothing)");
+        // A withdrawal that comes again changes nothing, and the same job may be begun again.
+        bench.desired("null");
+        bench.says(&[]);
+        bench.desired(JOB);
+        assert_eq!(
+            bench.log[..2],
+            ["* Started", "> start https://fw.example/app.bin"]
+        );
+    }
+}
+
+#[test]
+fn a_failed_job_that_a_refused_one_replaces_leaves_the_record() {
+    let mut bench = failed();
+    let refused = JOB.replace("j1", "j2").replace("fw.example", "");
+    bench.desired(&refused);
+    bench.says(&[
+        "* Failed(host is empty)",
+        "> store Ended(host is empty)",
+        "> report error",
+    ]);
+    assert!(
+        reports_after_boot(&bench, &format!(r#""firmware":{refused},"#))
+            .contains(r#""jobId":"j2","progress":null,"reason":"host is empty""#)
+    );
+    bench.desired("null");
+    bench.says(&["> store Ended(nothing)", "> report current"]);
+    assert_eq!(reports_after_boot(&bench, ""), NOTHING);
+}
+
+#[test]
+fn an_object_without_id_and_version_is_withdrawn_as_well() {
+    let mut bench = Bench::new(|_| {});
+    bench.desired("7");
+    assert!(bench.last_report.contains(r#""fwUpdateStatus":"error""#));
+    bench.desired("null");
+    assert_eq!(bench.last_report, NOTHING);
+}
+
+#[test]
+fn a_failed_job_that_another_replaces_leaves_the_record() {
+    let mut bench = failed();
+    bench.desired(&JOB.replace("j1", "j2"));
+    bench.says(&[
+        "* Started",
+        "> store Ended(nothing)",
+        "> start https://fw.example/app.bin",
+        "> report downloading",
+    ]);
+    // The power goes, and meanwhile the second is withdrawn, or the first wanted again.
+    assert_eq!(reports_after_boot(&bench, ""), NOTHING);
+    let again = reports_after_boot(&bench, &format!(r#""firmware":{JOB},"#));
+    assert!(
+        again.contains(r#""fwUpdateStatus":"downloading""#),
+        "{again}"
+    );
+    // One that is withdrawn while it is fetched leaves nothing either.
+    bench.desired("null");
+    bench.act(Updater::handle_stopped);
+    assert_eq!(progress(&bench.stored), "Ended(nothing)");
+    assert_eq!(bench.last_report, NOTHING);
+}
+
+#[test]
+fn a_job_that_was_carried_out_or_taken_back_leaves_the_record_when_it_is_withdrawn() {
+    let mut old = Bench::new(|_| {});
+    old.desired(JOB);
+    old.act(|updater, now| updater.handle_done(now));
+    let mut back = old.reboot("1.0.0", true);
+    back.twin("", "");
+    assert_eq!(progress(&back.stored), "Ended(nothing)");
+    assert_eq!(back.last_report, NOTHING);
+
+    // During the trial it is too early: the twin is asked for once more.
+    let mut new = old.reboot("2.0.0", false);
+    new.twin("", "");
+    new.act(Updater::handle_ready);
+    assert_eq!(new.log.last().map(String::as_str), Some("> twin"));
+    assert_eq!(progress(&new.stored), "Ended(current)");
+    new.twin("", "");
+    assert_eq!(progress(&new.stored), "Ended(nothing)");
+    assert_eq!(new.last_report, NOTHING.replace("1.0.0", "2.0.0"));
+}
+
 #[test]
 fn a_cancel_where_nothing_is_under_way_any_more() {
     let mut bench = Bench::new(|_| {});
@@ -70,7 +195,7 @@ fn a_cancel_where_nothing_is_under_way_any_more() {
     bench.desired("null");
     bench.says(&["* Cancelled", "> cancel, fails", "> report current"]);
     // A word that comes late changes nothing.
-    bench.act(|updater, now| updater.handle_done(now, None));
+    bench.act(|updater, now| updater.handle_done(now));
     bench.act(Updater::handle_stopped);
     bench.act(|updater, now| updater.handle_failed(now, Reason::HASH));
     bench.says(&[]);
@@ -141,6 +266,43 @@ fn a_record_that_is_none_of_ours_is_no_record() {
 }
 
 #[test]
+fn a_damaged_record_hinders_no_report_and_no_update() {
+    let mut old = Bench::new(|_| {});
+    old.desired(JOB);
+    old.act(|updater, now| updater.handle_failed(now, Reason::HASH));
+    let record = old.stored.clone();
+    for at in 0..record.len() {
+        for byte in [0, 1, 0x1F, b'"', b'\\', 0x7F, 0x80, 0xC3, 0xFF] {
+            let mut damaged = record.clone();
+            damaged[at] = byte;
+            let mut bench = Bench::boot("1.0.0", true, &damaged, |_| {});
+            bench.twin("", "");
+            assert!(
+                bench.last_report.contains(r#""fwUpdateStatus":"current""#),
+                "{at} {byte}"
+            );
+            bench.desired(&JOB.replace("j1", "j2"));
+            assert!(
+                bench.last_report.contains(r#""jobId":"j2","progress":0"#),
+                "{at} {byte}"
+            );
+        }
+    }
+    // The version is one that does not fit a report, and the job is still the one that is wanted.
+    let mut damaged = record;
+    let version = RECORD_MAX - 1 - VERSION_MAX..RECORD_MAX - 1;
+    assert!(damaged[version.clone()].starts_with(b"2.0.0\0"));
+    damaged[version].fill(1);
+    let mut bench = Bench::boot("1.0.0", true, &damaged, |_| {});
+    bench.twin(&format!(r#""firmware":{JOB},"#), "");
+    assert!(
+        bench
+            .last_report
+            .contains(r#""pendingFwVersion":"2.0.0","jobId":"j1""#)
+    );
+}
+
+#[test]
 fn a_twin_that_comes_again_changes_nothing_at_any_stage() {
     let twin = format!(r#""firmware":{JOB},"#);
     let again = |bench: &mut Bench| {
@@ -169,7 +331,7 @@ fn a_twin_that_comes_again_changes_nothing_at_any_stage() {
     bench.act(|updater, now| updater.handle_failed(now, Reason::CONNECT));
     again(&mut bench);
     bench.pass(5);
-    bench.act(|updater, now| updater.handle_done(now, Some("2.0.0")));
+    bench.act(|updater, now| updater.handle_done(now));
     again(&mut bench);
 
     let record = bench.stored.clone();

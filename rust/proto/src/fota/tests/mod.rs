@@ -1,16 +1,17 @@
 //! Transcripts: `> …` is what the driver is told to do, `* …` what the application is told.
 
 mod attempts;
+mod desired_objects;
 mod jobs;
 mod power_cuts;
 mod reports;
-mod way;
-mod wishes;
+mod versions;
+mod whole_update;
 
 use core::time::Duration;
 use std::vec::Vec;
 
-use super::reason::Last;
+use super::reason::Outcome;
 use super::record::{Progress, Record};
 use super::*;
 use crate::id::{Errno, RequestId};
@@ -21,12 +22,12 @@ const JOB: &str = r#"{"fwVersion":"2.0.0","jobId":"j1","fwLocation":{"host":"fw.
 
 fn progress(record: &[u8]) -> String {
     let record = Record::read(record).expect("a record");
-    match (record.progress, record.last) {
+    match (record.progress, record.outcome) {
         (Progress::Applying, _) => format!("Applying({})", record.times),
         (Progress::Applied, _) => "Applied".into(),
-        (Progress::Ended, Last::NOTHING) => "Ended(nothing)".into(),
-        (Progress::Ended, Last::CURRENT) => "Ended(current)".into(),
-        (Progress::Ended, last) => format!("Ended({})", last.reason().expect("a reason")),
+        (Progress::Ended, Outcome::NOTHING) => "Ended(nothing)".into(),
+        (Progress::Ended, Outcome::CURRENT) => "Ended(current)".into(),
+        (Progress::Ended, outcome) => format!("Ended({})", outcome.reason().expect("a reason")),
     }
 }
 

@@ -81,7 +81,7 @@ impl World {
                     if self.offset == SIZE {
                         running = false;
                         self.secondary = Some("2.0.0");
-                        updater.handle_done(now, Some("2.0.0"));
+                        updater.handle_done(now);
                     }
                 } else if let Some(at) = updater.poll_timeout() {
                     now = now.max(at);
@@ -166,7 +166,7 @@ fn survive(seed: u64, image: Image) -> u32 {
         boots: 0,
     };
     loop {
-        // Then it is left in peace.
+        // AfterStop it is left in peace.
         let cuts = world.boots < 10;
         if world.run(image, cuts) && !cuts {
             break;

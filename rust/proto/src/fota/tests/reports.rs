@@ -39,7 +39,7 @@ fn while_one_report_is_on_its_way_what_changes_is_told_after_it() {
     bench.desired(JOB);
     bench.log.clear();
     bench.act(|updater, now| updater.handle_progress(now, 1000, 2000));
-    bench.act(|updater, now| updater.handle_done(now, None));
+    bench.act(|updater, now| updater.handle_done(now));
     // The word `applying` is not lost behind it.
     bench.says(&["* Progress { offset: 1000, size: 2000 }"]);
     let request = RequestId::new(bench.requests);

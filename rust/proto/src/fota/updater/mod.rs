@@ -1,26 +1,26 @@
-//! The state machine: its states, and how one follows another. Facts and duties lie beside it.
+//! The state machine: its states, and how one follows another. Inputs and commands lie beside it.
 
-mod duties;
-mod facts;
+mod commands;
+mod inputs;
 
 use core::time::Duration;
 
-pub use duties::COMMAND_MAX;
+pub use commands::COMMAND_MAX;
 
-use super::reason::Last;
+use super::desired::Job;
+use super::reason::Outcome;
 use super::record::{Progress, Record};
-use super::wish::Job;
-use super::{Config, Event, Policy, Reason, VERSION_MAX, Version, put};
+use super::{Config, Event, ImageVersion, Policy, Reason, VERSION_MAX, Version, put, text};
 use crate::id::RequestId;
 use crate::time::Instant;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
-    /// The last job has ended as [`Updater::last`] says.
+    /// The last job has ended as [`Updater::outcome`] says.
     Idle,
     /// [`Command::Start`](super::Command::Start) is due.
     Starting,
-    /// Facts of the transfer are awaited.
+    /// Inputs from the transfer are awaited.
     Running,
     /// The next attempt, when the timer says so.
     Waiting,
@@ -62,7 +62,7 @@ impl State {
 
 /// What follows a transfer that is stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Then {
+pub(super) enum AfterStop {
     Idle,
     Start,
     /// Try again after a while: it had stood still.
@@ -70,7 +70,7 @@ pub(super) enum Then {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Duty {
+pub(super) enum Action {
     // None of them is 0, so that all zeros is an updater that has not begun.
     Store = 1,
     Start,
@@ -93,15 +93,15 @@ pub(super) enum Timer {
 }
 
 /// A transfer that has said nothing for so many seconds is begun anew.
-pub(super) const STALL: u32 = 300;
+pub(super) const STALL_TIMEOUT: u32 = 300;
 /// So many seconds the last report may hold up the restart.
-const GRACE: u32 = 10;
+const REPORT_GRACE: u32 = 10;
 /// Seconds after a call that failed.
-const AGAIN: u32 = 10;
+const CALL_RETRY: u32 = 10;
 /// So often an image is marked for the boot loader and does not run.
 const APPLY_MAX: u8 = 3;
 
-/// Events by their bit in [`Updater::told`], in the order in which they are told.
+/// Events by their bit in [`Updater::pending_events`], in the order in which they are emitted.
 const ROLLED_BACK: u32 = 0;
 const CONFIRMED: u32 = 1;
 pub(super) const CANCELLED: u32 = 2;
@@ -118,31 +118,39 @@ const DONE: u32 = 8;
 #[repr(C)]
 pub struct Updater {
     pub(super) state: State,
-    pub(super) then: Then,
-    pub(super) in_hand: Option<Duty>,
+    pub(super) after_stop: AfterStop,
+    pub(super) executing: Option<Action>,
     /// Something is to be reported.
-    is_due: bool,
+    report_pending: bool,
     /// A report is on its way: its answer is awaited.
-    is_sent: bool,
-    unsaved: bool,
-    pub(super) look_again: bool,
+    report_sent: bool,
+    pub(super) store_pending: bool,
+    /// What is stored says how a job has ended, or how far it is.
+    pub(super) recorded: bool,
+    pub(super) twin_pending: bool,
     /// Nothing was stored: what the twin reports is the memory.
-    pub(super) forgetful: bool,
+    pub(super) without_record: bool,
     attempts: u8,
+    /// What an image's header says is not compared.
+    by_text: bool,
+    /// The image of the job is older than the one before it.
+    pub(super) is_older: bool,
     /// Times that this image was marked for the boot loader.
     pub(super) applied: u8,
     reported_percent: u8,
     /// How the last job has ended, or how this one is to end once it is stopped.
-    pub(super) last: Last,
+    pub(super) outcome: Outcome,
     pub(super) policy: Policy,
     pub(super) offset: u32,
     pub(super) size: u32,
+    /// As far as the job ever was: only what is beyond it is progress.
+    furthest: u32,
     request: RequestId,
     /// As the call says that is under way.
     now: Instant,
     timers: [Instant; 3],
     /// Events that are due.
-    told: u32,
+    pending_events: u32,
     /// Of [`Event::Failed`].
     reason: Reason,
     /// What runs.
@@ -162,32 +170,37 @@ impl Updater {
         },
         version: [0; VERSION_MAX + 1],
         state: State::Idle,
-        then: Then::Idle,
-        last: Last::NOTHING,
+        after_stop: AfterStop::Idle,
+        outcome: Outcome::NOTHING,
         job: Job::new(),
         offset: 0,
         size: 0,
+        furthest: 0,
         attempts: 0,
+        by_text: false,
+        is_older: false,
         applied: 0,
-        unsaved: false,
+        store_pending: false,
+        recorded: false,
         now: Instant::from_millis(0),
         timers: [Instant::NEVER; 3],
-        is_due: false,
-        is_sent: false,
+        report_pending: false,
+        report_sent: false,
         request: RequestId::new(0),
         reported_percent: 0,
-        look_again: false,
-        forgetful: false,
-        in_hand: None,
-        told: 0,
+        twin_pending: false,
+        without_record: false,
+        executing: None,
+        pending_events: 0,
         reason: Reason::NONE,
     };
 
-    /// What runs now, and what the last boot left. A swap happens at boot only, so that another version than the
-    /// record's `from` is the new image, and `from` is the old one.
+    /// What runs now, and what the last boot left. A swap happens at boot only: what is not confirmed is the new image;
+    /// of what is, another version than the record's `from` is the new one, and `from` is the old one.
     pub fn boot(&mut self, now: Instant, config: &Config<'_>) {
         self.now = now;
         self.policy = config.policy;
+        self.by_text = config.by_text;
         // It is our own: what cannot be kept is cut off rather than refused.
         let printable = config
             .version
@@ -197,33 +210,41 @@ impl Updater {
             *place = byte;
         }
         let record = Record::read(config.record);
-        self.forgetful = record.is_none();
+        self.without_record = record.is_none();
         let mut is_old = false;
         let mut progress = Progress::Ended;
         if let Some(record) = record {
             progress = record.progress;
-            self.last = record.last;
-            put(self.job.kept_mut(), record.job);
+            self.recorded = record.is_of_job();
+            self.outcome = record.outcome;
+            put(self.job.recorded_mut(), record.job);
             is_old = *self.job.from() == self.version;
             self.applied = record.times;
+            let before = ImageVersion::parse(text(self.job.from()));
+            self.is_older = !self.by_text && before > self.image_version();
         }
         match progress {
+            // Only an image on trial is not confirmed, whatever it calls itself; or it was installed by other means.
+            _ if !config.confirmed => {
+                self.store_pending = progress != Progress::Ended;
+                self.enter(State::Trial, self.policy.trial_s);
+            }
             // The power went before the boot loader was told, or right after.
             Progress::Applying if is_old && self.applied < APPLY_MAX => {}
             Progress::Applying | Progress::Applied if is_old => {
-                self.last = Last::ROLLED_BACK;
-                self.unsaved = true;
+                self.outcome = Outcome::ROLLED_BACK;
+                self.store_pending = true;
                 Reason::ROLLED_BACK.log("the old one runs", 0);
-                self.tell(ROLLED_BACK);
+                self.emit(ROLLED_BACK);
             }
-            Progress::Applying | Progress::Applied if config.confirmed => self.end(Last::CURRENT),
-            // Or installed by other means.
-            _ if !config.confirmed => {
-                self.unsaved = progress != Progress::Ended;
-                self.enter(State::Trial, self.policy.trial_s);
-            }
-            _ => {}
+            Progress::Applying | Progress::Applied => self.end(Outcome::CURRENT),
+            Progress::Ended => {}
         }
+    }
+
+    /// Of what runs, where that is not a free text.
+    pub(super) fn image_version(&self) -> Option<ImageVersion> {
+        ImageVersion::parse(text(&self.version))
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is due.
@@ -242,11 +263,11 @@ impl Updater {
         is_due
     }
 
-    /// What the application is to be told.
+    /// The next event for the application.
     pub fn poll_event(&mut self) -> Option<Event> {
         let (offset, size) = (self.offset, self.size);
-        let first = self.told.trailing_zeros();
-        self.told &= self.told.wrapping_sub(1);
+        let first = self.pending_events.trailing_zeros();
+        self.pending_events &= self.pending_events.wrapping_sub(1);
         Some(match first {
             ROLLED_BACK => Event::RolledBack,
             CONFIRMED => Event::Confirmed,
@@ -284,42 +305,45 @@ impl Updater {
 
     #[inline(never)]
     pub(super) fn replace(&mut self, job: &Job) {
-        self.job.become_like(job);
+        self.job.copy_request(job);
         self.offset = 0;
         self.size = self.job.size();
+        self.furthest = 0;
         self.attempts = 0;
         self.applied = 0;
+        self.is_older = false;
         self.reported_percent = 0;
     }
 
     /// Begins the job, unless it runs already.
     pub(super) fn start(&mut self) {
+        self.job.set_from(&self.version);
         if self.runs(&self.job) {
-            self.end(Last::CURRENT);
+            self.end(Outcome::CURRENT);
             return;
         }
-        self.last = Last::NOTHING;
-        self.job.set_from(&self.version);
+        self.outcome = Outcome::NOTHING;
+        self.store_pending |= self.recorded;
         self.enter(State::Starting, 0);
         self.report_due();
-        self.tell(STARTED);
+        self.emit(STARTED);
     }
 
-    pub(super) fn stop(&mut self, then: Then) {
-        self.then = then;
+    pub(super) fn stop(&mut self, after_stop: AfterStop) {
+        self.after_stop = after_stop;
         self.enter(State::Stopping, 0);
     }
 
     /// The transfer has ended without an image.
     fn transfer_ended(&mut self, reason: Reason) {
-        self.in_hand
-            .take_if(|duty| matches!(duty, Duty::Start | Duty::Cancel));
+        self.executing
+            .take_if(|action| matches!(action, Action::Start | Action::Cancel));
         match self.state {
             State::Starting | State::Running => self.attempt_failed(reason),
-            State::Stopping | State::Stopped => match self.then {
-                Then::Start => self.start(),
-                Then::Retry => self.attempt_failed(Reason::TRANSFER),
-                Then::Idle => {
+            State::Stopping | State::Stopped => match self.after_stop {
+                AfterStop::Start => self.start(),
+                AfterStop::Retry => self.attempt_failed(Reason::TRANSFER),
+                AfterStop::Idle => {
                     self.enter(State::Idle, 0);
                     self.report_due();
                 }
@@ -341,32 +365,32 @@ impl Updater {
     }
 
     fn fail(&mut self, reason: Reason) {
-        self.end(Last::failed(reason));
-        self.tell_failed(reason);
+        self.end(Outcome::failed(reason));
+        self.emit_failed(reason);
     }
 
     #[inline(never)]
-    pub(super) fn tell_failed(&mut self, reason: Reason) {
+    pub(super) fn emit_failed(&mut self, reason: Reason) {
         reason.log("what runs is untouched", 0);
         self.reason = reason;
-        self.tell(FAILED);
+        self.emit(FAILED);
     }
 
-    pub(super) fn end(&mut self, last: Last) {
-        self.last = last;
-        self.unsaved = true;
+    pub(super) fn end(&mut self, outcome: Outcome) {
+        self.outcome = outcome;
+        self.store_pending = true;
         self.enter(State::Idle, 0);
         self.report_due();
     }
 
     pub(super) fn report_due(&mut self) {
-        self.is_due = true;
+        self.report_pending = true;
     }
 
-    /// An event takes back what comes after it in the order and is not told yet: it is overtaken.
-    pub(super) fn tell(&mut self, event: u32) {
+    /// An event takes back those behind it in the order that were not polled yet: they are overtaken.
+    pub(super) fn emit(&mut self, event: u32) {
         let bit = 1 << event;
-        self.told = self.told & (bit - 1) | bit;
+        self.pending_events = self.pending_events & (bit - 1) | bit;
     }
 
     #[inline(never)]

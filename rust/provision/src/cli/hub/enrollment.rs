@@ -37,13 +37,13 @@ pub(crate) enum Command {
         #[command(flatten)]
         hub: Where,
     },
-    /// Delete a group, or with --device the enrolment of one device; what is registered stays so
+    /// Delete a group, or with --device the enrollment of one device; what is registered stays so
     Delete {
         #[command(flatten)]
         hub: Where,
         /// The name of the group, or the registration id
         id: String,
-        /// It is the enrolment of one device
+        /// It is the enrollment of one device
         #[arg(long)]
         device: bool,
     },
@@ -73,7 +73,7 @@ pub(crate) fn run(common: &Common, command: Command, now: OffsetDateTime) -> Res
         Command::List { hub } => {
             let hub = hub.hub(now)?;
             let (groups, devices) = (hub.enrollment_groups()?, hub.enrollments()?);
-            let mut rows = vec![["ENROLMENT", "OF", "STATUS"].map(str::to_owned).to_vec()];
+            let mut rows = vec![["ENROLLMENT", "OF", "STATUS"].map(str::to_owned).to_vec()];
             let mut add = |all: &[Value], of: &str, name: &str| {
                 let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
                 rows.extend(all.iter().map(|one| {

@@ -1,8 +1,10 @@
 //! `iothub-provision hub …`
 
+mod az;
 mod ca;
 mod enrollment;
 
+use std::io::{Write as _, stdout};
 use std::path::PathBuf;
 
 use serde_json::Value;
@@ -12,9 +14,11 @@ use crate::cli::output::Report;
 use crate::cli::{Common, table, usage};
 use crate::error::{Error, Kind};
 use crate::files;
-use crate::hub::{Authentication, ConnectionString, Hub, Resource, azure};
-use crate::pki::{AuthorityName, INTERMEDIATE, Identity};
+use crate::hub::azure::{Commands, Names};
+use crate::hub::{Authentication, ConnectionString, Hub, Resource};
+use crate::pki::{INTERMEDIATE, Identity};
 use crate::secret::Secret;
+use crate::shell::Shell;
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
@@ -24,26 +28,31 @@ pub(crate) enum Command {
     /// Register, list, disable and delete devices
     #[command(subcommand)]
     Device(Devices),
-    /// Make, list and delete enrolments of the Device Provisioning Service
+    /// Make, list and delete enrollments of the Device Provisioning Service
     #[command(subcommand)]
     Enrollment(enrollment::Command),
     /// Show the ID scope of the Device Provisioning Service
     #[command(after_help = SCOPE_HELP)]
     Scope(Scope),
+    /// Azure: let only certificates in, and no shared keys
+    #[command(after_help = ENFORCE_HELP)]
+    EnforceX509(Enforce),
     /// Show telemetry as it comes in
     Monitor(Monitor),
     /// Print the Azure CLI commands for what only Azure Resource Manager can do
-    Az(Az),
+    #[command(after_help = az::HELP)]
+    Az(az::Az),
 }
 
 /// Which hub.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Where {
-    /// The address of the local emulator
-    #[arg(long, value_name = "URL", env = "IOTHUB_EMULATOR_URL")]
+    /// The address of the local emulator. The variable IOTHUB_EMULATOR_URL is read too, unless a
+    /// connection string is named
+    #[arg(long, value_name = "URL")]
     #[arg(value_parser = crate::http::address)]
     #[arg(conflicts_with = "connection_string_file")]
-    pub(crate) emulator: Option<String>,
+    emulator: Option<String>,
     /// Azure: the connection string is the first line of FILE. The variable
     /// IOTHUB_CONNECTION_STRING is read too; on the command line it would be seen by everybody
     #[arg(long, value_name = "FILE")]
@@ -85,8 +94,15 @@ impl Management {
                 )
             })?,
         };
-        Resource::new(&self.management, id, Secret::new(token.trim())).map(Some)
+        Resource::new(&self.management, id, bearer_token(&token)).map(Some)
     }
+}
+
+/// The token itself, or out of the JSON that `az account get-access-token` prints.
+fn bearer_token(text: &str) -> Secret {
+    let parsed: Value = serde_json::from_str(text).unwrap_or_default();
+    let token = parsed["accessToken"].as_str().or(parsed.as_str());
+    Secret::new(token.unwrap_or(text).trim())
 }
 
 #[derive(Debug, clap::Args)]
@@ -97,13 +113,22 @@ pub(crate) struct Scope {
     management: Management,
 }
 
+#[derive(Debug, clap::Args)]
+pub(crate) struct Enforce {
+    #[command(flatten)]
+    management: Management,
+    /// Let shared keys in again
+    #[arg(long)]
+    undo: bool,
+}
+
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Devices {
-    /// Register a device
+    /// Register a device, or a module of it
     Create {
         #[command(flatten)]
         hub: Where,
-        /// The device id
+        /// The device id; DEVICE/MODULE for a module
         id: String,
         /// Trust its one certificate in the folder, by thumbprint, and no CA
         #[arg(long)]
@@ -131,11 +156,11 @@ pub(crate) enum Devices {
         /// The device id
         id: String,
     },
-    /// Delete a device
+    /// Delete a device, or a module of it
     Delete {
         #[command(flatten)]
         hub: Where,
-        /// The device id
+        /// The device id; DEVICE/MODULE for a module
         id: String,
     },
 }
@@ -147,37 +172,36 @@ pub(crate) struct Monitor {
     /// Only this device
     #[arg(long, value_name = "ID")]
     device: Option<String>,
+    /// Begin with the message of this number, as its line has it under seq; 0 is everything that is
+    /// kept. Without it, what comes from now on is shown
+    #[arg(long, value_name = "SEQ")]
+    since: Option<u64>,
     /// End after this many messages
     #[arg(long, value_name = "N")]
     count: Option<u64>,
 }
 
-#[derive(Debug, clap::Args)]
-pub(crate) struct Az {
-    /// The name of the hub
-    #[arg(long)]
-    hub: String,
-    /// The resource group
-    #[arg(long, default_value = "RESOURCE_GROUP")]
-    group: String,
-    /// The name of the provisioning service
-    #[arg(long, default_value = "DPS")]
-    dps: String,
-    /// The CA
-    #[arg(long, default_value = INTERMEDIATE)]
-    ca: AuthorityName,
-    /// The device
-    #[arg(long, default_value = "DEVICE_ID")]
-    device: String,
-}
-
 impl Where {
     /// The hub that is named, if one is.
     pub(crate) fn named(&self, now: OffsetDateTime) -> Result<Option<Hub>, Error> {
-        if let Some(address) = &self.emulator {
-            return Ok(Some(Hub::emulator(address, now)));
+        if let Some(address) = self.emulator()? {
+            return Ok(Some(Hub::emulator(&address, now)));
         }
         Ok(self.access()?.map(|access| Hub::azure(access, now)))
+    }
+
+    /// The address of the emulator, if that is meant: what stands on the command line goes before
+    /// what stands in the environment.
+    pub(crate) fn emulator(&self) -> Result<Option<String>, Error> {
+        if self.emulator.is_some() || self.connection_string_file.is_some() {
+            return Ok(self.emulator.clone());
+        }
+        let address = std::env::var("IOTHUB_EMULATOR_URL").ok();
+        let address = address.filter(|address| !address.is_empty());
+        let address = address.map(|text| crate::http::address(&text));
+        address
+            .transpose()
+            .map_err(|why| usage(format!("IOTHUB_EMULATOR_URL: {why}")))
     }
 
     fn hub(&self, now: OffsetDateTime) -> Result<Hub, Error> {
@@ -204,8 +228,9 @@ pub(crate) fn run(common: &Common, command: Command, now: OffsetDateTime) -> Res
         Command::Device(command) => devices(common, command, now),
         Command::Enrollment(command) => enrollment::run(common, command, now),
         Command::Scope(arguments) => scope(&arguments, now),
+        Command::EnforceX509(arguments) => enforce(&arguments),
         Command::Monitor(arguments) => monitor(&arguments, now),
-        Command::Az(arguments) => Ok(commands(common, &arguments)),
+        Command::Az(arguments) => az::run(common, &arguments),
     }
 }
 
@@ -223,6 +248,7 @@ fn devices(common: &Common, command: Devices, now: OffsetDateTime) -> Result<Rep
             thumbprint,
             disabled,
         } => {
+            crate::pki::check_name(&id)?;
             let authentication = if thumbprint {
                 let device = Identity::open_device(&common.pki(), &id)?;
                 Authentication::Thumbprint(device.certificate().thumbprint())
@@ -267,16 +293,35 @@ fn scope(arguments: &Scope, now: OffsetDateTime) -> Result<Report, Error> {
     if let Some(resource) = arguments.management.named()? {
         let scope = resource.id_scope()?;
         report.plain(scope.clone()).field("idScope", scope);
-    } else if arguments.hub.emulator.is_some() {
+    } else if arguments.hub.emulator()?.is_some() {
         let scope = arguments.hub.hub(now)?.about()?.id_scope;
         report.plain(scope.clone()).field("idScope", scope);
     } else {
-        let command = azure::id_scope("DPS", "RESOURCE_GROUP");
+        let command = Commands::new(Shell::here(), Names::of_hub("HUB", INTERMEDIATE)?).id_scope();
         report
             .plain("The ID scope is Azure Resource Manager's; give --resource-id, or run:")
             .plain(command.clone())
             .field("commands", command);
     }
+    Ok(report)
+}
+
+fn enforce(arguments: &Enforce) -> Result<Report, Error> {
+    let Some(resource) = arguments.management.named()? else {
+        return Err(usage("no hub is named")
+            .advise("give --resource-id and --bearer-token-file, or copy the command of hub az"));
+    };
+    let changed = resource.enforce_x509(!arguments.undo)?;
+    let text = match arguments.undo {
+        true => "the hub lets shared keys in",
+        false => "the hub lets only certificates in",
+    };
+    let mut report = Report::new();
+    match changed {
+        true => report.done(text),
+        false => report.same(text),
+    };
+    report.field("changed", changed);
     Ok(report)
 }
 
@@ -297,17 +342,28 @@ fn device_table(devices: &[Value]) -> String {
             text(&device["authentication"]["type"]),
             text(&device["status"]),
             text(&device["connectionState"]),
-            text(&device["lastActivityTime"]),
+            last_activity(&device["lastActivityTime"]),
         ]
     }));
     table(&rows)
+}
+
+/// IoT Hub says the first day of the year 1 of a device that has never been there.
+fn last_activity(time: &Value) -> String {
+    match time.as_str() {
+        None | Some("") => "never".to_owned(),
+        Some(time) if time.starts_with("0001-01-01") => "never".to_owned(),
+        Some(time) => time.to_owned(),
+    }
 }
 
 fn monitor(arguments: &Monitor, now: OffsetDateTime) -> Result<Report, Error> {
     let hub = arguments.hub.hub(now)?;
     let mut report = Report::new();
     if let Some(host) = hub.azure_host() {
-        let command = azure::monitor(host.split('.').next().unwrap_or_default());
+        let short = host.split('.').next().unwrap_or_default();
+        let names = Names::of_hub(short, INTERMEDIATE)?;
+        let command = Commands::new(Shell::here(), names).monitor();
         report
             .plain("Telemetry of Azure comes over AMQP; run:")
             .plain(command.clone());
@@ -315,12 +371,14 @@ fn monitor(arguments: &Monitor, now: OffsetDateTime) -> Result<Report, Error> {
         return Ok(report);
     }
     let mut seen = 0;
-    hub.telemetry(arguments.device.as_deref(), |line| {
-        println!("{line}");
+    let mut is_read = true;
+    hub.telemetry(arguments.device.as_deref(), arguments.since, |line| {
+        // A reader that goes away (`| head`) ends the command.
+        is_read = writeln!(stdout(), "{line}").is_ok();
         seen += 1;
-        arguments.count.is_none_or(|count| seen < count)
+        is_read && arguments.count.is_none_or(|count| seen < count)
     })?;
-    if arguments.count.is_some_and(|count| seen < count) {
+    if is_read && arguments.count.is_some_and(|count| seen < count) {
         return Err(Error::new(
             Kind::Unreachable,
             format!("the stream ended after {seen} messages"),
@@ -330,42 +388,15 @@ fn monitor(arguments: &Monitor, now: OffsetDateTime) -> Result<Report, Error> {
     Ok(report)
 }
 
-fn commands(common: &Common, arguments: &Az) -> Report {
-    let Az {
-        hub,
-        group,
-        dps,
-        ca,
-        device,
-    } = arguments;
-    let path = common.pki().authority_file(ca, "pem").display().to_string();
-    let all = [
-        (
-            "Register and prove the CA",
-            azure::add_authority(hub, ca, &path),
-        ),
-        ("List the CAs", azure::list_authorities(hub)),
-        ("Delete the CA", azure::delete_authority(hub, ca)),
-        ("Register a device", azure::create_device(hub, device)),
-        ("Show telemetry", azure::monitor(hub)),
-        ("Let only certificates in", azure::enforce_x509(hub, group)),
-        ("Show the ID scope", azure::id_scope(dps, group)),
-        (
-            "Enrol all devices of the CA",
-            azure::enrollment_group(dps, group, ca, &path),
-        ),
-    ];
-    let mut report = Report::new();
-    for (title, command) in all {
-        report
-            .plain(format!("# {title}\n{command}\n"))
-            .field(title, command);
-    }
-    report
-}
-
 const SCOPE_HELP: &str = "\
 Examples:
   iothub-provision hub scope --emulator http://127.0.0.1:8080
   iothub-provision hub scope --resource-id \"$(az iot dps show -n DPS --query id -o tsv)\" \\
       --bearer-token-file token.txt";
+
+const ENFORCE_HELP: &str = "\
+Example:
+  iothub-provision hub enforce-x509 --resource-id \"$(az iot hub show -n HUB --query id -o tsv)\" \\
+      --bearer-token-file token.txt
+
+It sets disableDeviceSAS and disableModuleSAS, which no page of the portal shows.";

@@ -13,7 +13,7 @@ use crate::cli::table;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::modem::{Credential, Modem, Outcome, Slot, Stored, check_tag, name_of, write_all};
-use crate::pki::{Certificate, Key};
+use crate::pki::{Certificate, read_certificate, read_certificates, read_key};
 use crate::secret::Secret;
 
 #[derive(Debug, clap::Subcommand)]
@@ -49,6 +49,9 @@ pub(crate) struct Given {
     /// The device certificate and its intermediates, PEM
     #[arg(long, value_name = "FILE")]
     cert: Option<PathBuf>,
+    /// The device is registered by the thumbprint of its certificate, which may be a CA's then
+    #[arg(long, requires = "cert")]
+    thumbprint: bool,
     /// The private key, PEM
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
@@ -297,11 +300,17 @@ impl Given {
         let mut credentials = Vec::new();
         for (slot, path) in [(Slot::Ca, &self.ca), (Slot::Cert, &self.cert)] {
             if let Some(path) = path {
-                let text = files::read(path)?;
-                let credential = Credential::certificates(slot, &text)
-                    .map_err(|error| error.at(path.display()))?;
-                for found in Certificate::all_from_pem(&text)? {
-                    warn(report, &found, now);
+                let found = read_certificates(path)?;
+                let credential = match slot == Slot::Cert && self.thumbprint {
+                    true => Credential::self_signed(&found),
+                    false => Credential::certificates(slot, &found),
+                };
+                let credential = credential.map_err(|error| error.at(path.display()))?;
+                for found in &found {
+                    warn(report, found, now);
+                    if slot == Slot::Ca {
+                        warn_of_root(report, found);
+                    }
                 }
                 credentials.push(credential);
             }
@@ -328,14 +337,11 @@ impl Given {
     }
 
     fn read_key(&self, path: &Path) -> Result<Credential, Error> {
-        let text = Secret::new(files::read(path)?);
         let given = self.passphrase_file.as_deref().map(from_file).transpose()?;
         let name = path.display().to_string();
-        let key = opened(given, &name, |passphrase| {
-            Key::from_pem(text.expose(), passphrase).map_err(|error| error.at(path.display()))
-        })?;
+        let key = opened(given, &name, |passphrase| read_key(path, passphrase))?;
         if let Some(certificate) = &self.cert {
-            let leaf = Certificate::from_pem(&files::read(certificate)?)?;
+            let leaf = read_certificate(certificate)?;
             if leaf.public_key() != key.public_key() {
                 return Err(Error::new(
                     Kind::Trust,
@@ -344,7 +350,7 @@ impl Given {
                 .advise("give the key that was made together with this certificate"));
             }
         }
-        Credential::key(key.to_pem().expose(), None)
+        Ok(Credential::key(&key))
     }
 }
 
@@ -359,6 +365,29 @@ fn warn(report: &mut Report, certificate: &Certificate, now: OffsetDateTime) {
     }
     if certificate.subject().contains("Baltimore CyberTrust Root") {
         report.warning("IoT Hub no longer uses this root; it needs DigiCert Global Root G2");
+    }
+}
+
+/// The modem ends the hub's chain at what is written as CA; anything but a root makes it depend on what
+/// the hub sends.
+fn warn_of_root(report: &mut Report, certificate: &Certificate) {
+    let subject = certificate.subject();
+    let is_old_root = certificate.version() < 3 && certificate.is_self_issued();
+    if !certificate.is_ca() && !is_old_root {
+        report.warning(format!(
+            "{subject} is no CA: the hub's chain cannot end there"
+        ));
+    } else if !certificate.is_self_issued() {
+        report.warning(format!(
+            "{subject} is no root, but issued by {}: if the hub changes its chain, the device loses it",
+            certificate.issuer()
+        ));
+    }
+    if certificate.version() < 3 {
+        report.warning(format!(
+            "{subject} is of X.509 version {}",
+            certificate.version()
+        ));
     }
 }
 

@@ -15,6 +15,9 @@ typedef struct {
 	int64_t ticks;
 } k_timeout_t;
 
+#define USEC_PER_MSEC 1000
+#define MSEC_PER_SEC 1000
+
 #define K_FOREVER ((k_timeout_t){-1})
 #define K_NO_WAIT ((k_timeout_t){0})
 #define K_MSEC(milliseconds) ((k_timeout_t){milliseconds})
@@ -46,6 +49,9 @@ k_tid_t k_thread_create(struct k_thread *thread, k_thread_stack_t *stack, size_t
 	_Static_assert((priority) + (options) + (delay_ms) >= 0, #name)
 int k_thread_name_set(k_tid_t thread, const char *name);
 k_tid_t k_current_get(void);
+void k_sched_lock(void);
+void k_sched_unlock(void);
+bool k_is_in_isr(void);
 
 struct k_sem {
 	unsigned int count;
@@ -77,6 +83,22 @@ struct k_work {
 struct k_work_delayable {
 	struct k_work work;
 };
+
+#define K_WORK_DEFINE(name, handler) struct k_work name = {handler}
+
+struct k_work_q {
+	struct k_thread thread;
+};
+
+extern struct k_work_q k_sys_work_q;
+
+int k_work_submit(struct k_work *work);
+void k_work_init(struct k_work *work, k_work_handler_t handler);
+struct k_work_queue_config;
+void k_work_queue_start(struct k_work_q *queue, k_thread_stack_t *stack, size_t size, int priority,
+			const struct k_work_queue_config *config);
+k_tid_t k_work_queue_thread_get(struct k_work_q *queue);
+int k_work_submit_to_queue(struct k_work_q *queue, struct k_work *work);
 
 #define K_WORK_DELAYABLE_DEFINE(name, handler) struct k_work_delayable name = {{handler}}
 

@@ -3,3 +3,4 @@
 #include <sys/types.h>
 
 ssize_t hwinfo_get_device_id(uint8_t *buffer, size_t length);
+int hwinfo_get_reset_cause(uint32_t *cause);

@@ -5,11 +5,23 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Zephyr 4.4 without its compatibility mode, and the names before. */
+#if defined(SYNTAX_NET_NAMES)
+#define NET_AF_INET 1
+#define NET_AF_INET6 2
+#define NET_IPPROTO_TCP 6
+#define NET_SOCK_STREAM 1
+#define ZSOCK_TCP_NODELAY 1
+#define SOCKADDR(suffix) net_sockaddr##suffix
+#else
+#define SOCKADDR(suffix) sockaddr##suffix
 #define AF_INET 1
 #define AF_INET6 2
 #define IPPROTO_TCP 6
 #define SOCK_STREAM 1
 #define TCP_NODELAY 1
+#endif
+
 #define ZSOCK_SHUT_RDWR 2
 
 typedef size_t socklen_t;
@@ -23,16 +35,16 @@ struct in6_addr {
 	uint8_t bytes[16];
 };
 
-struct sockaddr {
+struct SOCKADDR() {
 	sa_family_t sa_family;
 };
 
-struct sockaddr_in {
+struct SOCKADDR(_in) {
 	sa_family_t sin_family;
 	struct in_addr sin_addr;
 };
 
-struct sockaddr_in6 {
+struct SOCKADDR(_in6) {
 	sa_family_t sin6_family;
 	struct in6_addr sin6_addr;
 };
@@ -41,7 +53,7 @@ struct zsock_addrinfo {
 	struct zsock_addrinfo *ai_next;
 	int ai_family;
 	int ai_socktype;
-	struct sockaddr *ai_addr;
+	struct SOCKADDR() *ai_addr;
 };
 
 int zsock_getaddrinfo(const char *host, const char *service, const struct zsock_addrinfo *hints,

@@ -1,0 +1,485 @@
+//! The loop: samples, keeps them, sends them in batches, and reports the newest.
+
+use core::{
+    cell::Cell,
+    fmt::Write,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use critical_section::Mutex;
+use iothub::{Capacity, Error, Instant, Property, Telemetry};
+use ncs::board;
+
+use crate::{
+    configuration::{self, Configuration},
+    documents::{self, Text},
+    measure, modem,
+    reading::{Kind, Network, Reading, Value},
+    schedule::Schedule,
+    store::Store,
+    time::UnixTime,
+};
+
+/// What has happened to the board since the loop looked last.
+#[derive(Clone, Copy, Default)]
+struct Happened {
+    moves: Option<bool>,
+    /// The strongest, in 0.01 g.
+    impact: Option<u16>,
+    button: Option<u8>,
+    /// How a search for the position has ended.
+    located: Option<bool>,
+    /// A method asks for one.
+    sample: bool,
+    /// A method asks for one.
+    locate: bool,
+    restart: bool,
+}
+
+static HAPPENED: Mutex<Cell<Happened>> = Mutex::new(Cell::new(Happened {
+    moves: None,
+    impact: None,
+    button: None,
+    located: None,
+    sample: false,
+    locate: false,
+    restart: false,
+}));
+
+fn happen(change: impl FnOnce(&mut Happened)) {
+    critical_section::with(|cs| {
+        let cell = HAPPENED.borrow(cs);
+        let mut happened = cell.get();
+        change(&mut happened);
+        cell.set(happened);
+    });
+    iothub::wake();
+}
+
+pub(crate) fn on_board(event: board::Event) {
+    happen(|happened| match event {
+        board::Event::Time => {}
+        board::Event::Moving => happened.moves = Some(true),
+        board::Event::Still => happened.moves = Some(false),
+        board::Event::Impact(strength) => {
+            let strength = u16::try_from(strength).unwrap_or(u16::MAX);
+            happened.impact = Some(happened.impact.unwrap_or(0).max(strength));
+        }
+        board::Event::Button(number) => happened.button = u8::try_from(number).ok(),
+        board::Event::Located(result) => happened.located = Some(result.is_ok()),
+    });
+}
+
+/// The outbox has room again.
+pub(crate) fn on_room() {
+    if IS_FULL.load(Ordering::Relaxed) {
+        IS_FULL.store(false, Ordering::Relaxed);
+        iothub::wake();
+    }
+}
+
+/// Whether the loop waits for room in the outbox.
+static IS_FULL: AtomicBool = AtomicBool::new(false);
+
+/// Takes a sample now, and sends it.
+pub(crate) fn sample() {
+    happen(|happened| happened.sample = true);
+}
+
+/// Searches for the position now, and sends it.
+pub(crate) fn locate() {
+    happen(|happened| happened.locate = true);
+}
+
+/// Restarts the device, once what waits has been sent.
+pub(crate) fn restart() {
+    happen(|happened| happened.restart = true);
+}
+
+/// What [`diagnostics`] tells.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Diagnostics {
+    /// Readings that wait.
+    pub(crate) waiting: usize,
+    /// Readings that gave way to newer ones.
+    pub(crate) dropped: u32,
+}
+
+static DIAGNOSTICS: Mutex<Cell<Diagnostics>> = Mutex::new(Cell::new(Diagnostics {
+    waiting: 0,
+    dropped: 0,
+}));
+
+pub(crate) fn diagnostics() -> Diagnostics {
+    critical_section::with(|cs| DIAGNOSTICS.borrow(cs).get())
+}
+
+/// Everything that the loop remembers.
+pub(crate) struct Tracker {
+    store: Store<{ iothub::READINGS }>,
+    schedule: Schedule,
+    /// The newest of each kind that is a state.
+    newest: [Option<Reading>; Kind::ALL.len()],
+    /// Kinds that are newer than in the twin.
+    unreported: u8,
+    reported: Option<Instant>,
+    /// When the search for the position ends at the latest.
+    search: Option<Instant>,
+    /// The network of the last reading, and when that was.
+    network: Option<(Network, Instant)>,
+    device_reported: bool,
+    /// The outbox had no room at this time.
+    full: Option<Instant>,
+    payload: [u8; PAYLOAD],
+}
+
+/// What a message has room for beside its topic and its properties.
+const PAYLOAD: usize = iothub::MESSAGE_MAX.saturating_sub(256);
+
+/// How long to wait for room in the outbox, where nothing is acknowledged meanwhile.
+const ROOM_WAIT: Duration = Duration::from_secs(10);
+
+/// How long after its time-out a search is taken for hung.
+const SEARCH_GRACE: Duration = Duration::from_secs(30);
+
+/// A network that stays the same is read anew after so long, for its strength.
+const NETWORK_INTERVAL: Duration = Duration::from_secs(900);
+
+/// How long a restart waits for what is to be sent, and for the hub to be left.
+const RESTART_WAIT: Duration = Duration::from_secs(5);
+const LEAVE_WAIT: Duration = Duration::from_secs(3);
+
+/// No more often the twin is told what is newest.
+const REPORT_INTERVAL: Duration = Duration::from_secs(60);
+
+impl Tracker {
+    pub(crate) const fn new() -> Self {
+        Self {
+            store: Store::new(),
+            schedule: Schedule::new(),
+            newest: [None; Kind::ALL.len()],
+            unreported: 0,
+            reported: None,
+            search: None,
+            network: None,
+            device_reported: false,
+            full: None,
+            payload: [0; PAYLOAD],
+        }
+    }
+
+    pub(crate) fn run(&mut self) -> ! {
+        loop {
+            let configuration = configuration::current();
+            let happened = critical_section::with(|cs| HAPPENED.borrow(cs).take());
+            self.take(&configuration, happened);
+            let now = iothub::now();
+            if self.schedule.next_sample(&configuration) <= now {
+                self.sample(&configuration, now);
+            }
+            if let Some(time) = UnixTime::now() {
+                self.store.stamp(now, time);
+            }
+            self.send(&configuration, now);
+            critical_section::with(|cs| {
+                DIAGNOSTICS.borrow(cs).set(Diagnostics {
+                    waiting: self.store.len(),
+                    dropped: self.store.dropped(),
+                });
+            });
+            if happened.restart {
+                self.restart();
+            }
+            iothub::wait(Some(self.next(&configuration)));
+        }
+    }
+
+    fn next(&self, configuration: &Configuration) -> Instant {
+        let mut next = self.schedule.next_sample(configuration);
+        if let Some(search) = self.search {
+            next = next.min(search);
+        }
+        if !self.store.is_empty() && self.search.is_none() {
+            let full = self.full.map(|full| full + ROOM_WAIT);
+            next = next.min(full.unwrap_or(self.schedule.next_update(configuration)));
+        }
+        // Without the time nothing leaves before the store is full.
+        next.max(iothub::now() + Duration::from_millis(100))
+    }
+
+    fn take(&mut self, configuration: &Configuration, happened: Happened) {
+        let now = iothub::now();
+        if let Some(moves) = happened.moves {
+            self.schedule.moves = moves;
+        }
+        for (value, kind) in [
+            (happened.impact.map(Value::Impact), Kind::Impact),
+            (happened.button.map(Value::Button), Kind::Button),
+        ] {
+            if let Some(value) = value.filter(|_| !configuration.no_data.has(kind)) {
+                self.push(value, now, UnixTime::now());
+                self.schedule.ask();
+            }
+        }
+        if happened.sample {
+            self.schedule.ask();
+        }
+        if happened.locate {
+            self.search(configuration, now);
+        }
+        match happened.located {
+            Some(true) if self.search.take().is_some() => match measure::position(iothub::now()) {
+                Some((value, taken, time)) => self.push(value, taken, time),
+                None => log::warn!("the position that was found cannot be read"),
+            },
+            Some(false) if self.search.take().is_some() => log::info!("no position was found"),
+            _ => {}
+        }
+        if self.search.is_some_and(|search| search <= now) {
+            self.search = None;
+            log::warn!("the search for the position does not end: it is not waited for");
+        }
+    }
+
+    fn push(&mut self, value: Value, taken: Instant, time: Option<UnixTime>) {
+        let reading = Reading { taken, time, value };
+        let kind = value.kind();
+        let at = Kind::ALL.iter().position(|of| *of == kind);
+        if let Some(place) = at
+            .and_then(|at| self.newest.get_mut(at))
+            .filter(|_| kind.is_state())
+        {
+            *place = Some(reading);
+            self.unreported |= kind.bit();
+        }
+        let dropped = self.store.dropped();
+        self.store.push(reading);
+        if dropped == 0 && self.store.dropped() > 0 {
+            log::warn!("no room for more readings: the oldest give way");
+        }
+    }
+
+    fn sample(&mut self, configuration: &Configuration, now: Instant) {
+        self.schedule.on_sampled(now);
+        let readings = [
+            (
+                Kind::Environment,
+                measure::environment as fn() -> Option<Value>,
+            ),
+            (Kind::Battery, measure::battery),
+            (Kind::FuelGauge, measure::fuel_gauge),
+        ];
+        for (kind, read) in readings {
+            if configuration.no_data.has(kind) {
+                continue;
+            }
+            if let Some(value) = read() {
+                self.push(value, now, UnixTime::now());
+            }
+        }
+        if !configuration.no_data.has(Kind::Network) {
+            self.sample_network(now);
+        }
+        if !configuration.no_data.has(Kind::Position) {
+            self.search(configuration, now);
+        }
+    }
+
+    /// Only where something has changed, or after a while.
+    fn sample_network(&mut self, now: Instant) {
+        let Some(network) = modem::network() else {
+            return;
+        };
+        let is_known = self.network.is_some_and(|(known, read)| {
+            known.is_same_place(&network) && now < read + NETWORK_INTERVAL
+        });
+        if !is_known {
+            self.network = Some((network, now));
+            self.push(Value::Network(network), now, UnixTime::now());
+        }
+    }
+
+    fn search(&mut self, configuration: &Configuration, now: Instant) {
+        if self.search.is_some() {
+            return;
+        }
+        match board::locate(configuration.location_timeout) {
+            Ok(()) => self.search = Some(now + configuration.location_timeout + SEARCH_GRACE),
+            Err(errno) if board::is_missing(errno) => {}
+            Err(errno) => log::warn!("the position cannot be searched for: {errno}"),
+        }
+    }
+
+    /// Sends what waits, unless a position is about to join it, or it is not time yet.
+    fn send(&mut self, configuration: &Configuration, now: Instant) {
+        let is_time = self.search.is_none() && self.schedule.next_update(configuration) <= now;
+        if self.store.is_empty() || !(is_time || self.store.is_nearly_full()) {
+            return;
+        }
+        let is_stamped = self.store.iter().all(|reading| reading.time.is_some());
+        if !is_stamped && !self.store.is_nearly_full() {
+            return;
+        }
+        if self.send_all(now) {
+            self.schedule.on_sent(now);
+            self.report(now);
+        }
+    }
+
+    /// `false` if the outbox has no room for the rest.
+    fn send_all(&mut self, now: Instant) -> bool {
+        self.full = None;
+        while let Some((count, len)) = documents::batch(self.store.iter(), &mut self.payload) {
+            let payload = self.payload.get(..len).unwrap_or_default();
+            match send_batch(payload, self.store.iter().take(count)) {
+                Ok(()) => self.store.remove(count),
+                Err(Error::Capacity(Capacity::Outbox)) => {
+                    log::debug!("the outbox is full: {} readings wait", self.store.len());
+                    self.full = Some(now);
+                    IS_FULL.store(true, Ordering::Relaxed);
+                    return false;
+                }
+                Err(error) => {
+                    log::warn!("telemetry not accepted: {error}");
+                    self.store.remove(count);
+                }
+            }
+        }
+        true
+    }
+
+    /// Sends the readings that wait and what the outbox has, leaves the hub, and restarts. Without the hub it does not wait for
+    /// it: what the outbox in flash takes is sent after the restart.
+    fn restart(&mut self) -> ! {
+        let deadline = iothub::now() + RESTART_WAIT;
+        while iothub::now() < deadline {
+            let all = self.send_all(iothub::now());
+            // The method's answer, too.
+            if all && iothub::status().is_ok_and(|status| status.outbox_used == 0) {
+                break;
+            }
+            pause();
+        }
+        let _ = iothub::disconnect();
+        let deadline = iothub::now() + LEAVE_WAIT;
+        let is_idle = |status: iothub::Status| status.phase == iothub::Phase::Idle;
+        while iothub::now() < deadline && !iothub::status().is_ok_and(is_idle) {
+            pause();
+        }
+        iothub::flush();
+        log::warn!("restarting, as a method asks");
+        loop {
+            ncs::platform::reboot();
+        }
+    }
+
+    /// Tells the twin what is newest, and once after a restart what the device is.
+    fn report(&mut self, now: Instant) {
+        if !self.device_reported {
+            self.device_reported =
+                UnixTime::now().is_some_and(|time| report_device(time, &mut self.payload));
+        }
+        if self
+            .reported
+            .is_some_and(|reported| now < reported + REPORT_INTERVAL)
+        {
+            return;
+        }
+        let newest = self.newest.iter().flatten();
+        let fresh = newest.filter(|reading| {
+            reading.time.is_some() && self.unreported & reading.value.kind().bit() != 0
+        });
+        let Some(patch) = documents::reported(fresh, &mut self.payload) else {
+            return;
+        };
+        match iothub::report(patch, None) {
+            Ok(_) => {
+                self.unreported = 0;
+                self.reported = Some(now);
+            }
+            Err(error) => log::debug!("what is newest cannot be reported now: {error}"),
+        }
+    }
+}
+
+fn send_batch<'r>(
+    payload: &[u8],
+    readings: impl Iterator<Item = &'r Reading> + Clone,
+) -> Result<(), Error> {
+    let count = readings.clone().count();
+    let first = readings.clone().filter_map(|reading| reading.time).min();
+    let hottest = readings.filter_map(|reading| match reading.value {
+        Value::Environment(environment) => environment.temperature,
+        _ => None,
+    });
+    let alert = hottest.max().map(|temperature| temperature > ALERT);
+    let properties = [
+        Property {
+            name: "batch",
+            value: None,
+        },
+        Property {
+            name: "temperatureAlert",
+            value: Some(if alert == Some(true) { "true" } else { "false" }),
+        },
+    ];
+    let mut created = heapless::String::<32>::new();
+    let is_known = UnixTime::now().is_some_and(|time| write!(created, "{time}").is_ok());
+    let mut message = Telemetry::json(payload);
+    message.system.creation_time = is_known.then_some(created.as_str());
+    message.properties = match alert {
+        Some(_) => &properties,
+        None => properties.get(..1).unwrap_or_default(),
+    };
+    let id = iothub::send(&message)?;
+    let text = core::str::from_utf8(payload).unwrap_or_default();
+    let first = first.map_or(0, UnixTime::as_millis);
+    log::info!(
+        "telemetry {} queued: {count} readings from {first}: {text}",
+        id.as_u32()
+    );
+    Ok(())
+}
+
+/// 0.001 °C above which `temperatureAlert` is true.
+const ALERT: i32 = 30_000;
+
+/// `false`: later again.
+fn report_device(time: UnixTime, buffer: &mut [u8]) -> bool {
+    let (mut imei, mut iccid, mut firmware, mut name) = ([0; 64], [0; 64], [0; 64], [0; 48]);
+    let mut out = Text::new(buffer);
+    let mut write = || -> Option<()> {
+        out.write_str("{\"dev\":{\"v\":{").ok()?;
+        for (name, value) in [
+            ("imei", modem::imei(&mut imei)),
+            ("iccid", modem::iccid(&mut iccid)),
+            ("modV", ncs::modem::firmware(&mut firmware).ok()),
+        ] {
+            if let Some(value) = value.filter(|value| is_plain(value)) {
+                write!(out, "\"{name}\":\"{value}\",").ok()?;
+            }
+        }
+        let board = board::name(&mut name).unwrap_or("unknown");
+        write!(
+            out,
+            "\"brdV\":\"{board}\"}},\"ts\":{}}}}}",
+            time.as_millis()
+        )
+        .ok()
+    };
+    let is_written = write().is_some();
+    is_written && iothub::report(out.finish(), None).is_ok()
+}
+
+/// Whether JSON needs no escapes for it.
+fn is_plain(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| (b' '..=b'~').contains(&byte) && byte != b'"' && byte != b'\\')
+}
+
+fn pause() {
+    iothub::wait(Some(iothub::now() + Duration::from_millis(50)));
+}

@@ -1,0 +1,284 @@
+//! The scenario of `--once --drive`: a vehicle goes through a tunnel, and the hub's side knows from the world's file what the
+//! device should have measured when.
+
+use std::{fs, path::Path, time::Duration};
+
+use iothub_host::Network;
+use serde_json::{Value, json};
+
+use crate::{
+    Arguments, Bench, Check, Console, DEVICE_ID, DeviceOptions, Error, Lines, Report, Rest,
+    scenario::{PATIENCE, connected, method, nothing_lost, stamps},
+    world::{Description, World},
+};
+
+/// How much faster than in truth the world goes on.
+const SPEED: f64 = 60.0;
+
+/// What the device says where the network goes.
+const LOST: &str = "disconnected";
+
+/// In seconds of the world: late enough that a slow machine is connected by then.
+const TUNNEL: (u64, u64) = (2400, 3000);
+
+pub(crate) fn run(
+    arguments: &Arguments,
+    temporary: Option<&Path>,
+    console: &Console,
+    tell: &mut dyn FnMut(&Check),
+) -> Result<Report, Error> {
+    let mut report = Report::default();
+    let mut check =
+        |name, step: &mut dyn FnMut() -> Result<String, Error>| report.check(tell, name, step);
+
+    let mut started = None;
+    let up = check("hub is up, device provisioned", &mut || {
+        let mut bench = Bench::start(arguments, temporary, console.clone())?;
+        bench.provision()?;
+        let address = bench.hub_address();
+        started = Some(bench);
+        Ok(format!("{} at {address}", crate::HOSTNAME))
+    });
+    let Some(mut bench) = started.filter(|_| up) else {
+        return Ok(report);
+    };
+    let (mut lines, mut world) = (Lines::default(), None);
+    check("a drive begins", &mut || {
+        let (of, since) = begin(&mut bench)?;
+        lines = since;
+        let minutes = of.drive().as_secs() / 60;
+        world = Some(of);
+        connected(&bench, &lines, 0)?;
+        Ok(format!(
+            "{minutes} minutes at {SPEED} times the speed, tunnel {TUNNEL:?} s"
+        ))
+    });
+    let Some(world) = world else {
+        return Ok(report);
+    };
+    check(
+        "position and weather are the world's of that time",
+        &mut || {
+            bench.rest().until("a position", PATIENCE, |rest| {
+                let found = compare(rest, &bench, &world)?;
+                Ok((found.positions > 0 && found.weather > 0).then(|| found.to_string()))
+            })
+        },
+    );
+    check("twin: cfg takes effect and is acknowledged", &mut || {
+        let version = bench.rest().patch_desired(
+            DEVICE_ID,
+            &json!({ "cfg": { "actwt": 1, "loct": 60, "nod": ["fg"] } }),
+        )?;
+        configured(&bench, 200, 1, version)
+    });
+    check("twin: a bad field is named, the others taken", &mut || {
+        let desired = json!({ "cfg": { "accath": 99, "mvt": 600 } });
+        let version = bench.rest().patch_desired(DEVICE_ID, &desired)?;
+        let found = configured(&bench, 400, 1, version)?;
+        let cfg = reported(&bench.rest(), "cfg")?;
+        match (cfg["mvt"] == 600, cfg["ad"].as_str()) {
+            (true, Some(why)) if why.contains("accath is") => Ok(why.to_owned()),
+            _ => Err(Error::new(found)),
+        }
+    });
+    check("no network in the tunnel, and then again", &mut || {
+        lines.find_after(0, LOST, PATIENCE)?;
+        let mark = lines.all().iter().position(|line| line.contains(LOST));
+        connected(&bench, &lines, mark.unwrap_or(0))
+    });
+    check("no accepted message is lost", &mut || {
+        nothing_lost(&bench, &lines)
+    });
+    check(
+        "every sample has its own time, of the tunnel too",
+        &mut || {
+            bench
+                .rest()
+                .until("samples of the tunnel", PATIENCE, |rest| {
+                    let found = compare(rest, &bench, &world)?;
+                    match found.in_tunnel >= 5 && found.counted(&lines) {
+                        true => Ok(Some(found.to_string())),
+                        false => Err(Error::new(found)),
+                    }
+                })
+        },
+    );
+    check("twin: what the device is, and the newest", &mut || {
+        bench
+            .rest()
+            .until("dev, bat, env, gnss and roam", PATIENCE, |rest| {
+                let twin = rest.twin(DEVICE_ID)?;
+                let reported = &twin["properties"]["reported"];
+                let missing = ["dev", "bat", "env", "gnss", "roam"]
+                    .into_iter()
+                    .find(|name| !reported[name]["ts"].is_u64());
+                match missing {
+                    None => Ok(Some(format!("{}", reported["dev"]["v"]))),
+                    Some(name) => Err(Error::new(format!("no {name}"))),
+                }
+            })
+    });
+    check("buffered: samples leave together", &mut || {
+        bench
+            .rest()
+            .patch_desired(DEVICE_ID, &json!({ "cfg": { "upd": 4 } }))?;
+        bench
+            .rest()
+            .until("a batch of three samples", PATIENCE, |rest| {
+                let messages = rest.telemetry(DEVICE_ID, bench.since())?;
+                let readings =
+                    |message: &Value| message["body"]["bat"].as_array().map_or(0, Vec::len);
+                let most = messages
+                    .iter()
+                    .rev()
+                    .take(20)
+                    .map(readings)
+                    .max()
+                    .unwrap_or(0);
+                Ok((most >= 3).then(|| format!("{most} readings of the battery in one message")))
+            })
+    });
+    check("method diagnostics tells no secret", &mut || {
+        let found = method(&bench, "diagnostics", json!(null), 200)?;
+        let secret = ["KEY", "hostname", "azure", "sec_tag"]
+            .into_iter()
+            .find(|word| found.contains(word));
+        match (secret, found.contains("\"acknowledged\":")) {
+            (None, true) => Ok(found),
+            _ => Err(Error::new(found)),
+        }
+    });
+    check("method reboot restarts it, and cfg is kept", &mut || {
+        let mark = lines.mark();
+        method(&bench, "reboot", json!(null), 202)?;
+        lines.find_after(mark, "restarting, as a method asks", PATIENCE)?;
+        let line =
+            lines.find_after(mark, "active: a sample every 1 s, sent every 4 s", PATIENCE)?;
+        connected(&bench, &lines, mark)?;
+        Ok(line)
+    });
+    check("clean end", &mut || bench.stop());
+    Ok(report)
+}
+
+fn begin(bench: &mut Bench) -> Result<(World, Lines), Error> {
+    let path = bench.setup().data().join("world.json");
+    let text = json!({ "seed": 7, "drive_s": 5400, "tunnels_s": [[TUNNEL.0, TUNNEL.1]] });
+    fs::write(&path, text.to_string()).map_err(|source| Error::path(&path, source))?;
+    let began_ms = bench.begin_world();
+    let world = World::new(Description::read(&path, began_ms)?);
+    let lines = bench.start_device(&DeviceOptions {
+        network: Network::DualStack,
+        time_factor: 0.01,
+        world: Some(path),
+        speed: SPEED,
+        ..DeviceOptions::default()
+    })?;
+    Ok((world, lines))
+}
+
+fn reported(rest: &Rest, name: &str) -> Result<Value, Error> {
+    Ok(rest.twin(DEVICE_ID)?["properties"]["reported"][name].take())
+}
+
+/// Waits for the answer, in Plug and Play's form and in nRF Asset Tracker's.
+fn configured(bench: &Bench, code: u64, wait: u64, version: u64) -> Result<String, Error> {
+    bench.rest().until("an acknowledgement", PATIENCE, |rest| {
+        let cfg = reported(rest, "cfg")?;
+        let is_right = cfg["ac"] == code
+            && cfg["av"] == version
+            && cfg["actwt"] == wait
+            && cfg["value"]["actwt"] == wait;
+        Ok(is_right.then(|| cfg["value"].to_string()))
+    })
+}
+
+/// What has arrived, compared with the world.
+#[derive(Default)]
+struct Found {
+    positions: usize,
+    weather: usize,
+    /// Readings with a time in the tunnel.
+    in_tunnel: usize,
+    /// All readings, and all messages.
+    readings: usize,
+}
+
+impl Found {
+    /// Whether as many readings are here as the device says that it has accepted.
+    fn counted(&self, lines: &Lines) -> bool {
+        let count = |line: &String| -> Option<usize> {
+            let (_, rest) = line.split_once(" queued: ")?;
+            rest.split_once(" readings")?.0.parse().ok()
+        };
+        self.readings >= lines.all().iter().filter_map(count).sum()
+    }
+}
+
+impl std::fmt::Display for Found {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            positions,
+            weather,
+            in_tunnel,
+            readings,
+        } = self;
+        write!(
+            f,
+            "{readings} readings; {positions} positions and {weather} of the weather fit their time; {in_tunnel} in the tunnel"
+        )
+    }
+}
+
+fn compare(rest: &Rest, bench: &Bench, world: &World) -> Result<Found, Error> {
+    let mut found = Found::default();
+    let tunnel = |since: Duration| (TUNNEL.0..TUNNEL.1).contains(&since.as_secs());
+    for message in rest.telemetry(DEVICE_ID, bench.since())? {
+        let all = stamps(&message);
+        found.readings += all.len();
+        for stamp in all {
+            found.in_tunnel += usize::from(tunnel(since(world, stamp)?));
+        }
+        for reading in of_kind(&message, "gnss") {
+            let at = since(world, reading["ts"].as_u64().unwrap_or(0))?;
+            let (lat, lng) = (reading["v"]["lat"].as_f64(), reading["v"]["lng"].as_f64());
+            let place = lat.zip(lng).ok_or_else(|| Error::new(reading))?;
+            let metres = world.metres(at, place);
+            if metres > METRES {
+                return Err(Error::new(format!(
+                    "{metres:.0} m from where it was: {reading}"
+                )));
+            }
+            found.positions += 1;
+        }
+        for reading in of_kind(&message, "env") {
+            let at = since(world, reading["ts"].as_u64().unwrap_or(0))?;
+            let temperature = reading["v"]["temp"]
+                .as_f64()
+                .ok_or_else(|| Error::new(reading))?;
+            let off = (temperature - world.at(at).temperature).abs();
+            if off > DEGREES {
+                return Err(Error::new(format!(
+                    "{off:.2} °C from what it was: {reading}"
+                )));
+            }
+            found.weather += 1;
+        }
+    }
+    Ok(found)
+}
+
+/// The world's time passes between reading a sensor and reading the clock: half a minute of it on a machine that is very busy.
+const METRES: f64 = 500.0;
+const DEGREES: f64 = 0.25;
+
+fn of_kind<'m>(message: &'m Value, kind: &str) -> impl Iterator<Item = &'m Value> {
+    message["body"][kind].as_array().into_iter().flatten()
+}
+
+fn since(world: &World, stamp: u64) -> Result<Duration, Error> {
+    let start = u64::try_from(world.start_ms()).unwrap_or(0);
+    let since = stamp.checked_sub(start).map(Duration::from_millis);
+    since.ok_or_else(|| Error::new(format!("{stamp} is before the world began")))
+}

@@ -1,0 +1,50 @@
+//! A device that records a reading a minute, as fast as it can, and keeps each in flash: for the scenario of an outage.
+
+use std::{process::ExitCode, time::Duration};
+
+use iothub::{Delivery, Error as ClientError, Event, Keep, Options, Telemetry};
+
+use crate::{Error, arguments::Minutes, outage::time_of};
+
+/// Records these minutes, then sends what there is to send until it is ended. Says of each reading that it was accepted, and
+/// now and then what the outbox holds.
+pub(crate) fn run(minutes: Minutes) -> Result<ExitCode, Error> {
+    Options::new(&|_: Event<'_>| {})
+        .request_twin(false)
+        .start()
+        .map_err(Error::new)?;
+    iothub::connect().map_err(Error::new)?;
+    for minute in minutes {
+        record(minute)?;
+        println!("recorded {minute}");
+    }
+    let mut shown = String::new();
+    loop {
+        let status = iothub::outbox_status().to_string();
+        if status != shown {
+            println!("outbox: {}", status.replace('\n', "; "));
+            shown = status;
+        }
+        std::thread::sleep(LOOK);
+    }
+}
+
+/// How often to look at the outbox.
+const LOOK: Duration = Duration::from_millis(200);
+
+fn record(minute: u32) -> Result<(), Error> {
+    let (body, time) = (format!(r#"{{"minute":{minute}}}"#), time_of(minute));
+    let mut message = Telemetry::json(body.as_bytes());
+    message.system.creation_time = Some(&time);
+    message.delivery = Delivery {
+        keep: Some(Keep::Always),
+        ..Delivery::default()
+    };
+    match iothub::send(&message) {
+        Ok(_) => Ok(()),
+        Err(error @ ClientError::Capacity(_)) => {
+            Err(Error::new(format!("minute {minute}: {error}")))
+        }
+        Err(error) => Err(Error::new(error)),
+    }
+}

@@ -1,0 +1,230 @@
+//! The world as a board sees it: its sensors, its clock, and what happens to it.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use iothub_host::{Board, BoardEvent, BoardEvents, Cell, Loss, Network, Sensor, Unavailable};
+
+use super::{FaultKind, State, World};
+
+/// A world that goes on, at its own speed.
+#[derive(Clone)]
+pub(crate) struct Player(Arc<Inner>);
+
+struct Inner {
+    world: World,
+    /// Of the world's seconds to real ones.
+    speed: f64,
+    /// When the world began by the machine's clock, in milliseconds since 1970: it goes on while the device restarts.
+    began_ms: i64,
+    events: BoardEvents,
+    found: Mutex<Found>,
+}
+
+#[derive(Default)]
+struct Found {
+    is_searching: bool,
+    /// The last position, and when the device was there in the world's time.
+    position: Option<(State, Duration)>,
+}
+
+impl Player {
+    pub(crate) fn new(world: World, speed: f64, began_ms: i64) -> Self {
+        Self(Arc::new(Inner {
+            world,
+            speed,
+            began_ms,
+            events: BoardEvents::default(),
+            found: Mutex::default(),
+        }))
+    }
+
+    pub(crate) fn events(&self) -> BoardEvents {
+        self.0.events.clone()
+    }
+
+    /// Tells of movement, and takes the network away in tunnels, which is `network` otherwise. For ever.
+    pub(crate) fn play(&self, network: Network) {
+        let Self(inner) = self.clone();
+        thread::spawn(move || inner.play(network));
+    }
+}
+
+impl Inner {
+    /// The world's time since its beginning.
+    fn since(&self) -> Duration {
+        let real = unix_ms().saturating_sub(self.began_ms).max(0);
+        Duration::from_secs_f64(real as f64 / 1000.0 * self.speed)
+    }
+
+    fn real(&self, span: Duration) -> Duration {
+        span.div_f64(self.speed)
+    }
+
+    fn found(&self) -> MutexGuard<'_, Found> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn play(&self, network: Network) {
+        let mut before = State {
+            speed: 0.0,
+            is_covered: true,
+            ..self.world.at(self.since())
+        };
+        let mut is_time_told = false;
+        loop {
+            let now = self.world.at(self.since());
+            if !is_time_told && self.world.is_time_known(self.since()) {
+                is_time_told = true;
+                self.events.happen(BoardEvent::Time);
+            }
+            if moves(&now) != moves(&before) {
+                let event = if moves(&now) {
+                    BoardEvent::Moving
+                } else {
+                    BoardEvent::Still
+                };
+                self.events.happen(event);
+            }
+            let is_told = now.is_covered == before.is_covered || cover(&now, network);
+            before = State {
+                is_covered: if is_told {
+                    now.is_covered
+                } else {
+                    before.is_covered
+                },
+                ..now
+            };
+            thread::sleep(LOOK);
+        }
+    }
+
+    fn search(&self, timeout: Duration) {
+        let end = self.since() + timeout;
+        let found = loop {
+            thread::sleep(self.real(FIX.min(timeout)).max(Duration::from_millis(1)));
+            let since = self.since();
+            let now = self.world.at(since);
+            if now.is_covered {
+                break Some((now, since));
+            }
+            if since >= end {
+                break None;
+            }
+        };
+        let mut state = self.found();
+        state.is_searching = false;
+        if found.is_some() {
+            state.position = found;
+        }
+        drop(state);
+        self.events.happen(BoardEvent::Located(found.is_some()));
+    }
+}
+
+/// The machine's clock, in milliseconds since 1970.
+pub(crate) fn unix_ms() -> i64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Above walking pace.
+fn moves(state: &State) -> bool {
+    state.speed > 1.0
+}
+
+/// Whether the modem could be told. One that is off finds out by itself.
+fn cover(now: &State, network: Network) -> bool {
+    let Ok(modem) = iothub_host::modem() else {
+        return false;
+    };
+    let told = match now.is_covered {
+        true => modem.attach(network),
+        false => modem.lose(Loss::Detached),
+    };
+    told.is_ok()
+}
+
+/// How often a player looks whether something has happened.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// How long satellites take to be found, in the world's time.
+const FIX: Duration = Duration::from_secs(3);
+
+impl Board for Player {
+    fn unix_time_ms(&self) -> Option<i64> {
+        let since = self.0.since();
+        if !self.0.world.is_time_known(since) {
+            return None;
+        }
+        let since = i64::try_from(since.as_millis()).ok()?;
+        self.0.world.start_ms().checked_add(since)
+    }
+
+    fn read(&self, sensor: Sensor) -> Result<i32, Unavailable> {
+        let since = self.0.since();
+        match self.0.world.fault(sensor, since) {
+            Some(FaultKind::Broken) => return Err(Unavailable::Broken),
+            Some(FaultKind::Hangs) => return Err(Unavailable::Hangs),
+            Some(FaultKind::NotANumber) => return Err(Unavailable::NotANumber),
+            Some(FaultKind::Lies) => return Ok(i32::MAX),
+            None => {}
+        }
+        let now = self.0.world.at(since);
+        let position = || self.0.found().position.ok_or(Unavailable::Missing);
+        let value = match sensor {
+            Sensor::Temperature => now.temperature * 1000.0,
+            Sensor::Humidity => now.humidity * 1000.0,
+            Sensor::Pressure => now.pressure,
+            Sensor::Gas => 50_000.0 + now.humidity * 500.0,
+            Sensor::Light => now.light,
+            // A lithium cell between 3.3 and 4.15 V.
+            Sensor::BatteryVoltage => 3300.0 + now.charge * 8.5,
+            Sensor::BatteryCurrent if now.is_charged => -400.0,
+            Sensor::BatteryCurrent => 14.0,
+            Sensor::BatteryTemperature => now.temperature * 10.0 + 30.0,
+            Sensor::BatteryCharge => now.charge,
+            Sensor::TimeToEmpty if !now.is_charged => now.charge.max(1.0) * 36.0 * 70.0,
+            Sensor::TimeToFull if now.is_charged => (101.0 - now.charge) * 72.0,
+            Sensor::Latitude => position()?.0.latitude * 1e7,
+            Sensor::Longitude => position()?.0.longitude * 1e7,
+            Sensor::Accuracy => 42.0,
+            Sensor::Altitude => position()?.0.altitude * 10.0,
+            Sensor::Speed => position()?.0.speed * 100.0,
+            Sensor::Heading => position()?.0.heading * 100.0,
+            Sensor::FixAge => self.0.since().saturating_sub(position()?.1).as_secs_f64() * 1000.0,
+            _ => return Err(Unavailable::Missing),
+        };
+        // Everything in a world is far within.
+        Ok(value.round() as i32)
+    }
+
+    fn locate(&self, timeout: Duration) -> Result<(), Unavailable> {
+        if std::mem::replace(&mut self.0.found().is_searching, true) {
+            return Err(Unavailable::Busy);
+        }
+        let Self(inner) = self.clone();
+        thread::spawn(move || inner.search(timeout));
+        Ok(())
+    }
+
+    fn cell(&self) -> Option<Cell> {
+        let now = self.0.world.at(self.0.since());
+        now.is_covered.then(|| Cell {
+            mccmnc: 50_501,
+            area: 0x1a2b,
+            id: 0x0084_3200 + now.cell,
+            band: 28,
+            earfcn: 9410,
+            rsrp: now.rsrp,
+            snr: if now.rsrp > -95 { 12 } else { 5 },
+            is_nb_iot: false,
+            energy: if now.rsrp > -95 { 8 } else { 7 },
+        })
+    }
+}

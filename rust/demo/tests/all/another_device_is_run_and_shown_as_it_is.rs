@@ -1,0 +1,90 @@
+//! `--device`: what is named runs, or it is refused; and no step shows more than that device showed.
+
+use std::{path::Path, process::Command};
+
+use serde_json::Value;
+
+/// Our own device as somebody's command: on another network than the one that it is told, with what it finds in its
+/// environment alone.
+const DUAL_STACK: &str = r#"#!/bin/sh
+cd / || exit
+"$1" device --data "$IOTHUB_DATA" --port "$IOTHUB_PORT" --network dual-stack --time-factor 0.1
+"#;
+
+struct Output {
+    status: Option<i32>,
+    report: Value,
+    error: String,
+}
+
+fn once(device: &str) -> Output {
+    let output = Command::new(env!("CARGO_BIN_EXE_iothub-demo"))
+        .args(["--once", "--json", "--mqtt", "0", "--device", device])
+        .output()
+        .expect("it runs");
+    Output {
+        status: output.status.code(),
+        report: serde_json::from_slice(&output.stdout).unwrap_or_default(),
+        error: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+fn checks(report: &Value) -> Vec<(&str, &str)> {
+    let checks = report["checks"].as_array().map_or(&[][..], Vec::as_slice);
+    let all = checks.iter();
+    all.filter_map(|it| Some((it["name"].as_str()?, it["detail"].as_str()?)))
+        .collect()
+}
+
+#[test]
+fn a_command_with_arguments_is_the_device_and_its_network_is_what_it_says() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let script = folder.path().join("a device.sh");
+    std::fs::write(&script, DUAL_STACK).expect("written");
+    let demo = Path::new(env!("CARGO_BIN_EXE_iothub-demo"));
+    let device = format!("sh '{}' '{}'", script.display(), demo.display());
+    let Output {
+        status,
+        report,
+        error,
+    } = once(&device);
+    assert_eq!(status, Some(0), "{report:#} {error}");
+    let checks = checks(&report);
+    assert!(
+        checks.iter().all(|(name, _)| !name.contains("IPv6-only")),
+        "{report:#}"
+    );
+    let (_, attached) = checks
+        .iter()
+        .find(|(name, _)| *name == "device attaches to a network")
+        .expect("the step");
+    assert!(
+        attached.contains("IPv4 and IPv6") && attached.contains("over IPv4 to 13.70.74.195"),
+        "{attached}"
+    );
+}
+
+#[test]
+fn a_device_that_ends_at_once_fails_and_nothing_is_said_of_the_steps_behind() {
+    let Output { status, report, .. } = once("/bin/false");
+    assert_eq!(status, Some(1), "{report:#}");
+    let checks = checks(&report);
+    let (name, detail) = checks.last().expect("a step");
+    assert_eq!(*name, "device runs", "{report:#}");
+    assert!(detail.contains("exit status: 1"), "{detail}");
+    assert!(checks.len() <= 4, "{report:#}");
+}
+
+#[test]
+fn updates_take_no_other_device() {
+    let output = Command::new(env!("CARGO_BIN_EXE_iothub-demo"))
+        .args(["--once", "--fota", "--device", "/bin/false"])
+        .output()
+        .expect("it runs");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(
+        error.contains("--fota") && error.contains("--device"),
+        "{error}"
+    );
+}

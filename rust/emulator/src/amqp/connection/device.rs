@@ -1,0 +1,578 @@
+//! Devices: each that a connection serves is entered in the hub's table, as one that connects over MQTT is.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use serde_json::{Value as Json, json};
+use tokio::sync::{Notify, mpsc};
+use tokio::task::AbortHandle;
+
+use super::outlet::{Command, LinkId, Outlet, Step};
+use super::{Connection, link::Settlement};
+use crate::amqp::address::{Address, Feature, Node};
+use crate::amqp::codec::message::{self, Message, place};
+use crate::amqp::codec::performative::{ACCEPTED, Fault, Outcome, REJECTED};
+use crate::amqp::codec::value::Value;
+use crate::clock::{UnixMs, rfc3339};
+use crate::code::{ErrorCode, Refusal};
+use crate::hub::authenticate::{self, Credentials};
+use crate::hub::c2d::{self, LockToken};
+use crate::hub::connections::{self, Handle, MethodAnswer};
+use crate::hub::registry;
+use crate::hub::service::Service;
+use crate::hub::telemetry;
+use crate::journal::Event;
+use crate::properties::{Properties, SYSTEM};
+
+/// A device that the connection serves.
+#[derive(Debug)]
+pub(super) struct Device {
+    handle: Arc<Handle>,
+    /// When its token ends, if it came with one.
+    pub until: Option<UnixMs>,
+    /// Rings when there may be a cloud-to-device message.
+    mailbox: Arc<Notify>,
+    task: AbortHandle,
+}
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Connection {
+    /// Lets a device in with a token, or with the certificate of the TLS handshake.
+    pub(super) async fn admit(&mut self, id: &str, token: Option<&str>) -> Result<(), Refusal> {
+        let credentials = Credentials {
+            host: self.named.clone(),
+            certificates: self.certificates.clone(),
+            password: token.map(|text| text.as_bytes().to_vec()),
+        };
+        let service = Arc::clone(&self.amqp.service);
+        let (hub, device, now) = (self.hub.clone(), id.to_owned(), service.clock.now());
+        let enforce = service.enforces_x509(&hub);
+        let admitted = service
+            .store
+            .run(move |c| {
+                let admitted = authenticate::admit(c, &hub, &device, &credentials, enforce, now)?;
+                registry::touch(c, &hub, &device, now, now, None)?;
+                Ok(admitted)
+            })
+            .await?;
+        self.unproved = None;
+        if let Some(device) = self.devices.get_mut(id) {
+            // The token was renewed.
+            device.until = admitted.until;
+            return Ok(());
+        }
+        if self.devices.len() >= MAX_DEVICES {
+            return Err(Refusal::new(
+                ErrorCode::InvalidOperation,
+                format!("a connection serves {MAX_DEVICES} devices at the most"),
+            ));
+        }
+        let number = service.connections.next_number();
+        let (handle, queue, older) = service.connections.enter(number, &self.hub, id);
+        if let Some(older) = older {
+            older.command(connections::Command::Close(Refusal::new(
+                ErrorCode::ConnectionForcefullyClosedOnNewConnection,
+                format!("connection #{number} from {} took over", self.address),
+            )));
+        }
+        handle.activity.store(now, Ordering::Relaxed);
+        let how = format!("AMQP, {}", admitted.how);
+        let event = Event::info("connected", how).of(&self.hub, id);
+        service.journal.record(event.on(number, self.address));
+        let mailbox = Arc::new(Notify::new());
+        let commands = self.commands.clone();
+        let task = tokio::spawn(pass_on(
+            id.to_owned(),
+            queue,
+            Arc::clone(&mailbox),
+            commands,
+        ));
+        self.devices.insert(
+            id.to_owned(),
+            Device {
+                handle,
+                until: admitted.until,
+                mailbox,
+                task: task.abort_handle(),
+            },
+        );
+        Ok(())
+    }
+
+    /// Whether a device's links may be attached; its certificate is looked at, if it came with one.
+    pub(super) async fn admit_link(&mut self, address: &Address) -> Result<(), Refusal> {
+        let hubs = self.amqp.service.hubs.hosts();
+        let Ok(Node::Device(id, _)) = address.node(&hubs, &self.hub) else {
+            return Ok(());
+        };
+        match self.devices.contains_key(&id) {
+            true => Ok(()),
+            false => self.admit(&id, None).await,
+        }
+    }
+
+    /// What the hub asks of a device.
+    pub(super) fn obey_hub(&mut self, id: &str, command: connections::Command) {
+        match command {
+            connections::Command::Desired { patch, .. } => {
+                let mut out = Vec::new();
+                message::annotations(&mut out, |map| {
+                    map.symbol("resource").string(DESIRED);
+                });
+                message::data(&mut out, patch.as_bytes());
+                self.tell(id, Feature::Twin, out);
+            }
+            connections::Command::Call {
+                rid,
+                method,
+                payload,
+            } => {
+                let mut out = Vec::new();
+                message::properties(&mut out, |list| {
+                    list.nulls(place::CORRELATION_ID).string(&rid).nulls(7);
+                });
+                message::application(&mut out, |map| {
+                    map.string("IoThub-methodname").string(&method);
+                });
+                message::data(&mut out, payload.as_bytes());
+                self.tell(id, Feature::Methods, out);
+            }
+            connections::Command::Close(refusal) => self.end_device(id, &refusal),
+            connections::Command::Mailbox
+            | connections::Command::Done { .. }
+            | connections::Command::Late(_) => {}
+        }
+    }
+
+    /// Sends a message on the link of a device that receives of a feature.
+    fn tell(&mut self, id: &str, feature: Feature, message: Vec<u8>) {
+        let node = Node::Device(id.to_owned(), feature);
+        if let Some(to) = self.receiver_of(&node, None, "") {
+            self.queue(to, message);
+        }
+    }
+
+    /// Ends a device's links, and takes it out of the hub's table.
+    pub(super) fn end_device(&mut self, id: &str, refusal: &Refusal) {
+        let links: Vec<LinkId> = self
+            .sessions
+            .values()
+            .flat_map(|session| session.links.values())
+            .filter(|link| matches!(&link.node, Node::Device(of, _) if of == id))
+            .map(|link| link.id)
+            .collect();
+        for link in links {
+            self.detach(link, &Fault::from(refusal));
+        }
+        self.leave(id, Event::refusal("closed", refusal));
+    }
+
+    /// Takes a device out of the hub's table.
+    pub(super) fn leave(&mut self, id: &str, event: Event) {
+        let Some(device) = self.devices.remove(id) else {
+            return;
+        };
+        let service = Arc::clone(&self.amqp.service);
+        let handle = &device.handle;
+        let event = event.of(&self.hub, id);
+        service
+            .journal
+            .record(event.on(handle.number, self.address));
+        let mine = service.connections.leave(handle);
+        let (number, activity) = (handle.number, handle.last_activity());
+        let (hub, owned, now) = (self.hub.clone(), id.to_owned(), service.clock.now());
+        let policy = service.settings.c2d;
+        let store = service.store.clone();
+        store.submit(
+            move |c| {
+                c2d::unlock(c, Some(number), policy)?;
+                if mine {
+                    registry::touch(c, &hub, &owned, activity, now, None)?;
+                }
+                Ok((hub, owned))
+            },
+            move |result| {
+                // A newer connection of the same device may be waiting for what was locked here.
+                if let Ok((hub, id)) = result {
+                    service.wake(&hub, &id);
+                }
+            },
+        );
+    }
+
+    /// Notes whether a device listens for methods.
+    pub(super) fn listens(&self, node: &Node, listens: bool) {
+        let Node::Device(id, feature) = node else {
+            return;
+        };
+        let Some(device) = self.devices.get(id) else {
+            return;
+        };
+        match feature {
+            Feature::Methods => device.handle.methods.store(listens, Ordering::Release),
+            // Changes are asked for by a request; without a link there is nobody to tell.
+            Feature::Twin if !listens => device.handle.desired.store(false, Ordering::Release),
+            Feature::Twin | Feature::Events | Feature::CloudToDevice => return,
+        }
+        self.amqp.service.connections.announce();
+    }
+
+    /// The task that hands a device's waiting messages out.
+    pub(super) fn mailbox(&self, id: &str, outlet: Outlet) -> Option<AbortHandle> {
+        let device = self.devices.get(id)?;
+        let mailbox = Mailbox {
+            service: Arc::clone(&self.amqp.service),
+            hub: self.hub.clone(),
+            id: id.to_owned(),
+            number: device.handle.number,
+            bell: Arc::clone(&device.mailbox),
+        };
+        Some(tokio::spawn(mailbox.run(outlet)).abort_handle())
+    }
+
+    /// What a device sends on one of its links. Telemetry is settled when it is stored, the rest at once.
+    pub(super) fn hear(
+        &mut self,
+        link: LinkId,
+        delivery: u32,
+        settled: bool,
+        (id, feature): (String, Feature),
+        message: Message,
+    ) -> Option<Result<(), Refusal>> {
+        let device = self.devices.get(&id)?;
+        let now = self.amqp.service.clock.now();
+        device.handle.activity.store(now, Ordering::Relaxed);
+        match feature {
+            Feature::Events => {
+                let event = match telemetry_of(&self.hub, &id, message, now) {
+                    Ok(event) => event,
+                    Err(refusal) => return Some(Err(refusal)),
+                };
+                let service = Arc::clone(&self.amqp.service);
+                let (commands, ring) = (self.commands.clone(), Arc::clone(&service.ring));
+                let store = service.store.clone();
+                store.submit(
+                    move |c| event.store(c, &ring),
+                    move |result| {
+                        let outcome = match result {
+                            Ok(event) => {
+                                let _ = service.telemetry.send(event);
+                                Outcome::Accepted
+                            }
+                            Err(refusal) => Outcome::Rejected(Some(Fault::from(&refusal))),
+                        };
+                        let _ = commands.send(match settled {
+                            true => Command::Done(link),
+                            false => Command::Settle(link, delivery, outcome),
+                        });
+                    },
+                );
+                None
+            }
+            Feature::Twin => Some(self.twin(link, &id, message)),
+            Feature::Methods => {
+                self.answer(&id, message);
+                Some(Ok(()))
+            }
+            Feature::CloudToDevice => Some(Ok(())),
+        }
+    }
+
+    /// A device's request: its twin, a change of what it reports, or whether it is told of desired properties.
+    fn twin(&mut self, link: LinkId, id: &str, request: Message) -> Result<(), Refusal> {
+        let correlation = request.properties.at(place::CORRELATION_ID).clone();
+        let text = |name: &str| {
+            let value = request.annotations.entry(name);
+            value.and_then(Value::as_str).unwrap_or_default().to_owned()
+        };
+        let (operation, resource) = (text("operation"), text("resource"));
+        let (hub, id) = (self.hub.clone(), id.to_owned());
+        let now = self.amqp.service.clock.now();
+        let job: TwinJob = match (operation.as_str(), resource.as_str()) {
+            ("GET", _) => Box::new(move |c| {
+                let device = registry::require(c, &hub, &id)?;
+                let twin = json!({
+                    "desired": device.desired.for_device(),
+                    "reported": device.reported.for_device(),
+                });
+                Ok((None, twin.to_string()))
+            }),
+            ("PATCH", "/properties/reported") => {
+                let base = request.annotations.entry("version").and_then(Value::as_i64);
+                let body = request.into_body();
+                Box::new(move |c| {
+                    let version = registry::report(c, &hub, &id, &body, base, now)?;
+                    Ok((Some(version), String::new()))
+                })
+            }
+            ("PUT" | "DELETE", DESIRED) => {
+                if let Some(device) = self.devices.get(&id) {
+                    let wanted = operation == "PUT";
+                    device.handle.desired.store(wanted, Ordering::Release);
+                }
+                Box::new(|_| Ok((None, String::new())))
+            }
+            _ => Box::new(move |_| {
+                Err(Refusal::new(
+                    ErrorCode::ArgumentInvalid,
+                    format!("operation '{operation}' on '{resource}' is none of a twin's"),
+                ))
+            }),
+        };
+        let commands = self.commands.clone();
+        self.amqp.service.store.submit(job, move |result| {
+            let (status, version, body) = match result {
+                Ok((version, body)) => (200, version, body),
+                Err(refusal) => {
+                    let body = json!({
+                        "errorCode": refusal.code.number(),
+                        "message": refusal.reason,
+                    });
+                    (refusal.code.status(), None, body.to_string())
+                }
+            };
+            let mut out = Vec::new();
+            message::annotations(&mut out, |map| {
+                map.symbol("status").int(status.into());
+                if let Some(version) = version {
+                    map.symbol("version").long(version);
+                }
+            });
+            message::properties(&mut out, |list| {
+                list.nulls(place::CORRELATION_ID)
+                    .value(&correlation)
+                    .nulls(7);
+            });
+            message::data(&mut out, body.as_bytes());
+            let _ = commands.send(Command::Respond(link, String::new(), out));
+        });
+        Ok(())
+    }
+
+    /// A device's answer to a method.
+    fn answer(&self, id: &str, message: Message) {
+        let Some(device) = self.devices.get(id) else {
+            return;
+        };
+        let rid = message.properties.at(place::CORRELATION_ID).to_text();
+        let rid = rid.unwrap_or_default();
+        let status = message.property("IoThub-status").and_then(Value::as_i64);
+        let body = message.into_body();
+        let payload = match body.as_slice() {
+            [] => Ok(Json::Null),
+            body => serde_json::from_slice(body).map_err(|error| {
+                let reason = format!("the device's answer to request '{rid}' is not JSON: {error}");
+                Refusal::new(ErrorCode::InvalidResponseWhileProxying, reason)
+            }),
+        };
+        let answer = payload.map(|payload| MethodAnswer {
+            status: status.unwrap_or_default(),
+            payload,
+        });
+        if !device.handle.answer(&rid, answer) {
+            let reason = format!("an answer to request '{rid}', for which nobody waits");
+            let refusal = Refusal::new(ErrorCode::InvalidOperation, reason);
+            let event = Event::refusal("method", &refusal).of(&self.hub, id);
+            let journal = &self.amqp.service.journal;
+            journal.record(event.on(device.handle.number, self.address));
+        }
+    }
+
+    /// What a device says of a message that it was handed.
+    pub(super) fn settle_message(&self, id: String, token: LockToken, state: Option<u64>) {
+        let service = Arc::clone(&self.amqp.service);
+        let (hub, now, policy) = (self.hub.clone(), service.clock.now(), service.settings.c2d);
+        let (for_job, device) = (hub.clone(), id.clone());
+        let store = service.store.clone();
+        store.submit(
+            move |c| match state {
+                Some(ACCEPTED) => token.settle(c, &for_job, &device, c2d::Outcome::Success, now),
+                Some(REJECTED) => token.settle(c, &for_job, &device, c2d::Outcome::Rejected, now),
+                _ => token.abandon(c, &for_job, &device, policy, now),
+            },
+            move |result| {
+                if let Err(refusal) = &result {
+                    let event = Event::refusal("c2d", refusal).of(&hub, &id);
+                    service.journal.record(event);
+                }
+                service.wake(&hub, &id);
+            },
+        );
+    }
+}
+
+type TwinJob =
+    Box<dyn FnOnce(&rusqlite::Connection) -> Result<(Option<i64>, String), Refusal> + Send>;
+
+/// Passes on what the hub asks of a device, until the device is told to go.
+async fn pass_on(
+    id: String,
+    mut queue: mpsc::Receiver<connections::Command>,
+    mailbox: Arc<Notify>,
+    commands: mpsc::UnboundedSender<Command>,
+) {
+    while let Some(command) = queue.recv().await {
+        match command {
+            connections::Command::Mailbox => mailbox.notify_one(),
+            other => {
+                let _ = commands.send(Command::Hub(id.clone(), other));
+            }
+        }
+    }
+}
+
+/// Hands out a device's waiting messages.
+struct Mailbox {
+    service: Arc<Service>,
+    hub: String,
+    id: String,
+    number: u64,
+    bell: Arc<Notify>,
+}
+
+impl Mailbox {
+    async fn run(self, mut outlet: Outlet) {
+        let end = outlet.end();
+        loop {
+            let room = outlet.room().await.min(MAX_FLYING);
+            let (hub, id, number) = (self.hub.clone(), self.id.clone(), self.number);
+            let (policy, now) = (self.service.settings.c2d, self.service.clock.now());
+            let locked = self
+                .service
+                .store
+                .run(move |c| c2d::lock(c, &hub, &id, number, room, policy, now));
+            let locked = match locked.await {
+                Ok(locked) => locked,
+                Err(refusal) => return end.detach((&refusal).into()),
+            };
+            if locked.is_empty() {
+                tokio::select! {
+                    () = self.bell.notified() => {}
+                    step = outlet.idle() => if step == Step::Gone { return },
+                }
+                continue;
+            }
+            for message in locked {
+                let token = LockToken {
+                    number,
+                    seq: message.seq,
+                };
+                let event = format!("message '{}' handed out", message.message_id);
+                let event = Event::info("c2d", event).of(&self.hub, &self.id);
+                self.service.journal.record(event);
+                let out = encode(&self.id, &message);
+                let how = Settlement::Message(self.id.clone(), token);
+                outlet.send_unsettled(out, how).await;
+            }
+            outlet.flush().await;
+        }
+    }
+}
+
+fn encode(id: &str, message: &c2d::Message) -> Vec<u8> {
+    let mut out = Vec::with_capacity(message.body.len() + 512);
+    let system = |name: &str| {
+        let mut all = message.system.iter();
+        all.find_map(|(wire, value)| (wire == name).then_some(value.as_str()))
+    };
+    message::annotations(&mut out, |map| {
+        map.symbol("x-opt-sequence-number").long(message.seq);
+        map.symbol("iothub-enqueuedtime")
+            .timestamp(message.enqueued);
+        let count = u32::try_from(message.delivery_count).unwrap_or(u32::MAX);
+        map.symbol("iothub-deliverycount").uint(count);
+    });
+    message::properties(&mut out, |list| {
+        list.string(&message.message_id);
+        match system("$.uid") {
+            Some(user) => list.binary(user.as_bytes()),
+            None => list.null(),
+        };
+        list.string(&format!("/devices/{id}/messages/deviceBound"))
+            .nulls(2);
+        list.string_or_null(system("$.cid"));
+        list.symbol_or_null(system("$.ct"))
+            .symbol_or_null(system("$.ce"));
+        list.timestamp(message.expiry).nulls(4);
+    });
+    message::application(&mut out, |map| {
+        if message.ack != "none" {
+            map.string("iothub-ack").string(&message.ack);
+        }
+        for (name, value) in &message.properties {
+            map.string(name).string_or_null(value.as_deref());
+        }
+    });
+    message::data(&mut out, &message.body);
+    out
+}
+
+fn telemetry_of(
+    hub: &str,
+    id: &str,
+    message: Message,
+    now: UnixMs,
+) -> Result<telemetry::Message, Refusal> {
+    let mut properties = Properties::default();
+    for (at, name) in [
+        (place::MESSAGE_ID, "messageId"),
+        (place::USER_ID, "userId"),
+        (place::CORRELATION_ID, "correlationId"),
+        (place::CONTENT_TYPE, "contentType"),
+        (place::CONTENT_ENCODING, "contentEncoding"),
+        (place::EXPIRY, "absoluteExpiryTime"),
+    ] {
+        let value = match message.properties.at(at) {
+            Value::Timestamp(at) => Some(rfc3339(*at)),
+            value => value.to_text().filter(|text| !text.is_empty()),
+        };
+        properties
+            .system
+            .extend(value.map(|value| (name.to_owned(), value)));
+    }
+    for (name, value) in message.application.as_map() {
+        let name = name.to_text().unwrap_or_default();
+        match (
+            SYSTEM.iter().find(|(wire, _)| *wire == name),
+            value.to_text(),
+        ) {
+            (Some((_, system)), value) => {
+                properties
+                    .system
+                    .push(((*system).to_owned(), value.unwrap_or_default()));
+            }
+            (None, value) => properties.application.push((name, value)),
+        }
+    }
+    let size = properties.size();
+    let body = message.into_body();
+    if body.len() + size > MAX_TELEMETRY {
+        return Err(Refusal::new(
+            ErrorCode::MessageTooLarge,
+            format!(
+                "a message of {} bytes with its properties is larger than {}",
+                body.len() + size,
+                MAX_TELEMETRY
+            ),
+        ));
+    }
+    let mut event = telemetry::Message::new(hub, id, body, properties, 1);
+    event.enqueued = now;
+    Ok(event)
+}
+
+const DESIRED: &str = "/notifications/twin/properties/desired";
+
+/// Body and properties.
+const MAX_TELEMETRY: usize = 256 * 1024;
+
+/// Devices of one connection.
+const MAX_DEVICES: usize = 1000;
+
+/// Cloud-to-device messages that are locked together.
+const MAX_FLYING: usize = 16;

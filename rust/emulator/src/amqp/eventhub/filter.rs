@@ -1,0 +1,136 @@
+//! Where a receiver begins: the filter `apache.org:selector-filter:string` of its source.
+
+use rusqlite::Connection;
+
+use crate::amqp::codec::value::Value;
+use crate::clock::UnixMs;
+use crate::code::{ErrorCode, Refusal};
+use crate::hub::partitions;
+
+/// Where a receiver begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::amqp) enum Start {
+    /// Behind a position.
+    After(i64),
+    /// With what comes from now on.
+    Latest,
+    /// Behind a moment, or at it.
+    Time(UnixMs, bool),
+}
+
+impl Start {
+    /// Reads the filters of a source; without one a receiver begins with the oldest message.
+    pub(in crate::amqp) fn of_filters(filters: &Value) -> Result<Self, Refusal> {
+        let Some(filter) = filters.entry(NAME) else {
+            return Ok(Self::After(0));
+        };
+        let text = match filter {
+            Value::Described(parts) => parts.1.as_str(),
+            plain => plain.as_str(),
+        };
+        let text = text.unwrap_or_default();
+        Self::parse(text).ok_or_else(|| {
+            Refusal::new(
+                ErrorCode::ArgumentInvalid,
+                format!(
+                    "the filter \"{text}\" is none on {OFFSET}, {SEQUENCE_NUMBER} or {ENQUEUED_TIME} with > or >="
+                ),
+            )
+        })
+    }
+
+    /// `amqp.annotation.x-opt-offset > '12'`, with or without quotes.
+    fn parse(text: &str) -> Option<Self> {
+        let (name, rest) = text.trim().split_once(char::is_whitespace)?;
+        let rest = rest.trim_start().strip_prefix('>')?;
+        let (inclusive, value) = match rest.strip_prefix('=') {
+            Some(value) => (true, value),
+            None => (false, rest),
+        };
+        let value = value.trim().trim_matches('\'');
+        let name = name.strip_prefix("amqp.annotation.")?;
+        if name == OFFSET && value == "@latest" {
+            return Some(Self::Latest);
+        }
+        let number: i64 = value.parse().ok()?;
+        match name {
+            OFFSET | SEQUENCE_NUMBER => {
+                Some(Self::After(number.saturating_sub(inclusive.into()).max(0)))
+            }
+            ENQUEUED_TIME | "x-opt-enqueuedtimeutc" => Some(Self::Time(number, inclusive)),
+            _ => None,
+        }
+    }
+
+    /// The position behind which a receiver begins.
+    pub(in crate::amqp) fn position(self, c: &Connection) -> Result<i64, Refusal> {
+        match self {
+            Self::After(position) => Ok(position),
+            Self::Latest => partitions::end(c),
+            Self::Time(at, inclusive) => partitions::before_time(c, at, inclusive),
+        }
+    }
+}
+
+const NAME: &str = "apache.org:selector-filter:string";
+
+pub(in crate::amqp) const OFFSET: &str = "x-opt-offset";
+pub(in crate::amqp) const SEQUENCE_NUMBER: &str = "x-opt-sequence-number";
+pub(in crate::amqp) const ENQUEUED_TIME: &str = "x-opt-enqueued-time";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_filters_of_the_sdks() {
+        for (text, start) in [
+            ("amqp.annotation.x-opt-offset > '-1'", Start::After(0)),
+            ("amqp.annotation.x-opt-offset > '@latest'", Start::Latest),
+            ("amqp.annotation.x-opt-offset >= '12'", Start::After(11)),
+            (
+                "amqp.annotation.x-opt-sequence-number > '12'",
+                Start::After(12),
+            ),
+            (
+                "amqp.annotation.x-opt-sequence-number >= 0",
+                Start::After(0),
+            ),
+            (
+                "amqp.annotation.x-opt-enqueued-time > '1795233725123'",
+                Start::Time(1_795_233_725_123, false),
+            ),
+            (
+                "amqp.annotation.x-opt-enqueuedtimeutc >= 5",
+                Start::Time(5, true),
+            ),
+        ] {
+            let described = (
+                Value::Ulong(0x0000_468c_0000_0004),
+                Value::String(text.to_owned()),
+            );
+            let filter = Value::Described(Box::new(described));
+            let filters = Value::Map(vec![(Value::Symbol(NAME.to_owned()), filter)]);
+            assert_eq!(Start::of_filters(&filters), Ok(start), "{text}");
+        }
+        assert_eq!(Start::of_filters(&Value::Null), Ok(Start::After(0)));
+    }
+
+    #[test]
+    fn refuses_any_other_selector() {
+        for text in [
+            "",
+            "x",
+            "amqp.annotation.x-opt-offset < '1'",
+            "amqp.annotation.x-opt-offset > 'soon'",
+            "amqp.annotation.x-opt-sequence-number > '@latest'",
+            "color > '1'",
+        ] {
+            let filters = Value::Map(vec![(
+                Value::Symbol(NAME.to_owned()),
+                Value::String(text.to_owned()),
+            )]);
+            assert!(Start::of_filters(&filters).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! AMQP 1.0: services send to devices, hear what became of it, and read telemetry as from Event Hubs; devices do all that they
+//! do over MQTT.
+//!
+//! A door to the hub like MQTT and REST. Each connection is a task; what it reads from the storage, it reads beside those who
+//! write, page by page as its peer gives credit.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::hub::service::Service;
+
+mod access;
+mod address;
+mod codec;
+pub(crate) mod connection;
+mod eventhub;
+mod feedback;
+pub(crate) mod listener;
+mod transport;
+
+pub(crate) use codec::fuzz;
+
+/// What all connections share.
+#[derive(Debug)]
+pub(crate) struct Amqp {
+    service: Arc<Service>,
+    /// Of all policies.
+    key: String,
+    /// Consumer groups beside `$Default`.
+    groups: Vec<String>,
+    owners: eventhub::owners::Owners,
+    readers: AtomicU64,
+    /// Where the listener is.
+    port: u16,
+}
+
+impl Amqp {
+    /// For services that sign with this key.
+    pub(crate) fn new(service: Arc<Service>, key: String, groups: Vec<String>, port: u16) -> Self {
+        Self {
+            service,
+            key,
+            groups,
+            owners: eventhub::owners::Owners::default(),
+            readers: AtomicU64::new(0),
+            port,
+        }
+    }
+
+    fn has_group(&self, name: &str) -> bool {
+        let mut groups = self.groups.iter().map(String::as_str).chain(["$Default"]);
+        groups.any(|group| group.eq_ignore_ascii_case(name))
+    }
+
+    fn next_reader(&self) -> u64 {
+        self.readers.fetch_add(1, Ordering::Relaxed)
+    }
+}

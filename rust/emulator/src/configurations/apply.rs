@@ -1,0 +1,290 @@
+//! Brings configurations to the twins that they are for: when one changes, and every so often, since twins change too.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::Connection;
+use serde_json::{Map, Value, json};
+use tokio::sync::{Notify, watch};
+
+use super::table::{self, Configuration};
+use crate::code::Refusal;
+use crate::etag::IfMatch;
+use crate::hub::query::{Aggregation, Collection, Query};
+use crate::hub::registry::{self, Kind};
+use crate::hub::service::Service;
+use crate::journal::Event;
+use crate::stop::stopped;
+
+/// What applies configurations.
+#[derive(Debug)]
+pub(crate) struct Configurations {
+    service: Arc<Service>,
+    changed: Notify,
+}
+
+/// A configuration with its query, while it is applied.
+struct Rule {
+    configuration: Configuration,
+    query: Query,
+    desired: Vec<(String, Value)>,
+    targeted: i64,
+    applied: i64,
+}
+
+impl Configurations {
+    /// Applies nothing before [`Configurations::run`].
+    pub(crate) fn new(service: Arc<Service>) -> Self {
+        Self {
+            service,
+            changed: Notify::new(),
+        }
+    }
+
+    /// Has them looked at soon.
+    pub(crate) fn wake(&self) {
+        self.changed.notify_one();
+    }
+
+    /// Applies configurations until `stop` becomes true.
+    pub(crate) async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+        loop {
+            for hub in self.service.hubs.hosts() {
+                let first = self.apply(&hub).await;
+                // What was written shows in the counts of a second look.
+                let result = match first {
+                    Ok(true) => self.apply(&hub).await.map(drop),
+                    other => other.map(drop),
+                };
+                if let Err(refusal) = result {
+                    self.service.journal.record(Event {
+                        hub: Some(hub),
+                        ..Event::refusal("configuration", &refusal)
+                    });
+                }
+            }
+            tokio::select! {
+                () = self.changed.notified() => {}
+                () = tokio::time::sleep(EVERY) => {}
+                () = stopped(&mut stop) => return,
+            }
+        }
+    }
+
+    /// Looks at all once; `true` if it has written anything.
+    async fn apply(&self, hub: &str) -> Result<bool, Refusal> {
+        let mut wrote = false;
+        let of = hub.to_owned();
+        let mut all = self
+            .service
+            .store
+            .read(move |c| table::list(c, &of))
+            .await?;
+        all.sort_by_key(|it| std::cmp::Reverse(it.rank()));
+        let (mut for_devices, mut for_modules) = (Vec::new(), Vec::new());
+        for configuration in all {
+            let Some(query) = configuration.target()? else {
+                continue;
+            };
+            let rules = match query.collection() {
+                Collection::Modules => &mut for_modules,
+                _ => &mut for_devices,
+            };
+            rules.push(Rule {
+                desired: configuration.desired(),
+                configuration,
+                query,
+                targeted: 0,
+                applied: 0,
+            });
+        }
+        for (kind, rules) in [(Kind::Device, for_devices), (Kind::Module, for_modules)] {
+            if rules.is_empty() {
+                continue;
+            }
+            let (rules, some) = self.walk(hub, kind, rules).await?;
+            wrote |= some;
+            for rule in rules {
+                let results = self.measure(hub, &rule.configuration).await?;
+                let (of, counts) = (hub.to_owned(), (rule.targeted, rule.applied));
+                let known = &rule.configuration;
+                if (known.targeted, known.applied) == counts && known.results == results {
+                    continue;
+                }
+                let id = rule.configuration.id;
+                let note = move |c: &Connection| table::note(c, &of, &id, counts, &results);
+                self.service.store.run(note).await?;
+            }
+        }
+        Ok(wrote)
+    }
+
+    /// Goes through all identities of a kind, a step at a time.
+    async fn walk(
+        &self,
+        hub: &str,
+        kind: Kind,
+        mut rules: Vec<Rule>,
+    ) -> Result<(Vec<Rule>, bool), Refusal> {
+        let mut wrote = false;
+        let online = Arc::new(self.service.connections.online(hub));
+        let mut after = Some(String::new());
+        while let Some(behind) = after {
+            let (of, online) = (hub.to_owned(), Arc::clone(&online));
+            let step = self.service.store.read(move |c| {
+                let page = registry::page(c, &of, kind, &behind, STEP)?;
+                let mut changes: Vec<(String, Map<String, Value>)> = Vec::new();
+                for device in page.devices {
+                    let twin = device.twin_json(online.get(&device.id).copied(), 0);
+                    let patch = decide(&mut rules, &twin);
+                    if !patch.is_empty() {
+                        changes.push((device.id, patch));
+                    }
+                }
+                Ok((rules, changes, page.next))
+            });
+            let (so_far, changes, next) = step.await?;
+            rules = so_far;
+            for (id, patch) in changes {
+                wrote = true;
+                self.write(hub, id, patch).await?;
+            }
+            after = next;
+        }
+        Ok((rules, wrote))
+    }
+
+    async fn write(
+        &self,
+        hub: &str,
+        id: String,
+        desired: Map<String, Value>,
+    ) -> Result<(), Refusal> {
+        let document = json!({"properties": {"desired": desired}});
+        let document = document.as_object().cloned().unwrap_or_default();
+        // One that has gone meanwhile needs nothing.
+        let note = |_: &Connection, _: &str, _: &Result<_, Refusal>| Ok(());
+        self.service
+            .write_twins(hub.to_owned(), vec![id], document, IfMatch::Any, note)
+            .await
+    }
+
+    /// The number of rows of each of its metrics.
+    async fn measure(
+        &self,
+        hub: &str,
+        configuration: &Configuration,
+    ) -> Result<Map<String, Value>, Refusal> {
+        let mut results = Map::new();
+        for (name, text) in configuration.metrics() {
+            let query = Arc::new(Query::parse(&text)?);
+            let kind = match query.collection() {
+                Collection::Modules => Kind::Module,
+                _ => Kind::Device,
+            };
+            let online = Arc::new(self.service.connections.online(hub));
+            let (mut count, mut after) = (0_i64, Some(String::new()));
+            let mut aggregation = Aggregation::default();
+            while let Some(behind) = after {
+                let (of, query, online) = (hub.to_owned(), Arc::clone(&query), Arc::clone(&online));
+                let step = self.service.store.read(move |c| {
+                    let page = registry::page(c, &of, kind, &behind, STEP)?;
+                    let mut found = 0;
+                    for device in page.devices {
+                        let twin = device.twin_json(online.get(&device.id).copied(), 0);
+                        match query.is_aggregate() {
+                            true => query.add(&mut aggregation, &twin)?,
+                            false => found += i64::from(query.row(twin).is_some()),
+                        }
+                    }
+                    Ok((found, aggregation, page.next))
+                });
+                let (found, so_far, next) = step.await?;
+                count += found;
+                aggregation = so_far;
+                after = next;
+            }
+            let value = match query.is_aggregate() {
+                true => query.finish(aggregation).first().and_then(|row| {
+                    let mut numbers = row.as_object()?.values().filter(|it| it.is_number());
+                    numbers.next_back().cloned()
+                }),
+                false => Some(json!(count)),
+            };
+            results.insert(name, value.unwrap_or_else(|| json!(0)));
+        }
+        Ok(results)
+    }
+}
+
+/// What is to change in the desired properties of a twin; counts it for each rule that it is a target of.
+///
+/// Rules come in the order of their ranks: a property that one has set is not for those behind it.
+fn decide(rules: &mut [Rule], twin: &Value) -> Map<String, Value> {
+    let desired = twin
+        .pointer("/properties/desired")
+        .cloned()
+        .unwrap_or_default();
+    let mut set: Vec<String> = Vec::new();
+    let mut patch = Map::new();
+    for rule in rules {
+        if rule.query.row(twin.clone()).is_none() {
+            continue;
+        }
+        rule.targeted += 1;
+        let mut is_applied = true;
+        for (path, value) in &rule.desired {
+            let overlaps = |known: &String| {
+                let inside = |a: &str, b: &str| {
+                    a == b || a.strip_prefix(b).is_some_and(|it| it.starts_with('.'))
+                };
+                inside(known, path) || inside(path, known)
+            };
+            if set.iter().any(overlaps) {
+                is_applied = false;
+                continue;
+            }
+            set.push(path.clone());
+            let names: Vec<&str> = path.split('.').collect();
+            let there = names.iter().try_fold(&desired, |at, name| at.get(*name));
+            if !is_set(there, value) {
+                is_applied = false;
+                insert(&mut patch, &names, value);
+            }
+        }
+        rule.applied += i64::from(is_applied);
+    }
+    patch
+}
+
+/// Whether a patch with a value would change nothing.
+fn is_set(there: Option<&Value>, wanted: &Value) -> bool {
+    match (there, wanted) {
+        (None, Value::Null) => true,
+        (Some(Value::Object(there)), Value::Object(wanted)) => wanted
+            .iter()
+            .all(|(name, value)| is_set(there.get(name), value)),
+        (there, wanted) => there == Some(wanted),
+    }
+}
+
+/// Sets a value at a path.
+fn insert(patch: &mut Map<String, Value>, names: &[&str], value: &Value) {
+    match names {
+        [] => {}
+        [name] => {
+            patch.insert((*name).to_owned(), value.clone());
+        }
+        [first, rest @ ..] => {
+            let inner = patch.entry(*first).or_insert_with(|| json!({}));
+            if let Value::Object(inner) = inner {
+                insert(inner, rest, value);
+            }
+        }
+    }
+}
+
+/// Identities that are looked at together.
+const STEP: usize = 100;
+/// Azure looks every five minutes.
+const EVERY: Duration = Duration::from_secs(5);

@@ -1,0 +1,341 @@
+//! IoT hubs as resources: those that the emulator was started with, and those that are made here.
+
+use axum::http::StatusCode;
+use axum::response::IntoResponse as _;
+use serde_json::{Map, Value, json};
+
+use super::resource::{self, check_policies, group_of, keys, must_be_new, service_host};
+use super::{Asked, accepted, certificates, groups, if_match, invalid, listed, not_found, shown};
+use crate::code::{ErrorCode, Refusal};
+use crate::etag::{IfMatch, check_etag, etag};
+use crate::hub::hubs::Hub;
+use crate::hub::partitions::event_hub;
+use crate::hub::registry;
+use crate::journal::Event;
+use crate::rest::{Answer, Api};
+
+/// The built-in policies with their rights, as Azure writes them.
+const POLICIES: &[(&str, &str)] = &[
+    (
+        "iothubowner",
+        "RegistryWrite, ServiceConnect, DeviceConnect",
+    ),
+    ("service", "ServiceConnect"),
+    ("device", "DeviceConnect"),
+    ("registryRead", "RegistryRead"),
+    ("registryReadWrite", "RegistryWrite"),
+];
+
+/// What stands behind a hub's name.
+pub(super) async fn answer(
+    api: &Api,
+    asked: &Asked,
+    group: &str,
+    name: &str,
+    rest: &[&str],
+) -> Option<Answer> {
+    let method = asked.method.as_str();
+    if let ["certificates", rest @ ..] = rest {
+        let hub = find(api, None, name).map(|hub| hub.host);
+        return certificates::answer(api, asked, hub, rest).await;
+    }
+    let hub = find(api, Some(group), name);
+    Some(match (method, rest) {
+        ("GET", []) => hub
+            .map_err(Into::into)
+            .and_then(|hub| shown(show(api, asked, &hub))),
+        ("PUT", []) => put(api, asked, group, name).await,
+        ("PATCH", []) => patch(api, asked, hub).await,
+        ("DELETE", []) => delete(api, asked, hub).await,
+        ("POST", ["listkeys"]) => hub
+            .map_err(Into::into)
+            .and_then(|_| keys(api, POLICIES, None)),
+        ("POST", ["iothubkeys", key, "listkeys"]) => hub
+            .map_err(Into::into)
+            .and_then(|_| keys(api, POLICIES, Some(key))),
+        ("GET", ["iothubstats"]) => statistics(api, hub).await,
+        ("GET", ["quotametrics"]) => quota(api, hub).await,
+        ("GET", ["skus"]) => hub.map_err(Into::into).and_then(|_| {
+            listed(vec![json!({
+                "resourceType": "Microsoft.Devices/IotHubs",
+                "sku": {"name": "S1", "tier": "Standard"},
+                "capacity": {"minimum": 1, "maximum": 200, "default": 1, "scaleType": "Manual"},
+            })])
+        }),
+        _ => return None,
+    })
+}
+
+pub(super) fn list(api: &Api, asked: &Asked, group: Option<&str>) -> Answer {
+    listed(all(api, asked, group))
+}
+
+/// All hubs, or those of a group.
+pub(super) fn all(api: &Api, asked: &Asked, group: Option<&str>) -> Vec<Value> {
+    let all = api.service.hubs.all();
+    all.iter()
+        .filter(|hub| group.is_none_or(|group| group_of(&hub.document).eq_ignore_ascii_case(group)))
+        .map(|hub| show(api, asked, hub))
+        .collect()
+}
+
+/// Whether a name is free.
+pub(super) fn check_name(api: &Api, document: &Map<String, Value>) -> Answer {
+    let name = document.get("name").and_then(Value::as_str);
+    let name = name.ok_or_else(|| invalid("'name' is missing"))?;
+    let taken = api.service.hubs.named(name).is_some();
+    let (reason, message) = match (taken, Hub::made(name)) {
+        (true, _) => (
+            "AlreadyExists",
+            format!("IotHub name '{name}' is not available"),
+        ),
+        (false, Err(refusal)) => ("Invalid", refusal.reason),
+        (false, Ok(_)) => ("Invalid", String::new()),
+    };
+    shown(json!({"nameAvailable": message.is_empty(), "reason": reason, "message": message}))
+}
+
+/// How many hubs of each kind there are.
+pub(super) fn usages(api: &Api) -> Answer {
+    let count = api.service.hubs.all().len();
+    let usage = |kind: &str, count: usize, limit: usize| {
+        json!({
+            "id": format!("/providers/Microsoft.Devices/usages/{kind}"),
+            "type": "IotHub",
+            "unit": "Count",
+            "currentValue": count,
+            "limit": limit,
+            "name": {"value": kind, "localizedValue": kind},
+        })
+    };
+    listed(vec![
+        usage("freeHubCount", 0, 1),
+        usage("paidHubCount", count, MAX_HUBS),
+    ])
+}
+
+fn find(api: &Api, group: Option<&str>, name: &str) -> Result<Hub, Refusal> {
+    let hub = api.service.hubs.named(name);
+    let hub = hub.ok_or_else(|| not_found(format!("there is no IotHubs '{name}' here")))?;
+    let of = group_of(&hub.document);
+    match group.is_none_or(|group| of.eq_ignore_ascii_case(group)) {
+        true => Ok(hub),
+        false => Err(not_found(format!(
+            "IotHubs '{name}' is in resource group '{of}', and not in '{}'",
+            group.unwrap_or_default()
+        ))),
+    }
+}
+
+fn show(api: &Api, asked: &Asked, hub: &Hub) -> Value {
+    let mut shown = resource::show(asked, "IotHubs", &hub.name, &hub.document);
+    let c2d = api.service.settings.c2d;
+    let properties = json!({
+        "minTlsVersion": "1.2",
+        "disableLocalAuth": false,
+        "disableDeviceSAS": api.service.settings.enforce_x509,
+        "disableModuleSAS": api.service.settings.enforce_x509,
+        "eventHubEndpoints": {"events": {"retentionTimeInDays": 1, "partitionCount": api.service.settings.event_hub_partitions}},
+        "routing": {
+            "endpoints": {"serviceBusQueues": [], "serviceBusTopics": [], "eventHubs": [], "storageContainers": []},
+            "routes": [],
+            "fallbackRoute": {
+                "name": "$fallback", "source": "DeviceMessages", "condition": "true",
+                "endpointNames": ["events"], "isEnabled": true,
+            },
+        },
+        "storageEndpoints": {
+            "$default": {"sasTtlAsIso8601": "PT1H", "connectionString": "", "containerName": ""},
+        },
+        "messagingEndpoints": {
+            "fileNotifications": {"lockDurationAsIso8601": "PT1M", "ttlAsIso8601": "PT1H", "maxDeliveryCount": 10},
+        },
+        "enableFileUploadNotifications": false,
+        "cloudToDevice": {
+            "maxDeliveryCount": c2d.max_delivery_count,
+            "defaultTtlAsIso8601": format!("PT{}S", c2d.ttl_ms / 1000),
+            "feedback": {"lockDurationAsIso8601": "PT1M", "ttlAsIso8601": "PT1H", "maxDeliveryCount": 10},
+        },
+        "features": "None",
+        "locations": [{"location": resource::DEFAULT_LOCATION, "role": "primary"}],
+    });
+    let mut properties = resource::merge(properties, hub.document.get("properties"));
+    // What is so, whatever was written.
+    let fixed = json!({
+        "state": "Active",
+        "provisioningState": "Succeeded",
+        "hostName": service_host(api, &hub.host),
+    });
+    properties = resource::merge(properties, Some(&fixed));
+    let events = &mut properties["eventHubEndpoints"]["events"];
+    let count = events["partitionCount"].as_u64().unwrap_or(4).clamp(1, 32);
+    let port = match api.amqp.map(|it| it.port()) {
+        None | Some(5671) => String::new(),
+        Some(port) => format!(":{port}"),
+    };
+    let ids: Vec<String> = (0..count).map(|it| it.to_string()).collect();
+    *events = resource::merge(
+        events.take(),
+        Some(&json!({
+            "partitionCount": count,
+            "partitionIds": ids,
+            "path": event_hub(&hub.host),
+            "endpoint": match api.amqp.map(|at| at.port()) {
+                None | Some(5671) => format!("sb://{}{port}/", hub.host),
+                Some(port) => format!("sb://{}:{port}/", hub.host),
+            },
+        })),
+    );
+    shown.insert("properties".to_owned(), properties);
+    shown.insert("etag".to_owned(), json!(etag(hub.etag)));
+    Value::Object(shown)
+}
+
+async fn put(api: &Api, asked: &Asked, group: &str, name: &str) -> Answer {
+    groups::require(api, group).await?;
+    let known = api.service.hubs.named(name);
+    if let Some(hub) = &known {
+        find(api, Some(group), name)?;
+        check_etag(
+            &if_match(&asked.headers),
+            hub.etag,
+            &format!("hub '{name}'"),
+        )?;
+        if must_be_new(&asked.headers) {
+            let why = format!("hub '{name}' is there already");
+            return Err(Refusal::new(ErrorCode::PreconditionFailed, why).into());
+        }
+    } else if let IfMatch::Tag(_) = if_match(&asked.headers) {
+        return Err(not_found(format!("there is no IotHubs '{name}' here")).into());
+    }
+    let is_new = known.is_none();
+    if is_new && api.service.hubs.all().len() >= MAX_HUBS {
+        return Err(Refusal::new(
+            ErrorCode::Conflict,
+            format!("there are {MAX_HUBS} hubs already, as many as a subscription may have"),
+        )
+        .into());
+    }
+    let mut hub = match known {
+        Some(hub) => hub,
+        None => Hub::made(name)?,
+    };
+    let document = resource::document(asked, group)?;
+    let properties = document.get("properties");
+    check_policies(properties, POLICIES)?;
+    for name in ["disableLocalAuth", "disableDeviceSAS", "disableModuleSAS"] {
+        let given = properties
+            .and_then(|it| it.get(name))
+            .filter(|it| !it.is_null());
+        if given.is_some_and(|it| crate::fields::boolean(it).is_none()) {
+            return Err(invalid(format!("properties.{name} must be true or false")).into());
+        }
+    }
+    hub.document = document;
+    hub.etag += 1;
+    save(api, &hub).await?;
+    let what = if is_new { "made" } else { "changed" };
+    record(api, &hub, format!("hub '{}' was {what}", hub.name));
+    accepted(asked, StatusCode::CREATED, Some(show(api, asked, &hub)))
+}
+
+async fn patch(api: &Api, asked: &Asked, hub: Result<Hub, Refusal>) -> Answer {
+    let mut hub = hub?;
+    resource::patch(&mut hub.document, asked)?;
+    hub.etag += 1;
+    save(api, &hub).await?;
+    record(api, &hub, format!("hub '{}' was changed", hub.name));
+    shown(show(api, asked, &hub))
+}
+
+async fn save(api: &Api, hub: &Hub) -> Result<(), Refusal> {
+    let saved = hub.clone();
+    api.service.store.run(move |c| saved.save(c)).await?;
+    api.service.hubs.put(hub.clone());
+    Ok(())
+}
+
+async fn delete(api: &Api, asked: &Asked, hub: Result<Hub, Refusal>) -> Answer {
+    let hub = match hub {
+        Ok(hub) => hub,
+        // As ARM does.
+        Err(refusal) if refusal.code == ErrorCode::NotFound => {
+            return Ok(StatusCode::NO_CONTENT.into_response());
+        }
+        Err(refusal) => return Err(refusal.into()),
+    };
+    check_etag(
+        &if_match(&asked.headers),
+        hub.etag,
+        &format!("hub '{}'", hub.name),
+    )?;
+    remove(api, &hub).await?;
+    accepted(asked, StatusCode::ACCEPTED, None)
+}
+
+/// Deletes the hubs of a group.
+pub(super) async fn delete_group(api: &Api, group: &str) -> Result<(), Refusal> {
+    for hub in api.service.hubs.all() {
+        if group_of(&hub.document).eq_ignore_ascii_case(group) {
+            remove(api, &hub).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn remove(api: &Api, hub: &Hub) -> Result<(), Refusal> {
+    if hub.given {
+        return Err(Refusal::new(
+            ErrorCode::Conflict,
+            format!(
+                "hub '{}' is one that the emulator was started with (--hostname or --hub {}), and stays until it ends",
+                hub.name, hub.host
+            ),
+        ));
+    }
+    // Nobody finds it from here on; then whoever is connected goes.
+    api.service.hubs.remove(&hub.host);
+    let deleted = hub.clone();
+    if let Err(refusal) = api.service.store.run(move |c| deleted.delete(c)).await {
+        api.service.hubs.put(hub.clone());
+        return Err(refusal);
+    }
+    let connected = api.service.connections.all();
+    for handle in connected.iter().filter(|it| it.hub == hub.host) {
+        let why = format!("hub '{}' was deleted", hub.name);
+        let why = Refusal::new(ErrorCode::NotFound, why);
+        api.service.drop_device(&handle.hub, &handle.device_id, why);
+    }
+    record(api, hub, format!("hub '{}' was deleted", hub.name));
+    Ok(())
+}
+
+fn record(api: &Api, hub: &Hub, what: String) {
+    api.service.journal.record(Event {
+        hub: Some(hub.host.clone()),
+        ..Event::info("management", what)
+    });
+}
+
+async fn statistics(api: &Api, hub: Result<Hub, Refusal>) -> Answer {
+    let host = hub?.host;
+    let counted = api.service.store.read(move |c| registry::count(c, &host));
+    let (total, enabled) = counted.await?;
+    shown(json!({
+        "totalDeviceCount": total,
+        "enabledDeviceCount": enabled,
+        "disabledDeviceCount": total - enabled,
+    }))
+}
+
+async fn quota(api: &Api, hub: Result<Hub, Refusal>) -> Answer {
+    let host = hub?.host;
+    let counted = api.service.store.read(move |c| registry::count(c, &host));
+    let (total, _) = counted.await?;
+    listed(vec![json!({
+        "name": "TotalDeviceCount", "currentValue": total, "maxValue": 1_000_000,
+    })])
+}
+
+/// As many as Azure lets a subscription have.
+const MAX_HUBS: usize = 50;

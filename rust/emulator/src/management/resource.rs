@@ -1,0 +1,170 @@
+//! What all resources have: place, tags, size and properties.
+
+use axum::http::HeaderMap;
+use rusqlite::{Connection, OptionalExtension as _};
+use serde_json::{Map, Value, json};
+
+use super::{Asked, invalid, not_found};
+use crate::code::Refusal;
+use crate::rest::{Answer, Api};
+
+/// A resource's `location`, `tags`, `sku` and `properties` from the body that writes it, with the group that it is in.
+pub(super) fn document(asked: &Asked, group: &str) -> Result<Map<String, Value>, Refusal> {
+    let body = &asked.document;
+    let mut document = Map::new();
+    let location = body.get("location").and_then(Value::as_str);
+    let location = location.filter(|it| !it.is_empty()).ok_or_else(|| {
+        invalid("LocationRequired: the location property is required for this definition")
+    })?;
+    document.insert("location".to_owned(), json!(location));
+    for (name, required) in [("sku", true), ("properties", false), ("tags", false)] {
+        match body.get(name) {
+            Some(Value::Object(object)) => {
+                document.insert(name.to_owned(), Value::Object(object.clone()));
+            }
+            None | Some(Value::Null) if !required => {}
+            None | Some(Value::Null) => return Err(invalid(format!("'{name}' is missing"))),
+            Some(other) => return Err(invalid(format!("'{name}' is no object: {other}"))),
+        }
+    }
+    document.insert("resourcegroup".to_owned(), json!(group));
+    Ok(document)
+}
+
+/// Takes the tags of a PATCH, the only thing that it may change, into a document.
+pub(super) fn patch(document: &mut Map<String, Value>, asked: &Asked) -> Result<(), Refusal> {
+    crate::fields::check(&asked.document, &["tags"])?;
+    let tags = asked.document.get("tags").filter(|it| it.is_object());
+    let tags = tags.ok_or_else(|| invalid("'tags' must be an object"))?;
+    document.insert("tags".to_owned(), tags.clone());
+    Ok(())
+}
+
+/// The group of a resource.
+pub(super) fn group_of(document: &Map<String, Value>) -> &str {
+    let group = document.get("resourcegroup").and_then(Value::as_str);
+    group.unwrap_or(DEFAULT_GROUP)
+}
+
+/// A resource as ARM shows it, but for its `properties` and `etag`.
+pub(super) fn show(
+    asked: &Asked,
+    kind: &str,
+    name: &str,
+    document: &Map<String, Value>,
+) -> Map<String, Value> {
+    let (subscription, group) = (asked.segment(0), group_of(document));
+    let field = |name: &str, default: Value| document.get(name).cloned().unwrap_or(default);
+    let mut sku = field("sku", json!({"name": "S1", "capacity": 1}));
+    // The tier follows from the name, as in Azure.
+    let tier = match sku["name"].as_str().and_then(|it| it.chars().next()) {
+        Some('F') => "Free",
+        Some('B') => "Basic",
+        _ => "Standard",
+    };
+    sku["tier"] = json!(tier);
+    let shown = json!({
+        "id": format!("/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Devices/{kind}/{name}"),
+        "name": name,
+        "type": format!("Microsoft.Devices/{kind}"),
+        "location": field("location", json!(DEFAULT_LOCATION)),
+        "tags": field("tags", json!({})),
+        "sku": sku,
+        "subscriptionid": subscription,
+        "resourcegroup": group,
+    });
+    match shown {
+        Value::Object(shown) => shown,
+        _ => Map::new(),
+    }
+}
+
+/// Adds the fields of `over` to an object, in place of those of the same name.
+pub(super) fn merge(mut object: Value, over: Option<&Value>) -> Value {
+    if let (Some(object), Some(Value::Object(over))) = (object.as_object_mut(), over) {
+        for (name, value) in over.iter().filter(|(_, value)| !value.is_null()) {
+            object.insert(name.clone(), value.clone());
+        }
+    }
+    object
+}
+
+/// A policy with its keys, as `listkeys` shows it. All policies share one key here.
+pub(super) fn policy(name: &str, rights: &str, key: &str) -> Value {
+    json!({"keyName": name, "primaryKey": key, "secondaryKey": key, "rights": rights})
+}
+
+/// Refuses policies beside those that there are: their tokens would not be taken.
+pub(super) fn check_policies(
+    properties: Option<&Value>,
+    known: &[(&str, &str)],
+) -> Result<(), Refusal> {
+    let given = properties.and_then(|it| it.get("authorizationPolicies"));
+    for policy in given.and_then(Value::as_array).into_iter().flatten() {
+        let name = policy["keyName"].as_str().unwrap_or_default();
+        if !known.iter().any(|(it, _)| *it == name) {
+            let all: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
+            return Err(invalid(format!(
+                "policy '{name}' is none of {}: policies of one's own are not emulated",
+                all.join(", ")
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// All keys of a resource, or the one of a policy.
+pub(super) fn keys(api: &Api, policies: &[(&str, &str)], name: Option<&str>) -> Answer {
+    let key = &api.access.service_key;
+    let Some(name) = name else {
+        let all = policies
+            .iter()
+            .map(|(name, rights)| policy(name, rights, key));
+        return super::listed(all.collect());
+    };
+    let found = policies
+        .iter()
+        .find(|(it, _)| it.eq_ignore_ascii_case(name));
+    match found {
+        Some((name, rights)) => super::shown(policy(name, rights, key)),
+        None => Err(not_found(format!("there is no policy '{name}'")).into()),
+    }
+}
+
+/// The address at which services reach a host: with the port of HTTPS, unless it is the usual one.
+pub(super) fn service_host(api: &Api, host: &str) -> String {
+    match api.https.map(|it| it.port()) {
+        Some(port) if port != 443 => format!("{host}:{port}"),
+        _ => host.to_owned(),
+    }
+}
+
+/// A document that management keeps under a name.
+pub(super) fn kept(c: &Connection, key: &str) -> Result<Option<Map<String, Value>>, Refusal> {
+    let mut select = c.prepare_cached("SELECT value FROM settings WHERE key = ?1")?;
+    let text: Option<String> = select.query_row([key], |row| row.get(0)).optional()?;
+    Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
+}
+
+/// Keeps a document under a name.
+pub(super) fn keep(
+    c: &Connection,
+    key: &str,
+    document: &Map<String, Value>,
+) -> Result<(), Refusal> {
+    let mut insert =
+        c.prepare_cached("INSERT OR REPLACE INTO settings (key, value) VALUES (?1, ?2)")?;
+    insert.execute([key, &Value::Object(document.clone()).to_string()])?;
+    Ok(())
+}
+
+/// Whether `If-None-Match: *` asks for something that must not be there yet.
+pub(super) fn must_be_new(headers: &HeaderMap) -> bool {
+    let given = headers.get(axum::http::header::IF_NONE_MATCH);
+    given.is_some_and(|it| it.as_bytes() == b"*")
+}
+
+/// The group of what the emulator was started with.
+pub(super) const DEFAULT_GROUP: &str = "iothub-emulator";
+/// Where it is.
+pub(super) const DEFAULT_LOCATION: &str = "local";

@@ -1,0 +1,323 @@
+//! Message routing: which endpoint a message goes to, and bringing it there.
+//!
+//! Endpoints follow what is stored at their own pace: each has a place in telemetry and in the events, which moves on when a
+//! batch has been handed over. After a kill a batch may come twice, and none is left out that is still kept.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+use serde_json::{Map, Value, json};
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+
+use crate::code::{ErrorCode, Refusal};
+use crate::hub::events::{self, Source};
+use crate::hub::registry;
+use crate::hub::service::Service;
+use crate::hub::telemetry::{self, Message};
+use crate::journal::Event;
+use crate::stop::stopped;
+
+mod endpoint;
+mod rules;
+
+pub(crate) use rules::Rules;
+
+/// The routing of all hubs.
+#[derive(Debug)]
+pub(crate) struct Routing {
+    service: Arc<Service>,
+    /// Where files of endpoints are, a folder a hub.
+    folder: PathBuf,
+    rules: RwLock<HashMap<String, Arc<Rules>>>,
+    changed: Notify,
+    /// How endpoints are, by hub and name: `healthy`, or what went wrong.
+    health: RwLock<HashMap<(String, String), String>>,
+}
+
+impl Routing {
+    /// Routes nothing before [`Routing::run`].
+    pub(crate) fn new(service: Arc<Service>, folder: PathBuf) -> Self {
+        Self {
+            service,
+            folder,
+            rules: RwLock::default(),
+            changed: Notify::new(),
+            health: RwLock::default(),
+        }
+    }
+
+    /// The rules of a hub as they were given, and how its endpoints are.
+    pub(crate) async fn show(&self, hub: &str) -> Result<Value, Refusal> {
+        let of = hub.to_owned();
+        let mut shown = self.service.store.read(move |c| stored(c, &of)).await?;
+        let health = self.health.read().unwrap_or_else(PoisonError::into_inner);
+        let of_hub = health.iter().filter(|((of, _), _)| of == hub);
+        let health: Map<String, Value> = of_hub
+            .map(|((_, name), how)| (name.clone(), json!(how)))
+            .collect();
+        shown.insert("health".to_owned(), Value::Object(health));
+        Ok(Value::Object(shown))
+    }
+
+    /// Takes rules in place of those before; endpoints that are new begin with what comes from now on.
+    pub(crate) async fn set(&self, hub: &str, document: Map<String, Value>) -> Result<(), Refusal> {
+        let rules = Rules::parse(&document)?;
+        let (owned, sources) = (hub.to_owned(), rules.sources());
+        let names: Vec<String> = rules.endpoints.iter().map(|it| it.name.clone()).collect();
+        let text = Value::Object(document).to_string();
+        let save = self.service.store.run(move |c| {
+            events::set_sources(c, &owned, &sources)?;
+            c.execute(
+                "INSERT OR REPLACE INTO routing_rules (hub, document) VALUES (?1, ?2)",
+                [&owned, &text],
+            )?;
+            let telemetry: i64 =
+                c.query_row("SELECT ifnull(max(seq), 0) FROM telemetry", [], |row| row.get(0))?;
+            let events = events::last(c)?;
+            for name in &names {
+                c.execute(
+                    "INSERT OR IGNORE INTO route_places (hub, endpoint, telemetry, events) VALUES (?1, ?2, ?3, ?4)",
+                    params![owned, name, telemetry, events],
+                )?;
+            }
+            let mut select = c.prepare("SELECT endpoint FROM route_places WHERE hub = ?1")?;
+            let known = select.query_map([&owned], |row| row.get::<_, String>(0))?;
+            for gone in known.collect::<Result<Vec<_>, _>>()? {
+                if !names.contains(&gone) {
+                    c.execute(
+                        "DELETE FROM route_places WHERE hub = ?1 AND endpoint = ?2",
+                        [&owned, &gone],
+                    )?;
+                }
+            }
+            Ok(())
+        });
+        save.await?;
+        self.take(hub, rules);
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    fn take(&self, hub: &str, rules: Rules) {
+        let mut health = self.health.write().unwrap_or_else(PoisonError::into_inner);
+        health.retain(|(of, _), _| of != hub);
+        drop(health);
+        let mut all = self.rules.write().unwrap_or_else(PoisonError::into_inner);
+        all.insert(hub.to_owned(), Arc::new(rules));
+    }
+
+    fn of_hub(&self, hub: &str) -> Option<Arc<Rules>> {
+        let all = self.rules.read().unwrap_or_else(PoisonError::into_inner);
+        all.get(hub).cloned()
+    }
+
+    /// Brings messages to endpoints until `stop` becomes true.
+    pub(crate) async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+        for hub in self.service.hubs.hosts() {
+            let of = hub.clone();
+            let document = self.service.store.read(move |c| stored(c, &of)).await;
+            if let Ok(rules) = document.and_then(|document| Rules::parse(&document)) {
+                self.take(&hub, rules);
+            }
+        }
+        loop {
+            let mut tasks = JoinSet::new();
+            for hub in self.service.hubs.hosts() {
+                let Some(rules) = self.of_hub(&hub) else {
+                    continue;
+                };
+                for endpoint in &rules.endpoints {
+                    let (routing, rules, hub) =
+                        (Arc::clone(&self), Arc::clone(&rules), hub.clone());
+                    tasks.spawn(routing.follow(hub, rules, endpoint.name.clone()));
+                }
+            }
+            tokio::select! {
+                // What was handed over and is not noted yet comes again under the new rules.
+                () = self.changed.notified() => {}
+                () = stopped(&mut stop) => return,
+            }
+        }
+    }
+
+    /// Hands over what an endpoint has not had, batch after batch.
+    async fn follow(self: Arc<Self>, hub: String, rules: Arc<Rules>, name: String) {
+        let mut news = self.service.telemetry.subscribe();
+        let mut wait = BACKOFF_MIN;
+        loop {
+            let pause = match self.step(&hub, &rules, &name).await {
+                Ok(true) => {
+                    wait = BACKOFF_MIN;
+                    continue;
+                }
+                Ok(false) => {
+                    wait = BACKOFF_MIN;
+                    POLL
+                }
+                Err(why) => {
+                    self.note_health(&hub, &name, &why);
+                    wait = (wait * 2).min(BACKOFF_MAX);
+                    tokio::time::sleep(wait).await;
+                    continue;
+                }
+            };
+            tokio::select! {
+                // Lagging is no harm: the storage has what was missed.
+                _ = news.recv() => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    /// Hands the next batch over; `false` if there is nothing.
+    async fn step(&self, hub: &str, rules: &Arc<Rules>, name: &str) -> Result<bool, String> {
+        let (owned_hub, owned_name, owned_rules) =
+            (hub.to_owned(), name.to_owned(), Arc::clone(rules));
+        let read = self
+            .service
+            .store
+            .read(move |c| next(c, &owned_hub, &owned_name, &owned_rules));
+        let Some(batch) = read.await.map_err(|refusal| refusal.reason)? else {
+            return Ok(false);
+        };
+        let endpoint = rules.endpoints.iter().find(|it| it.name == name);
+        if let Some(endpoint) = endpoint.filter(|_| !batch.lines.is_empty()) {
+            endpoint
+                .deliver(&self.folder.join(hub), batch.lines)
+                .await?;
+            self.note_health(hub, name, HEALTHY);
+        }
+        let (hub, name) = (hub.to_owned(), name.to_owned());
+        let save = self.service.store.run(move |c| {
+            c.execute(
+                "UPDATE route_places SET telemetry = ?3, events = ?4 WHERE hub = ?1 AND endpoint = ?2",
+                params![hub, name, batch.telemetry, batch.events],
+            )?;
+            Ok(())
+        });
+        save.await.map_err(|refusal| refusal.reason)?;
+        Ok(true)
+    }
+
+    fn note_health(&self, hub: &str, name: &str, how: &str) {
+        let key = (hub.to_owned(), name.to_owned());
+        let mut health = self.health.write().unwrap_or_else(PoisonError::into_inner);
+        let before = health.insert(key, how.to_owned());
+        drop(health);
+        if before.as_deref() != Some(how) {
+            let event = match how {
+                HEALTHY => Event::info("routing", format!("endpoint '{name}' takes messages")),
+                why => {
+                    let reason = format!("endpoint '{name}': {why}");
+                    Event::refusal(
+                        "routing",
+                        &Refusal::new(ErrorCode::ServiceUnavailable, reason),
+                    )
+                }
+            };
+            self.service.journal.record(Event {
+                hub: Some(hub.to_owned()),
+                ..event
+            });
+        }
+    }
+
+    /// Where a message would go: the routes it takes, and the endpoints.
+    pub(crate) async fn test(
+        &self,
+        hub: &str,
+        source: Source,
+        message: Message,
+    ) -> Result<Value, Refusal> {
+        let rules = self.of_hub(hub).unwrap_or_default();
+        let (hub, id) = (hub.to_owned(), message.device_id.clone());
+        let twin = self
+            .service
+            .store
+            .read(move |c| twin_of(c, &hub, &id))
+            .await?;
+        let (routes, endpoints) = rules.decide(source, &message, twin.as_ref());
+        Ok(json!({"routes": routes, "endpointNames": endpoints}))
+    }
+}
+
+/// What an endpoint is to get next, and its place afterwards.
+struct Batch {
+    lines: Vec<Value>,
+    telemetry: i64,
+    events: i64,
+}
+
+/// `None` if nothing has come since the endpoint's place.
+fn next(c: &Connection, hub: &str, name: &str, rules: &Rules) -> Result<Option<Batch>, Refusal> {
+    let place = c
+        .prepare_cached(
+            "SELECT telemetry, events FROM route_places WHERE hub = ?1 AND endpoint = ?2",
+        )?
+        .query_row([hub, name], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((telemetry, events)) = place else {
+        return Ok(None);
+    };
+    let mut batch = Batch {
+        lines: Vec::new(),
+        telemetry,
+        events,
+    };
+    let mut take = |source: Source, message: &Message| -> Result<(), Refusal> {
+        let twin = match rules.needs_twin() {
+            true => twin_of(c, hub, &message.device_id)?,
+            false => None,
+        };
+        let (_, endpoints) = rules.decide(source, message, twin.as_ref());
+        if endpoints.contains(&name) {
+            batch
+                .lines
+                .push(rules.enriched(name, source, message, twin.as_ref()));
+        }
+        Ok(())
+    };
+    let (messages, _) = telemetry::after(c, telemetry, None, STEP)?;
+    for message in messages.iter().filter(|it| it.hub == hub) {
+        take(Source::DeviceMessages, message)?;
+    }
+    let others = events::after(c, hub, events, STEP)?;
+    for (source, message) in &others {
+        take(*source, message)?;
+    }
+    if messages.is_empty() && others.is_empty() {
+        return Ok(None);
+    }
+    batch.telemetry = messages.last().map_or(telemetry, |it| it.seq);
+    batch.events = others.last().map_or(events, |(_, it)| it.seq);
+    Ok(Some(batch))
+}
+
+fn twin_of(c: &Connection, hub: &str, id: &str) -> Result<Option<Value>, Refusal> {
+    Ok(registry::find(c, hub, id)?.map(|device| device.twin_json(None, 0)))
+}
+
+fn stored(c: &Connection, hub: &str) -> Result<Map<String, Value>, Refusal> {
+    let text: Option<String> = c
+        .query_row(
+            "SELECT document FROM routing_rules WHERE hub = ?1",
+            [hub],
+            |row| row.get(0),
+        )
+        .optional()?;
+    Ok(text
+        .and_then(|text| serde_json::from_str(&text).ok())
+        .unwrap_or_default())
+}
+
+const HEALTHY: &str = "healthy";
+/// Messages that are handed over together.
+const STEP: i64 = 100;
+/// How often events are looked for; telemetry comes by itself.
+const POLL: Duration = Duration::from_millis(200);
+const BACKOFF_MIN: Duration = Duration::from_millis(250);
+const BACKOFF_MAX: Duration = Duration::from_secs(30);

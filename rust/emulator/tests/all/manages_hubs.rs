@@ -1,0 +1,448 @@
+//! Management as the Azure CLI asks for it: hubs and the provisioning service as resources.
+
+#![allow(clippy::unwrap_used)] // helpers of tests
+
+use crate::support::{self, HUB, Hub};
+use serde_json::{Value, json};
+
+const SUB: &str = "/subscriptions/00000000-0000-0000-0000-000000000001";
+const GROUP: &str = "resourceGroups/iothub-emulator/providers/Microsoft.Devices";
+
+fn at(rest: &str) -> String {
+    format!("{SUB}/{rest}?api-version=2023-06-30")
+}
+
+async fn made(hub: &Hub, name: &str, properties: &Value) -> (u16, Value) {
+    let body = json!({"location": "local", "sku": {"name": "S1", "capacity": 1}, "properties": properties});
+    hub.put(&at(&format!("{GROUP}/IotHubs/{name}")), &body)
+        .await
+}
+
+fn error(answer: &Value) -> (&str, &str) {
+    let part = |name: &str| answer["error"][name].as_str().unwrap_or_default();
+    (part("code"), part("message"))
+}
+
+#[tokio::test]
+async fn the_cloud_tells_where_its_parts_are() {
+    let hub = Hub::start().await;
+    let path = "/metadata/endpoints?api-version=2022-09-01";
+    let (status, cloud) = hub
+        .request("GET", path, &[("host", "localhost:8444")], b"")
+        .await;
+    assert_eq!(status, 200, "{cloud}");
+    assert_eq!(cloud["resourceManager"], "https://localhost:8444");
+    assert_eq!(
+        cloud["authentication"]["audiences"],
+        json!(["https://localhost:8444"])
+    );
+    let (_, all) = hub.get("/metadata/endpoints?api-version=2019-05-01").await;
+    assert_eq!(all[0]["name"], "iothub-emulator");
+    let (_, all) = hub.get("/subscriptions?api-version=2022-12-01").await;
+    assert_eq!(all["value"][0]["id"], SUB);
+    assert_eq!(all["value"][0]["state"], "Enabled");
+}
+
+#[tokio::test]
+async fn a_token_of_the_identity_opens_what_the_token_opens() {
+    let mut options = iothub_emulator::Options::new(HUB);
+    options.mqtt = "127.0.0.1:0".parse().unwrap();
+    options.http = "127.0.0.1:0".parse().unwrap();
+    options.token = Some("secret".to_owned());
+    let emulator = iothub_emulator::Emulator::start(options).await.unwrap();
+    let ask = async |path: &str, headers: &[(&str, &str)]| {
+        let (status, text) = support::http(emulator.http_addr(), "GET", path, headers, b"").await;
+        (
+            status,
+            serde_json::from_str::<Value>(&text).unwrap_or_default(),
+        )
+    };
+    let identity = "/metadata/identity/oauth2/token?api-version=2019-08-01&resource=https://x/";
+    assert_eq!(ask(identity, &[]).await.0, 401);
+    assert_eq!(
+        ask(identity, &[("x-identity-header", "guess")]).await.0,
+        401
+    );
+    let (status, answer) = ask(identity, &[("x-identity-header", "secret")]).await;
+    assert_eq!((status, &answer["resource"]), (200, &json!("https://x/")));
+    let bearer = format!("Bearer {}", answer["access_token"].as_str().unwrap());
+    assert_eq!(ask("/subscriptions", &[]).await.0, 401);
+    assert_eq!(
+        ask("/subscriptions", &[("authorization", &bearer)]).await.0,
+        200
+    );
+    let forged = format!("{bearer}x");
+    assert_eq!(ask("/devices", &[("authorization", &forged)]).await.0, 401);
+    assert_eq!(ask("/devices", &[("authorization", &bearer)]).await.0, 200);
+    // Where the parts are is no secret; clients ask before they have a token.
+    assert_eq!(ask("/metadata/endpoints", &[]).await.0, 200);
+    emulator.shutdown().await;
+}
+
+#[tokio::test]
+async fn hubs_are_found_made_changed_and_deleted() {
+    let hub = Hub::start_with(|options| options.name = Some("iot-hub001".to_owned())).await;
+    let (_, all) = hub.get(&at("providers/Microsoft.Devices/IotHubs")).await;
+    let first = &all["value"][0];
+    assert_eq!(
+        (&first["name"], &first["resourcegroup"]),
+        (&json!("iot-hub001"), &json!("iothub-emulator"))
+    );
+    assert_eq!(first["properties"]["hostName"], HUB);
+
+    let (status, made_one) = made(&hub, "Second-1", &json!({})).await;
+    assert_eq!(status, 201, "{made_one}");
+    assert_eq!(
+        made_one["properties"]["hostName"],
+        "second-1.azure-devices.localhost"
+    );
+    assert_eq!(made_one["sku"]["tier"], "Standard");
+    let (_, keys) = hub
+        .post(
+            &at(&format!("{GROUP}/iothubs/second-1/listKeys")),
+            &json!({}),
+        )
+        .await;
+    assert_eq!(keys["value"][0]["keyName"], "iothubowner");
+    let (_, key) = hub
+        .post(
+            &at(&format!(
+                "{GROUP}/IotHubs/second-1/IotHubKeys/service/listkeys"
+            )),
+            &json!({}),
+        )
+        .await;
+    assert_eq!(
+        (&key["keyName"], &key["rights"]),
+        (&json!("service"), &json!("ServiceConnect"))
+    );
+
+    // As `az resource` asks, with a parent that there is not.
+    let path = format!("{GROUP}//iotHubs/second-1");
+    assert_eq!(hub.get(&at(&path)).await.1["name"], "Second-1");
+
+    // Its registry is its own.
+    let device = json!({"authentication": {"type": "sas"}});
+    assert_eq!(hub.put("/devices/dev?hub=second-1", &device).await.0, 200);
+    assert_eq!(hub.get("/devices").await.1, json!([]));
+    let host = [("host", "second-1.azure-devices.localhost")];
+    assert_eq!(hub.request("GET", "/devices/dev", &host, b"").await.0, 200);
+
+    let path = at(&format!("{GROUP}/IotHubs/second-1"));
+    let stale = [("if-match", "AAAA")];
+    let body = json!({"location": "local", "sku": {"name": "S1"}}).to_string();
+    assert_eq!(
+        hub.request("PUT", &path, &stale, body.as_bytes()).await.0,
+        412
+    );
+    let (status, patched) = hub.patch(&path, &json!({"tags": {"site": "roof"}})).await;
+    assert_eq!((status, &patched["tags"]["site"]), (200, &json!("roof")));
+
+    assert_eq!(hub.delete(&path).await.0, 202);
+    assert_eq!(hub.delete(&path).await.0, 204);
+    let (status, answer) = hub.get(&path).await;
+    assert_eq!((status, error(&answer).0), (404, "ResourceNotFound"));
+    assert_eq!(hub.get("/devices?hub=second-1").await.0, 404);
+    assert_eq!(made(&hub, "second-1", &json!({})).await.0, 201);
+    assert_eq!(hub.get("/devices?hub=second-1").await.1, json!([]));
+    let (status, answer) = hub
+        .delete(&at(&format!("{GROUP}/IotHubs/iot-hub001")))
+        .await;
+    assert_eq!((status, error(&answer).0), (409, "Conflict"), "{answer}");
+}
+
+#[tokio::test]
+async fn an_operation_is_followed_to_its_end() {
+    let hub = Hub::start().await;
+    let body = json!({"location": "local", "sku": {"name": "S1"}}).to_string();
+    let (status, head, _) = support::exchange(
+        hub.emulator.http_addr(),
+        "PUT",
+        &at(&format!("{GROUP}/IotHubs/made")),
+        &[],
+        body.as_bytes(),
+    )
+    .await;
+    assert_eq!(status, 201);
+    let told = head
+        .lines()
+        .find_map(|line| line.strip_prefix("azure-asyncoperation: "))
+        .unwrap();
+    let path = told.strip_prefix("https://").unwrap();
+    let path = &path[path.find('/').unwrap()..];
+    let (status, state) = hub.get(path).await;
+    assert_eq!((status, &state["status"]), (200, &json!("Succeeded")));
+    assert!(head.lines().any(|line| line == "retry-after: 1"), "{head}");
+    assert_eq!(
+        hub.get(&path.replace("operationResults/", "operationResults/0"))
+            .await
+            .0,
+        404
+    );
+}
+
+#[tokio::test]
+async fn a_hub_can_refuse_tokens_of_devices_and_of_policies() {
+    let hub = Hub::start().await;
+    let (_, device) = hub
+        .put("/devices/dev", &json!({"authentication": {"type": "sas"}}))
+        .await;
+    let key = device["authentication"]["symmetricKey"]["primaryKey"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let resource = format!("{HUB}/devices/dev");
+    let token = support::token(&resource, &key, 600, None);
+    let connect = async || {
+        let mut device = hub.dial(None).await;
+        let user_name = format!("{HUB}/dev/?api-version=2021-04-12");
+        device
+            .connect_as("dev", &user_name, true, 60, Some(&token))
+            .await;
+        device.connack().await.1
+    };
+    assert_eq!(connect().await, 0);
+    let name = HUB.split('.').next().unwrap();
+    let (status, answer) = made(&hub, name, &json!({"disableDeviceSAS": true})).await;
+    assert_eq!(
+        (status, &answer["properties"]["disableDeviceSAS"]),
+        (201, &json!(true))
+    );
+    assert_eq!(connect().await, 5);
+
+    let service = support::token(HUB, hub.emulator.service_key(), 600, Some("iothubowner"));
+    let ask = async || {
+        hub.request("GET", "/devices", &[("authorization", &service)], b"")
+            .await
+    };
+    assert_eq!(ask().await.0, 200);
+    made(&hub, name, &json!({"disableLocalAuth": true})).await;
+    let (status, answer) = ask().await;
+    assert_eq!(status, 401);
+    assert!(
+        answer["Message"]
+            .as_str()
+            .unwrap()
+            .contains("disableLocalAuth"),
+        "{answer}"
+    );
+    // What was not written again is off again.
+    assert_eq!(connect().await, 0);
+}
+
+#[tokio::test]
+async fn what_makes_no_sense_is_refused_in_the_shape_of_resource_manager() {
+    let hub = Hub::start().await;
+    let hubs = format!("{GROUP}/IotHubs");
+    let sku = json!({"name": "S1"});
+    for (path, body, status, code) in [
+        (
+            format!("{hubs}/a-"),
+            json!({"location": "local", "sku": sku}),
+            400,
+            "InvalidRequestContent",
+        ),
+        (
+            format!("{hubs}/made"),
+            json!({"sku": sku}),
+            400,
+            "LocationRequired",
+        ),
+        (
+            format!("{hubs}/made"),
+            json!({"location": "local"}),
+            400,
+            "InvalidRequestContent",
+        ),
+        (
+            format!("{hubs}/made"),
+            json!({"location": "local", "sku": sku, "properties": {"disableDeviceSAS": "maybe"}}),
+            400,
+            "InvalidRequestContent",
+        ),
+        (
+            format!("{hubs}/made"),
+            json!({"location": "local", "sku": sku, "properties": {"authorizationPolicies": [{"keyName": "mine"}]}}),
+            400,
+            "InvalidRequestContent",
+        ),
+        (
+            "resourceGroups/none/providers/Microsoft.Devices/IotHubs/made".to_owned(),
+            json!({"location": "local", "sku": sku}),
+            404,
+            "ResourceGroupNotFound",
+        ),
+        (
+            "resourceGroups/bad.".to_owned(),
+            json!({"location": "local"}),
+            400,
+            "InvalidRequestContent",
+        ),
+    ] {
+        let (found, answer) = hub.put(&at(&path), &body).await;
+        assert_eq!(
+            (found, error(&answer).0),
+            (status, code),
+            "{path}: {answer}"
+        );
+        assert!(!error(&answer).1.is_empty());
+    }
+    let (status, answer) = hub
+        .request("PUT", &at(&format!("{hubs}/made")), &[], b"[")
+        .await;
+    assert_eq!((status, error(&answer).0), (400, "InvalidRequestContent"));
+    let (status, answer) = hub
+        .get(&format!(
+            "{SUB}/providers/Microsoft.Devices/IotHubs?api-version=2001-01-01"
+        ))
+        .await;
+    assert_eq!(
+        (status, error(&answer).0),
+        (400, "InvalidApiVersionParameter")
+    );
+    let (status, answer) = hub
+        .post(&at(&format!("{hubs}/hub/failover")), &json!({}))
+        .await;
+    assert_eq!((status, error(&answer).0), (501, "NotImplemented"));
+    assert!(
+        error(&answer).1.starts_with("IotHub_ManualFailover"),
+        "{answer}"
+    );
+    let (status, answer) = hub.request("POST", &at(&hubs), &[], b"").await;
+    assert_eq!((status, error(&answer).0), (405, "MethodNotAllowed"));
+}
+
+#[tokio::test]
+async fn with_a_resource_group_goes_what_is_in_it() {
+    let hub = Hub::start().await;
+    let group = at("resourceGroups/Mine");
+    assert_eq!(hub.get(&group).await.0, 404);
+    assert_eq!(hub.put(&group, &json!({"location": "local"})).await.0, 201);
+    assert_eq!(
+        hub.request("HEAD", &at("resourcegroups/mine"), &[], b"")
+            .await
+            .0,
+        204
+    );
+    let body = json!({"location": "local", "sku": {"name": "S1"}});
+    let inside = |rest: &str| {
+        at(&format!(
+            "resourceGroups/mine/providers/Microsoft.Devices/{rest}"
+        ))
+    };
+    assert_eq!(hub.put(&inside("IotHubs/made"), &body).await.0, 201);
+    assert_eq!(
+        hub.put(&inside("provisioningServices/provs"), &body)
+            .await
+            .0,
+        201
+    );
+    let (_, all) = hub.get(&at("resourceGroups/mine/resources")).await;
+    assert_eq!(all["value"].as_array().unwrap().len(), 2, "{all}");
+    for (filter, count) in [
+        ("resourceGroup%20eq%20%27MINE%27", 2),
+        ("resourceType%20eq%20'Microsoft.Devices/IotHubs'", 2),
+        (
+            "resourceGroup+eq+'mine'+and+resourceType+eq+'microsoft.devices/iothubs'",
+            1,
+        ),
+        ("name eq 'nobody'".replace(' ', "+").as_str(), 0),
+    ] {
+        let (status, found) = hub.get(&format!("{SUB}/resources?$filter={filter}")).await;
+        assert_eq!(status, 200, "{found}");
+        assert_eq!(
+            found["value"].as_array().unwrap().len(),
+            count,
+            "{filter}: {found}"
+        );
+    }
+    assert_eq!(
+        hub.get(&format!("{SUB}/resources?$filter=size+gt+3"))
+            .await
+            .0,
+        400
+    );
+    let (_, groups) = hub.get(&at("resourcegroups")).await;
+    assert_eq!(groups["value"].as_array().unwrap().len(), 2);
+    assert_eq!(hub.delete(&group).await.0, 202);
+    assert_eq!(hub.get(&group).await.0, 404);
+    let (_, all) = hub.get(&at("resources")).await;
+    let names: Vec<_> = all["value"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| &it["name"])
+        .collect();
+    assert_eq!(names, [&json!("hub"), &json!("dps")]);
+    assert_eq!(
+        hub.delete(&at("resourceGroups/iothub-emulator")).await.0,
+        409
+    );
+}
+
+#[tokio::test]
+async fn the_one_provisioning_service_takes_the_name_that_it_is_given() {
+    let hub = Hub::start().await;
+    let services = format!("{GROUP}/provisioningServices");
+    let (_, all) = hub.get(&at(&services)).await;
+    assert_eq!(all["value"][0]["name"], "dps");
+    assert_eq!(all["value"][0]["properties"]["idScope"], "0ne00000001");
+    let check = async |name: &str| {
+        let path = at("providers/Microsoft.Devices/checkProvisioningServiceNameAvailability");
+        hub.post(&path, &json!({"name": name})).await.1["nameAvailable"].clone()
+    };
+    assert_eq!(check("provs-1").await, true);
+    let body = json!({"location": "local", "sku": {"name": "S1"}, "properties": {}});
+    let (status, answer) = hub.put(&at(&format!("{services}/provs-1")), &body).await;
+    assert_eq!((status, &answer["name"]), (201, &json!("provs-1")));
+    assert_eq!(check("provs-2").await, false);
+    let (status, answer) = hub.put(&at(&format!("{services}/provs-2")), &body).await;
+    assert_eq!((status, error(&answer).0), (409, "Conflict"));
+    assert_eq!(hub.get(&at(&format!("{services}/dps"))).await.0, 404);
+    let (_, keys) = hub
+        .post(&at(&format!("{services}/provs-1/listkeys")), &json!({}))
+        .await;
+    assert_eq!(
+        keys["value"][0]["rights"],
+        "ServiceConfig, DeviceConnect, EnrollmentWrite"
+    );
+    let other = json!({"location": "local", "sku": {"name": "S1"}, "properties": {
+        "iotHubs": [{"connectionString": "HostName=elsewhere.azure-devices.net;SharedAccessKey=x"}]}});
+    let (status, answer) = hub.put(&at(&format!("{services}/provs-1")), &other).await;
+    assert_eq!(status, 400);
+    assert!(
+        error(&answer)
+            .1
+            .contains("'elsewhere.azure-devices.net' is none of"),
+        "{answer}"
+    );
+    let enrollment = json!({"attestation": {"type": "symmetricKey"}});
+    assert_eq!(hub.put("/enrollments/one", &enrollment).await.0, 200);
+    assert_eq!(hub.delete(&at(&format!("{services}/provs-1"))).await.0, 202);
+    let (status, answer) = hub.get("/enrollments/one").await;
+    assert_eq!((status, &answer["errorCode"]), (404, &json!(404_201)));
+    // The provisioning service's own shape.
+    assert!(
+        answer["message"].is_string() && answer["trackingId"].is_string(),
+        "{answer}"
+    );
+    assert_eq!(hub.get(&at(&format!("{services}/dps"))).await.0, 200);
+}
+
+#[tokio::test]
+async fn what_management_made_survives_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let start =
+        async || Hub::start_with(|options| options.data_dir = Some(folder.path().to_owned())).await;
+    let hub = start().await;
+    assert_eq!(
+        made(&hub, "made", &json!({"disableDeviceSAS": true}))
+            .await
+            .0,
+        201
+    );
+    hub.emulator.shutdown().await;
+    let hub = start().await;
+    let (_, one) = hub.get(&at(&format!("{GROUP}/IotHubs/made"))).await;
+    assert_eq!(one["properties"]["disableDeviceSAS"], true, "{one}");
+}

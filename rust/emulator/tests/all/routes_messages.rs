@@ -1,0 +1,289 @@
+//! Message routing: conditions, endpoints, sources beside telemetry, enrichments, the fallback.
+
+#![allow(clippy::unwrap_used)] // helpers of tests
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+
+use crate::support::process::Process;
+use crate::support::{HUB, Hub, within};
+
+/// The lines of an endpoint's file, once there are so many.
+async fn lines(folder: &Path, name: &str, count: usize) -> Vec<Value> {
+    let path = folder
+        .join("routes")
+        .join(HUB)
+        .join(format!("{name}.jsonl"));
+    let read = async {
+        loop {
+            let text = std::fs::read_to_string(&path).unwrap_or_default();
+            let all: Vec<Value> = text
+                .lines()
+                .filter_map(|line| serde_json::from_str(line).ok())
+                .collect();
+            if all.len() >= count {
+                return all;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    within(&format!("{count} lines in {name}"), read).await
+}
+
+async fn hub(folder: &Path) -> Hub {
+    Hub::start_with(|options| options.data_dir = Some(folder.to_owned())).await
+}
+
+#[tokio::test]
+async fn telemetry_goes_where_its_conditions_hold() {
+    let folder = tempfile::tempdir().unwrap();
+    let hub = hub(folder.path()).await;
+    let mut device = hub.device("dev").await;
+    device
+        .publish("devices/dev/messages/events/", "before", 1)
+        .await;
+    device.expect_puback(1).await;
+    hub.patch("/twins/dev", &json!({"tags": {"site": "roof"}}))
+        .await;
+    let rules = json!({
+        "endpoints": [{"name": "hot", "type": "file"}, {"name": "roof", "type": "file"}],
+        "routes": [
+            {"name": "hot", "source": "DeviceMessages", "condition": "$body.temperature > 30", "endpointNames": ["hot"]},
+            {"name": "roof", "source": "DeviceMessages", "condition": "$twin.tags.site = 'roof' AND level = 'alarm'", "endpointNames": ["roof", "events"]},
+            {"name": "off", "source": "DeviceMessages", "condition": "true", "endpointNames": ["hot"], "isEnabled": false},
+        ],
+        "enrichments": [{"key": "site", "value": "$twin.tags.site", "endpointNames": ["hot"]}],
+    });
+    let (status, shown) = hub
+        .request("PUT", "/admin/routing", &[], rules.to_string().as_bytes())
+        .await;
+    assert_eq!(status, 200, "{shown}");
+    let json = "%24.ct=application%2Fjson&%24.ce=utf-8";
+    for (number, (bag, body)) in [
+        (format!("{json}&n=1"), "{\"temperature\":20}"),
+        (format!("{json}&n=2"), "{\"temperature\":31}"),
+        ("n=3".to_owned(), "{\"temperature\":32}"),
+        ("n=4&level=alarm".to_owned(), "x"),
+        (format!("{json}&n=5&level=alarm"), "{\"temperature\":33}"),
+    ]
+    .iter()
+    .enumerate()
+    {
+        let id = u16::try_from(number).unwrap() + 2;
+        device
+            .publish(&format!("devices/dev/messages/events/{bag}"), body, id)
+            .await;
+        device.expect_puback(id).await;
+    }
+    let numbers = |all: &[Value]| {
+        all.iter()
+            .map(|it| it["properties"]["n"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    let roof = lines(folder.path(), "roof", 2).await;
+    let hot = lines(folder.path(), "hot", 2).await;
+    assert_eq!(
+        (numbers(&hot), numbers(&roof)),
+        (vec!["2".into(), "5".into()], vec!["4".into(), "5".into()])
+    );
+    assert_eq!(
+        (
+            &hot[0]["properties"]["site"],
+            roof[0]["properties"].get("site")
+        ),
+        (&json!("roof"), None)
+    );
+    assert_eq!(
+        (&hot[0]["source"], &hot[0]["deviceId"]),
+        (&json!("DeviceMessages"), &json!("dev"))
+    );
+    for (message, expected) in [
+        (
+            json!({"deviceId": "dev", "body": {}}),
+            json!({"routes": ["$fallback"], "endpointNames": ["events"]}),
+        ),
+        (
+            json!({"deviceId": "dev", "properties": {"level": "alarm"}}),
+            json!({"routes": ["roof"], "endpointNames": ["roof", "events"]}),
+        ),
+        (
+            json!({"deviceId": "dev", "source": "TwinChangeEvents"}),
+            json!({"routes": [], "endpointNames": []}),
+        ),
+    ] {
+        assert_eq!(
+            hub.post("/admin/routing/test", &message).await,
+            (200, expected),
+            "{message}"
+        );
+    }
+    let (_, shown) = hub.get("/admin/routing").await;
+    assert_eq!(
+        (&shown["routes"], &shown["health"]["hot"]),
+        (&rules["routes"], &json!("healthy"))
+    );
+    // What was read can be written.
+    assert_eq!(
+        hub.request("PUT", "/admin/routing", &[], shown.to_string().as_bytes())
+            .await
+            .0,
+        200
+    );
+    let (status, _) = hub
+        .request("PUT", "/admin/routing", &[], b"{\"routes\":[{}]}")
+        .await;
+    assert_eq!(status, 400);
+    assert_eq!(hub.delete("/admin/routing").await.0, 204);
+    assert_eq!(hub.get("/admin/routing").await.1, json!({"health": {}}));
+}
+
+#[tokio::test]
+async fn twins_identities_and_connections_are_sources() {
+    let folder = tempfile::tempdir().unwrap();
+    let hub = hub(folder.path()).await;
+    let route = |source: &str| json!({"name": source, "source": source, "endpointNames": ["log"]});
+    let rules = json!({"endpoints": [{"name": "log", "type": "file"}], "routes": [
+        route("TwinChangeEvents"), route("DeviceLifecycleEvents"), route("DeviceConnectionStateEvents")]});
+    assert_eq!(hub.put("/admin/routing", &rules).await.0, 200);
+    let device = hub.device("dev").await;
+    hub.patch(
+        "/twins/dev",
+        &json!({"properties": {"desired": {"i": 1}}, "tags": {"a": 2}}),
+    )
+    .await;
+    device.disconnect().await;
+    hub.event("closed").await;
+    let all = lines(folder.path(), "log", 4).await;
+    assert_eq!(hub.delete("/devices/dev").await.0, 204);
+    let all = if all.len() == 5 {
+        all
+    } else {
+        lines(folder.path(), "log", 5).await
+    };
+    let operations: Vec<_> = all
+        .iter()
+        .map(|it| it["properties"]["opType"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        operations,
+        [
+            "createDeviceIdentity",
+            "deviceConnected",
+            "updateTwin",
+            "deviceDisconnected",
+            "deleteDeviceIdentity"
+        ]
+    );
+    assert_eq!(
+        all[2]["properties"]["iothub-message-schema"],
+        "twinChangeNotification"
+    );
+    assert_eq!(
+        (
+            &all[2]["body"]["tags"],
+            &all[2]["body"]["properties"]["desired"]["i"]
+        ),
+        (&json!({"a": 2}), &json!(1))
+    );
+    assert_eq!(all[0]["body"]["deviceId"], "dev");
+    assert_eq!(all[0]["source"], "DeviceLifecycleEvents");
+}
+
+/// Takes one request; its body.
+async fn take(listener: &TcpListener, status: u16) -> Value {
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let mut bytes = Vec::new();
+    loop {
+        assert_ne!(stream.read_buf(&mut bytes).await.unwrap(), 0);
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let Some((head, body)) = text.split_once("\r\n\r\n") else {
+            continue;
+        };
+        let length = head.lines().find_map(|line| {
+            line.to_ascii_lowercase()
+                .strip_prefix("content-length: ")?
+                .parse::<usize>()
+                .ok()
+        });
+        if body.len() == length.unwrap() {
+            let answer =
+                format!("HTTP/1.1 {status} x\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            return serde_json::from_str(body).unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_webhook_gets_messages_again_until_it_takes_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let hub = hub(folder.path()).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/in", listener.local_addr().unwrap());
+    let rules = json!({"endpoints": [{"name": "hook", "type": "webhook", "url": url}],
+        "routes": [{"name": "all", "source": "DeviceMessages", "condition": "true", "endpointNames": ["hook"]}]});
+    assert_eq!(hub.put("/admin/routing", &rules).await.0, 200);
+    let mut device = hub.device("dev").await;
+    device
+        .publish("devices/dev/messages/events/", "one", 1)
+        .await;
+    let first = within("a request", take(&listener, 503)).await;
+    let event = hub
+        .event_where("routing", |it| it["reason"].to_string().contains("503"))
+        .await;
+    assert!(
+        event["reason"].as_str().unwrap().contains("'hook'"),
+        "{event}"
+    );
+    let second = within("the same again", take(&listener, 200)).await;
+    assert_eq!(first, second);
+    assert_eq!(first[0]["body"], "one");
+    device
+        .publish("devices/dev/messages/events/", "two", 2)
+        .await;
+    assert_eq!(
+        within("the next", take(&listener, 204)).await[0]["body"],
+        "two"
+    );
+}
+
+#[tokio::test]
+async fn nothing_is_left_out_after_a_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    let process = Process::start(&["--data-dir"], folder.path());
+    process.call("PUT", "/devices/dev", "{}").await;
+    let rules = json!({"endpoints": [{"name": "log", "type": "file"}],
+        "routes": [{"name": "all", "source": "DeviceMessages", "endpointNames": ["log"]}]});
+    process
+        .call("PUT", "/admin/routing", &rules.to_string())
+        .await;
+    for number in 0..250 {
+        process
+            .call("POST", "/devices/dev/messages/events", &number.to_string())
+            .await;
+    }
+    process.kill();
+    let process = Process::start(&["--data-dir"], folder.path());
+    process
+        .call("POST", "/devices/dev/messages/events", "250")
+        .await;
+    let read = async {
+        loop {
+            let all = lines(folder.path(), "log", 1).await;
+            if all.iter().any(|it| it["body"] == 250) {
+                return all;
+            }
+        }
+    };
+    let mut bodies: Vec<i64> = within("the last line", read)
+        .await
+        .iter()
+        .map(|it| it["body"].as_i64().unwrap())
+        .collect();
+    bodies.sort_unstable();
+    bodies.dedup();
+    assert_eq!(bodies, (0..=250).collect::<Vec<_>>());
+}

@@ -1,0 +1,336 @@
+//! AMQP, frame by frame: what services are told, and what a peer cannot do. Microsoft's clients are in tests/interop.
+
+#![allow(clippy::unwrap_used)] // helpers of tests
+
+use iothub_emulator::AmqpPort;
+
+use crate::support::amqp::{Client, V};
+use crate::support::process::Process;
+use crate::support::{Ca, Device, HUB, Hub, token};
+
+async fn start() -> Hub {
+    start_with(&[]).await
+}
+
+async fn start_with(settings: &[(&str, &str)]) -> Hub {
+    Hub::start_with(|options| {
+        for (name, value) in settings {
+            options.settings.set(name, value).unwrap();
+        }
+        options.amqp = Some(AmqpPort::At("127.0.0.1:0".parse().unwrap()));
+        options.settings.set("eventHubPartitions", "1").unwrap();
+    })
+    .await
+}
+
+async fn client(hub: &Hub) -> Client {
+    let address = hub.emulator.amqp_addr().unwrap();
+    let token = token(HUB, hub.emulator.service_key(), 3600, Some("service"));
+    Client::open(address, &hub.server_ca, &token).await
+}
+
+fn events() -> String {
+    format!("iothub-ehub-{HUB}/ConsumerGroups/$Default/Partitions/0")
+}
+
+#[tokio::test]
+async fn a_reader_gets_what_it_gives_credit_for_and_no_more() {
+    let hub = start().await;
+    let mut device = hub.device("dev").await;
+    for id in 1..=5 {
+        device
+            .publish("devices/dev/messages/events/", &format!("body {id}"), id)
+            .await;
+        device.expect_puback(id).await;
+    }
+    let mut reader = client(&hub).await;
+    reader.attach(2, true, &events(), vec![]).await;
+    reader.expect(0x12).await;
+    assert!(reader.is_silent().await);
+    reader.credit(2, 0, 2).await;
+    for id in 1..=2 {
+        let event = reader.expect(0x14).await;
+        assert!(event.has(&format!("body {id}")) && event.has("iothub-connection-device-id"));
+        assert_eq!(event.sequence_number(), id);
+    }
+    assert!(reader.is_silent().await);
+    // The third, the fourth, the fifth; and then one that comes while it is waited for.
+    reader.credit(2, 2, 10).await;
+    for id in 3..=5 {
+        assert_eq!(reader.expect(0x14).await.sequence_number(), id);
+    }
+    device
+        .publish("devices/dev/messages/events/a=b", "live", 6)
+        .await;
+    let event = reader.expect(0x14).await;
+    assert!(event.has("live") && event.sequence_number() == 6);
+}
+
+#[tokio::test]
+async fn a_message_is_accepted_or_the_reason_is_told() {
+    let hub = start().await;
+    let mut device = hub.device("dev").await;
+    device
+        .subscribe(&["devices/dev/messages/devicebound/#"])
+        .await;
+    let mut sender = client(&hub).await;
+    sender
+        .attach(2, false, "/messages/devicebound", vec![])
+        .await;
+    sender.expect(0x12).await;
+    sender
+        .message(2, 1, "/devices/dev/messages/devicebound", "hello")
+        .await;
+    let accepted = sender.expect(0x15).await;
+    assert!(accepted.bytes.windows(3).any(|it| it == [0, 0x53, 0x24]));
+    let message = device.message().await;
+    assert_eq!(message.payload, "hello");
+    assert!(message.topic.contains("Case=kept") && message.topic.contains("%24.mid=m"));
+    for (delivery, to, condition) in [
+        (2, "/devices/nobody/messages/devicebound", "amqp:not-found"),
+        (3, "/devices/dev", "com.microsoft:argument-error"),
+        (
+            4,
+            "/devices/dev/modules/m/messages/devicebound",
+            "amqp:not-allowed",
+        ),
+    ] {
+        sender.message(2, delivery, to, "x").await;
+        let rejected = sender.expect(0x15).await;
+        assert!(rejected.has(condition), "{to}");
+    }
+    // The device has taken it: feedback comes, and is settled.
+    device.puback(message.packet_id).await;
+    sender
+        .attach(3, true, "/messages/serviceBound/feedback", vec![])
+        .await;
+    sender.credit(3, 0, 1).await;
+    let batch = sender.expect(0x14).await;
+    assert!(batch.has("originalMessageId") && batch.has("Success"));
+    let accepted = V::Described(0x24, Box::new(V::List(vec![])));
+    let settle = vec![V::Bool(true), V::Uint(1), V::Null, V::Bool(true), accepted];
+    sender.send(1, &V::list(0x15, settle), b"").await;
+    assert!(sender.is_silent().await);
+    assert_eq!(hub.get("/messages/serviceBound/feedback").await.0, 204);
+}
+
+#[tokio::test]
+async fn nothing_is_attached_without_the_right_token() {
+    let hub = start().await;
+    let address = hub.emulator.amqp_addr().unwrap();
+    let key = hub.emulator.service_key();
+    for (resource, key, policy, answer) in [
+        (HUB, key, Some("registryRead"), "lacks ServiceConnect"),
+        (
+            "hub.localhost/devices/d",
+            key,
+            Some("service"),
+            "not for this address",
+        ),
+        ("elsewhere.net", key, Some("service"), "no token was put"),
+        (
+            HUB,
+            "AAECAwQFBgcICQoLDA0ODw==",
+            Some("service"),
+            "no token was put",
+        ),
+        (HUB, key, Some("service"), "there is nothing at the address"),
+    ] {
+        let token = token(resource, key, 3600, policy);
+        let mut client = Client::open(address, &hub.server_ca, &token).await;
+        let node = match answer {
+            "there is nothing at the address" => "nowhere",
+            _ => "/messages/devicebound",
+        };
+        client.attach(2, false, node, vec![]).await;
+        let detach = client.expect(0x16).await;
+        assert!(detach.has(answer), "{resource} {policy:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_hubs_own_address_leads_to_the_event_hub() {
+    let hub = start().await;
+    let mut client = client(&hub).await;
+    client
+        .attach(2, true, "/messages/events/$management", vec![])
+        .await;
+    let detach = client.expect(0x16).await;
+    let port = hub.emulator.amqp_addr().unwrap().port();
+    let address = format!("amqps://{HUB}:{port}/iothub-ehub-{HUB}/$management");
+    assert!(detach.has("amqp:link:redirect") && detach.has(&address));
+}
+
+#[tokio::test]
+async fn a_token_that_ends_takes_its_links_with_it() {
+    let hub = start().await;
+    let mut client = client(&hub).await;
+    client.attach(2, true, &events(), vec![]).await;
+    client.expect(0x12).await;
+    let (status, _) = hub
+        .put("/admin/clock", &serde_json::json!({"shiftMs": 7_200_000}))
+        .await;
+    assert_eq!(status, 200);
+    assert!(client.expect(0x16).await.has("amqp:unauthorized-access"));
+}
+
+#[tokio::test]
+async fn what_is_no_amqp_or_proves_nothing_is_closed() {
+    let hub = start_with(&[("connectTimeoutMs", "2000")]).await;
+    let address = hub.emulator.amqp_addr().unwrap();
+    for (bytes, reason) in [
+        (
+            &b"GET / HTTP/1.1\r\n\r\n"[..],
+            "does the peer speak AMQP 1.0?",
+        ),
+        (b"AMQP\x00\x00\x09\x01", "neither that of AMQP 1.0"),
+        (&[0, 1, 0, 1, 2, 0, 0, 0], "a frame of 65537 bytes"),
+        (
+            b"AMQP\x00\x01\x00\x00\x00\x00\x00\x09\x02\x00\x00\x00\x40",
+            "without a performative",
+        ),
+        // Silence, after the header.
+        (b"AMQP\x00\x01\x00\x00", "no AMQP open"),
+    ] {
+        let mut client = Client::dial(address, &hub.server_ca).await;
+        client.write(bytes).await;
+        hub.event_where("refused", |event| {
+            event["reason"].as_str().unwrap().contains(reason)
+        })
+        .await;
+    }
+    // Opened, and no token.
+    let mut client = Client::dial(address, &hub.server_ca).await;
+    client.begin().await;
+    assert!(client.expect(0x18).await.has("no token within"));
+}
+
+#[tokio::test]
+async fn what_a_peer_opens_has_a_bound() {
+    let hub = start().await;
+    let mut window = vec![V::Null, V::Uint(0), V::Uint(5000)];
+    window.push(V::Uint(5000));
+    let session = V::list(0x11, window);
+    let mut greedy = client(&hub).await;
+    greedy.send(64, &session, b"").await;
+    assert!(greedy.expect(0x18).await.has("above 63"));
+    let mut greedy = client(&hub).await;
+    greedy.attach(128, true, "$cbs", vec![]).await;
+    assert!(greedy.expect(0x18).await.has("above 127"));
+    // A delivery that never ends.
+    let mut endless = client(&hub).await;
+    endless
+        .attach(2, false, "/messages/devicebound", vec![])
+        .await;
+    endless.expect(0x12).await;
+    let piece = vec![0; 60_000];
+    let more = || {
+        let mut fields = vec![V::Uint(2), V::Uint(1), V::Bytes(b"t"), V::Uint(0)];
+        fields.extend([V::Bool(false), V::Bool(true)]);
+        V::list(0x14, fields)
+    };
+    for _ in 0..40 {
+        endless.send(1, &more(), &piece).await;
+    }
+    let mut fields = vec![V::Uint(2), V::Uint(1), V::Bytes(b"t"), V::Uint(0)];
+    fields.extend([V::Bool(false), V::Bool(false)]);
+    endless.send(1, &V::list(0x14, fields), b"").await;
+    assert!(
+        endless
+            .expect(0x16)
+            .await
+            .has("amqp:link:message-size-exceeded")
+    );
+    // More than it was given credit for.
+    let mut hasty = client(&hub).await;
+    hasty
+        .attach(2, false, "/messages/devicebound", vec![])
+        .await;
+    hasty.expect(0x12).await;
+    for delivery in 1..=101 {
+        let mut fields = vec![V::Uint(2), V::Uint(delivery), V::Bytes(b"t"), V::Uint(0)];
+        fields.extend([V::Bool(false), V::Bool(true)]);
+        hasty.send(1, &V::list(0x14, fields), b"").await;
+        let mut fields = vec![V::Uint(2), V::Uint(delivery), V::Null, V::Null];
+        fields.extend([
+            V::Null,
+            V::Bool(true),
+            V::Null,
+            V::Null,
+            V::Null,
+            V::Bool(true),
+        ]);
+        hasty.send(1, &V::list(0x14, fields), b"").await;
+    }
+    assert!(hasty.expect(0x18).await.has("beyond the link's credit"));
+}
+
+#[tokio::test]
+async fn sequence_numbers_stay_over_a_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    let ca = Ca::root("Root");
+    let options = [
+        "--amqp",
+        "127.0.0.1:0",
+        "--set",
+        "eventHubPartitions=1",
+        "--data-dir",
+    ];
+    let mut process = Process::start(&options, folder.path());
+    let certificate = serde_json::json!({"name": "root", "certificate": ca.pem}).to_string();
+    process
+        .call("POST", "/admin/certificates", &certificate)
+        .await;
+    let device = r#"{"authentication":{"type":"certificateAuthority"}}"#;
+    process.call("PUT", "/devices/dev", device).await;
+    let server_ca = std::fs::read_to_string(folder.path().join("server-ca.pem")).unwrap();
+    let credentials = ca.device("dev");
+    let mut seen: Vec<(i64, String)> = Vec::new();
+    let mut acknowledged = Vec::new();
+    for round in 0..3 {
+        let answer = process.call("GET", "/admin/connection-string", "").await;
+        let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+        let text = answer["connectionString"].as_str().unwrap();
+        let key = text.split_once("SharedAccessKey=").unwrap().1;
+        let token = token(HUB, key, 3600, Some("service"));
+        let mut reader = Client::open(process.amqp.unwrap(), &server_ca, &token).await;
+        reader.attach(2, true, &events(), vec![]).await;
+        reader.credit(2, 0, 10_000).await;
+        let mut device = Device::dial(process.mqtt, &server_ca, Some(&credentials))
+            .await
+            .unwrap();
+        device.connect("dev", true).await;
+        assert_eq!(device.connack().await.1, 0);
+        for id in 1..=100 {
+            device
+                .publish(
+                    "devices/dev/messages/events/",
+                    &format!("<{round}.{id}>"),
+                    id,
+                )
+                .await;
+        }
+        for id in 1..=50 {
+            device.expect_puback(id).await;
+            acknowledged.push(format!("<{round}.{id}>"));
+        }
+        let mut now = Vec::new();
+        while !acknowledged
+            .iter()
+            .all(|body| now.iter().any(|(_, known)| known == body))
+        {
+            let event = reader.expect(0x14).await;
+            let text = String::from_utf8_lossy(&event.bytes).into_owned();
+            let body = text[text.rfind('<').unwrap()..].to_owned();
+            now.push((event.sequence_number(), body));
+        }
+        // What was seen before is there under the same number, and in the same order.
+        assert!(now.is_sorted_by_key(|(number, _)| *number));
+        for event in &seen {
+            assert!(now.contains(event), "{event:?} is not what it was");
+        }
+        seen = now;
+        process.kill();
+        process = Process::start(&options, folder.path());
+    }
+}

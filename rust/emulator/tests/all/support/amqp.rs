@@ -1,0 +1,272 @@
+//! An AMQP client that does exactly what it is told; it writes and reads the wire by itself.
+
+use std::net::SocketAddr;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use super::{Stream, tls, within};
+
+/// A value to be written.
+pub enum V<'a> {
+    Null,
+    Bool(bool),
+    Uint(u32),
+    Text(&'a str),
+    Symbol(&'a str),
+    Bytes(&'a [u8]),
+    List(Vec<V<'a>>),
+    Map(Vec<(V<'a>, V<'a>)>),
+    Described(u8, Box<V<'a>>),
+}
+
+impl V<'_> {
+    pub fn list(code: u8, items: Vec<V<'_>>) -> V<'_> {
+        V::Described(code, Box::new(V::List(items)))
+    }
+
+    pub fn write(&self, out: &mut Vec<u8>) {
+        let wide = |out: &mut Vec<u8>, code: u8, bytes: &[u8]| {
+            out.push(code);
+            out.extend(u32::try_from(bytes.len()).unwrap().to_be_bytes());
+            out.extend(bytes);
+        };
+        let compound = |out: &mut Vec<u8>, code: u8, count: usize, items: Vec<u8>| {
+            out.push(code);
+            out.extend(u32::try_from(items.len() + 4).unwrap().to_be_bytes());
+            out.extend(u32::try_from(count).unwrap().to_be_bytes());
+            out.extend(items);
+        };
+        match self {
+            V::Null => out.push(0x40),
+            V::Bool(truth) => out.push(if *truth { 0x41 } else { 0x42 }),
+            V::Uint(number) => {
+                out.push(0x70);
+                out.extend(number.to_be_bytes());
+            }
+            V::Text(text) => wide(out, 0xb1, text.as_bytes()),
+            V::Symbol(name) => wide(out, 0xb3, name.as_bytes()),
+            V::Bytes(bytes) => wide(out, 0xb0, bytes),
+            V::List(items) => {
+                let mut inner = Vec::new();
+                items.iter().for_each(|item| item.write(&mut inner));
+                compound(out, 0xd0, items.len(), inner);
+            }
+            V::Map(pairs) => {
+                let mut inner = Vec::new();
+                for (key, value) in pairs {
+                    key.write(&mut inner);
+                    value.write(&mut inner);
+                }
+                compound(out, 0xd1, pairs.len() * 2, inner);
+            }
+            V::Described(code, value) => {
+                out.extend([0, 0x53, *code]);
+                value.write(out);
+            }
+        }
+    }
+}
+
+/// A frame as it came.
+pub struct Frame {
+    /// Of the performative; 0 if there is none.
+    pub code: u8,
+    pub bytes: Vec<u8>,
+}
+
+impl Frame {
+    pub fn has(&self, text: &str) -> bool {
+        self.bytes
+            .windows(text.len())
+            .any(|it| it == text.as_bytes())
+    }
+
+    /// The number behind the annotation `x-opt-sequence-number`.
+    pub fn sequence_number(&self) -> i64 {
+        let name = b"x-opt-sequence-number\x81";
+        let at = self.bytes.windows(name.len()).position(|it| it == name);
+        let number = &self.bytes[at.unwrap() + name.len()..][..8];
+        i64::from_be_bytes(number.try_into().unwrap())
+    }
+}
+
+pub struct Client {
+    stream: Box<dyn Stream>,
+    buffer: Vec<u8>,
+}
+
+impl Client {
+    pub async fn dial(address: SocketAddr, server_ca: &str) -> Self {
+        Self {
+            stream: Box::new(tls(address, server_ca, None).await.unwrap()),
+            buffer: Vec::new(),
+        }
+    }
+
+    /// As far as a session, with a token on `$cbs`; links 0 and 1 are those of `$cbs`.
+    pub async fn open(address: SocketAddr, server_ca: &str, token: &str) -> Self {
+        let mut client = Self::dial(address, server_ca).await;
+        client.begin().await;
+        client.put_token(token).await;
+        let answer = client.expect(0x14).await;
+        assert!(answer.has("status-code"), "no answer");
+        client
+    }
+
+    /// Headers, open and begin.
+    pub async fn begin(&mut self) {
+        self.write(b"AMQP\x00\x01\x00\x00").await;
+        let open = V::list(0x10, vec![V::Text("test"), V::Text(super::HUB)]);
+        self.send(0, &open, b"").await;
+        let window = vec![V::Null, V::Uint(0), V::Uint(5000), V::Uint(5000)];
+        self.send(1, &V::list(0x11, window), b"").await;
+        assert_eq!(self.take(8).await, b"AMQP\x00\x01\x00\x00");
+        self.expect(0x10).await;
+        self.expect(0x11).await;
+    }
+
+    /// Attaches both links of `$cbs` and sends a token.
+    pub async fn put_token(&mut self, token: &str) {
+        self.attach(0, false, "$cbs", vec![]).await;
+        self.attach(1, true, "$cbs", vec![]).await;
+        self.credit(1, 0, 10).await;
+        let mut message = Vec::new();
+        V::list(0x73, vec![V::Uint(0)]).write(&mut message);
+        let pair = |name, value| (V::Text(name), V::Text(value));
+        let properties = vec![
+            pair("operation", "put-token"),
+            pair("type", "servicebus.windows.net:sastoken"),
+        ];
+        V::Described(0x74, Box::new(V::Map(properties))).write(&mut message);
+        V::Described(0x77, Box::new(V::Text(token))).write(&mut message);
+        self.transfer(0, 0, &message).await;
+    }
+
+    /// Asks for a link; `receives` is this side's role.
+    pub async fn attach(
+        &mut self,
+        handle: u32,
+        receives: bool,
+        address: &str,
+        properties: Vec<(V<'_>, V<'_>)>,
+    ) {
+        let name = format!("link {handle}");
+        let terminus = |code| V::list(code, vec![V::Text(address)]);
+        let mut fields = vec![
+            V::Text(&name),
+            V::Uint(handle),
+            V::Bool(receives),
+            V::Null,
+            V::Null,
+            terminus(0x28),
+            terminus(0x29),
+            V::Null,
+            V::Null,
+            V::Uint(0),
+            V::Null,
+            V::Null,
+            V::Null,
+        ];
+        fields.push(V::Map(properties));
+        self.send(1, &V::list(0x12, fields), b"").await;
+    }
+
+    /// Lets the hub send so many, counted from its first delivery on a link.
+    pub async fn credit(&mut self, handle: u32, count: u32, credit: u32) {
+        let flow = vec![
+            V::Uint(0),
+            V::Uint(5000),
+            V::Uint(0),
+            V::Uint(5000),
+            V::Uint(handle),
+            V::Uint(count),
+            V::Uint(credit),
+        ];
+        self.send(1, &V::list(0x13, flow), b"").await;
+    }
+
+    pub async fn transfer(&mut self, handle: u32, delivery: u32, message: &[u8]) {
+        let tag = delivery.to_be_bytes();
+        let fields = vec![
+            V::Uint(handle),
+            V::Uint(delivery),
+            V::Bytes(&tag),
+            V::Uint(0),
+        ];
+        self.send(1, &V::list(0x14, fields), message).await;
+    }
+
+    /// A cloud-to-device message.
+    pub async fn message(&mut self, handle: u32, delivery: u32, to: &str, body: &str) {
+        let mut message = Vec::new();
+        V::list(0x73, vec![V::Text("m"), V::Null, V::Text(to)]).write(&mut message);
+        let properties = vec![
+            (V::Text("Case"), V::Text("kept")),
+            (V::Text("iothub-ack"), V::Text("full")),
+        ];
+        V::Described(0x74, Box::new(V::Map(properties))).write(&mut message);
+        V::Described(0x75, Box::new(V::Bytes(body.as_bytes()))).write(&mut message);
+        self.transfer(handle, delivery, &message).await;
+    }
+
+    pub async fn send(&mut self, channel: u16, performative: &V<'_>, payload: &[u8]) {
+        let mut body = Vec::new();
+        performative.write(&mut body);
+        body.extend(payload);
+        let size = u32::try_from(body.len() + 8).unwrap().to_be_bytes();
+        let [high, low] = channel.to_be_bytes();
+        let mut frame = [&size[..], &[2, 0, high, low]].concat();
+        frame.extend(body);
+        self.write(&frame).await;
+    }
+
+    pub async fn write(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).await.unwrap();
+        self.stream.flush().await.unwrap();
+    }
+
+    /// The next frame with that performative; others are let pass.
+    pub async fn expect(&mut self, code: u8) -> Frame {
+        loop {
+            let frame = self.frame().await;
+            let frame = frame.unwrap_or_else(|| panic!("closed before {code:#x}"));
+            if frame.code == code {
+                return frame;
+            }
+        }
+    }
+
+    /// The next frame; `None` if the hub has closed.
+    pub async fn frame(&mut self) -> Option<Frame> {
+        let head = self.try_take(4).await?;
+        let size = u32::from_be_bytes(head.try_into().unwrap());
+        let bytes = self.try_take(usize::try_from(size).unwrap() - 4).await?;
+        let code = bytes.get(6).copied().unwrap_or(0);
+        Some(Frame { code, bytes })
+    }
+
+    /// Whether nothing has come before the answer to an own request.
+    pub async fn is_silent(&mut self) -> bool {
+        // A flow that asks for an echo is answered at once.
+        let mut flow = vec![V::Uint(0), V::Uint(5000), V::Uint(0), V::Uint(5000)];
+        flow.extend([V::Null, V::Null, V::Null, V::Null, V::Null, V::Bool(true)]);
+        self.send(1, &V::list(0x13, flow), b"").await;
+        self.frame().await.is_some_and(|frame| frame.code == 0x13)
+    }
+
+    pub async fn take(&mut self, count: usize) -> Vec<u8> {
+        self.try_take(count).await.expect("the hub closed")
+    }
+
+    async fn try_take(&mut self, count: usize) -> Option<Vec<u8>> {
+        let read = async {
+            while self.buffer.len() < count {
+                if matches!(self.stream.read_buf(&mut self.buffer).await, Ok(0) | Err(_)) {
+                    return None;
+                }
+            }
+            Some(self.buffer.drain(..count).collect())
+        };
+        within("bytes of the hub", read).await
+    }
+}

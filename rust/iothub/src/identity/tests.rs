@@ -1,0 +1,168 @@
+//! What stands in the settings is damaged: the device goes on with Kconfig's.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+extern crate std;
+
+use std::{fs, path::PathBuf, string::String, sync::OnceLock};
+
+use super::*;
+use crate::{Event, Options, TELEMETRY_INTERVAL, telemetry_interval};
+
+/// The folder of the one process' settings, empty; one thread at a time has it.
+fn with_settings(f: impl FnOnce(&dyn Fn(&CStr, &[u8]))) {
+    static FOLDER: OnceLock<(tempfile::TempDir, std::sync::Mutex<()>)> = OnceLock::new();
+    let (folder, turn) = FOLDER.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let mut options = iothub_host::Options::new(folder.path());
+        options.hardware_id = Some(HARDWARE_ID.into());
+        iothub_host::start(options).unwrap();
+        (folder, std::sync::Mutex::new(()))
+    });
+    let _guard = turn.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let settings: PathBuf = folder.path().join("settings");
+    let _ = fs::remove_dir_all(&settings);
+    f(&|key, value| {
+        let path = settings.join(key.to_str().unwrap());
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, value).unwrap();
+    });
+}
+
+const HARDWARE_ID: &str = "352656100000001";
+
+/// Each text with what is none of its kind though it is text, and one that is.
+const TEXTS: [(&Setting, &[&str], &str); 10] = [
+    (&key::HOSTNAME, NO_HOSTNAMES, "hub.azure-devices.net"),
+    (&key::DEVICE_ID, NO_IDS, "thermometer-17:a@b"),
+    (
+        &key::APN,
+        &["a b", "a\",\"b", "a\r\nAT", "é", "a\0b"],
+        "iot.1nce.net",
+    ),
+    (
+        &key::DPS_ID_SCOPE,
+        &["0ne 1", "0ne_1", "0ne/1", "é", "a\0"],
+        "0ne00000001",
+    ),
+    (&key::DPS_ENDPOINT, NO_HOSTNAMES, "dps.example"),
+    (
+        &key::DPS_REGISTRATION_ID,
+        &["a b", "a/b", "a.", "a*", "é", "a\0b"],
+        "thermometer-17",
+    ),
+    (&key::ASSIGNED_HUB, NO_HOSTNAMES, "hub.azure-devices.net"),
+    (&key::ASSIGNED_DEVICE_ID, NO_IDS, "thermometer-17"),
+    (&key::NORDIC_HUB, NO_HOSTNAMES, "hub.azure-devices.net"),
+    (&key::NORDIC_DEVICE_ID, NO_IDS, "thermometer-17"),
+];
+const NO_HOSTNAMES: &[&str] = &["a b", "https://hub", "hub:8883", "hub/", "hüb", "hub\0x"];
+const NO_IDS: &[&str] = &["a b", "a/b", "a+", "#", "é", "a\0b", "\"a\""];
+
+#[test]
+fn a_text_that_is_none_of_its_kind_is_ignored() {
+    with_settings(|write| {
+        let too_long = "a".repeat(TEXT + 1);
+        for (setting, damaged, valid) in TEXTS {
+            let mut text = Text::new();
+            let mut chosen = |value: &[u8]| {
+                write(setting.key, value);
+                choose(&mut text, "", setting, "of-kconfig");
+                String::from(text.as_str())
+            };
+            assert_eq!(chosen(valid.as_bytes()), valid, "{:?}", setting.key);
+            let damaged = damaged.iter().map(|text| text.as_bytes());
+            for value in damaged.chain([too_long.as_bytes(), b"\xff\xff", b"\0\0"]) {
+                assert_eq!(chosen(value), "of-kconfig", "{:?}: {value:?}", setting.key);
+            }
+            assert_eq!(chosen(b" \n"), "of-kconfig", "{:?}: empty", setting.key);
+        }
+    });
+}
+
+#[test]
+fn a_number_that_is_none_is_ignored() {
+    with_settings(|write| {
+        for damaged in [
+            &b"x"[..],
+            b"5x",
+            b"-1",
+            b"1234",
+            b"\xff",
+            b"12345678901234567",
+        ] {
+            write(key::ATTEMPTS, damaged);
+            assert_eq!(Attempts::load().0, [0; CLASSES], "{damaged:?}");
+        }
+        for (text, counts) in [(&b"7"[..], [7, 0, 0]), (b"512\n", [5, 1, 2]), (b"", [0; 3])] {
+            write(key::ATTEMPTS, text);
+            assert_eq!(Attempts::load().0, counts, "{text:?}");
+        }
+        for damaged in [&b"x"[..], b"0", b"86401", b"\xff", b"12345678901234567"] {
+            write(c"iothub/telemetry_interval", damaged);
+            assert_eq!(telemetry_interval(), TELEMETRY_INTERVAL, "{damaged:?}");
+        }
+    });
+}
+
+/// Half an assignment would be a device at another's hub.
+#[test]
+fn an_assignment_with_a_damaged_half_is_none() {
+    with_settings(|write| {
+        write(key::DPS_ID_SCOPE.key, b"0ne00000001");
+        for (hub, device_id) in [
+            (&key::ASSIGNED_HUB, &key::ASSIGNED_DEVICE_ID),
+            (&key::NORDIC_HUB, &key::NORDIC_DEVICE_ID),
+        ] {
+            for (hostname, id, is_there) in [
+                ("hub.example", "device", true),
+                ("hub example", "device", false),
+                ("hub.example", "de vice", false),
+            ] {
+                write(hub.key, hostname.as_bytes());
+                write(device_id.key, id.as_bytes());
+                let mut identity = Identity::default();
+                identity.load(&DeviceIdentity::Configured);
+                assert_eq!(identity.assignment().is_some(), is_there, "{hostname} {id}");
+            }
+            write(hub.key, b"");
+            write(device_id.key, b"");
+        }
+    });
+}
+
+/// Every setting at once, and the device still has what to connect with.
+#[test]
+fn the_device_starts_with_damaged_settings() {
+    with_settings(|write| {
+        let damage = |without: &Setting| {
+            for (setting, damaged, _) in TEXTS {
+                if setting.key != without.key {
+                    write(setting.key, damaged[0].as_bytes());
+                }
+            }
+        };
+        damage(&key::DPS_ID_SCOPE);
+        write(key::DPS_ID_SCOPE.key, b"0ne00000001");
+        let options = Options::new(&|_: Event<'_>| {});
+        let configured = options.with_config(&mut |config| {
+            let dps = config.dps.as_ref().unwrap();
+            assert_eq!(dps.id_scope, "0ne00000001");
+            assert_eq!(dps.hostname, kconfig::IOTHUB_DPS_HOSTNAME);
+            assert_eq!(dps.registration_id, HARDWARE_ID);
+            assert!(config.assignment.is_none());
+            Ok(())
+        });
+        assert_eq!(configured, Ok(()));
+
+        damage(&key::HOSTNAME);
+        write(key::HOSTNAME.key, b"hub.example");
+        let configured = options.with_config(&mut |config| {
+            assert!(config.dps.is_none());
+            assert_eq!(config.hostname, "hub.example");
+            assert_eq!(config.device_id, HARDWARE_ID);
+            Ok(())
+        });
+        assert_eq!(configured, Ok(()));
+        assert_eq!(apn(), None);
+    });
+}

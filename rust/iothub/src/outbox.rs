@@ -1,0 +1,401 @@
+//! The outbox in flash beside the client's in RAM: what goes there, when it comes back, and when it is released.
+//!
+//! Of each priority RAM holds what is sent next, and flash what follows. So the order is kept: a new message goes to RAM only
+//! where flash has none that is not in RAM, and what is in RAM alone goes to flash before it.
+//!
+//! The lock of the flash is held over calls of C, for milliseconds, or for as long as an erase takes; the client's lock is taken
+//! inside of it, never the other way round, and no handler is called with either.
+
+use core::time::Duration;
+
+use heapless::Vec;
+use iothub_proto::{
+    Capacity, Error, Instant, MessageId, Phase, Telemetry,
+    outbox::Keep,
+    store::{self, CONTENT, Flash, Head, OVERHEAD, Priority, Store},
+};
+
+use crate::{driver::Platform, kconfig};
+
+/// Whether the build has the outbox in flash: `CONFIG_IOTHUB_OUTBOX_FLASH`.
+pub const OUTBOX_FLASH: bool = kconfig::IOTHUB_OUTBOX_FLASH;
+
+/// Sectors that are told apart; a partition with more has several taken together.
+const SECTORS: usize = 64;
+/// Stored messages of a priority that are in RAM at once: those in flight, and the next.
+const LOADED: usize = 8;
+/// Those, and what was in flight when it was stored.
+const LOADED_MAX: usize = 16;
+/// Messages that are released by one record while more follow. So many may arrive twice after a power cut.
+const RELEASE: u32 = 4;
+const BUFFER: usize = kconfig::MESSAGE + OVERHEAD;
+
+/// What the outbox in flash holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OutboxStatus {
+    /// Depth, counters, wear.
+    pub store: store::Status,
+    /// Age of the oldest message, as far as the device was on.
+    pub oldest: Option<Duration>,
+}
+
+impl core::fmt::Display for OutboxStatus {
+    /// In a few lines.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let store::Status {
+            depth,
+            high,
+            damaged,
+            dropped,
+            foreign,
+            sectors,
+            erases,
+        } = self.store;
+        if sectors.1 == 0 {
+            return f.write_str("the outbox in flash is off");
+        }
+        write!(f, "{depth} messages in flash, {high} of them alarms")?;
+        if let Some(age) = self.oldest {
+            write!(f, ", the oldest {} s old", age.as_secs())?;
+        }
+        let (used, all) = sectors;
+        write!(f, "\n{used} of {all} sectors in use")?;
+        let (least, most) = erases;
+        write!(f, "\nerased {least} to {most} times each")?;
+        write!(
+            f,
+            "\ndropped for room {dropped}, damaged {damaged}, sectors of another device {foreign}"
+        )
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    /// Nothing is stored: the program does not want it.
+    Off,
+    /// The flash cannot be used.
+    Failed,
+    Mounted,
+}
+
+pub(crate) struct FlashOutbox<F> {
+    store: Store<F, SECTORS>,
+    /// Sequences of what is stored and in RAM, oldest first.
+    loaded: [Vec<u32, LOADED_MAX>; 2],
+    /// What [`Store::time_s`] was at the boot.
+    base_s: u32,
+    down_since: Option<Instant>,
+    mode: Mode,
+    /// What comes goes to flash, and what is in RAM follows it.
+    is_spilling: bool,
+    buffer: [u8; BUFFER],
+}
+
+impl<F: Flash> FlashOutbox<F> {
+    pub(crate) const fn new(flash: F) -> Self {
+        Self {
+            store: Store::new(flash),
+            loaded: [const { Vec::new() }; 2],
+            base_s: 0,
+            down_since: None,
+            mode: Mode::Off,
+            is_spilling: false,
+            buffer: [0; BUFFER],
+        }
+    }
+
+    /// Finds what is stored. What another device has stored is given up.
+    pub(crate) fn mount<P: Platform>(&mut self, platform: P, owner: u32) {
+        self.loaded.iter_mut().for_each(Vec::clear);
+        if let Err(error) = self.store.mount(owner) {
+            self.mode = Mode::Failed;
+            log::error!("no outbox in flash: {error}");
+            return;
+        }
+        self.mode = Mode::Mounted;
+        self.base_s = self.store.time_s().saturating_sub(uptime_s(platform.now()));
+        let store::Status {
+            depth,
+            damaged,
+            foreign,
+            ..
+        } = self.store.status();
+        if depth > 0 {
+            log::info!("{depth} messages of before are in the outbox");
+        }
+        if damaged > 0 {
+            log::warn!("the outbox in flash: a record is damaged");
+        }
+        if foreign > 0 {
+            log::warn!("the outbox in flash held messages of another device: they are dropped");
+        }
+        let newest = self.store.newest_id();
+        platform.with(|state| {
+            if let Some(client) = state.client()
+                && newest > 0
+            {
+                client.continue_after(newest);
+            }
+        });
+    }
+
+    /// The device is another one from now on, if the owner is.
+    pub(crate) fn change_owner<P: Platform>(&mut self, platform: P, owner: u32) {
+        if self.mode == Mode::Mounted && self.store.owner() != owner {
+            self.mount(platform, owner);
+        }
+    }
+
+    /// As [`iothub_proto::Client::send`], to RAM or to flash.
+    pub(crate) fn send<P: Platform>(
+        &mut self,
+        platform: P,
+        id: Option<MessageId>,
+        message: &Telemetry<'_>,
+    ) -> Result<MessageId, Error> {
+        let keep = message.delivery.keep.unwrap_or(kconfig::KEEP);
+        let priority = message.delivery.priority;
+        let is_half_full =
+            platform.with(|state| state.client().map(|client| client.is_half_full()));
+        let is_half_full = is_half_full.ok_or(Error::NotReady)?;
+        let has_backlog = self.is_spilling || is_half_full || self.store.unread(priority) > 0;
+        match (self.mode, keep) {
+            (Mode::Failed, Keep::Always) => return Err(Error::Capacity(Capacity::Outbox)),
+            (Mode::Mounted, Keep::Always) => {}
+            (Mode::Mounted, Keep::Spill) if has_backlog => {}
+            _ => return self.send_in_ram(platform, id, message, keep),
+        }
+        if !self.spill(platform, priority) {
+            return Err(Error::Capacity(Capacity::Outbox));
+        }
+        let now_s = self.now_s(platform.now());
+        let content = self.buffer.get_mut(CONTENT..).unwrap_or_default();
+        let head = platform.with(|state| {
+            let client = state.client().ok_or(Error::NotReady)?;
+            client.prepare(id, message, now_s, content)
+        })?;
+        self.append(platform, priority, &head)?;
+        platform.with(|state| state.client().map(|client| client.accepted()));
+        Ok(MessageId::new(head.id))
+    }
+
+    fn send_in_ram<P: Platform>(
+        &mut self,
+        platform: P,
+        id: Option<MessageId>,
+        message: &Telemetry<'_>,
+        keep: Keep,
+    ) -> Result<MessageId, Error> {
+        let ttl_s = message.delivery.ttl_s;
+        let mut message = *message;
+        // Kconfig's choice as well is the message's from here on.
+        message.delivery.keep = Some(keep);
+        platform.with(|state| {
+            let now_s = uptime_s(platform.now());
+            let client = state.client().ok_or(Error::NotReady)?;
+            let id = match id {
+                Some(id) => client.send_as(id, &message).map(|()| id),
+                None => client.send(&message),
+            }?;
+            if ttl_s > 0 {
+                client.set_deadline(now_s.saturating_add(ttl_s));
+            }
+            Ok(id)
+        })
+    }
+
+    /// Everything that is only in RAM is stored, as far as there is room: before a restart, and where the power goes.
+    pub(crate) fn flush<P: Platform>(&mut self, platform: P) {
+        if self.mode == Mode::Mounted {
+            for priority in Priority::ALL {
+                self.spill(platform, priority);
+            }
+        }
+    }
+
+    /// What the driver does for the outbox in each of its passes. Returns when there is something to do again.
+    pub(crate) fn run<P: Platform>(&mut self, platform: P) -> Option<Instant> {
+        if self.mode != Mode::Mounted {
+            return None;
+        }
+        let now = platform.now();
+        let (is_up, is_half_full) = platform.with(|state| {
+            let client = state.client()?;
+            client.expire(uptime_s(now));
+            let phase = client.status().phase;
+            let is_up = matches!(phase, Phase::Connected | Phase::Ready);
+            Some((is_up, client.is_half_full()))
+        })?;
+        self.release(platform, is_up);
+        let spill_at = if is_up {
+            self.down_since = None;
+            None
+        } else {
+            Some(*self.down_since.get_or_insert(now) + kconfig::SPILL_AFTER)
+        };
+        self.is_spilling = spill_at.is_some_and(|due| due <= now);
+        if self.is_spilling || is_half_full && self.all_loaded() {
+            self.flush(platform);
+        }
+        let has_loaded = is_up && self.load(platform);
+        if has_loaded || self.store.prepare() {
+            return Some(now);
+        }
+        spill_at.filter(|due| *due > now)
+    }
+
+    pub(crate) fn status<P: Platform>(&mut self, platform: P) -> OutboxStatus {
+        let now_s = self.now_s(platform.now());
+        let oldest = self.store.oldest_s();
+        OutboxStatus {
+            store: self.store.status(),
+            oldest: oldest
+                .map(|time_s| Duration::from_secs(u64::from(now_s.saturating_sub(time_s)))),
+        }
+    }
+
+    fn all_loaded(&self) -> bool {
+        Priority::ALL
+            .iter()
+            .all(|priority| self.store.unread(*priority) == 0)
+    }
+
+    /// What has left RAM was sent, or given up.
+    fn release<P: Platform>(&mut self, platform: P, is_up: bool) {
+        let now_s = self.now_s(platform.now());
+        for priority in Priority::ALL {
+            let Some(loaded) = self.loaded.get_mut(priority as usize) else {
+                continue;
+            };
+            platform.with(|state| {
+                if let Some(client) = state.client() {
+                    loaded.retain(|sequence| client.holds(priority, *sequence));
+                }
+            });
+            let next = self.store.next_unread(priority);
+            let until = loaded.first().copied().unwrap_or(next);
+            let is_idle = loaded.is_empty() && self.store.unread(priority) == 0;
+            if is_idle || !is_up || until.saturating_sub(self.store.released(priority)) >= RELEASE {
+                self.store.release(priority, until, now_s);
+            }
+        }
+    }
+
+    /// Stores what is only in RAM, oldest first; `false`: not all of it, for want of room.
+    fn spill<P: Platform>(&mut self, platform: P, priority: Priority) -> bool {
+        loop {
+            let (now, now_s) = (platform.now(), self.now_s(platform.now()));
+            let content = self.buffer.get_mut(CONTENT..).unwrap_or_default();
+            let head = platform.with(|state| {
+                let client = state.client()?;
+                client.poll_spill(priority, uptime_s(now), now_s, content)
+            });
+            let Some(head) = head else {
+                return true;
+            };
+            let is_full = |loaded: &Vec<_, LOADED_MAX>| loaded.is_full();
+            if self.loaded.get(priority as usize).is_none_or(is_full) {
+                return false;
+            }
+            let Ok(sequence) = self.append(platform, priority, &head) else {
+                return false;
+            };
+            let to_be_read = platform.with(|state| {
+                let client = state.client()?;
+                Some(client.spilled(sequence))
+            });
+            if to_be_read == Some(false)
+                && let Some(loaded) = self.loaded.get_mut(priority as usize)
+                && loaded.push(sequence).is_ok()
+            {
+                self.store.skip(priority, sequence + 1);
+            }
+        }
+    }
+
+    /// Appends what stands in the buffer; the oldest gives way where that is the policy.
+    fn append<P: Platform>(
+        &mut self,
+        platform: P,
+        priority: Priority,
+        head: &Head,
+    ) -> Result<u32, Error> {
+        loop {
+            match self.store.append_in_place(priority, head, &mut self.buffer) {
+                Ok(sequence) => return Ok(sequence),
+                Err(store::Error::TooLarge) => return Err(Error::Capacity(Capacity::Message)),
+                Err(_) if !kconfig::IOTHUB_OUTBOX_DROP_OLDEST => {}
+                Err(_) => {
+                    let mut tell = |priority, id, sequence| {
+                        platform.with(|state| {
+                            if let Some(client) = state.client() {
+                                client.give_up(priority, sequence, id);
+                            }
+                        });
+                    };
+                    if self.store.drop_oldest(priority, &mut tell) {
+                        continue;
+                    }
+                }
+            }
+            return Err(Error::Capacity(Capacity::Outbox));
+        }
+    }
+
+    /// Takes stored messages into RAM; whether there were any.
+    fn load<P: Platform>(&mut self, platform: P) -> bool {
+        let now_s = self.now_s(platform.now());
+        let mut has_loaded = false;
+        for priority in Priority::ALL {
+            while let Some(loaded) = self.loaded.get_mut(priority as usize) {
+                if loaded.len() >= LOADED {
+                    break;
+                }
+                let Some((sequence, message)) = self.store.read_next(priority, &mut self.buffer)
+                else {
+                    break;
+                };
+                let result = platform.with(|state| {
+                    let client = state.client()?;
+                    if message.is_expired(now_s) {
+                        client.give_up(priority, sequence, message.id);
+                        return None;
+                    }
+                    // Alarms have what telemetry leaves free.
+                    if priority == Priority::Normal && client.is_half_full() {
+                        return Some(Err(Error::Capacity(Capacity::Outbox)));
+                    }
+                    let loaded = client.load(priority, sequence, &message);
+                    if loaded.is_err_and(|error| error != Error::Capacity(Capacity::Outbox)) {
+                        client.give_up(priority, sequence, message.id);
+                        return None;
+                    }
+                    Some(loaded)
+                });
+                match result {
+                    Some(Ok(())) => {
+                        // There is room for it: see above.
+                        let _ = loaded.push(sequence);
+                        has_loaded = true;
+                    }
+                    Some(Err(_)) => {
+                        self.store.read_again(priority, sequence);
+                        break;
+                    }
+                    None => has_loaded = true,
+                }
+            }
+        }
+        has_loaded
+    }
+
+    /// Seconds that the device was on, over boots, as far as anything was written.
+    fn now_s(&self, now: Instant) -> u32 {
+        self.base_s.saturating_add(uptime_s(now))
+    }
+}
+
+fn uptime_s(now: Instant) -> u32 {
+    let uptime = now.saturating_duration_since(Instant::from_millis(0));
+    u32::try_from(uptime.as_secs()).unwrap_or(u32::MAX)
+}

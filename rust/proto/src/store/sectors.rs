@@ -1,0 +1,264 @@
+//! Sectors: what is found in them at the start, which is free, and in which order they are used.
+
+use super::layout::{self, META, OPENING, Opening, SECTOR_HEADER, SectorHeader, What};
+use super::{Flash, Newest, Order, Place, Priority, Queue, Sector, State, Store, UNKNOWN};
+
+impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
+    /// Reads the headers of a sector.
+    pub(super) fn scan(&mut self, sector: usize, newest: &mut [Newest; 2]) {
+        self.sectors[sector].repeat = 0;
+        self.set(sector, State::Dirty, 0, UNKNOWN);
+        let mut bytes = [0; SECTOR_HEADER];
+        let start = Place { sector, at: 0 };
+        if self.read(start, &mut bytes).is_err() {
+            self.set(sector, State::Bad, 0, UNKNOWN);
+            return;
+        }
+        let header = SectorHeader::parse(&bytes);
+        let erases = header.erases.unwrap_or(UNKNOWN);
+        self.set(sector, State::Dirty, 0, erases);
+        let mut opened = None;
+        match header.opening {
+            Opening::Blank => {
+                if header.erases.is_some() {
+                    self.set(sector, State::Ready, 0, erases);
+                }
+                return;
+            }
+            Opening::Whole { owner, .. } if owner != self.owner => {
+                self.foreign += 1;
+                return;
+            }
+            Opening::Whole {
+                priority,
+                first,
+                repeat,
+                released,
+                ..
+            } => {
+                self.sectors[sector].repeat = repeat;
+                opened = Some((priority, first));
+                self.queue(priority).released = self.queue(priority).released.max(released);
+            }
+            Opening::Damaged if header.erases.is_none() => return,
+            Opening::Damaged => {}
+        }
+        let mut place = Place {
+            sector,
+            at: SECTOR_HEADER,
+        };
+        let mut found = Newest::default();
+        while let Some((at, record)) = self.next_record(&mut place) {
+            found.torn |= self.passed_garbage;
+            self.time_s = self.time_s.max(record.time_s);
+            match record.what {
+                What::Release => {
+                    let queue = self.queue(record.priority);
+                    queue.released = queue.released.max(record.sequence);
+                }
+                What::Message(_) => {
+                    let (priority, _) = *opened.get_or_insert((record.priority, record.sequence));
+                    if priority == record.priority {
+                        found = Newest {
+                            last: Some((at, record)),
+                            torn: false,
+                        };
+                    }
+                }
+            }
+        }
+        let Some((priority, first)) = opened else {
+            return;
+        };
+        self.set(sector, State::Used(priority), first, erases);
+        let is_newest = match self.queue(priority).end {
+            Some(end) => self.order(end.sector) < self.order(sector),
+            None => true,
+        };
+        if is_newest {
+            self.queue(priority).end = Some(place);
+            if let Some(newest) = newest.get_mut(priority as usize) {
+                found.torn |= self.passed_garbage;
+                *newest = found;
+            }
+        }
+    }
+
+    /// From what all sectors say.
+    pub(super) fn settle(&mut self, priority: Priority, newest: Newest) {
+        let Some(end) = self.queue(priority).end else {
+            let queue = self.queue(priority);
+            (queue.next, queue.unread) = (queue.released, queue.released);
+            return;
+        };
+        // An older one that is not there any more was released, whatever the power cut has left of the release.
+        let first = self.first_sector(priority).unwrap_or(end.sector);
+        let oldest = self.order(first).0;
+        let mut next = self.order(end.sector).0;
+        // A power cut leaves garbage, or a header without its content, here alone: the number is given again.
+        self.damaged += u32::from(newest.torn);
+        if let Some((place, header)) = newest.last {
+            let is_whole = self.is_whole(place, &header);
+            let mut meta = [0; META];
+            if is_whole && self.read(place.content(), &mut meta).is_ok() {
+                self.newest_id = self.newest_id.max(layout::id_of(&meta));
+            }
+            self.damaged += u32::from(!is_whole);
+            next = next.max(header.sequence + u32::from(is_whole));
+        }
+        let queue = self.queue(priority);
+        queue.released = queue.released.max(oldest);
+        queue.next = next.max(queue.released);
+        queue.unread = queue.released;
+    }
+
+    pub(super) fn erases(&self) -> (u32, u32) {
+        let known = || self.sector_erases().filter(|erases| *erases != UNKNOWN);
+        (known().min().unwrap_or(0), known().max().unwrap_or(0))
+    }
+
+    /// Where `size` bytes have room; opens a sector where there is none, but leaves `spare` of them.
+    pub(super) fn room(&mut self, priority: Priority, size: usize, spare: usize) -> Option<Place> {
+        if let Some(end) = self.queue(priority).end
+            && size <= self.sector_size.saturating_sub(end.at)
+        {
+            return Some(end);
+        }
+        self.reclaim();
+        loop {
+            let free = |state| matches!(state, State::Dirty | State::Ready);
+            let candidates = || {
+                let used = self.used().iter().enumerate();
+                used.filter(|(_, sector)| free(sector.state))
+            };
+            if candidates().count() <= spare {
+                return None;
+            }
+            let (sector, _) = candidates().min_by_key(|(_, sector)| {
+                let dirty = sector.state == State::Dirty;
+                (sector.erases.saturating_add(u32::from(dirty)), dirty)
+            })?;
+            if self.open(sector, priority) {
+                return self.queue(priority).end;
+            }
+        }
+    }
+
+    /// Opens a free sector for a queue.
+    pub(super) fn open(&mut self, sector: usize, priority: Priority) -> bool {
+        if self.sectors[sector].state != State::Ready && !self.erase(sector) {
+            return false;
+        }
+        let Queue { next, released, .. } = *self.queue(priority);
+        let same = |other: &&Sector| other.state == State::Used(priority) && other.first == next;
+        let repeats = self.used().iter().filter(same).map(|other| other.repeat);
+        let repeat = repeats.max().map_or(0, |last| last.saturating_add(1));
+        let header = layout::opened(priority, repeat, next, released, self.owner);
+        let place = Place {
+            sector,
+            at: OPENING,
+        };
+        if !self.write_checked(place, &header) {
+            self.sectors[sector].state = State::Bad;
+            return false;
+        }
+        let erases = self.sectors[sector].erases;
+        self.sectors[sector].repeat = repeat;
+        self.set(sector, State::Used(priority), next, erases);
+        self.queue(priority).end = Some(Place {
+            sector,
+            at: SECTOR_HEADER,
+        });
+        true
+    }
+
+    /// Erases a sector and writes the proof of it.
+    pub(super) fn erase(&mut self, sector: usize) -> bool {
+        let size = self.sector_size as u32;
+        let erases = self.sectors[sector]
+            .erases
+            .saturating_add(1)
+            .min(UNKNOWN - 1);
+        let place = Place { sector, at: 0 };
+        let done = self.flash.erase(sector as u32 * size, size).is_ok()
+            && self.write_checked(place, &layout::erased(erases));
+        let state = if done { State::Ready } else { State::Bad };
+        self.set(sector, state, 0, erases);
+        done
+    }
+
+    /// Sectors that hold nothing that is needed become free.
+    pub(super) fn reclaim(&mut self) {
+        for sector in 0..self.count {
+            let State::Used(priority) = self.sectors[sector].state else {
+                continue;
+            };
+            let queue = *self.queue(priority);
+            let is_current = queue.end.is_some_and(|end| end.sector == sector);
+            let until = match self.following(sector) {
+                Some(next) => self.order(next).0,
+                None => queue.next,
+            };
+            if !is_current && until <= queue.released {
+                self.give_up(sector);
+            }
+        }
+    }
+
+    pub(super) fn give_up(&mut self, sector: usize) {
+        self.sectors[sector].state = State::Dirty;
+        for queue in &mut self.queues {
+            queue.position = queue.position.filter(|place| place.sector != sector);
+        }
+    }
+
+    pub(super) fn used(&self) -> &[Sector] {
+        self.sectors.get(..self.count).unwrap_or_default()
+    }
+
+    pub(super) fn set(&mut self, sector: usize, state: State, first: u32, erases: u32) {
+        let repeat = self.sectors[sector].repeat;
+        self.sectors[sector] = Sector {
+            first,
+            erases,
+            repeat,
+            state,
+        };
+    }
+
+    pub(super) fn in_state(&self, state: State) -> impl Iterator<Item = usize> + '_ {
+        let matching = move |(_, sector): &(usize, &Sector)| sector.state == state;
+        let used = self.used().iter().enumerate().filter(matching);
+        used.map(|(number, _)| number)
+    }
+
+    /// What sectors of a queue are in order by.
+    pub(super) fn order(&self, sector: usize) -> Order {
+        let Sector { first, repeat, .. } = self.sectors[sector];
+        (first, repeat, sector)
+    }
+
+    pub(super) fn first_sector(&self, priority: Priority) -> Option<usize> {
+        self.first_above(State::Used(priority), None)
+    }
+
+    /// The sector after this one, of the same queue.
+    pub(super) fn following(&self, sector: usize) -> Option<usize> {
+        self.first_above(self.sectors[sector].state, Some(self.order(sector)))
+    }
+
+    #[inline(never)]
+    pub(super) fn first_above(&self, state: State, bound: Option<Order>) -> Option<usize> {
+        let mut found: Option<Order> = None;
+        for (number, sector) in self.used().iter().enumerate() {
+            let order = (sector.first, sector.repeat, number);
+            if sector.state == state
+                && bound.is_none_or(|bound| order > bound)
+                && found.is_none_or(|found| order < found)
+            {
+                found = Some(order);
+            }
+        }
+        found.map(|(_, _, number)| number)
+    }
+}

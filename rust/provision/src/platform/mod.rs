@@ -1,0 +1,55 @@
+//! What Linux, other Unix systems and Windows do differently: who may read a file, and when it is on
+//! the disk.
+//!
+//! `portable` is what is left without Unix. It is compiled and tested on every system, so that it stays
+//! whole; which of the two is used the target decides.
+
+#[cfg(any(not(unix), test))]
+#[cfg_attr(unix, allow(dead_code))]
+mod portable;
+#[cfg(unix)]
+mod unix;
+
+#[cfg(not(unix))]
+pub(crate) use portable::{
+    finish, is_linked, is_no_line, link, readable_by, restrict_folder, settle,
+};
+#[cfg(unix)]
+pub(crate) use unix::{finish, is_linked, is_no_line, link, readable_by, restrict_folder, settle};
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, OpenOptions};
+
+    use super::*;
+
+    #[test]
+    fn both_write_whole_files() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let path = folder.path().join("file");
+        restrict_folder(folder.path()).unwrap();
+        portable::restrict_folder(folder.path()).unwrap();
+        for with in [readable_by, portable::readable_by] {
+            let mut options = OpenOptions::new();
+            with(options.write(true).create_new(true), 0o600);
+            let file = options.open(&path).unwrap();
+            assert!(is_linked(&file).unwrap() && portable::is_linked(&file).unwrap());
+            finish(&file).unwrap();
+            portable::finish(&file).unwrap();
+            fs::remove_file(&path).unwrap();
+        }
+        settle(folder.path());
+        portable::settle(folder.path());
+    }
+
+    #[test]
+    fn a_file_is_no_serial_line() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let path = folder.path().join("file");
+        fs::write(&path, "x").unwrap();
+        let name = path.to_string_lossy();
+        assert!(is_no_line(&name) && portable::is_no_line(&name));
+        assert!(!portable::is_no_line("COM3"));
+        assert!(portable::link(&path, &folder.path().join("link")).is_err());
+    }
+}

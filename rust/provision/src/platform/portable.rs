@@ -1,0 +1,37 @@
+//! What every system has. On Windows a file has the permissions of its folder, which are the user's own
+//! below the profile.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::Path;
+
+/// There are no modes.
+pub(crate) fn readable_by(_: &mut OpenOptions, _mode: u32) {}
+
+/// There are no modes.
+pub(crate) fn restrict_folder(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// An open file keeps its name here.
+pub(crate) fn is_linked(_: &File) -> io::Result<bool> {
+    Ok(true)
+}
+
+/// Waits until the file is on the disk.
+pub(crate) fn finish(file: &File) -> io::Result<()> {
+    file.sync_all()
+}
+
+/// Nothing is left to wait for.
+pub(crate) fn settle(_: &Path) {}
+
+/// Whether it is a file: a serial line has no path.
+pub(crate) fn is_no_line(name: &str) -> bool {
+    Path::new(name).is_file()
+}
+
+/// There are no pseudo terminals that a link could lead to.
+pub(crate) fn link(_target: &Path, _link: &Path) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the application asks of a board: the time of day, sensors, movement, location. The library needs none of it. On
+ * Zephyr src/ defines these, on Linux rust/host does.
+ *
+ * Unless a comment says otherwise, a function may be called from any thread and returns 0 or a negative errno.
+ */
+#ifndef IOTHUB_BOARD_H
+#define IOTHUB_BOARD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * Milliseconds since 1970 in UTC; -ENODATA while nobody has told the time. It may jump, back as well, where a better
+ * source is heard.
+ */
+int64_t iothub_board_unix_time_ms(void);
+
+/* What can be read, each with its unit. */
+#define IOTHUB_SENSOR_TEMPERATURE 0	    /* 0.001 degrees Celsius */
+#define IOTHUB_SENSOR_HUMIDITY 1	    /* 0.001 % */
+#define IOTHUB_SENSOR_PRESSURE 2	    /* Pa */
+#define IOTHUB_SENSOR_GAS 3		    /* ohm */
+#define IOTHUB_SENSOR_LIGHT 4		    /* lux */
+#define IOTHUB_SENSOR_BATTERY_VOLTAGE 5	    /* mV */
+#define IOTHUB_SENSOR_BATTERY_CURRENT 6	    /* mA, negative while it is charged */
+#define IOTHUB_SENSOR_BATTERY_TEMPERATURE 7 /* 0.1 degrees Celsius */
+#define IOTHUB_SENSOR_BATTERY_CHARGE 8	    /* % */
+#define IOTHUB_SENSOR_TIME_TO_EMPTY 9	    /* s */
+#define IOTHUB_SENSOR_TIME_TO_FULL 10	    /* s */
+/* Of the last position that was found: see iothub_board_locate. */
+#define IOTHUB_SENSOR_LATITUDE 11  /* 1e-7 degrees, WGS 84 */
+#define IOTHUB_SENSOR_LONGITUDE 12 /* 1e-7 degrees, WGS 84 */
+#define IOTHUB_SENSOR_ACCURACY 13  /* 0.1 m */
+#define IOTHUB_SENSOR_ALTITUDE 14  /* 0.1 m above the ellipsoid */
+#define IOTHUB_SENSOR_SPEED 15	   /* 0.01 m/s */
+#define IOTHUB_SENSOR_HEADING 16   /* 0.01 degrees, clockwise from north */
+#define IOTHUB_SENSOR_FIX_AGE 17   /* ms since it was there */
+
+/*
+ * Reads one. -ENOTSUP where the board has none; anything else than 0 says that there is no value now: -ETIMEDOUT where the
+ * sensor hangs, -EBUSY until it answers, -ERANGE where its value is no number. Blocks for CONFIG_IOTHUB_SENSOR_TIMEOUT_MS
+ * at most.
+ */
+int iothub_board_sensor_read(unsigned int sensor, int32_t *value);
+
+/* What a board tells by itself. */
+#define IOTHUB_BOARD_TIME 0    /* the time became known, or jumped */
+#define IOTHUB_BOARD_MOVING 1  /* movement after stillness */
+#define IOTHUB_BOARD_STILL 2   /* stillness after movement */
+#define IOTHUB_BOARD_IMPACT 3  /* value: 0.01 g */
+#define IOTHUB_BOARD_BUTTON 4  /* value: the button's number, from 1; on its release */
+#define IOTHUB_BOARD_LOCATED 5 /* value: 0, or why there is no position */
+
+/* From now on handler is told, on any thread, and in an interrupt too. It must not wait. */
+void iothub_board_watch(void (*handler)(unsigned int what, int32_t value));
+
+/*
+ * What counts as movement: an acceleration above active (mm/s^2), and as stillness: none above inactive for still_ms.
+ * -ENOTSUP where the board cannot tell.
+ */
+int iothub_board_motion_set(uint32_t active, uint32_t inactive, uint32_t still_ms);
+
+/*
+ * Searches for the position for timeout_ms at most. IOTHUB_BOARD_LOCATED ends each search that was begun; then the position
+ * can be read as sensors are, until the next one. -EBUSY while one is under way, -ENOTSUP where nothing can tell.
+ */
+int iothub_board_locate(uint32_t timeout_ms);
+
+/* The board's name as the build knows it: its length. -ENOSPC where there is too little room. */
+int iothub_board_name(char *buf, size_t len);
+
+/* Why the device has started: bits as of Zephyr's hwinfo.h, or -ENOTSUP. */
+int iothub_board_reset_cause(uint32_t *cause);
+
+/* Sounds for so long, beside other work; -ENOTSUP where there is nothing to sound. */
+int iothub_board_buzz(uint32_t duration_ms);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* IOTHUB_BOARD_H */
