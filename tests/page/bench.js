@@ -9,13 +9,20 @@ const work = process.env.IOTHUB_PAGE_DIR;
 exports.shots = path.join(work, "shots");
 const children = [];
 
+/** Waits at most so many seconds; what is not done by then has failed. */
+exports.within = (seconds, what, promise) => {
+  let timer;
+  const late = new Promise((_, failed) => { timer = setTimeout(() => failed(new Error(`${what}: not done after ${seconds} s`)), seconds * 1000); });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+};
+
 /** Starts a program, waits for a line, and gives the match. */
 function start(name, program, args, line) {
   const child = spawn(path.join(process.env.IOTHUB_BIN, program), args, { stdio: ["ignore", "pipe", "pipe"] });
   children.push(child);
   const log = fs.createWriteStream(path.join(work, `${name}.log`));
-  return new Promise((done, failed) => {
-    let text = "";
+  let text = "";
+  return exports.within(60, `the line ${line} of ${name}`, new Promise((done, failed) => {
     for (const stream of [child.stdout, child.stderr]) {
       stream.on("data", (part) => {
         log.write(part);
@@ -25,13 +32,14 @@ function start(name, program, args, line) {
       });
     }
     child.on("exit", (code) => failed(new Error(`${name} ended with ${code}: ${text.slice(-500)}`)));
-  });
+  }));
 }
 
 exports.stop = (child) => new Promise((done) => {
   if (child.exitCode !== null) return done();
   child.once("exit", done);
   child.kill("SIGTERM");
+  setTimeout(() => child.kill("SIGKILL"), 10000).unref();
 });
 
 exports.end = () => Promise.all(children.map(exports.stop));
@@ -46,7 +54,7 @@ exports.demo = async () => {
 exports.emulator = async ({ port = 0, token = true } = {}) => {
   const file = path.join(work, "token");
   fs.writeFileSync(file, "open-sesame\n");
-  const { child, found } = await start("emulator", "iothub-emulator", ["--ephemeral", "--mqtt", "127.0.0.1:0", "--http", `127.0.0.1:${port}`, ...(token ? ["--token-file", file] : [])], /ready mqtt=\S+ http=(\S+)/);
+  const { child, found } = await start("emulator", "iothub-emulator", ["--ephemeral", "--mqtt", "127.0.0.1:0", "--http", `127.0.0.1:${port}`, ...(token ? ["--token-file", file] : [])], /ready mqtt=.* http=(\S+)/);
   return { child, base: found[1] };
 };
 

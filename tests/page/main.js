@@ -578,7 +578,7 @@ bench.shot = (on, name) => on.screenshot({ path: path.join(bench.shots, `${name}
   for (const [name, run] of Object.entries(checks)) {
     if (wanted.length && !wanted.some((it) => name.includes(it))) continue;
     try {
-      await run(browser);
+      await bench.within(120, name, run(browser));
       console.log(`pass ${name}`);
       passed++;
     } catch (error) {
