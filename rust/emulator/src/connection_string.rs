@@ -16,6 +16,14 @@ pub(crate) struct Arguments {
     /// The file with the token of the emulator, if it was started with one
     #[arg(long, value_name = "FILE", env = "IOTHUB_EMULATOR_TOKEN_FILE")]
     token_file: Option<PathBuf>,
+    /// The token itself, for the environment of a container
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        env = "IOTHUB_EMULATOR_TOKEN",
+        hide_env_values = true
+    )]
+    token: Option<String>,
     /// The hub, if there are several and it is not the first
     #[arg(long, value_name = "NAME")]
     hub: Option<String>,
@@ -35,9 +43,10 @@ pub(crate) struct Arguments {
 
 /// The connection string; the error says why there is none.
 pub(crate) async fn find(arguments: &Arguments) -> Result<String, String> {
-    let token = match &arguments.token_file {
-        Some(path) => Some(super::read("--token-file ", path)?.trim().to_owned()),
-        None => None,
+    let token = match (&arguments.token, &arguments.token_file) {
+        (Some(token), _) => Some(token.trim().to_owned()),
+        (None, Some(path)) => Some(super::read("--token-file ", path)?.trim().to_owned()),
+        (None, None) => None,
     };
     let get = async |path: String| {
         let path = match &arguments.hub {

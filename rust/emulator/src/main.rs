@@ -124,6 +124,14 @@ struct Arguments {
     /// A file with the token that REST asks for (Authorization: Bearer …)
     #[arg(long, value_name = "FILE", env = "IOTHUB_EMULATOR_TOKEN_FILE")]
     token_file: Option<PathBuf>,
+    /// The token itself, which every user of this machine sees on a command line: for the environment of a container
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        env = "IOTHUB_EMULATOR_TOKEN",
+        hide_env_values = true
+    )]
+    token: Option<String>,
     /// Make that file with a new token, readable by its owner only, if it is not there
     #[arg(long, requires = "token_file", env = "IOTHUB_EMULATOR_MAKE_TOKEN")]
     make_token: bool,
@@ -332,7 +340,13 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
             key: read("--key ", key)?,
         };
     }
-    if let Some(file) = &arguments.token_file {
+    if let Some(token) = arguments.token {
+        if token.trim().is_empty() {
+            let text = "--token: there is no token in it".to_owned();
+            return Err(Failure::wrong_arguments(text));
+        }
+        options.token = Some(token.trim().to_owned());
+    } else if let Some(file) = &arguments.token_file {
         if arguments.make_token && !file.exists() {
             make_token(file)?;
         }
