@@ -119,6 +119,7 @@ async fn registrations_of_group(
     State(api): State<Api>,
     Path(id): Path<String>,
     headers: HeaderMap,
+    _: Document,
 ) -> Answer {
     let (start, size) = paging(&headers)?;
     let found = api.service.store.read(move |c| {
