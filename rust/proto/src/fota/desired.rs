@@ -484,7 +484,9 @@ impl<'t> Authority<'t> {
         // An address without brackets has more colons than one, and no port.
         let has_port = colons == 1;
         // It may be empty, and is then the protocol's own (RFC 3986, 3.2.3).
-        let port = text.get(colon + 1..).filter(|port| has_port && !port.is_empty());
+        let port = text
+            .get(colon + 1..)
+            .filter(|port| has_port && !port.is_empty());
         let end = if has_port { colon } else { text.len() };
         let host = match bracket {
             Some(bracket) if bracket + 1 == end => text.get(..bracket),

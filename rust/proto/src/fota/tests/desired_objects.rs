@@ -366,7 +366,11 @@ fn a_host_may_have_a_scheme_and_a_port() {
         ("[2001:db8::1]", MISSING, "https 2001:db8::1 0"),
         ("[2001:db8::1]:8443", MISSING, "https 2001:db8::1 8443"),
         ("http://[2001:db8::1]:80/", MISSING, "http 2001:db8::1 80"),
-        ("HTTPS://fw.example:8443/", "\"http\"", "https fw.example 8443"),
+        (
+            "HTTPS://fw.example:8443/",
+            "\"http\"",
+            "https fw.example 8443",
+        ),
         ("Http://fw.example", MISSING, "http fw.example 0"),
         ("http://fw.example:/", MISSING, "http fw.example 0"),
         ("[2001:db8::1]:", MISSING, "https 2001:db8::1 0"),
