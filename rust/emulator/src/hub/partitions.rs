@@ -120,6 +120,11 @@ pub(crate) fn connection_string(hub: &str, port: u16, key: &str) -> String {
     )
 }
 
+/// The connection string of services at a hub, with the key of `iothubowner`.
+pub(crate) fn service_connection_string(hub: &str, key: &str) -> String {
+    format!("HostName={hub};SharedAccessKeyName=iothubowner;SharedAccessKey={key}")
+}
+
 /// The position behind which there is nothing yet.
 pub(crate) fn end(c: &Connection) -> Result<i64, Refusal> {
     Ok(
