@@ -43,8 +43,8 @@ module.exports = ({ demo, newPage, until }) => {
         if (text === JSON.stringify(DTDL)) continue;
         await seen(dialog.locator(".problem", word ? { hasText: word } : {}));
       }
-      fs.rmSync(file);
       await seen(page.getByRole("heading", { name: "Air temperature" }));
+      fs.rmSync(file);
       await seen(chart(page, "temperature").getByText("31 °C").first());
       await seen(page.locator(".chart", { hasText: "79 %" }));
       await page.locator("#compare").click();

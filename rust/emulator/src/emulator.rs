@@ -326,6 +326,11 @@ impl Emulator {
         self.amqp
     }
 
+    /// The connection string of services, with the key of `iothubowner`.
+    pub fn connection_string(&self) -> String {
+        partitions::service_connection_string(&self.hostname, &self.service_key)
+    }
+
     /// The connection string of the Event Hubs-compatible endpoint, with the key of `iothubowner`.
     pub fn event_hub_connection_string(&self) -> Option<String> {
         let port = self.amqp?.port();

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::code::{ErrorCode, Refusal};
 use crate::fields;
 use crate::host::{Host, MANAGED_DOMAIN};
+use crate::id;
 
 /// One hub as management knows it.
 #[derive(Clone, Debug)]
@@ -31,13 +32,24 @@ pub(crate) enum Signer {
     Policy,
     /// A device.
     Device,
+    /// A module.
+    Module,
 }
 
 impl Signer {
+    /// Who signs as a device, or behind a slash as its module.
+    pub(crate) fn of(id: &str) -> Self {
+        match id::split(id) {
+            (_, None) => Self::Device,
+            (_, Some(_)) => Self::Module,
+        }
+    }
+
     fn property(self) -> &'static str {
         match self {
             Self::Policy => "disableLocalAuth",
             Self::Device => "disableDeviceSAS",
+            Self::Module => "disableModuleSAS",
         }
     }
 }

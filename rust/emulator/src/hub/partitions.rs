@@ -427,6 +427,11 @@ pub(crate) fn connection_string(hub: &str, port: u16, key: &str) -> String {
     )
 }
 
+/// The connection string of services at a hub, with the key of `iothubowner`.
+pub(crate) fn service_connection_string(hub: &str, key: &str) -> String {
+    format!("HostName={hub};SharedAccessKeyName=iothubowner;SharedAccessKey={key}")
+}
+
 /// FNV-1a: the same in every version, as long as the number of partitions is.
 fn of_device(device_id: &str, partitions: u32) -> u32 {
     let hash = device_id.bytes().fold(0x811c_9dc5_u32, |hash, byte| {

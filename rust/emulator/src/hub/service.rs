@@ -10,7 +10,7 @@ use tokio::sync::broadcast;
 use tokio::time::Instant;
 
 use crate::auth::tls::ServerCertificate;
-use crate::clock::Clock;
+use crate::clock::{Clock, UnixMs};
 use crate::code::{ErrorCode, Refusal};
 use crate::etag::IfMatch;
 use crate::faults::{Faults, Point, throttled};
@@ -71,9 +71,10 @@ impl Service {
         self.hubs.at(host).map(|hub| hub.host)
     }
 
-    /// Whether devices with symmetric keys are refused: by a switch of the emulator, or by a property of the hub.
-    pub(crate) fn enforces_x509(&self, hub: &str) -> bool {
-        self.settings.enforce_x509 || self.hubs.refuses(hub, Signer::Device)
+    /// Whether the symmetric key of a device or of a module is refused: by a switch of the emulator, or by a property of
+    /// the hub, of which devices and modules have one each.
+    pub(crate) fn enforces_x509(&self, hub: &str, id: &str) -> bool {
+        self.settings.enforce_x509 || self.hubs.refuses(hub, Signer::of(id))
     }
 
     /// Applies a write to a twin and tells the device, in the order of the commits.
@@ -126,6 +127,24 @@ impl Service {
                 for change in &changes {
                     service.tell(change);
                 }
+            },
+        )
+        .await
+    }
+
+    /// Changes twins, all or none, and tells the devices in the order of the commits; says how many.
+    pub(crate) async fn change_twins(
+        self: &Arc<Self>,
+        change: impl FnOnce(&Connection, UnixMs) -> Result<Vec<TwinChange>, Refusal> + Send + 'static,
+    ) -> Result<usize, Refusal> {
+        let now = self.clock.now();
+        self.in_order(
+            move |c| change(c, now),
+            |service, changes| {
+                for change in &changes {
+                    service.tell(change);
+                }
+                changes.len()
             },
         )
         .await

@@ -1,5 +1,6 @@
 //! One program for all behaviours, a file each: a link for each file would cost more than the tests.
 
+mod announces_itself;
 mod answers_azures_operations;
 mod applies_configurations;
 mod begins_with_a_file;

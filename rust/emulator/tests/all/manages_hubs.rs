@@ -230,6 +230,58 @@ async fn a_hub_can_refuse_tokens_of_devices_and_of_policies() {
     assert_eq!(connect().await, 0);
 }
 
+/// `disableDeviceSAS` leaves modules alone, and `disableModuleSAS` devices, over every protocol.
+#[tokio::test]
+async fn keys_of_devices_and_of_modules_are_refused_apart() {
+    let hub = Hub::start().await;
+    let name = HUB.split('.').next().unwrap();
+    let paths = ["/devices/dev", "/devices/dev/modules/m"];
+    let mut tokens = Vec::new();
+    for path in paths {
+        let sas = json!({"authentication": {"type": "sas"}});
+        let (status, shown) = hub.put(path, &sas).await;
+        assert_eq!(status, 200, "{shown}");
+        let key = shown["authentication"]["symmetricKey"]["primaryKey"].as_str();
+        let resource = format!("{HUB}{path}");
+        tokens.push(support::token(&resource, key.unwrap(), 600, None));
+    }
+    // Whether the device and whether the module is let in: over MQTT, and over HTTP.
+    let let_in = async || {
+        let mut all = Vec::new();
+        for ((id, path), token) in ["dev", "dev/m"].iter().zip(paths).zip(&tokens) {
+            let mut device = hub.dial(None).await;
+            let user_name = format!("{HUB}/{id}/?api-version=2021-04-12");
+            device
+                .connect_as(id, &user_name, true, 60, Some(token))
+                .await;
+            let over_mqtt = device.connack().await.1;
+            let headers = [("authorization", token.as_str())];
+            let events = format!("{path}/messages/events");
+            let (over_http, answer) = hub.request("POST", &events, &headers, b"x").await;
+            let property = match id.contains('/') {
+                true => "(disableModuleSAS)",
+                false => "(disableDeviceSAS)",
+            };
+            let told = answer.to_string().contains(property);
+            all.push(match (over_mqtt, over_http, told) {
+                (0, 204, false) => true,
+                (5, 401, true) => false,
+                other => panic!("{id}: {other:?}"),
+            });
+        }
+        (all[0], all[1])
+    };
+    assert_eq!(let_in().await, (true, true));
+    for (off, wanted) in [
+        ("disableDeviceSAS", (false, true)),
+        ("disableModuleSAS", (true, false)),
+        ("disableLocalAuth", (true, true)),
+    ] {
+        assert_eq!(made(&hub, name, &json!({off: true})).await.0, 201);
+        assert_eq!(let_in().await, wanted, "{off}");
+    }
+}
+
 #[tokio::test]
 async fn what_makes_no_sense_is_refused_in_the_shape_of_resource_manager() {
     let hub = Hub::start().await;
