@@ -5,7 +5,7 @@ use axum::response::IntoResponse as _;
 use rusqlite::Connection;
 use serde_json::{Map, Value, json};
 
-use super::resource::{self, group_of, keep, kept, keys, service_host};
+use super::resource::{self, Type, check_types, group_of, keep, kept, keys, service_host};
 use super::{Asked, accepted, certificates, groups, if_match, invalid, listed, not_found, shown};
 use crate::auth::certificates::PROVISIONING;
 use crate::auth::policy::{self, Policy};
@@ -204,6 +204,7 @@ async fn put(api: &Api, asked: &Asked, group: &str, name: &str) -> Answer {
     )?;
     let mut document = resource::document(asked, group)?;
     let properties = document.remove("properties");
+    check_types("properties", properties.as_ref(), PROPERTIES)?;
     let given = properties.as_ref().and_then(|it| it.get(POLICIES));
     let changed = policy::PROVISIONING.changed(given, &dps.policies(api))?;
     if let Some(all) = changed.or_else(|| dps.document.get(POLICIES).cloned()) {
@@ -318,6 +319,18 @@ pub(super) async fn delete_group(api: &Api, group: &str) -> Result<(), Refusal> 
     });
     deleted.await
 }
+
+/// The properties of the service whose type is looked at (Microsoft, "IotDpsPropertiesDescription").
+const PROPERTIES: &[(&str, Type)] = &[
+    ("state", Type::Text),
+    ("publicNetworkAccess", Type::Text),
+    ("ipFilterRules", Type::Objects),
+    ("privateEndpointConnections", Type::Objects),
+    ("iotHubs", Type::Objects),
+    ("allocationPolicy", Type::Text),
+    ("authorizationPolicies", Type::Objects),
+    ("enableDataResidency", Type::Boolean),
+];
 
 /// Its name until somebody gives it another.
 const DEFAULT_NAME: &str = "dps";
