@@ -40,11 +40,11 @@ pub(crate) struct Policy {
     pub keys: [String; 2],
     /// As Azure writes them.
     pub rights: String,
-    built_in: bool,
+    rules: &'static Rules,
 }
 
 /// What is so of the policies of a kind of resource.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Rules {
     /// From the start: names and rights.
     built_in: &'static [(&'static str, &'static str)],
@@ -53,7 +53,7 @@ pub(crate) struct Rules {
 }
 
 /// Of a hub.
-pub(crate) const HUB: Rules = Rules {
+pub(crate) static HUB: Rules = Rules {
     built_in: &[
         (OWNER, "RegistryWrite, ServiceConnect, DeviceConnect"),
         ("service", "ServiceConnect"),
@@ -73,7 +73,7 @@ pub(crate) const HUB: Rules = Rules {
 };
 
 /// Of the provisioning service.
-pub(crate) const PROVISIONING: Rules = Rules {
+pub(crate) static PROVISIONING: Rules = Rules {
     built_in: &[(
         "provisioningserviceowner",
         "ServiceConfig, DeviceConnect, EnrollmentWrite",
@@ -103,7 +103,7 @@ pub(crate) const PROVISIONING: Rules = Rules {
 impl Rules {
     /// The policies that a resource has: those of its `authorizationPolicies`, or without them those from the start, which
     /// share a key.
-    pub(crate) fn policies(&self, kept: Option<&Value>, key: &str) -> Vec<Policy> {
+    pub(crate) fn policies(&'static self, kept: Option<&Value>, key: &str) -> Vec<Policy> {
         match kept.and_then(Value::as_array) {
             Some(kept) => kept.iter().map(|it| self.kept(it)).collect(),
             None => {
@@ -112,26 +112,22 @@ impl Rules {
                     name: (*name).to_owned(),
                     keys: [key.to_owned(), key.to_owned()],
                     rights: (*rights).to_owned(),
-                    built_in: true,
+                    rules: self,
                 });
                 made.collect()
             }
         }
     }
 
-    fn kept(&self, document: &Value) -> Policy {
+    fn kept(&'static self, document: &Value) -> Policy {
         let text = |name: &str| document[name].as_str().unwrap_or_default().to_owned();
         let (name, rights) = (text("keyName"), text("rights"));
         Policy {
-            built_in: self.is_built_in(&name),
+            rules: self,
             keys: [text("primaryKey"), text("secondaryKey")],
             name,
             rights,
         }
-    }
-
-    fn is_built_in(&self, name: &str) -> bool {
-        self.built_in.iter().any(|(it, _)| *it == name)
     }
 
     /// What `authorizationPolicies` of a request makes of the policies that are there, to be kept. Whoever names no keys
@@ -213,12 +209,14 @@ impl Policy {
     /// What it opens.
     pub(crate) fn permissions(&self) -> Vec<Permission> {
         let named: Vec<&str> = self.rights.split(',').map(str::trim).collect();
-        let all = HUB.rights.iter().chain(PROVISIONING.rights);
-        let opened = all.filter(|(name, _)| named.contains(name));
+        let opened = self.rules.rights.iter();
+        let opened = opened.filter(|(name, _)| named.contains(name));
         let opened = opened.flat_map(|(_, opens)| opens.iter().copied());
         // The owner of the hub owns the provisioning service and all else too, since here they are one.
+        let as_from_the_start = (self.name.as_str(), self.rights.as_str());
         let more: &[Permission] = match self.name.as_str() {
-            OWNER if self.built_in => &[
+            _ if !self.rules.built_in.contains(&as_from_the_start) => &[],
+            OWNER => &[
                 Permission::EnrollmentRead,
                 Permission::EnrollmentWrite,
                 Permission::RegistrationStatusRead,

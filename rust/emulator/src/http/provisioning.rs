@@ -46,7 +46,10 @@ async fn register(
     request: Request,
 ) -> Answer {
     let device = device(scope, id, query, request.headers(), certificates);
-    let bytes = body(request, MAX_BODY).await?;
+    let bytes = match body(request, MAX_BODY).await {
+        Ok(bytes) => bytes,
+        Err(failure) => return Ok(answer(api.dps.turned_down(&failure.0))),
+    };
     if let Err(refusal) = api.dps.admit(Arc::clone(&device)).await {
         return Ok(refused(&api, &device, &refusal));
     }
