@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::attach::MAX_MESSAGE;
 use super::link::{Delivery, Incoming, Partial, Role, Settlement};
@@ -68,7 +68,7 @@ impl Connection {
             );
             return Ok(());
         }
-        let room = self.room(bytes.len()).await?;
+        let room = room(&self.incoming, bytes.len()).await?;
         let done = match Message::parse(&bytes) {
             Err(error) => Some(Err(Refusal::new(
                 ErrorCode::IotHubFormatError,
@@ -105,14 +105,6 @@ impl Connection {
             }
         }
         Ok(())
-    }
-
-    /// Waits until there is room for a delivery; it is free again when the storage is done with that, which needs nothing of this
-    /// task.
-    async fn room(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Refusal> {
-        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        let room = Arc::clone(&self.incoming).acquire_many_owned(bytes).await;
-        room.map_err(|_| invalid("the connection is closed"))
     }
 
     /// Lets the storage answer, beside the connection.
@@ -252,6 +244,14 @@ impl Connection {
             }
         }
     }
+}
+
+/// Waits until there is room for a delivery; it is free again when the storage is done with that, which needs nothing of the
+/// connection's task.
+async fn room(free: &Arc<Semaphore>, bytes: usize) -> Result<OwnedSemaphorePermit, Refusal> {
+    let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+    let room = Arc::clone(free).acquire_many_owned(bytes).await;
+    room.map_err(|_| invalid("the connection is closed"))
 }
 
 impl Incoming {
