@@ -50,6 +50,8 @@ pub(crate) struct Device {
     pub desired: Section,
     /// What the device says.
     pub reported: Section,
+    /// How it stands with each configuration that is about it; written by them alone.
+    pub configurations: Map<String, Value>,
 }
 impl Device {
     /// A device with Azure's defaults.
@@ -82,6 +84,7 @@ impl Device {
             tags: Map::new(),
             desired: Section::fresh(now),
             reported: Section::fresh(now),
+            configurations: Map::new(),
         })
     }
 
@@ -257,6 +260,9 @@ impl Device {
                 twin.shift_insert(1, "moduleId".to_owned(), json!(module));
             }
             _ => self.add_scopes(&mut shown),
+        }
+        if !self.configurations.is_empty() {
+            shown["configurations"] = json!(self.configurations);
         }
         shown
     }
