@@ -20,6 +20,7 @@ use crate::hub::c2d;
 use crate::hub::connections::{Command, Connections, MethodAnswer};
 use crate::hub::hubs::{Hubs, Signer};
 use crate::hub::registry::{self, Device, TwinChange, TwinWrite, bulk};
+use crate::hub::ring;
 use crate::hub::telemetry;
 use crate::journal::{Event, Journal};
 use crate::settings::Settings;
@@ -43,7 +44,7 @@ pub(crate) struct Service {
     /// Messages as they are stored.
     pub telemetry: broadcast::Sender<Arc<telemetry::Message>>,
     /// How much of it is kept.
-    pub ring: Arc<telemetry::Ring>,
+    pub ring: Arc<ring::Ring>,
     /// What is to go wrong.
     pub faults: Faults,
     /// The certificate of the MQTT listener.
@@ -351,7 +352,7 @@ impl Service {
         let stored = self.store.run(move |c| {
             registry::require_enabled(c, &hub, &id)?;
             registry::touch_activity(c, &hub, &id, now)?;
-            let stored = messages.into_iter().map(|message| message.store(c, &ring));
+            let stored = messages.into_iter().map(|message| ring.store(c, message));
             stored.collect::<Result<Vec<_>, _>>()
         });
         for message in stored.await? {

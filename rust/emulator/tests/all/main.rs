@@ -22,6 +22,7 @@ mod manages_hubs;
 mod points_the_azure_cli_here;
 mod proves_possession_of_a_ca;
 mod provisions_devices;
+mod reads_events;
 mod receives_over_https;
 mod refuses_malformed_packets;
 mod refuses_to_start;

@@ -257,7 +257,7 @@ impl Connection {
                 let (commands, ring) = (self.commands.clone(), Arc::clone(&service.ring));
                 let store = service.store.clone();
                 store.submit(
-                    move |c| event.store(c, &ring),
+                    move |c| ring.store(c, event),
                     move |result| {
                         let outcome = match result {
                             Ok(event) => {
