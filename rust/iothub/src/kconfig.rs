@@ -41,7 +41,7 @@ pub const FAULT_COMMAND: bool = IOTHUB_FAULT_COMMAND;
 pub const MESSAGE_MAX: usize = MESSAGE;
 
 /// The options of the C API.
-pub mod c_api {
+pub(crate) mod c_api {
     /// `CONFIG_IOTHUB_C_API_RECONNECT`.
     pub const RECONNECT: bool = super::IOTHUB_C_API_RECONNECT;
     /// `CONFIG_IOTHUB_C_API_TWIN_REQUEST`.
