@@ -129,6 +129,20 @@ fn throttling_is_waited_out_on_the_connection() {
     assert!(device.take().contains(&"> store hub2.example dev2".into()));
 }
 
+#[test]
+fn an_answer_without_an_operation_goes_on_with_the_one_before() {
+    let mut device = unassigned();
+    answer(&mut device, "202", ASSIGNING);
+    device.wait(2 * SECOND);
+    answer(&mut device, "202", r#"{"status":"assigning"}"#);
+    device.wait(2 * SECOND);
+    let lines = device.take();
+    let again = lines
+        .iter()
+        .filter(|line| line.ends_with("&operationId=4.d0a6.42d7"));
+    assert_eq!(again.count(), 1, "{lines:?}");
+}
+
 /// Lets time pass until the next request, while the platform's pings are answered.
 fn wait_for_request(device: &mut Device) {
     let before = device.last_packet();
