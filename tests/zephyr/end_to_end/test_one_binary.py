@@ -11,6 +11,11 @@ def test_settings_typed_into_the_shell_count_from_the_next_start_on(start, hub):
         device.types(f"iothub config set {name} {value}", "stored; it counts from the next start on")
     device.types("iothub config set sec_tag 5", "sec_tag is no setting: iothub config show lists them")
 
+    # What would be ignored at the next start is refused at once, and what is stored stays.
+    for name, value in [("hostname", "https://localhost"), ("hostname", "a_b:8883"), ("device_id", "a/b"), ("apn", "a;b"),
+                        ("telemetry_interval", "0"), ("telemetry_interval", "ten")]:
+        device.types(f"iothub config set {name} {value}", f'no value of "iothub/{name}": it would be ignored at the next start')
+
     arrived = hub.telemetry("second")
     device = start(f"--credentials={credentials}")
     device.waits_for("telemetry every 3 s")
