@@ -22,7 +22,8 @@ def test_settings_typed_into_the_shell_count_from_the_next_start_on(start, hub):
     device.waits_for('the access point name is "iot.example"')
     device.waits_for("connecting to localhost as second")
     first, second = (arrived.get(timeout=30)["body"]["bat"][0]["ts"] for _ in range(2))
-    assert 3000 <= second - first < 6000
+    # Simulated seconds, by the clock of this machine.
+    assert 2000 < second - first < 6000
 
     device.types("iothub config reset apn", "stored; it counts from the next start on")
     line = device.types("iothub config show", "apn ")
