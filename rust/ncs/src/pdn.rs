@@ -131,7 +131,6 @@ mod ipv6_failed {
     /// Both events come from one call; the modem needs longer for a new address.
     const SAME_LINE_MS: u32 = 50;
 
-    #[expect(clippy::cast_possible_truncation, reason = "differences count")]
     fn now() -> u32 {
         uptime_ms() as u32
     }
