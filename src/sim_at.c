@@ -51,14 +51,14 @@ static struct {
 static int functional_mode;
 static int registration;
 
-static int word(const char *line)
+static int answer_ok(const char *line)
 {
 	int length = snprintf(answer, sizeof(answer), "%sOK\r\n", line);
 
 	return length < 0 || (size_t)length >= sizeof(answer) ? -NRF_E2BIG : 0;
 }
 
-static int error(void)
+static int answer_error(void)
 {
 	(void)strcpy(answer, "ERROR\r\n");
 	return SAID_ERROR;
@@ -67,7 +67,7 @@ static int error(void)
 static int subscribe(bool *what, bool wanted)
 {
 	*what = wanted;
-	return word("");
+	return answer_ok("");
 }
 
 static int functional_mode_set(int mode)
@@ -76,7 +76,7 @@ static int functional_mode_set(int mode)
 	case CFUN_NORMAL:
 	case CFUN_ACTIVATE_LTE:
 		if (sim_modem_attach() != 0) {
-			return error();
+			return answer_error();
 		}
 		break;
 	case CFUN_POWER_OFF:
@@ -85,10 +85,10 @@ static int functional_mode_set(int mode)
 		sim_modem_detach();
 		break;
 	default:
-		return error();
+		return answer_error();
 	}
 	functional_mode = mode;
-	return word("");
+	return answer_ok("");
 }
 
 /* What sets something that a simulation has not: taken, and of no effect. */
@@ -138,19 +138,19 @@ static int execute(void)
 	}
 	if (strcmp(command, "AT+CFUN?") == 0) {
 		(void)snprintf(line, sizeof(line), "+CFUN: %d\r\n", functional_mode);
-		return word(line);
+		return answer_ok(line);
 	}
 	if (strcmp(command, "AT+CEREG?") == 0) {
 		bool is_registered = registration == 1 || registration == 5;
 
 		(void)snprintf(line, sizeof(line), "+CEREG: %d,%d,\"%s\",\"%s\",7\r\n", told.registration ? 5 : 0,
 			       registration, is_registered ? "1A2B" : "FFFE", is_registered ? "00843200" : "FFFFFFFF");
-		return word(line);
+		return answer_ok(line);
 	}
 	if (is_taken()) {
-		return word("");
+		return answer_ok("");
 	}
-	return sim_answer(command, answer, sizeof(answer)) == 0 ? 0 : error();
+	return sim_answer(command, answer, sizeof(answer)) == 0 ? 0 : answer_error();
 }
 
 static int run(const char *format, va_list arguments)
@@ -246,11 +246,11 @@ static void notify(bool wanted, const char *format, int value)
 
 static void notify_registration(int status)
 {
+	static const char with_cell[] = "+CEREG: %d,\"1A2B\",\"00843200\",7,,,\"11100000\",\"11100000\"\r\n";
 	bool is_registered = status == 1 || status == 5;
 
 	registration = status;
-	notify(told.registration, is_registered ? "+CEREG: %d,\"1A2B\",\"00843200\",7,,,\"11100000\",\"11100000\"\r\n" : "+CEREG: %d\r\n",
-	       status);
+	notify(told.registration, is_registered ? with_cell : "+CEREG: %d\r\n", status);
 }
 
 void sim_modem_tell(const struct iothub_sim_step *step)
