@@ -224,15 +224,7 @@ impl Device {
             "authenticationType": self.authentication.name(),
             "modelId": self.model_id,
             "tags": self.tags,
-            "firmware": self.firmware(),
-        })
-    }
-
-    /// The version that the device says it runs, where Azure's and Nordic's samples report it.
-    fn firmware(&self) -> Option<&str> {
-        FIRMWARE.iter().find_map(|(first, rest)| {
-            let document = self.reported.properties.get(*first)?;
-            document.pointer(rest)?.as_str()
+            "firmware": firmware(&self.reported.properties),
         })
     }
 
@@ -274,6 +266,14 @@ impl Device {
         }
         shown
     }
+}
+
+/// The version that a device says it runs, where Azure's and Nordic's samples report it.
+pub(super) fn firmware(reported: &Map<String, Value>) -> Option<String> {
+    FIRMWARE.iter().find_map(|(first, rest)| {
+        let document = reported.get(*first)?;
+        document.pointer(rest)?.as_str().map(str::to_owned)
+    })
 }
 
 /// A property and what in it is the version.
