@@ -12,12 +12,12 @@
 
 use core::{fmt::Write, time::Duration};
 
-use iothub::{MethodRequest, MethodResponse, twin};
+use iothub::{MethodRequest, MethodResponse, OUTBOX_FLASH, OutboxStatus, twin};
 
 use crate::{configuration, documents::Text, interval, measure, time::UnixTime, tracker};
 
 /// More than the longest answer, of `diagnostics`.
-const ANSWER: usize = 640;
+const ANSWER: usize = if OUTBOX_FLASH { 640 + 256 } else { 640 };
 
 pub(crate) fn on_method(request: &MethodRequest<'_>) {
     let mut buffer = [0; ANSWER];
@@ -124,6 +124,29 @@ fn config<'b>(payload: &[u8], buffer: &'b mut [u8]) -> (i32, &'b [u8]) {
 
 const FULL: (i32, &[u8]) = (507, br#"{"error":"the settings cannot be written"}"#);
 
+/// What the outbox in flash holds, what it has lost and why, and its wear.
+fn write_stored(out: &mut dyn Write, status: &OutboxStatus) -> core::fmt::Result {
+    let (store, losses) = (status.store, status.losses);
+    write!(
+        out,
+        ",\"stored\":{{\"depth\":{},\"alarms\":{},\"oldest\":{},\"room\":{},\"expired\":{},\"tooLarge\":{},\"damaged\":{},\
+         \"foreign\":{},\"refused\":{},\"sectors\":[{},{}],\"erases\":[{},{}]}}",
+        store.depth,
+        store.high,
+        status.oldest.unwrap_or_default().as_secs(),
+        store.dropped,
+        losses.expired,
+        losses.too_large,
+        store.damaged,
+        store.foreign,
+        losses.refused,
+        store.sectors.0,
+        store.sectors.1,
+        store.erases.0,
+        store.erases.1
+    )
+}
+
 fn diagnostics(buffer: &mut [u8]) -> (i32, &[u8]) {
     let Ok(status) = iothub::status() else {
         return (503, br#"{"error":"not started"}"#);
@@ -152,6 +175,9 @@ fn diagnostics(buffer: &mut [u8]) -> (i32, &[u8]) {
             counters.bytes_received,
             status.outbox_used
         )?;
+        if OUTBOX_FLASH {
+            write_stored(&mut out, &iothub::outbox_status())?;
+        }
         write!(
             out,
             ",\"readingsWaiting\":{},\"readingsDropped\":{},\"sensorsFailing\":{},\"cfg\":",

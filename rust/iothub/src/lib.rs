@@ -86,7 +86,7 @@ pub use iothub_proto::{
 };
 pub use kconfig::{HOLD, LOG_LEVEL, MESSAGE_MAX, READINGS, TELEMETRY_INTERVAL};
 pub use ncs::platform::{Logger, set_led};
-pub use outbox::{OUTBOX_FLASH, OutboxStatus};
+pub use outbox::{Losses, OUTBOX_FLASH, OutboxStatus};
 pub use sequence::EventQueue;
 
 /// Starts the driver with the configuration that Kconfig and the settings give, and delivers events to `handler`. The

@@ -37,6 +37,19 @@ pub struct OutboxStatus {
     pub store: store::Status,
     /// Age of the oldest message, as far as the device was on.
     pub oldest: Option<Duration>,
+    /// What was not sent or not stored, beside what [`store`](Self::store) counts.
+    pub losses: Losses,
+}
+
+/// Messages that the outbox in flash has given up or refused since the boot, by reason.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Losses {
+    /// Given up: their time to live was over, in RAM or in flash.
+    pub expired: u32,
+    /// Given up: larger than this build sends.
+    pub too_large: u32,
+    /// Refused when they were to be sent: there was no room, or the flash did not work.
+    pub refused: u32,
 }
 
 impl core::fmt::Display for OutboxStatus {
@@ -51,6 +64,11 @@ impl core::fmt::Display for OutboxStatus {
             sectors,
             erases,
         } = self.store;
+        let Losses {
+            expired,
+            too_large,
+            refused,
+        } = self.losses;
         if sectors.1 == 0 {
             return f.write_str("the outbox in flash is off");
         }
@@ -64,7 +82,8 @@ impl core::fmt::Display for OutboxStatus {
         write!(f, "\nerased {least} to {most} times each")?;
         write!(
             f,
-            "\ndropped for room {dropped}, damaged {damaged}, sectors of another device {foreign}"
+            "\ndropped: for room {dropped}, expired {expired}, too large {too_large}, damaged {damaged}, \
+             sectors of another device {foreign}; refused for room {refused}"
         )
     }
 }
@@ -88,6 +107,7 @@ pub(crate) struct FlashOutbox<F> {
     mode: Mode,
     /// What comes goes to flash, and what is in RAM follows it.
     is_spilling: bool,
+    losses: Losses,
     buffer: [u8; BUFFER],
 }
 
@@ -100,6 +120,11 @@ impl<F: Flash> FlashOutbox<F> {
             down_since: None,
             mode: Mode::Off,
             is_spilling: false,
+            losses: Losses {
+                expired: 0,
+                too_large: 0,
+                refused: 0,
+            },
             buffer: [0; BUFFER],
         }
     }
@@ -148,6 +173,17 @@ impl<F: Flash> FlashOutbox<F> {
 
     /// As [`iothub_proto::Client::send`], to RAM or to flash.
     pub(crate) fn send<P: Platform>(
+        &mut self,
+        platform: P,
+        id: Option<MessageId>,
+        message: &Telemetry<'_>,
+    ) -> Result<MessageId, Error> {
+        let result = self.accept(platform, id, message);
+        self.losses.refused += u32::from(result == Err(Error::Capacity(Capacity::Outbox)));
+        result
+    }
+
+    fn accept<P: Platform>(
         &mut self,
         platform: P,
         id: Option<MessageId>,
@@ -221,7 +257,8 @@ impl<F: Flash> FlashOutbox<F> {
         let now = platform.now();
         let (is_up, is_half_full) = platform.with(|state| {
             let client = state.client()?;
-            client.expire(uptime_s(now));
+            let expired = client.expire(uptime_s(now));
+            self.losses.expired += expired;
             let phase = client.status().phase;
             let is_up = matches!(phase, Phase::Connected | Phase::Ready);
             Some((is_up, client.is_half_full()))
@@ -251,6 +288,7 @@ impl<F: Flash> FlashOutbox<F> {
             store: self.store.status(),
             oldest: oldest
                 .map(|time_s| Duration::from_secs(u64::from(now_s.saturating_sub(time_s)))),
+            losses: self.losses,
         }
     }
 
@@ -358,6 +396,7 @@ impl<F: Flash> FlashOutbox<F> {
                 let result = platform.with(|state| {
                     let client = state.client()?;
                     if message.is_expired(now_s) {
+                        self.losses.expired += 1;
                         client.give_up(priority, sequence, message.id);
                         return None;
                     }
@@ -367,6 +406,7 @@ impl<F: Flash> FlashOutbox<F> {
                     }
                     let loaded = client.load(priority, sequence, &message);
                     if loaded.is_err_and(|error| error != Error::Capacity(Capacity::Outbox)) {
+                        self.losses.too_large += 1;
                         client.give_up(priority, sequence, message.id);
                         return None;
                     }

@@ -58,9 +58,9 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
         self.outbox.set_last_sequence(deadline_s);
     }
 
-    /// Gives up what is only in RAM, not in flight, and past its [deadline](Client::set_deadline).
-    pub fn expire(&mut self, uptime_s: u32) {
-        let pending = self.pending;
+    /// Gives up what is only in RAM, not in flight, and past its [deadline](Client::set_deadline). How many that were.
+    pub fn expire(&mut self, uptime_s: u32) -> u32 {
+        let (pending, mut count) = (self.pending, 0);
         while self.events.room() > 1 {
             let expired = self.outbox.find(&mut |record| {
                 (1..=uptime_s).contains(&record.deadline_s())
@@ -68,11 +68,13 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
                     && pending != Pending::Record(record.packet)
             });
             let Some(record) = expired else {
-                return;
+                break;
             };
             self.outbox.remove(&record);
             self.dropped(record.id);
+            count += 1;
         }
+        count
     }
 
     /// Whether less than half of the outbox is free.
