@@ -7,7 +7,7 @@ use crate::outbox::Losses;
 
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
-fn world(flash: &Memory) -> World {
+pub(super) fn world(flash: &Memory) -> World {
     let world = World::new(false, |config| {
         // A minute without a connection is what is asked here, not how the client connects again.
         config.keep_alive = KEEP_ALIVE;
@@ -50,7 +50,7 @@ const ALARM: Delivery = Delivery {
 };
 
 /// Passes until there is nothing to do at once.
-fn settle(world: &World, driver: &mut Driver<&World>) {
+pub(super) fn settle(world: &World, driver: &mut Driver<&World>) {
     for _ in 0..200 {
         if run(driver) != Some(world.now()) {
             return;
@@ -70,7 +70,7 @@ fn published(world: &World) -> Vec<(usize, u16)> {
     publishes.collect()
 }
 
-fn connect(world: &World) -> Driver<&World> {
+pub(super) fn connect(world: &World) -> Driver<&World> {
     let mut driver = Driver::new(world, Attempts::default());
     world.client(|client, now| client.connect(now)).unwrap();
     settle(world, &mut driver);
