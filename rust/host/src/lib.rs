@@ -53,7 +53,11 @@
 //! | `iothub_board_unix_time_ms`, `_sensor_read`, `_locate` | [`Options::board`]; without one, the machine's clock and no sensors | a search ends in no time of its own |
 //! | `iothub_board_watch` | told by [`Options::board_events`] | not in an interrupt |
 //! | `iothub_board_motion_set`, `_buzz` | a log line | – |
-//! | `iothub_board_name`, `_reset_cause` | `linux`; -ENOTSUP | – |
+//! | `iothub_board_name` | `linux` | – |
+//! | `iothub_board_reset_cause` | a restart by software after a reboot, else power on | – |
+//! | `iothub_board_last_fault`, `_coredump_*` | the watchdog's bite and a fault on purpose, in files of the data folder; the dump is a list of threads | no registers |
+//! | `iothub_board_fault` | hangs, or is recorded and restarts | memory is not really touched |
+//! | `iothub_board_stack`, `_heap` | -ENOTSUP | – |
 //!
 //! # Threads
 //! | callback | thread |
@@ -113,26 +117,31 @@ mod board;
 #[allow(unsafe_code)]
 mod edge;
 mod errno;
+mod error;
 mod flash;
 mod fota;
+mod health;
 mod log;
 mod modem;
 mod mqtt_helper;
 mod nat64;
 mod options;
 mod settings;
+mod sync;
 mod tls;
 
 use critical_section as _;
 use std::{
-    fmt, fs, io,
+    fs,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, Mutex, OnceLock},
 };
 
+pub(crate) use crate::sync::lock;
 pub use crate::{
     board::{Board, BoardEvent, BoardEvents, Cell, Sensor, Unavailable},
     errno::Errno,
+    error::StartError,
     flash::FlashOptions,
     fota::Firmware,
     log::{Level, LogHook, Record},
@@ -144,6 +153,7 @@ pub use crate::{
 use crate::{
     flash::SimulatedFlash,
     fota::{Fota, Slots},
+    health::Health,
     modem::Simulated,
     mqtt_helper::Helper,
     settings::Settings,
@@ -156,6 +166,7 @@ struct Host {
     fota: Arc<Fota>,
     settings: Settings,
     flash: SimulatedFlash,
+    health: Health,
     hardware_id: Option<String>,
     board: Arc<dyn Board>,
     board_events: BoardEvents,
@@ -215,13 +226,15 @@ pub fn start(mut options: Options) -> Result<(), StartError> {
         fota: Arc::new(fota),
         settings: Settings::new(data.join("settings")),
         flash: SimulatedFlash::new(data.join("flash/outbox"), options.flash),
+        health: Health::new(data.join("board")),
         hardware_id: options.hardware_id,
         board: options.board,
         board_events: options.board_events,
         led: options.led,
         reboot: options.reboot,
     };
-    HOST.set(host).map_err(|_| StartError::AlreadyStarted)
+    HOST.set(host).map_err(|_| StartError::AlreadyStarted)?;
+    edge::board::supervise(options.watchdog).map_err(failed)
 }
 
 struct Booted {
@@ -269,58 +282,4 @@ pub fn modem() -> Result<Modem, ModemError> {
     HOST.get()
         .map(|host| Modem::of(&host.modem))
         .ok_or(ModemError::NotStarted)
-}
-
-/// Why the device did not start.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum StartError {
-    /// There is one device a process.
-    AlreadyStarted,
-    /// The data folder, or a thread, could not be made.
-    Data {
-        /// The data folder.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// An option has a value that cannot be.
-    Option {
-        /// Which one.
-        name: &'static str,
-        /// Why not.
-        reason: &'static str,
-    },
-}
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::AlreadyStarted => {
-                f.write_str("the device was started before: there is one a process")
-            }
-            Self::Data { path, source } => {
-                write!(
-                    f,
-                    "the device cannot start over the folder {}: {source}",
-                    path.display()
-                )
-            }
-            Self::Option { name, reason } => write!(f, "option {name}: {reason}"),
-        }
-    }
-}
-
-impl std::error::Error for StartError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Data { source, .. } => Some(source),
-            Self::AlreadyStarted | Self::Option { .. } => None,
-        }
-    }
-}
-
-/// Locks, also after a panic elsewhere: what the locks here guard is whole between two statements.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

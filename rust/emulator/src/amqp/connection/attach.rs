@@ -149,7 +149,12 @@ impl Connection {
                 true,
             ) => {
                 let (credit, follow) = watch::channel(Credit::default());
-                let outlet = Outlet::new(id, self.commands.clone(), follow);
+                let outlet = Outlet::new(
+                    id,
+                    self.commands.clone(),
+                    follow,
+                    Arc::clone(&self.outgoing),
+                );
                 let task = self
                     .task(&node, outlet, name, fields, &source)
                     .map_err(|fault| *fault)?;
@@ -199,7 +204,7 @@ impl Connection {
                         ),
                     )));
                 }
-                let of = service.settings.event_hub_partitions;
+                let of = service.ring.partitions.count(&partition.hub);
                 let fault = |refusal: Refusal| Box::new(Fault::from(&refusal));
                 management::check(Some(partition.number), of).map_err(fault)?;
                 let start = Start::of_filters(source.at(7)).map_err(fault)?;
@@ -216,7 +221,6 @@ impl Connection {
                     partition: partitions::Partition {
                         hub: partition.hub.clone(),
                         number: partition.number,
-                        of,
                     },
                     outlet,
                     start,

@@ -11,6 +11,7 @@ pub enum V<'a> {
     Null,
     Bool(bool),
     Uint(u32),
+    Long(i64),
     Text(&'a str),
     Symbol(&'a str),
     Bytes(&'a [u8]),
@@ -41,6 +42,10 @@ impl V<'_> {
             V::Bool(truth) => out.push(if *truth { 0x41 } else { 0x42 }),
             V::Uint(number) => {
                 out.push(0x70);
+                out.extend(number.to_be_bytes());
+            }
+            V::Long(number) => {
+                out.push(0x81);
                 out.extend(number.to_be_bytes());
             }
             V::Text(text) => wide(out, 0xb1, text.as_bytes()),
@@ -90,6 +95,16 @@ impl Frame {
     }
 }
 
+impl Frame {
+    /// The text behind the annotation `x-opt-offset`.
+    pub fn offset(&self) -> String {
+        let name = b"x-opt-offset\xa1";
+        let at = self.bytes.windows(name.len()).position(|it| it == name);
+        let rest = &self.bytes[at.unwrap() + name.len()..];
+        String::from_utf8(rest[1..][..usize::from(rest[0])].to_vec()).unwrap()
+    }
+}
+
 pub struct Client {
     stream: Box<dyn Stream>,
     buffer: Vec<u8>,
@@ -130,6 +145,11 @@ impl Client {
         self.attach(0, false, "$cbs", vec![]).await;
         self.attach(1, true, "$cbs", vec![]).await;
         self.credit(1, 0, 10).await;
+        self.renew(0, token).await;
+    }
+
+    /// Sends a token on the links that are there already.
+    pub async fn renew(&mut self, delivery: u32, token: &str) {
         let mut message = Vec::new();
         V::list(0x73, vec![V::Uint(0)]).write(&mut message);
         let pair = |name, value| (V::Text(name), V::Text(value));
@@ -139,7 +159,7 @@ impl Client {
         ];
         V::Described(0x74, Box::new(V::Map(properties))).write(&mut message);
         V::Described(0x77, Box::new(V::Text(token))).write(&mut message);
-        self.transfer(0, 0, &message).await;
+        self.transfer(0, delivery, &message).await;
     }
 
     /// Asks for a link; `receives` is this side's role.
@@ -171,6 +191,23 @@ impl Client {
         self.send(1, &V::list(0x12, fields), b"").await;
     }
 
+    /// Asks for a link that receives what a filter lets through.
+    pub async fn attach_from(&mut self, handle: u32, address: &str, filter: &str) {
+        let name = format!("link {handle}");
+        let selector = V::Described(0, Box::new(V::Text(filter)));
+        let filters = V::Map(vec![(
+            V::Symbol("apache.org:selector-filter:string"),
+            selector,
+        )]);
+        let mut source = vec![V::Text(address)];
+        source.extend((0..6).map(|_| V::Null));
+        source.push(filters);
+        let mut fields = vec![V::Text(&name), V::Uint(handle), V::Bool(true)];
+        fields.extend([V::Null, V::Null, V::list(0x28, source)]);
+        fields.push(V::list(0x29, vec![V::Text(address)]));
+        self.send(1, &V::list(0x12, fields), b"").await;
+    }
+
     /// Lets the hub send so many, counted from its first delivery on a link.
     pub async fn credit(&mut self, handle: u32, count: u32, credit: u32) {
         let flow = vec![
@@ -194,6 +231,41 @@ impl Client {
             V::Uint(0),
         ];
         self.send(1, &V::list(0x14, fields), message).await;
+    }
+
+    /// A message of annotations, properties, application properties and a body, of which empty ones are left out.
+    pub async fn whole(
+        &mut self,
+        handle: u32,
+        delivery: u32,
+        annotations: Vec<(V<'_>, V<'_>)>,
+        properties: Vec<V<'_>>,
+        application: Vec<(V<'_>, V<'_>)>,
+        body: &str,
+    ) {
+        let mut message = Vec::new();
+        if !annotations.is_empty() {
+            V::Described(0x72, Box::new(V::Map(annotations))).write(&mut message);
+        }
+        V::list(0x73, properties).write(&mut message);
+        if !application.is_empty() {
+            V::Described(0x74, Box::new(V::Map(application))).write(&mut message);
+        }
+        V::Described(0x75, Box::new(V::Bytes(body.as_bytes()))).write(&mut message);
+        self.transfer(handle, delivery, &message).await;
+    }
+
+    /// Says what became of a delivery.
+    pub async fn dispose(&mut self, delivery: u32, outcome: u8) {
+        let outcome = V::list(outcome, vec![]);
+        let fields = vec![
+            V::Bool(true),
+            V::Uint(delivery),
+            V::Null,
+            V::Bool(true),
+            outcome,
+        ];
+        self.send(1, &V::list(0x15, fields), b"").await;
     }
 
     /// A cloud-to-device message.
