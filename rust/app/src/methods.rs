@@ -20,7 +20,12 @@ use ncs::board::TestFault;
 use crate::{configuration, documents::Text, health, interval, measure, time::UnixTime, tracker};
 
 /// More than the longest answer, of `diagnostics`.
-const ANSWER: usize = if OUTBOX_FLASH { 1024 + 256 } else { 1024 };
+/// A message has room for it, with the topic.
+const ANSWER: usize = if iothub::MESSAGE_MAX < 1280 + 64 {
+    iothub::MESSAGE_MAX - 64
+} else {
+    1280
+};
 
 pub(crate) fn on_method(request: &MethodRequest<'_>) {
     let mut buffer = [0; ANSWER];

@@ -85,7 +85,7 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
     pub fn check_report(&self, patch: &[u8]) -> Result<(), Error> {
         check_patch(patch)?;
         self.check_size(
-            commands::REPORT_TOPIC.len() + decimal_len(u32::MAX.into()),
+            commands::REPORT_TOPIC.len() + decimal_len(u32::MAX),
             patch.len(),
         )
     }
