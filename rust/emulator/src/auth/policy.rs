@@ -188,9 +188,11 @@ impl Rules {
                 all.join(", ")
             )));
         }
+        // One of two that is left out is renewed, as the Azure CLI asks for it.
+        let no_keys = text("primaryKey").is_empty() && text("secondaryKey").is_empty();
         let key = |field: &str, place: usize| match (text(field), known) {
-            ("", Some(known)) => Ok(known.keys[place].clone()),
-            ("", None) => Ok(random::key()),
+            ("", Some(known)) if no_keys => Ok(known.keys[place].clone()),
+            ("", _) => Ok(random::key()),
             (key, _) if is_key(key) => Ok(key.to_owned()),
             _ => Err(invalid(format!(
                 "{field} of policy '{name}' is not base64 of 16 to 64 bytes"
