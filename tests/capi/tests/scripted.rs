@@ -605,6 +605,33 @@ fn batches() {
     });
 }
 
+/// With `tests/capi/outbox` in a build that has the outbox in flash, else in one that has not.
+#[test]
+fn outbox() {
+    Case::new("outbox").run(iothub_capi_tests::outbox, |hub| {
+        let mut session = ready(hub);
+        let message = session.next();
+        let Sent::Publish {
+            payload,
+            message_id: Some(message_id),
+            ..
+        } = &message
+        else {
+            panic!("{message:?}");
+        };
+        assert_eq!(payload, b"kept");
+        let (rid, patch) = report(&mut session);
+        assert_eq!(patch, r#"{"starts":21}"#);
+        session.puback(*message_id);
+        session.publish(
+            &format!("$iothub/twin/res/204/?$rid={rid}&$version=2"),
+            b"",
+            None,
+        );
+        end(&mut session);
+    });
+}
+
 /// Nordic's library tells CONNECTING on the caller's thread, so that a caller's lock may be recursive.
 #[test]
 fn connecting_with_a_lock() {
