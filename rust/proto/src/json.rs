@@ -2,6 +2,8 @@
 //! a peer's nesting takes no stack.
 
 use crate::error::{Capacity, Error, PeerError};
+use crate::scan::{self, Set};
+use crate::writer::Writer;
 
 /// Deepest nesting that is read. The hub's own limit for twins is 10.
 pub(crate) const MAX_DEPTH: u32 = 64;
@@ -20,10 +22,59 @@ pub(crate) fn is_object(json: &[u8]) -> bool {
 
 /// The members of an object as raw key (between its quotes) and raw value; ends early where the JSON is broken.
 pub(crate) fn members(json: &[u8]) -> Members<'_> {
-    let start = skip_space(json, 0);
-    Members {
-        json,
-        at: (json.get(start) == Some(&b'{')).then_some(start),
+    Members::new(json)
+}
+
+/// The first members of these names, all of them in one walk that checks the whole text as [`is_object`] does; what is not
+/// there is empty. `inner` is a member whose own members are taken as well, where it is an object.
+pub(crate) fn read<'a>(
+    json: &'a [u8],
+    wanted: &mut [Wanted<'a>],
+    inner: &str,
+    of_inner: &mut [Wanted<'a>],
+) -> bool {
+    let mut members = Members::new(json);
+    let mut is_known = false;
+    while let Some((key, value)) = members.next_key() {
+        let end = if !is_known && is_text(key, inner) {
+            is_known = true;
+            let mut nested = Members {
+                json,
+                at: (json.get(value) == Some(&b'{')).then_some(value),
+                end: None,
+            };
+            if nested.at.is_some() {
+                while let Some((key, value)) = nested.next_key() {
+                    let end = skip_value(json, value);
+                    take(of_inner, key, json.get(value..end.unwrap_or(value)));
+                    nested.go_on(end);
+                }
+                nested.end
+            } else {
+                skip_value(json, value)
+            }
+        } else {
+            let end = skip_value(json, value);
+            take(wanted, key, json.get(value..end.unwrap_or(value)));
+            end
+        };
+        members.go_on(end);
+    }
+    members
+        .end
+        .is_some_and(|end| skip_space(json, end) == json.len())
+        && core::str::from_utf8(json).is_ok()
+}
+
+/// A member that [`read`] looks for: its name and its raw value.
+pub(crate) type Wanted<'a> = (&'static str, &'a [u8]);
+
+fn take<'a>(wanted: &mut [Wanted<'a>], key: &[u8], value: Option<&'a [u8]>) {
+    let found = wanted
+        .iter_mut()
+        .find(|(name, value)| value.is_empty() && is_text(key, name));
+    if let (Some((_, place)), Some(value)) = (found, value) {
+        *place = value;
     }
 }
 
@@ -49,13 +100,17 @@ pub(crate) fn items(json: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// A whole number, not negative, without fraction or exponent.
 pub(crate) fn number(raw: &[u8]) -> Option<u64> {
-    if raw.is_empty() {
-        return None;
+    let digit = |byte: &u8| Some(byte.wrapping_sub(b'0')).filter(|digit| *digit <= 9);
+    // Nine digits are always a number of 32 bits, with which a Cortex-M is quicker.
+    let (start, rest) = raw.split_at_checked(9).unwrap_or((raw, &[]));
+    let mut value = 0u32;
+    for byte in start {
+        value = value * 10 + u32::from(digit(byte)?);
     }
-    raw.iter().try_fold(0u64, |value, byte| {
-        let digit = byte.checked_sub(b'0').filter(|digit| *digit < 10)?;
-        value.checked_mul(10)?.checked_add(u64::from(digit))
-    })
+    let value = rest.iter().try_fold(u64::from(value), |value, byte| {
+        value.checked_mul(10)?.checked_add(u64::from(digit(byte)?))
+    });
+    value.filter(|_| !raw.is_empty())
 }
 
 /// The part of a raw text between its quotes.
@@ -66,24 +121,35 @@ pub(crate) fn quoted(raw: &[u8]) -> Option<&[u8]> {
 /// A raw text value, its escapes resolved into `buffer`.
 pub(crate) fn text<'b>(raw: &[u8], buffer: &'b mut [u8]) -> Result<&'b str, Error> {
     let malformed = Error::Peer(PeerError::Malformed);
-    let mut len = 0;
-    for unit in unescaped(quoted(raw).ok_or(malformed)?) {
+    let mut writer = Writer::new(buffer);
+    let mut rest = quoted(raw).ok_or(malformed)?;
+    loop {
+        let plain = rest.iter().take_while(|byte| **byte != b'\\').count();
+        let (run, others) = rest.split_at_checked(plain).unwrap_or_default();
+        writer.bytes(run);
+        let Some(escape) = others.get(1..) else { break };
+        let mut escape = escape.iter().copied();
         let mut utf8 = [0; 4];
-        let bytes = unit.ok_or(malformed)?.write(&mut utf8);
-        let end = len + bytes.len();
-        buffer
-            .get_mut(len..end)
-            .ok_or(Error::Capacity(Capacity::Buffer))?
-            .copy_from_slice(bytes);
-        len = end;
+        writer.bytes(unescape(&mut escape).ok_or(malformed)?.write(&mut utf8));
+        rest = others
+            .get(others.len() - escape.len()..)
+            .unwrap_or_default();
     }
-    core::str::from_utf8(buffer.get(..len).unwrap_or_default()).map_err(|_| malformed)
+    let text = writer
+        .finish()
+        .map_err(|_| Error::Capacity(Capacity::Buffer))?;
+    core::str::from_utf8(text).map_err(|_| malformed)
 }
 
 /// Whether a raw text (between its quotes) stands for `plain`.
 pub(crate) fn is_text(quoted: &[u8], plain: &str) -> bool {
-    if !quoted.contains(&b'\\') {
-        return quoted == plain.as_bytes();
+    match (quoted, plain.as_bytes()) {
+        ([byte, ..], [other, ..]) if byte == other || *byte == b'\\' => {}
+        _ => return quoted.is_empty() && plain.is_empty(),
+    }
+    // An escape is longer than what it stands for.
+    if quoted.len() <= plain.len() {
+        return scan::is_same(quoted, plain.as_bytes());
     }
     let mut rest = plain.as_bytes();
     for unit in unescaped(quoted) {
@@ -106,23 +172,55 @@ pub(crate) struct Members<'a> {
     json: &'a [u8],
     /// At the `{` or the `,` before the next member.
     at: Option<usize>,
+    /// After the `}`, once all was read.
+    end: Option<usize>,
+}
+
+impl<'a> Members<'a> {
+    fn new(json: &'a [u8]) -> Self {
+        let start = skip_space(json, 0);
+        Self {
+            json,
+            at: (json.get(start) == Some(&b'{')).then_some(start),
+            end: None,
+        }
+    }
+
+    /// The next raw key, and where its value begins; [`Members::go_on`] has to follow.
+    fn next_key(&mut self) -> Option<(&'a [u8], usize)> {
+        let json = self.json;
+        let at = self.at.take()?;
+        let key = skip_space(json, at + 1);
+        if json.get(at) == Some(&b'{') && json.get(key) == Some(&b'}') {
+            self.end = Some(key + 1);
+            return None;
+        }
+        let key_end = skip_string(json, key)?;
+        let value = skip_space(json, expect(json, skip_space(json, key_end), b':')?);
+        Some((json.get(key + 1..key_end - 1)?, value))
+    }
+
+    /// Goes on where the value ended.
+    fn go_on(&mut self, value_end: Option<usize>) {
+        let Some(end) = value_end.map(|end| skip_space(self.json, end)) else {
+            return;
+        };
+        match self.json.get(end) {
+            Some(b',') => self.at = Some(end),
+            Some(b'}') => self.end = Some(end + 1),
+            _ => {}
+        }
+    }
 }
 
 impl<'a> Iterator for Members<'a> {
     type Item = (&'a [u8], &'a [u8]);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let json = self.json;
-        let at = self.at.take()?;
-        if !matches!(json.get(at), Some(b'{' | b',')) {
-            return None;
-        }
-        let key = skip_space(json, at + 1);
-        let key_end = skip_string(json, key)?;
-        let value = skip_space(json, expect(json, skip_space(json, key_end), b':')?);
-        let value_end = skip_value(json, value)?;
-        self.at = Some(skip_space(json, value_end));
-        Some((json.get(key + 1..key_end - 1)?, json.get(value..value_end)?))
+        let (key, value) = self.next_key()?;
+        let end = skip_value(self.json, value)?;
+        self.go_on(Some(end));
+        Some((key, self.json.get(value..end)?))
     }
 }
 
@@ -205,12 +303,20 @@ fn expect(json: &[u8], at: usize, byte: u8) -> Option<usize> {
     (json.get(at) == Some(&byte)).then_some(at + 1)
 }
 
+/// As a rule there is none.
 fn skip_space(json: &[u8], at: usize) -> usize {
-    let rest = json.get(at..).unwrap_or_default();
-    at + rest
-        .iter()
-        .take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'))
-        .count()
+    match json.get(at) {
+        Some(0..=b' ') => skip_spaces(json, at),
+        _ => at,
+    }
+}
+
+#[cold]
+fn skip_spaces(json: &[u8], mut at: usize) -> usize {
+    while let Some(b' ' | b'\t' | b'\n' | b'\r') = json.get(at) {
+        at += 1;
+    }
+    at
 }
 
 /// The end of the value at `at`. The kind of each open bracket is a bit of `open`: 1 for an object.
@@ -278,17 +384,14 @@ fn skip_word(json: &[u8], at: usize, word: &[u8]) -> Option<usize> {
 }
 
 fn skip_string(json: &[u8], at: usize) -> Option<usize> {
-    let mut at = expect(json, at, b'"')?;
+    let mut rest = json.get(expect(json, at, b'"')?..)?.iter().copied();
     loop {
-        match *json.get(at)? {
-            b'"' => return Some(at + 1),
+        match rest.find(|byte| !Set::JSON_PLAIN.has(*byte))? {
+            b'"' => return Some(json.len() - rest.len()),
             b'\\' => {
-                let mut rest = json.get(at + 1..)?.iter().copied();
                 unescape(&mut rest)?;
-                at = json.len() - rest.len();
             }
-            0..0x20 => return None,
-            _ => at += 1,
+            _ => return None,
         }
     }
 }
@@ -394,6 +497,58 @@ mod tests {
     }
 
     #[test]
+    fn one_walk_finds_what_two_find() {
+        let texts = [
+            r#"{"a":1,"in":{"b":"x","c":[{}]},"d":null}"#,
+            r#" { "in" : { "b" : 2 , "b" : 3 } , "in" : { "c" : 4 } , "a" : "\u0061" } "#,
+            r#"{"\u0061":1,"\u0069n":{"\u0062":2},"a":3}"#,
+            r#"{"a":{"b":1},"d":{"a":2},"in":[{"b":1}]}"#,
+            r#"{"in":"b","a":false}"#,
+            r#"{"in":{},"a":0}"#,
+            "{}",
+            "[]",
+            "1",
+            "",
+            r#"{"a":1"#,
+            r#"{"a":1,}"#,
+            r#"{"in":{"b":1}"#,
+            r#"{"in":{"b":1,},"a":1}"#,
+            r#"{"in":{"b":01}}"#,
+            r#"{"in":{"b":1]}"#,
+            r#"{"in":{"b":1}}}"#,
+            r#"{"in":{,}}"#,
+            r#"{"a" 1}"#,
+            r#"{"a":1 "d":2}"#,
+        ];
+        for text in texts {
+            let json = text.as_bytes();
+            let mut outer = [("a", &[][..]), ("d", &[][..])];
+            let mut inner = [("b", &[][..]), ("c", &[][..])];
+            let is_object = read(json, &mut outer, "in", &mut inner);
+            assert_eq!(is_object, super::is_object(json), "{text}");
+            if !is_object {
+                continue;
+            }
+            let nested = member(json, "in").unwrap_or_default();
+            for (name, raw) in outer {
+                assert_eq!(
+                    raw,
+                    member(json, name).unwrap_or_default(),
+                    "{text}: {name}"
+                );
+            }
+            for (name, raw) in inner {
+                assert_eq!(
+                    raw,
+                    member(nested, name).unwrap_or_default(),
+                    "{text}: {name}"
+                );
+            }
+        }
+        assert!(!read(b"{\"a\":\"\xff\"}", &mut [], "", &mut []));
+    }
+
+    #[test]
     fn items_of_an_array() {
         let of = |json: &'static str| items(json.as_bytes()).collect::<Vec<_>>();
         assert_eq!(of(" [ 1 , [2,3],\"]\"] "), [&b"1"[..], b"[2,3]", b"\"]\""]);
@@ -405,7 +560,20 @@ mod tests {
     #[test]
     fn numbers_and_texts() {
         assert_eq!(number(b"18446744073709551615"), Some(u64::MAX));
-        for raw in ["", "18446744073709551616", "-1", "1.0", "1e3", "\"1\""] {
+        assert_eq!(number(b"999999999"), Some(999_999_999));
+        assert_eq!(number(b"1000000000"), Some(1_000_000_000));
+        assert_eq!(number(b"4294967296"), Some(1 << 32));
+        for raw in [
+            "",
+            "18446744073709551616",
+            "184467440737095516150",
+            "12345678x",
+            "123456789x",
+            "-1",
+            "1.0",
+            "1e3",
+            "\"1\"",
+        ] {
             assert_eq!(number(raw.as_bytes()), None, "{raw}");
         }
         let mut buffer = [0; 8];
