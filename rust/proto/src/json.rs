@@ -22,61 +22,54 @@ pub(crate) fn is_object(json: &[u8]) -> bool {
 
 /// The members of an object as raw key (between its quotes) and raw value; ends early where the JSON is broken.
 pub(crate) fn members(json: &[u8]) -> Members<'_> {
-    Members::new(json)
+    Members::at(json, skip_space(json, 0))
 }
 
 /// The first members of these names, all of them in one walk that checks the whole text as [`is_object`] does; what is not
-/// there is empty. `inner` is a member whose own members are taken as well, where it is an object.
+/// there is empty. `inner` is an object in it whose own members are taken as well.
 pub(crate) fn read<'a>(
     json: &'a [u8],
     wanted: &mut [Wanted<'a>],
-    inner: &str,
+    inner: &'static str,
     of_inner: &mut [Wanted<'a>],
 ) -> bool {
-    let mut members = Members::new(json);
-    let mut is_known = false;
-    while let Some((key, value)) = members.next_key() {
-        let end = if !is_known && is_text(key, inner) {
-            is_known = true;
-            let mut nested = Members {
-                json,
-                at: (json.get(value) == Some(&b'{')).then_some(value),
-                end: None,
-            };
-            if nested.at.is_some() {
-                while let Some((key, value)) = nested.next_key() {
-                    let end = skip_value(json, value);
-                    take(of_inner, key, json.get(value..end.unwrap_or(value)));
-                    nested.go_on(end);
-                }
-                nested.end
-            } else {
-                skip_value(json, value)
-            }
-        } else {
-            let end = skip_value(json, value);
-            take(wanted, key, json.get(value..end.unwrap_or(value)));
-            end
-        };
-        members.go_on(end);
-    }
-    members
-        .end
+    let inner = Some((inner, of_inner));
+    walk(json, skip_space(json, 0), wanted, inner)
         .is_some_and(|end| skip_space(json, end) == json.len())
         && core::str::from_utf8(json).is_ok()
 }
 
+/// The end of the object.
+fn walk<'a>(
+    json: &'a [u8],
+    start: usize,
+    wanted: &mut [Wanted<'a>],
+    mut inner: Option<(&str, &mut [Wanted<'a>])>,
+) -> Option<usize> {
+    let mut members = Members::at(json, start);
+    while let Some((key, value)) = members.next_key() {
+        let is_inner =
+            |(name, _): &mut (&str, _)| json.get(value) == Some(&b'{') && is_text(key, name);
+        let end = match inner.take_if(is_inner) {
+            Some((_, of_inner)) => walk(json, value, of_inner, None)?,
+            None => {
+                let end = skip_value(json, value)?;
+                let found = wanted
+                    .iter_mut()
+                    .find(|(name, value)| value.is_empty() && is_text(key, name));
+                if let Some((_, place)) = found {
+                    *place = json.get(value..end)?;
+                }
+                end
+            }
+        };
+        members.go_on(end);
+    }
+    members.end
+}
+
 /// A member that [`read`] looks for: its name and its raw value.
 pub(crate) type Wanted<'a> = (&'static str, &'a [u8]);
-
-fn take<'a>(wanted: &mut [Wanted<'a>], key: &[u8], value: Option<&'a [u8]>) {
-    let found = wanted
-        .iter_mut()
-        .find(|(name, value)| value.is_empty() && is_text(key, name));
-    if let (Some((_, place)), Some(value)) = (found, value) {
-        *place = value;
-    }
-}
 
 /// The raw value of the first member of that name.
 pub(crate) fn member<'a>(json: &'a [u8], name: &str) -> Option<&'a [u8]> {
@@ -115,25 +108,24 @@ pub(crate) fn number(raw: &[u8]) -> Option<u64> {
 
 /// The part of a raw text between its quotes.
 pub(crate) fn quoted(raw: &[u8]) -> Option<&[u8]> {
-    raw.strip_prefix(b"\"")?.strip_suffix(b"\"")
+    match raw {
+        [b'"', quoted @ .., b'"'] => Some(quoted),
+        _ => None,
+    }
 }
 
 /// A raw text value, its escapes resolved into `buffer`.
 pub(crate) fn text<'b>(raw: &[u8], buffer: &'b mut [u8]) -> Result<&'b str, Error> {
     let malformed = Error::Peer(PeerError::Malformed);
     let mut writer = Writer::new(buffer);
-    let mut rest = quoted(raw).ok_or(malformed)?;
-    loop {
-        let plain = rest.iter().take_while(|byte| **byte != b'\\').count();
-        let (run, others) = rest.split_at_checked(plain).unwrap_or_default();
-        writer.bytes(run);
-        let Some(escape) = others.get(1..) else { break };
-        let mut escape = escape.iter().copied();
-        let mut utf8 = [0; 4];
-        writer.bytes(unescape(&mut escape).ok_or(malformed)?.write(&mut utf8));
-        rest = others
-            .get(others.len() - escape.len()..)
-            .unwrap_or_default();
+    let is_whole = quoted(raw).is_some_and(|quoted| {
+        unescaped(quoted, &mut |bytes| {
+            writer.bytes(bytes);
+            true
+        })
+    });
+    if !is_whole {
+        return Err(malformed);
     }
     let text = writer
         .finish()
@@ -143,27 +135,36 @@ pub(crate) fn text<'b>(raw: &[u8], buffer: &'b mut [u8]) -> Result<&'b str, Erro
 
 /// Whether a raw text (between its quotes) stands for `plain`.
 pub(crate) fn is_text(quoted: &[u8], plain: &str) -> bool {
-    match (quoted, plain.as_bytes()) {
+    let mut plain = plain.as_bytes();
+    match (quoted, plain) {
         ([byte, ..], [other, ..]) if byte == other || *byte == b'\\' => {}
-        _ => return quoted.is_empty() && plain.is_empty(),
+        _ => return quoted.len() + plain.len() == 0,
     }
     // An escape is longer than what it stands for.
     if quoted.len() <= plain.len() {
-        return scan::is_same(quoted, plain.as_bytes());
+        return scan::is_same(quoted, plain);
     }
-    let mut rest = plain.as_bytes();
-    for unit in unescaped(quoted) {
-        let mut utf8 = [0; 4];
-        let bytes: &[u8] = match unit {
-            Some(unit) => unit.write(&mut utf8),
-            None => return false,
+    unescaped(quoted, &mut |bytes| {
+        let rest = scan::after(plain, bytes);
+        plain = rest.unwrap_or_default();
+        rest.is_some()
+    }) && plain.is_empty()
+}
+
+/// Hands out the text between quotes, piece by piece, until one is refused or an escape is broken.
+fn unescaped(quoted: &[u8], take: &mut dyn FnMut(&[u8]) -> bool) -> bool {
+    let mut rest = quoted.iter().copied();
+    while let Some(byte) = rest.next() {
+        let unit = match byte {
+            b'\\' => unescape(&mut rest),
+            _ => Some(Unit::Byte(byte)),
         };
-        match rest.strip_prefix(bytes) {
-            Some(stripped) => rest = stripped,
-            None => return false,
+        let mut utf8 = [0; 4];
+        if !unit.is_some_and(|unit| take(unit.write(&mut utf8))) {
+            return false;
         }
     }
-    rest.is_empty()
+    true
 }
 
 /// See [`members`].
@@ -177,8 +178,7 @@ pub(crate) struct Members<'a> {
 }
 
 impl<'a> Members<'a> {
-    fn new(json: &'a [u8]) -> Self {
-        let start = skip_space(json, 0);
+    fn at(json: &'a [u8], start: usize) -> Self {
         Self {
             json,
             at: (json.get(start) == Some(&b'{')).then_some(start),
@@ -201,10 +201,8 @@ impl<'a> Members<'a> {
     }
 
     /// Goes on where the value ended.
-    fn go_on(&mut self, value_end: Option<usize>) {
-        let Some(end) = value_end.map(|end| skip_space(self.json, end)) else {
-            return;
-        };
+    fn go_on(&mut self, value_end: usize) {
+        let end = skip_space(self.json, value_end);
         match self.json.get(end) {
             Some(b',') => self.at = Some(end),
             Some(b'}') => self.end = Some(end + 1),
@@ -219,7 +217,7 @@ impl<'a> Iterator for Members<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         let (key, value) = self.next_key()?;
         let end = skip_value(self.json, value)?;
-        self.go_on(Some(end));
+        self.go_on(end);
         Some((key, self.json.get(value..end)?))
     }
 }
@@ -242,18 +240,6 @@ impl Unit {
             Self::Char(char) => char.encode_utf8(utf8).as_bytes(),
         }
     }
-}
-
-/// The text between quotes, piece by piece; `None` for a broken escape.
-fn unescaped(quoted: &[u8]) -> impl Iterator<Item = Option<Unit>> + '_ {
-    let mut bytes = quoted.iter().copied();
-    core::iter::from_fn(move || {
-        let byte = bytes.next()?;
-        if byte != b'\\' {
-            return Some(Some(Unit::Byte(byte)));
-        }
-        Some(unescape(&mut bytes))
-    })
 }
 
 /// An escape without its `\`. A surrogate counts in a pair only: alone it is no character (RFC 8259 section 8.2).
@@ -295,7 +281,7 @@ pub(crate) fn hex(digits: &[u8], bytes: &mut [u8]) -> Option<()> {
 
 fn hex4(bytes: &mut Bytes<'_>) -> Option<u32> {
     (0..4).try_fold(0, |value, _| {
-        Some(value * 16 + char::from(bytes.next()?).to_digit(16)?)
+        Some(value * 16 + u32::from(scan::hex_digit(bytes.next()?)?))
     })
 }
 

@@ -57,18 +57,9 @@ fn next(rest: &mut core::slice::Iter<'_, u8>) -> Option<Option<u8>> {
     if byte != b'%' {
         return Some(Some(byte));
     }
-    let mut nibble = || rest.next().and_then(|digit| digit_value(*digit));
+    let mut nibble = || rest.next().and_then(|digit| scan::hex_digit(*digit));
     Some(match (nibble(), nibble()) {
         (Some(high), Some(low)) => Some(high << 4 | low),
         _ => None,
     })
-}
-
-fn digit_value(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'A'..=b'F' => Some(digit - b'A' + 10),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
-    }
 }

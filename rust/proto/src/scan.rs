@@ -84,6 +84,15 @@ pub(crate) fn after<'a>(text: &'a [u8], prefix: &[u8]) -> Option<&'a [u8]> {
     is_prefix.then_some(rest)
 }
 
+pub(crate) fn hex_digit(digit: u8) -> Option<u8> {
+    let letter = (digit | 0x20).wrapping_sub(b'a');
+    match digit.wrapping_sub(b'0') {
+        value @ 0..10 => Some(value),
+        _ if letter < 6 => Some(letter + 10),
+        _ => None,
+    }
+}
+
 /// Whether both are the same.
 pub(crate) fn is_same(bytes: &[u8], other: &[u8]) -> bool {
     after(bytes, other).is_some_and(<[u8]>::is_empty)
@@ -116,6 +125,10 @@ mod tests {
 
     #[test]
     fn parts_and_prefixes() {
+        for byte in 0..=255u8 {
+            let expected = char::from(byte).to_digit(16).filter(|_| byte.is_ascii());
+            assert_eq!(hex_digit(byte).map(u32::from), expected, "{byte:#x}");
+        }
         assert_eq!(split_at(b"a=b=c", b'='), Some((&b"a"[..], &b"b=c"[..])));
         assert_eq!(split_at(b"=", b'='), Some((&b""[..], &b""[..])));
         assert_eq!(split_at(b"ab", b'='), None);
