@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 #include <zephyr/drivers/hwinfo.h>
+#include <zephyr/init.h>
 #include <zephyr/kernel.h>
 
 #include <iothub_board.h>
@@ -36,12 +37,29 @@ int iothub_board_name(char *buf, size_t len)
 	return (int)strlen(name);
 }
 
+#if defined(CONFIG_HWINFO)
+/* The hardware gathers causes until they are cleared: the next start is to see its own. */
+static uint32_t reset_cause;
+static bool is_cause_known;
+
+static int read_reset_cause(void)
+{
+	is_cause_known = hwinfo_get_reset_cause(&reset_cause) == 0;
+	(void)hwinfo_clear_reset_cause();
+	return 0;
+}
+
+SYS_INIT(read_reset_cause, APPLICATION, CONFIG_APPLICATION_INIT_PRIORITY);
+
 int iothub_board_reset_cause(uint32_t *cause)
 {
-#if defined(CONFIG_HWINFO)
-	return hwinfo_get_reset_cause(cause) == 0 ? 0 : -ENOTSUP;
+	*cause = reset_cause;
+	return is_cause_known ? 0 : -ENOTSUP;
+}
 #else
+int iothub_board_reset_cause(uint32_t *cause)
+{
 	ARG_UNUSED(cause);
 	return -ENOTSUP;
-#endif
 }
+#endif

@@ -12,6 +12,8 @@
 
 #include <iothub_platform.h>
 
+#include "health.h"
+
 /* What is logged is decided before: CONFIG_IOTHUB_LOG_LEVEL. */
 LOG_MODULE_REGISTER(iothub, LOG_LEVEL_DBG);
 
@@ -45,6 +47,32 @@ static struct k_sem *wake_flag(unsigned int waiter)
 	}
 }
 
+#if defined(CONFIG_IOTHUB_HEALTH)
+/* The task watchdog takes no longer times than 49 days, and a thread may wait for ever. */
+#define REST_MAX_MS (24 * 3600 * MSEC_PER_SEC)
+
+void iothub_platform_wait(unsigned int waiter, int64_t deadline_ms)
+{
+	int64_t rest_ms = deadline_ms - k_uptime_get();
+	bool is_woken = false;
+	bool is_over = rest_ms <= 0;
+
+	while (!is_woken) {
+		rest_ms = CLAMP(deadline_ms - k_uptime_get(), 0, REST_MAX_MS);
+		if (rest_ms > 0) {
+			iothub_health_rests(waiter, (uint32_t)rest_ms);
+		}
+		is_woken = k_sem_take(wake_flag(waiter), K_MSEC(rest_ms)) == 0;
+		if (rest_ms == 0 || deadline_ms <= k_uptime_get()) {
+			break;
+		}
+	}
+	/* A deadline that was over before is no progress. */
+	if (is_woken || !is_over) {
+		iothub_health_works(waiter);
+	}
+}
+#else
 void iothub_platform_wait(unsigned int waiter, int64_t deadline_ms)
 {
 	k_timeout_t timeout = K_FOREVER;
@@ -54,6 +82,7 @@ void iothub_platform_wait(unsigned int waiter, int64_t deadline_ms)
 	}
 	(void)k_sem_take(wake_flag(waiter), timeout);
 }
+#endif
 
 void iothub_platform_wake(unsigned int waiter)
 {

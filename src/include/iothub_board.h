@@ -75,8 +75,47 @@ int iothub_board_locate(uint32_t timeout_ms);
 /* The board's name as the build knows it: its length. -ENOSPC where there is too little room. */
 int iothub_board_name(char *buf, size_t len);
 
-/* Why the device has started: bits as of Zephyr's hwinfo.h, or -ENOTSUP. */
+/* Why the device has started, this time alone: bits as of Zephyr's hwinfo.h, or -ENOTSUP. */
 int iothub_board_reset_cause(uint32_t *cause);
+
+/*
+ * The fault that ended the run before this one (CONFIG_IOTHUB_HEALTH); it stays until the next start. -ENOENT where there was
+ * none, -ENOTSUP where nobody has looked.
+ */
+#define IOTHUB_BOARD_FAULT_REASON 0 /* IOTHUB_BOARD_FAULT_WATCHDOG, else K_ERR_* of Zephyr's fatal.h */
+#define IOTHUB_BOARD_FAULT_PC 1	    /* 0 where the architecture does not tell */
+#define IOTHUB_BOARD_FAULT_LR 2
+int iothub_board_last_fault(unsigned int what, uint32_t *value);
+
+/* A thread made no progress. */
+#define IOTHUB_BOARD_FAULT_WATCHDOG 256
+
+/* The name of its thread: the length. */
+int iothub_board_last_fault_thread(char *buf, size_t len);
+
+/* Threads by number from 0: the length of the name, cut where there is little room, the bytes of its stack, and those that it never used. -ENOENT after the last. */
+int iothub_board_stack(unsigned int index, char *name, size_t len, uint32_t *size, uint32_t *unused);
+
+/* Bytes of the system heap, and the most that was in use. */
+int iothub_board_heap(uint32_t *size, uint32_t *most);
+
+/* The radio since the start: -ENOTSUP where nothing tells. */
+#define IOTHUB_BOARD_RADIO_SECONDS 0	 /* connected to the cell */
+#define IOTHUB_BOARD_RADIO_CONNECTIONS 1 /* how often it has connected */
+#define IOTHUB_BOARD_RADIO_IS_ON 2	 /* whether it is connected now */
+int iothub_board_radio(unsigned int what, uint32_t *value);
+
+/* The core dump that is stored: its bytes; -ENOENT where there is none. */
+int iothub_board_coredump_size(void);
+/* Up to len bytes of it: how many. */
+int iothub_board_coredump_read(uint32_t at, void *buf, size_t len);
+int iothub_board_coredump_erase(void);
+
+/* A fault on purpose, for tests (CONFIG_IOTHUB_FAULT_COMMAND). Returns only where it cannot: -ENOTSUP, -EINVAL. */
+#define IOTHUB_BOARD_FAULT_HANG 0   /* the calling thread makes no more progress */
+#define IOTHUB_BOARD_FAULT_PANIC 1  /* k_panic() */
+#define IOTHUB_BOARD_FAULT_MEMORY 2 /* an access to memory that is not there */
+int iothub_board_fault(unsigned int kind);
 
 /* Sounds for so long, beside other work; -ENOTSUP where there is nothing to sound. */
 int iothub_board_buzz(uint32_t duration_ms);

@@ -99,7 +99,7 @@ def telemetry_with_properties():
     assert system["iothub-message-source"] == b"Telemetry" and system["iothub-connection-auth-generation-id"], system
     assert event.message_id == "m 1" and event.correlation_id == "c" and event.content_type == "application/json"
     assert event.properties == {b"Case": b"kept", b"n": None}, event.properties
-    assert event.sequence_number == int(event.offset) > 0
+    assert event.sequence_number == 0 and event.offset == "0", (event.sequence_number, event.offset)
     assert abs(event.enqueued_time.timestamp() - time.time()) < 60
 
 
@@ -117,7 +117,7 @@ def order_in_a_partition_and_the_same_one_for_a_device():
         assert len({partition for partition, _ in own}) == 1
     for partition in "0123":
         numbers = [event.sequence_number for own, event in events if own == partition]
-        assert numbers == sorted(set(numbers))
+        assert not numbers or numbers == list(range(numbers[0], numbers[0] + len(numbers))), numbers
 
 
 def time_to_attach(seen):
@@ -166,6 +166,42 @@ def positions():
         wait(lambda: len(seen.bodies()) >= len(expected))
         seen.stop()
         assert seen.bodies() == expected, (position, inclusive, seen.bodies())
+
+
+def a_place_that_never_was():
+    for position, what in [("999999999", "offset"), (999999999, "sequence number")]:
+        seen = Seen(consumer(retry_total=0), partition_id="0", starting_position=position)
+        wait(lambda: any(f"The supplied {what} '999999999' is invalid" in str(error) for error in seen.errors))
+        seen.stop()
+
+
+def what_happens_to_devices():
+    """Twin changes, lifecycle and connection states come where routes lead them; telemetry does not without the fallback."""
+    sources = ["TwinChangeEvents", "DeviceLifecycleEvents", "DeviceConnectionStateEvents"]
+    routes = [{"name": source, "source": source, "endpointNames": ["events"]} for source in sources]
+    seen = Seen(consumer(), starting_position="@latest")
+    time_to_attach(seen)
+    hub.rest("PUT", "admin/routing", {"routes": routes, "fallbackRoute": {"isEnabled": False}})
+    send("dev1", "led nowhere")
+    hub.rest("PUT", "devices/passing", {"authentication": {"type": "certificateAuthority"}})
+    hub.rest("PATCH", "twins/passing", {"tags": {"site": "roof"}}, {"content-type": "application/json"})
+    devices["dev2"].reconnect()
+    hub.rest("DELETE", "devices/passing", headers={"if-match": "*"})
+    def came():
+        with seen.lock:
+            return {(event.system_properties[b"iothub-message-source"], event.properties[b"opType"]) for _, event in seen.events}
+    wanted = {(b"deviceLifecycleEvents", b"createDeviceIdentity"), (b"twinChangeEvents", b"updateTwin"),
+              (b"deviceConnectionStateEvents", b"deviceConnected"), (b"deviceLifecycleEvents", b"deleteDeviceIdentity")}
+    wait(lambda: wanted <= came())
+    hub.rest("PUT", "admin/routing", {})
+    send("dev1", "here again")
+    wait(lambda: "here again" in seen.bodies())
+    seen.stop()
+    assert "led nowhere" not in seen.bodies()
+    twin = next(event for _, event in seen.events if event.properties.get(b"opType") == b"updateTwin")
+    assert twin.body_as_json()["tags"] == {"site": "roof"}, twin.body_as_json()
+    assert twin.system_properties[b"iothub-connection-device-id"] == b"passing" and twin.properties[b"deviceId"] == b"passing"
+    assert twin.content_type == "application/json"
 
 
 def checkpoints():
@@ -344,6 +380,8 @@ check("Event Hubs: telemetry with properties", telemetry_with_properties)
 check("Event Hubs: order and partition of a device", order_in_a_partition_and_the_same_one_for_a_device)
 check("Event Hubs: positions by number, offset and time", positions)
 check("Event Hubs: checkpoints, over a restart", checkpoints)
+check("Event Hubs: an offset that never was", a_place_that_never_was)
+check("Event Hubs: twin, lifecycle and connection events", what_happens_to_devices)
 check("Event Hubs: owner level", owner_level_steals_the_partition)
 check("Event Hubs: consumer groups", consumer_groups)
 check("Event Hubs: wrong key, wrong policy", wrong_key_and_wrong_policy_are_refused)

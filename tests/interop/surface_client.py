@@ -125,8 +125,12 @@ def configurations():
     bad = manager.test_configuration_queries(ConfigurationQueriesTestInput(
         target_condition="tags.c =", custom_metric_queries={"all": "SELECT"}))
     assert bad.target_condition_error and bad.custom_metric_query_errors["all"], bad
-    said = refused(501, manager.apply_configuration_on_edge_device, "two", ConfigurationContent(modules_content={}))
-    assert said, "without a sentence"
+    agent = {"$edgeAgent": {"properties.desired": {"modules": {"sensor": {}}}}, "sensor": {"properties.desired": {"rate": 3}}}
+    said = refused(400, manager.apply_configuration_on_edge_device, "two", ConfigurationContent(modules_content=agent))
+    assert said
+    service.create_device_with_sas("gateway", *KEYS, "enabled", iot_edge=True)
+    manager.apply_configuration_on_edge_device("gateway", ConfigurationContent(modules_content=agent))
+    assert service.get_module_twin("gateway", "sensor").properties.desired["rate"] == 3
 
 
 def jobs():

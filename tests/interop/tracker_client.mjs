@@ -129,7 +129,7 @@ try {
             const names = ["dev", "cfg", "gnss", "env", "bat", "fg", "roam"];
             return names.every((name) => name in reported) ? reported : undefined;
         });
-        const { $metadata, $version, telemetryInterval, firmware, ...ours } = reported;
+        const { $metadata, $version, telemetryInterval, firmware, health, ...ours } = reported;
         valid(AzureReported, ours);
         return Object.keys(ours).join(", ");
     });

@@ -88,6 +88,22 @@ module.exports = ({ newPage, until, provoke, hosts }) => {
         await found(page, "50 devices");
         await fits(page, `fifty devices at ${width}`);
         await bench.shot(page, `fleet-50-${width}`);
+        const first = (text) => until(`${text} first at ${width}`, async () => (await rows(page).first().textContent()).includes(text));
+        if (width > 500) {
+          const by = (name) => page.locator(`#fleet [role=columnheader]`, { hasText: name }).getByRole("button").click();
+          for (const [column, one, other] of [["Firmware", "2.0.0", "2.3.0"], ["Device", id(0), id(49)], ["State", "connected", "never seen"], ["Tags", "floor: 0", "floor: 6"], ["Reason", "401", null], ["Last seen", "now", id(0)]]) {
+            await by(column);
+            await first(one);
+            await by(column);
+            if (other) await first(other);
+          }
+        } else {
+          await page.locator("#sort").selectOption("-firmware");
+          await first("2.3.0");
+        }
+        assert.match(page.url(), /sort=/);
+        await (width > 500 ? page.locator("#fleet [role=columnheader]", { hasText: "Device" }).getByRole("button").click() : page.locator("#sort").selectOption("id"));
+        await first(id(0));
         const chip = (name) => page.locator(".chip[data-state]", { hasText: name });
         await chip(/^Connected/).click();
         await seen(rows(page).locator(".pill.on", { hasText: "connected" }));

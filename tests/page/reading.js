@@ -43,8 +43,8 @@ module.exports = ({ demo, newPage, until }) => {
         if (text === JSON.stringify(DTDL)) continue;
         await seen(dialog.locator(".problem", word ? { hasText: word } : {}));
       }
-      fs.rmSync(file);
       await seen(page.getByRole("heading", { name: "Air temperature" }));
+      fs.rmSync(file);
       await seen(chart(page, "temperature").getByText("31 °C").first());
       await seen(page.locator(".chart", { hasText: "79 %" }));
       await page.locator("#compare").click();
@@ -106,6 +106,16 @@ module.exports = ({ demo, newPage, until }) => {
       await row.getByRole("button", { name: "Delete" }).click();
       await page.locator("dialog").getByRole("button", { name: "Delete" }).click();
       await row.waitFor({ state: "detached" });
+      const asked = [];
+      page.on("request", (request) => { if (request.url().includes("/admin/firmware/devices")) asked.push(request.url()); });
+      await rest("PUT", "devices/updated", { authentication: { type: "sas" } });
+      await rest("PATCH", "twins/updated", { properties: { desired: { firmware: { fwVersion: "9.9.9", jobId: "j" } } } });
+      await seen(page.locator("tr", { hasText: "updated" }).getByText("9.9.9, job j"));
+      await page.locator("tr", { hasText: "updated" }).getByRole("button", { name: "Take back" }).click();
+      await page.locator("tr", { hasText: "updated" }).waitFor({ state: "detached" });
+      assert.ok(asked.filter((it) => it.includes("device=updated")).length >= 2, `${asked}`);
+      assert.ok(asked.filter((it) => !it.includes("device=")).length <= 1, `the whole registry was read: ${asked}`);
+      await rest("DELETE", "devices/updated");
       await page.context().close();
     },
     "the first chart is in sight on a phone": async (browser) => {

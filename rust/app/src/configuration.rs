@@ -135,9 +135,16 @@ impl Fields {
         log: None,
     };
 
-    /// Takes over what is right of an object, where `behind` counts for what is not named. `true` where all of it was right.
-    fn merge(&mut self, object: &View<'_>, behind: Self, remarks: &mut Remarks) -> bool {
-        let before = *self;
+    /// What was [written](Self::write) before a restart: it was accepted over the layer behind it, and is not asked to fit
+    /// without. `true` where it is not damaged.
+    fn stored(json: &[u8]) -> (Self, bool) {
+        let mut fields = Self::NONE;
+        let is_right = fields.take(&View::new(json), &mut Remarks::new());
+        (fields, is_right)
+    }
+
+    /// Takes over what is right of an object, each field by itself. `true` where all of it was right.
+    fn take(&mut self, object: &View<'_>, remarks: &mut Remarks) -> bool {
         let mut is_right = true;
         for (name, raw) in object.members() {
             let name = core::str::from_utf8(name).unwrap_or_default();
@@ -150,6 +157,13 @@ impl Fields {
                 }
             }
         }
+        is_right
+    }
+
+    /// Takes over what is right of an object, where `behind` counts for what is not named. `true` where all of it was right.
+    fn merge(&mut self, object: &View<'_>, behind: Self, remarks: &mut Remarks) -> bool {
+        let before = *self;
+        let mut is_right = self.take(object, remarks);
         // Two that exclude one another are taken neither.
         let whole = self.or(behind);
         if whole.excludes_acceleration() {
@@ -457,21 +471,22 @@ fn set_layers(layers: Layers) {
 /// Takes over what was stored before the restart.
 pub(crate) fn load() {
     let read = |key: &CStr| {
-        let mut fields = Fields::NONE;
         let mut buffer = [0; ROOM];
         match ncs::settings::read(key, &mut buffer) {
             Ok(Some(json)) => {
-                if !fields.merge(&View::new(json), Fields::NONE, &mut Remarks::new()) {
+                let (fields, is_right) = Fields::stored(json);
+                if !is_right {
                     log::error!(
                         "the setting {} is damaged: what is right of it counts",
                         name(key)
                     );
                 }
+                return fields;
             }
             Ok(None) => {}
             Err(errno) => log::error!("the setting {} cannot be read: {errno}", name(key)),
         }
-        fields
+        Fields::NONE
     };
     set_layers(Layers {
         desired: read(DESIRED),
@@ -644,7 +659,7 @@ fn is_reported(reported: &View<'_>, answer: &Answer, version: u64) -> bool {
     let (mut flat, mut value) = (Fields::NONE, Fields::NONE);
     for (fields, object) in [(&mut flat, Some(cfg)), (&mut value, cfg.object("value"))] {
         if let Some(object) = object {
-            let _ = fields.merge(&object, Fields::NONE, &mut Remarks::new());
+            let _ = fields.take(&object, &mut Remarks::new());
         }
     }
     let now = current().fields();
@@ -758,6 +773,25 @@ mod tests {
             assert!(is_right && remarks.is_empty(), "{json}: {remarks}");
             assert_eq!(written(&fields), expected, "{json}");
         }
+    }
+
+    /// `accith` of 4.5 is below the device's own `accath`, and not below the build's, which is 4.
+    #[test]
+    fn what_fits_only_over_the_layer_behind_it_is_there_after_a_restart() {
+        let own = merged(r#"{"accath":5,"mvres":200}"#).0;
+        let mut desired = Fields::NONE;
+        let object = View::new(br#"{"accith":4.5,"accito":150}"#);
+        assert!(desired.merge(&object, own, &mut Remarks::new()));
+        let (read, is_right) = Fields::stored(written(&desired).as_bytes());
+        assert!(is_right);
+        assert_eq!(read, desired);
+        assert_eq!(
+            read.or(own).configuration(),
+            desired.or(own).configuration()
+        );
+        // Where that layer is gone, the build's own count.
+        let alone = read.configuration();
+        assert_eq!((alone.activity, alone.inactivity), (ACTIVITY, INACTIVITY));
     }
 
     #[test]

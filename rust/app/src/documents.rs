@@ -20,6 +20,11 @@ impl<'b> Text<'b> {
         Self { buffer, len: 0 }
     }
 
+    /// Bytes that are left.
+    pub(crate) fn room(&self) -> usize {
+        self.buffer.len() - self.len
+    }
+
     /// What was written.
     pub(crate) fn finish(self) -> &'b [u8] {
         let Self { buffer, len } = self;

@@ -9,7 +9,7 @@
 //!   as IoT Plug and Play asks, `{"value":5,"ac":200,"av":7}`; anything else with `ac` 400 and a reason. Where the property
 //!   is removed, the device's own interval counts again, and is reported with `ac` 203. It counts where `cfg.actwt` is not
 //!   desired.
-//! - **Methods**: `led`, `buzz`, `sample`, `locate`, `reboot`, `config`, `diagnostics`. With `config` nothing can be set that
+//! - **Methods**: `led`, `buzz`, `sample`, `locate`, `reboot`, `config`, `diagnostics`, `coredump`. With `config` nothing can be set that
 //!   would take the device off the air, such as a hub, a device id or an access point name. Any other method is answered
 //!   404.
 //! - **Cloud-to-device messages** go to the log, and so does every tenth of a firmware update.
@@ -27,6 +27,7 @@ mod configuration;
 mod decimal;
 mod documents;
 mod firmware;
+mod health;
 mod interval;
 mod measure;
 mod methods;
@@ -88,7 +89,10 @@ fn on_event(event: Event<'_>) {
         Event::Method(request) => methods::on_method(&request),
         Event::C2d(message) => c2d::on_message(&message),
         // There is room in the outbox.
-        Event::Sent(_) => tracker::on_room(),
+        Event::Sent(_) => {
+            tracker::on_room();
+            health::on_driver();
+        }
         Event::Firmware(event) if iothub::FOTA => firmware::on_event(event),
         _ => {}
     }

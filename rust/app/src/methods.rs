@@ -8,16 +8,19 @@
 //! | `locate` | – | 202: the position is searched for and sent |
 //! | `reboot` | – | 202: the device restarts once what waits has been sent |
 //! | `config` | `{"telemetryInterval":60}`, or fields of `cfg` | 200: stored; 400 with what is wrong |
-//! | `diagnostics` | – | 200 with state, counters and the configuration in use, and no secret |
+//! | `diagnostics` | – | 200 with state, counters, the last fault, stacks and the configuration in use, and no secret |
+//! | `coredump` | `{"offset":0}`, or `{"erase":true}` | 200: a piece in base64, 404 where there is none |
+//! | `fault` | `"hang"`, `"hang-driver"`, `"panic"`, `"memory"` | 202, in builds for tests alone |
 
 use core::{fmt::Write, time::Duration};
 
 use iothub::{MethodRequest, MethodResponse, twin};
+use ncs::board::TestFault;
 
-use crate::{configuration, documents::Text, interval, measure, time::UnixTime, tracker};
+use crate::{configuration, documents::Text, health, interval, measure, time::UnixTime, tracker};
 
 /// More than the longest answer, of `diagnostics`.
-const ANSWER: usize = 640;
+const ANSWER: usize = 1024;
 
 pub(crate) fn on_method(request: &MethodRequest<'_>) {
     let mut buffer = [0; ANSWER];
@@ -53,6 +56,8 @@ fn answer<'b>(request: &MethodRequest<'_>, buffer: &'b mut [u8]) -> (i32, &'b [u
         "reboot" => (202, br#"{"reboot":"under way"}"#),
         "config" => config(payload, buffer),
         "diagnostics" => diagnostics(buffer),
+        "coredump" => health::coredump(payload, buffer),
+        "fault" if iothub::FAULT_COMMAND => fault(payload),
         _ => UNKNOWN,
     }
 }
@@ -124,6 +129,23 @@ fn config<'b>(payload: &[u8], buffer: &'b mut [u8]) -> (i32, &'b [u8]) {
 
 const FULL: (i32, &[u8]) = (507, br#"{"error":"the settings cannot be written"}"#);
 
+/// What is asked for happens once it is answered.
+fn fault(payload: &[u8]) -> (i32, &'static [u8]) {
+    match payload {
+        b"\"hang\"" => tracker::fault(TestFault::Hang),
+        b"\"panic\"" => tracker::fault(TestFault::Panic),
+        b"\"memory\"" => tracker::fault(TestFault::Memory),
+        b"\"hang-driver\"" => health::hang_driver(),
+        _ => {
+            return (
+                400,
+                br#"{"error":"fault takes \"hang\", \"hang-driver\", \"panic\" or \"memory\""}"#,
+            );
+        }
+    }
+    (202, br#"{"fault":"under way"}"#)
+}
+
 fn diagnostics(buffer: &mut [u8]) -> (i32, &[u8]) {
     let Ok(status) = iothub::status() else {
         return (503, br#"{"error":"not started"}"#);
@@ -160,6 +182,7 @@ fn diagnostics(buffer: &mut [u8]) -> (i32, &[u8]) {
             measure::failing()
         )?;
         configuration::write_current(&mut out)?;
+        health::write(&mut out)?;
         out.write_str("}")
     };
     match write() {

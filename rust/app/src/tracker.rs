@@ -14,7 +14,7 @@ use ncs::board;
 use crate::{
     configuration::{self, Configuration},
     documents::{self, Text},
-    measure, modem,
+    health, measure, modem,
     reading::{Kind, Network, Reading, Value},
     schedule::Schedule,
     store::Store,
@@ -35,6 +35,8 @@ struct Happened {
     /// A method asks for one.
     locate: bool,
     restart: bool,
+    /// A method asks for one.
+    fault: Option<board::TestFault>,
 }
 
 static HAPPENED: Mutex<Cell<Happened>> = Mutex::new(Cell::new(Happened {
@@ -45,6 +47,7 @@ static HAPPENED: Mutex<Cell<Happened>> = Mutex::new(Cell::new(Happened {
     sample: false,
     locate: false,
     restart: false,
+    fault: None,
 }));
 
 fn happen(change: impl FnOnce(&mut Happened)) {
@@ -97,6 +100,11 @@ pub(crate) fn restart() {
     happen(|happened| happened.restart = true);
 }
 
+/// Brings a fault about, on the loop's thread.
+pub(crate) fn fault(kind: board::TestFault) {
+    happen(|happened| happened.fault = Some(kind));
+}
+
 /// What [`diagnostics`] tells.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Diagnostics {
@@ -129,6 +137,7 @@ pub(crate) struct Tracker {
     /// The network of the last reading, and when that was.
     network: Option<(Network, Instant)>,
     device_reported: bool,
+    health_reported: bool,
     /// The outbox had no room at this time.
     full: Option<Instant>,
     payload: [u8; PAYLOAD],
@@ -164,6 +173,7 @@ impl Tracker {
             search: None,
             network: None,
             device_reported: false,
+            health_reported: false,
             full: None,
             payload: [0; PAYLOAD],
         }
@@ -190,6 +200,11 @@ impl Tracker {
             });
             if happened.restart {
                 self.restart();
+            }
+            if let Some(kind) = happened.fault.filter(|_| iothub::FAULT_COMMAND) {
+                // The method's answer goes first.
+                pause();
+                health::cause(kind);
             }
             iothub::wait(Some(self.next(&configuration)));
         }
@@ -380,6 +395,10 @@ impl Tracker {
             self.device_reported =
                 UnixTime::now().is_some_and(|time| report_device(time, &mut self.payload));
         }
+        if !self.health_reported {
+            self.health_reported =
+                UnixTime::now().is_some_and(|time| report_health(time, &mut self.payload));
+        }
         if self
             .reported
             .is_some_and(|reported| now < reported + REPORT_INTERVAL)
@@ -444,6 +463,30 @@ fn send_batch<'r>(
 
 /// 0.001 °C above which `temperatureAlert` is true.
 const ALERT: i32 = 30_000;
+
+/// Why the device has started, and the fault before, for the twin. `false`: later again.
+fn report_health(time: UnixTime, buffer: &mut [u8]) -> bool {
+    let mut name = [0; 24];
+    let (cause, fault) = (board::reset_cause(), board::last_fault(&mut name));
+    if cause.is_err() && fault.is_err_and(board::is_missing) {
+        return true;
+    }
+    let mut out = Text::new(buffer);
+    let mut write = || -> core::fmt::Result {
+        out.write_str("{\"health\":{\"v\":{")?;
+        if let Ok(cause) = cause {
+            write!(out, "\"resetCause\":{cause},")?;
+        }
+        out.write_str("\"fault\":")?;
+        match &fault {
+            Ok(fault) => health::write_fault(&mut out, fault)?,
+            Err(_) => out.write_str("null")?,
+        }
+        write!(out, "}},\"ts\":{}}}}}", time.as_millis())
+    };
+    let is_written = write().is_ok();
+    is_written && iothub::report(out.finish(), None).is_ok()
+}
 
 /// `false`: later again.
 fn report_device(time: UnixTime, buffer: &mut [u8]) -> bool {

@@ -187,6 +187,9 @@ pub(crate) struct DeviceArguments {
     /// So many sectors of 4 KiB are the outbox in flash.
     #[arg(long, value_name = "SECTORS", default_value_t = 16, hide = true)]
     pub(crate) flash_sectors: u32,
+    /// The longest work of a thread without rest, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, hide = true)]
+    pub(crate) watchdog: u64,
 }
 
 /// Which minutes of a day are recorded.

@@ -64,6 +64,8 @@ pub struct DeviceOptions {
     pub record: Option<std::ops::Range<u32>>,
     /// Sectors of 4 KiB of the outbox in flash.
     pub flash_sectors: u32,
+    /// The longest work of a thread without rest.
+    pub watchdog: Duration,
 }
 
 impl Default for DeviceOptions {
@@ -78,6 +80,7 @@ impl Default for DeviceOptions {
             command: None,
             record: None,
             flash_sectors: 16,
+            watchdog: Duration::from_secs(300),
         }
     }
 }
@@ -263,6 +266,7 @@ impl Bench {
                 &options.send_timeout.as_secs().to_string(),
             ])
             .args(["--flash-sectors", &options.flash_sectors.to_string()])
+            .args(["--watchdog", &options.watchdog.as_secs().to_string()])
             .args(["--speed", &options.speed.to_string()])
             .args(["--world-began", &self.began_ms.to_string()]);
         if let Some(world) = &options.world {

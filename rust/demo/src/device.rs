@@ -39,6 +39,7 @@ pub(crate) fn run(arguments: &DeviceArguments) -> Result<ExitCode, Error> {
     options.routes = vec![(HUB_ADDRESS, IpAddr::V4(Ipv4Addr::LOCALHOST))];
     options.log_level = Level::Debug;
     options.flash.sectors = arguments.flash_sectors;
+    options.watchdog = Duration::from_secs(arguments.watchdog);
     let began_ms = arguments.world_began.unwrap_or_else(unix_ms);
     let description = match &arguments.world {
         Some(path) => Description::read(path, began_ms)?,

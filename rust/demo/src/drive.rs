@@ -3,6 +3,7 @@
 
 use std::{fs, path::Path, time::Duration};
 
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use iothub_host::Network;
 use serde_json::{Value, json};
 
@@ -14,6 +15,9 @@ use crate::{
 
 /// How much faster than in truth the world goes on.
 const SPEED: f64 = 60.0;
+
+/// Longer than a connect takes on a machine that is very busy.
+const WATCHDOG: Duration = Duration::from_secs(15);
 
 /// What the device says where the network goes.
 const LOST: &str = "disconnected";
@@ -158,8 +162,82 @@ pub(crate) fn run(
         connected(&bench, &lines, mark)?;
         Ok(line)
     });
+    check(
+        "a thread hangs: the watchdog bites, and the twin says so",
+        &mut || {
+            end_by_fault(
+                &bench,
+                &lines,
+                "hang",
+                &json!({ "reason": "watchdog", "thread": "main" }),
+            )
+        },
+    );
+    check("a panic is told after the restart", &mut || {
+        end_by_fault(
+            &bench,
+            &lines,
+            "panic",
+            &json!({ "reason": "panic", "thread": "main" }),
+        )
+    });
+    check("its core dump comes in pieces", &mut || coredump(&bench));
     check("clean end", &mut || bench.stop());
     Ok(report)
+}
+
+/// Brings a fault about, and waits until the device has told of it.
+fn end_by_fault(
+    bench: &Bench,
+    lines: &Lines,
+    kind: &str,
+    expected: &Value,
+) -> Result<String, Error> {
+    let mark = lines.mark();
+    method(bench, "fault", json!(kind), 202)?;
+    connected(bench, lines, mark)?;
+    bench
+        .rest()
+        .until("the fault in the twin", PATIENCE, |rest| {
+            let health = reported(rest, "health")?;
+            let fault = &health["v"]["fault"];
+            let is_same = ["reason", "thread"]
+                .into_iter()
+                .all(|name| fault[name] == expected[name]);
+            match is_same {
+                true => Ok(Some(health["v"].to_string())),
+                false => Err(Error::new(health)),
+            }
+        })
+}
+
+/// Fetches it whole.
+fn coredump(bench: &Bench) -> Result<String, Error> {
+    let mut dump = Vec::new();
+    let mut pieces = 0;
+    loop {
+        let text = method(bench, "coredump", json!({ "offset": dump.len() }), 200)?;
+        let answer: Value = serde_json::from_str(&text).map_err(Error::new)?;
+        let answer = &answer["payload"];
+        let piece = answer["data"].as_str().unwrap_or_default();
+        let piece = BASE64.decode(piece).map_err(Error::new)?;
+        if piece.is_empty() {
+            break;
+        }
+        pieces += 1;
+        dump.extend(piece);
+        if answer["size"].as_u64() == u64::try_from(dump.len()).ok() {
+            break;
+        }
+    }
+    let dump = String::from_utf8_lossy(&dump);
+    let is_whole = dump.starts_with("reason 4\nthread main\n") && dump.contains("comm watchdog");
+    method(bench, "coredump", json!({ "erase": true }), 200)?;
+    method(bench, "coredump", json!({}), 404)?;
+    match is_whole && pieces > 1 {
+        true => Ok(format!("{} bytes in {pieces}", dump.len())),
+        false => Err(Error::new(format!("{pieces} pieces: {dump}"))),
+    }
 }
 
 fn begin(bench: &mut Bench) -> Result<(World, Lines), Error> {
@@ -173,6 +251,7 @@ fn begin(bench: &mut Bench) -> Result<(World, Lines), Error> {
         time_factor: 0.01,
         world: Some(path),
         speed: SPEED,
+        watchdog: WATCHDOG,
         ..DeviceOptions::default()
     })?;
     Ok((world, lines))

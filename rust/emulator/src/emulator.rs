@@ -31,8 +31,8 @@ use crate::hub::feedback;
 use crate::hub::files::NOTIFICATIONS;
 use crate::hub::hubs::Hubs;
 use crate::hub::partitions;
+use crate::hub::ring::Ring;
 use crate::hub::service::Service;
-use crate::hub::telemetry::Ring;
 use crate::jobs::Jobs;
 use crate::journal::{Event, Journal};
 use crate::management;
@@ -153,6 +153,7 @@ impl Emulator {
         let kept = options.data_dir.as_ref().map(|it| it.join("routes"));
         let short_lived = || temporary.as_ref().map(|it| it.0.join("routes"));
         let routes_folder = kept.or_else(short_lived).unwrap_or_default();
+        let ring = ring(&store, &hubs, &options.settings).await?;
         let service = Arc::new(Service {
             hubs,
             settings: Settings {
@@ -168,10 +169,7 @@ impl Emulator {
             faults: Faults::default(),
             // A reader that is slower finds the rest in the storage.
             telemetry: broadcast::channel(256).0,
-            ring: Arc::new(Ring::new(
-                options.settings.keep_telemetry,
-                options.settings.keep_telemetry_bytes,
-            )),
+            ring,
             certificate: Arc::clone(&certificate),
         });
         let dps = Arc::new(Dps::new(Arc::clone(&service), options.id_scope));
@@ -197,6 +195,8 @@ impl Emulator {
         let configurations = Arc::new(Configurations::new(Arc::clone(&service)));
         tasks.spawn(Arc::clone(&configurations).run(stopping.clone()));
         let routing = Arc::new(Routing::new(Arc::clone(&service), routes_folder));
+        let routes = routing.load().await;
+        routes.map_err(|refusal| StartError::Storage(refusal.to_string()))?;
         tasks.spawn(Arc::clone(&routing).run(stopping.clone()));
         let (mqtt_door, websockets) = websocket::Door::new("mqtt");
         let (amqp_door, amqp_sockets) = websocket::Door::new("AMQPWSB10");
@@ -326,6 +326,11 @@ impl Emulator {
         self.amqp
     }
 
+    /// The connection string of services, with the key of `iothubowner`.
+    pub fn connection_string(&self) -> String {
+        partitions::service_connection_string(&self.hostname, &self.service_key)
+    }
+
     /// The connection string of the Event Hubs-compatible endpoint, with the key of `iothubowner`.
     pub fn event_hub_connection_string(&self) -> Option<String> {
         let port = self.amqp?.port();
@@ -431,6 +436,22 @@ async fn seed(
     report.map(|it| it.to_text()).map_err(|refusal| {
         StartError::File(format!("--seed {}: {}", path.display(), refusal.reason))
     })
+}
+
+/// What is kept of telemetry, in the partitions of each hub.
+async fn ring(store: &Store, hubs: &Hubs, settings: &Settings) -> Result<Arc<Ring>, StartError> {
+    let ring = Arc::new(Ring::new(
+        settings.keep_telemetry,
+        settings.keep_telemetry_bytes,
+        settings.event_hub_partitions,
+    ));
+    for hub in hubs.all() {
+        ring.partitions.set_count(&hub.host, hub.partition_count());
+    }
+    let taken = Arc::clone(&ring);
+    let taken = store.run(move |c| taken.partitions.take_over(c)).await;
+    taken.map_err(|refusal| StartError::Storage(refusal.to_string()))?;
+    Ok(ring)
 }
 
 async fn service_key(store: &Store, policy: C2dPolicy) -> Result<String, StartError> {

@@ -28,8 +28,8 @@ use crate::http;
 use crate::hub::connections::Connections;
 use crate::hub::hubs::Hubs;
 use crate::hub::query::{Aggregation, Query};
+use crate::hub::ring::Ring;
 use crate::hub::service::Service;
-use crate::hub::telemetry::Ring;
 use crate::hub::twin::{Kind, Section, parse_object};
 use crate::jobs::Jobs;
 use crate::journal::{Journal, LogFormat};
@@ -215,7 +215,7 @@ impl Rest {
             journal: Journal::new(clock, LogFormat::Off),
             connections: Connections::default(),
             telemetry: broadcast::channel(16).0,
-            ring: Arc::new(Ring::new(1000, 1 << 20)),
+            ring: Arc::new(Ring::new(1000, 1 << 20, 4)),
             faults: Faults::default(),
             certificate: ServerCertificate::from_pem(&generated.chain_pem, &generated.key_pem)?,
         });

@@ -74,6 +74,16 @@ pub(crate) struct Event {
 }
 
 impl Event {
+    /// Code and reason as the list of devices shows them.
+    pub(crate) fn shown(&self) -> String {
+        match (self.code, self.error) {
+            (Some(code), Some(error)) => format!("{code} {error}: {}", self.reason),
+            _ => self.reason.clone(),
+        }
+    }
+}
+
+impl Event {
     /// An event of daily business.
     pub(crate) fn info(event: &'static str, reason: impl Into<String>) -> Self {
         Self {

@@ -64,4 +64,5 @@ pub use emulator::Emulator;
 pub use journal::LogFormat;
 pub use offline::{export, import};
 pub use options::{AmqpPort, Identity, Options, StartError};
+pub use random::token as new_token;
 pub use settings::Settings;

@@ -9,8 +9,11 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser};
 use iothub_emulator::{AmqpPort, Emulator, Identity, LogFormat, Options, Settings, StartError};
 
+mod announce;
+mod ask;
 mod azure_cli;
 mod configuration;
+mod connection_string;
 mod health;
 
 /// A local Azure IoT Hub: devices connect over MQTT, services over REST and AMQP, people with a browser.
@@ -121,9 +124,24 @@ struct Arguments {
     /// A file with the token that REST asks for (Authorization: Bearer …)
     #[arg(long, value_name = "FILE", env = "IOTHUB_EMULATOR_TOKEN_FILE")]
     token_file: Option<PathBuf>,
+    /// The token itself, which every user of this machine sees on a command line: for the environment of a container
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        env = "IOTHUB_EMULATOR_TOKEN",
+        hide_env_values = true
+    )]
+    token: Option<String>,
+    /// Make that file with a new token, readable by its owner only, if it is not there
+    #[arg(long, requires = "token_file", env = "IOTHUB_EMULATOR_MAKE_TOKEN")]
+    make_token: bool,
     /// Another storage for files of devices: UseDevelopmentStorage=true (Azurite), or a file with its connection string;
     /// without it they are in the data folder
-    #[arg(long, value_name = "FILE|UseDevelopmentStorage=true")]
+    #[arg(
+        long,
+        value_name = "FILE|UseDevelopmentStorage=true",
+        env = "IOTHUB_EMULATOR_BLOB_STORAGE"
+    )]
     blob_storage: Option<String>,
     /// A folder with firmware images, served to devices with ranges
     #[arg(long, value_name = "FOLDER", env = "IOTHUB_EMULATOR_FIRMWARE")]
@@ -177,6 +195,8 @@ enum Command {
     },
     /// Print what points the Azure CLI at a running emulator: eval "$(iothub-emulator az)"
     Az(azure_cli::Arguments),
+    /// Print what a service, a device or a module connects with to a running emulator
+    ConnectionString(connection_string::Arguments),
     /// Ask a running emulator whether it is ready, for a container's health check: exit status 0 or 1
     Health {
         /// Where its REST is
@@ -196,6 +216,7 @@ Examples:
   iothub-emulator import --data-dir copy state.json
   iothub-emulator --https 127.0.0.1:8444            and in another terminal the Azure CLI:
   eval \"$(iothub-emulator az)\" && az iot hub list
+  iothub-emulator connection-string --device dev1   what dev1 connects with, once it is registered
   curl -X PUT localhost:8080/devices/dev1 -d '{\"authentication\":{\"type\":\"certificateAuthority\"}}'
                                                     register a device
   curl 'localhost:8080/admin/telemetry.jsonl?follow=true'
@@ -319,7 +340,16 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
             key: read("--key ", key)?,
         };
     }
-    if let Some(file) = &arguments.token_file {
+    if let Some(token) = arguments.token {
+        if token.trim().is_empty() {
+            let text = "--token: there is no token in it".to_owned();
+            return Err(Failure::wrong_arguments(text));
+        }
+        options.token = Some(token.trim().to_owned());
+    } else if let Some(file) = &arguments.token_file {
+        if arguments.make_token && !file.exists() {
+            make_token(file)?;
+        }
         let token = read("--token-file ", file)?.trim().to_owned();
         if token.is_empty() {
             let file = file.display();
@@ -337,7 +367,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     };
     options.seed = arguments.seed;
     options.faults = arguments.faults;
-    let data_dir = options.data_dir.clone();
+    let (data_dir, has_token) = (options.data_dir.clone(), options.token.is_some());
     let given = arguments.cert.zip(arguments.key);
     let started = Emulator::start(options).await;
     let emulator = started.map_err(|error| match (&error, given) {
@@ -349,7 +379,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         )),
         _ => Failure::from(error),
     })?;
-    announce(&emulator, data_dir.as_deref());
+    announce::announce(&emulator, data_dir.as_deref(), has_token);
     end.asked().await;
     emulator.shutdown().await;
     Ok(())
@@ -390,6 +420,9 @@ async fn other(command: Command) -> Result<(), Failure> {
             let done = done.map_err(|error| format!("{}: {error}", file.display()))?;
             println!("imported {done}");
         }
+        Command::ConnectionString(arguments) => {
+            println!("{}", connection_string::find(&arguments).await?);
+        }
         Command::Health { http } => health::ask(http).await?,
         Command::Az(arguments) => {
             let text = azure_cli::run(&arguments)?;
@@ -404,41 +437,22 @@ fn address(text: &str) -> Result<SocketAddr, String> {
         .map_err(|_| "an address needs a number and a port, for example 127.0.0.1:8883".to_owned())
 }
 
-/// A reader that goes away after the first line is no reason to stop.
-fn announce(emulator: &Emulator, data_dir: Option<&Path>) {
-    let https = emulator
-        .https_addr()
-        .map(|it| format!(" https=https://{it}/"))
-        .unwrap_or_default();
-    let amqp = emulator
-        .amqp_addr()
-        .map(|it| format!("amqp={it} "))
-        .unwrap_or_default();
-    let mut text = format!(
-        "ready mqtt={} {amqp}http=http://{}/{https}\n",
-        emulator.mqtt_addr(),
-        emulator.http_addr()
-    );
-    let trust = match (emulator.ca_pem(), data_dir) {
-        (None, _) => None,
-        (Some(_), Some(folder)) => Some(folder.join("server-ca.pem").display().to_string()),
-        (Some(_), None) => Some(format!(
-            "http://{}/admin/server-ca.pem",
-            emulator.http_addr()
-        )),
+/// Writes a new token, beside the file first, so that it is there whole or not at all.
+fn make_token(path: &Path) -> Result<(), String> {
+    let unwritable = |error: &dyn std::fmt::Display| {
+        format!(
+            "--token-file {}: it cannot be written: {error}",
+            path.display()
+        )
     };
-    if let Some(trust) = trust {
-        text.push_str(&format!("devices must trust {trust}\n"));
-    }
-    if let Some(at) = emulator.amqp_addr() {
-        text.push_str(&format!(
-            "Event Hubs-compatible endpoint on port {}, its connection string: http://{}/admin/connection-string\n",
-            at.port(),
-            emulator.http_addr()
-        ));
-    }
-    let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder).map_err(|error| unwritable(&error))?;
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(|error| unwritable(&error))?;
+    writeln!(file, "{}", iothub_emulator::new_token()).map_err(|error| unwritable(&error))?;
+    file.persist_noclobber(path)
+        .map_err(|error| unwritable(&error.error))?;
+    Ok(())
 }
 
 /// `option` is what names the file, with a space behind it.

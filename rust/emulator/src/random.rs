@@ -9,6 +9,11 @@ pub(crate) fn key() -> String {
     STANDARD.encode(random::<32>())
 }
 
+/// A new random token of 64 hexadecimal digits, for [`Options::token`](crate::Options::token).
+pub fn token() -> String {
+    hex::<32>()
+}
+
 /// Random bytes in lower-case hexadecimal.
 pub(crate) fn hex<const N: usize>() -> String {
     random::<N>()

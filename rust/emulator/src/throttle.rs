@@ -21,6 +21,14 @@ impl Throttle {
         }
     }
 
+    /// Whether nothing of what has passed counts any more.
+    pub(crate) fn is_over(&self) -> bool {
+        let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        current
+            .0
+            .is_none_or(|begin| Instant::now() >= begin + self.stretch)
+    }
+
     /// Lets one more pass, or says how many seconds to wait. No limit is 0.
     pub(crate) fn pass(&self, limit: u64) -> Result<(), u64> {
         if limit == 0 {
@@ -56,5 +64,6 @@ mod tests {
         assert_eq!(hour.pass(0), Ok(()));
         let none = Throttle::new(Duration::ZERO);
         assert!((0..5).all(|_| none.pass(1).is_ok()));
+        assert!(!hour.is_over() && none.is_over());
     }
 }

@@ -53,7 +53,11 @@
 //! | `iothub_board_unix_time_ms`, `_sensor_read`, `_locate` | [`Options::board`]; without one, the machine's clock and no sensors | a search ends in no time of its own |
 //! | `iothub_board_watch` | told by [`Options::board_events`] | not in an interrupt |
 //! | `iothub_board_motion_set`, `_buzz` | a log line | – |
-//! | `iothub_board_name`, `_reset_cause` | `linux`; -ENOTSUP | – |
+//! | `iothub_board_name` | `linux` | – |
+//! | `iothub_board_reset_cause` | a restart by software after a reboot, else power on | – |
+//! | `iothub_board_last_fault`, `_coredump_*` | the watchdog's bite and a fault on purpose, in files of the data folder; the dump is a list of threads | no registers |
+//! | `iothub_board_fault` | hangs, or is recorded and restarts | memory is not really touched |
+//! | `iothub_board_stack`, `_heap` | -ENOTSUP | – |
 //!
 //! # Threads
 //! | callback | thread |
@@ -115,6 +119,7 @@ mod edge;
 mod errno;
 mod flash;
 mod fota;
+mod health;
 mod log;
 mod modem;
 mod mqtt_helper;
@@ -144,6 +149,7 @@ pub use crate::{
 use crate::{
     flash::SimulatedFlash,
     fota::{Fota, Slots},
+    health::Health,
     modem::Simulated,
     mqtt_helper::Helper,
     settings::Settings,
@@ -156,6 +162,7 @@ struct Host {
     fota: Arc<Fota>,
     settings: Settings,
     flash: SimulatedFlash,
+    health: Health,
     hardware_id: Option<String>,
     board: Arc<dyn Board>,
     board_events: BoardEvents,
@@ -215,13 +222,15 @@ pub fn start(mut options: Options) -> Result<(), StartError> {
         fota: Arc::new(fota),
         settings: Settings::new(data.join("settings")),
         flash: SimulatedFlash::new(data.join("flash/outbox"), options.flash),
+        health: Health::new(data.join("board")),
         hardware_id: options.hardware_id,
         board: options.board,
         board_events: options.board_events,
         led: options.led,
         reboot: options.reboot,
     };
-    HOST.set(host).map_err(|_| StartError::AlreadyStarted)
+    HOST.set(host).map_err(|_| StartError::AlreadyStarted)?;
+    edge::board::supervise(options.watchdog).map_err(failed)
 }
 
 struct Booted {

@@ -64,6 +64,8 @@ pub struct Options {
     pub led: LedHook,
     /// What a reboot is.
     pub reboot: Reboot,
+    /// `CONFIG_IOTHUB_WATCHDOG_S`: the longest work of a thread without rest.
+    pub watchdog: Duration,
     /// The version of the image that a new device leaves the factory with, as in `1.2.3` or `1.2.3+4`.
     pub firmware: String,
     /// The flash of the outbox.
@@ -106,6 +108,7 @@ impl Options {
             log: log::to_stdout(),
             led: Box::new(|_| {}),
             reboot: Reboot::Exec,
+            watchdog: Duration::from_secs(300),
             firmware: "0.1.0".into(),
             flash: FlashOptions::default(),
         }
@@ -217,7 +220,7 @@ mod tests {
         ];
         let mut kconfig = kconfig();
         // Off on a board until they are asked for; Linux has them.
-        for name in ["IOTHUB_FOTA", "IOTHUB_OUTBOX_FLASH"] {
+        for name in ["IOTHUB_FAULT_COMMAND", "IOTHUB_FOTA", "IOTHUB_OUTBOX_FLASH"] {
             assert_eq!(kconfig.remove(name), Some("y"), "{name}");
         }
         assert_eq!(kconfig.len(), defaults.len());

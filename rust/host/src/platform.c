@@ -20,6 +20,8 @@ struct waiter {
 	pthread_mutex_t mutex;
 	pthread_cond_t cond;
 	bool woken;
+	/* Uptime of the last progress, or the end of its rest; 0 before the first. */
+	int64_t alive_ms;
 };
 
 static struct timespec boot;
@@ -74,6 +76,8 @@ static struct timespec monotonic_of(int64_t uptime_ms)
 	return at;
 }
 
+int64_t iothub_host_alive_ms(unsigned int waiter);
+
 void iothub_platform_wait(unsigned int waiter, int64_t deadline_ms)
 {
 	if (waiter >= WAITERS) {
@@ -82,9 +86,13 @@ void iothub_platform_wait(unsigned int waiter, int64_t deadline_ms)
 
 	struct waiter *w = &waiters[waiter];
 	struct timespec deadline = monotonic_of(deadline_ms);
+	bool is_over = deadline_ms <= iothub_platform_uptime_ms();
 	int error = 0;
 
 	must(pthread_mutex_lock(&w->mutex));
+	if (!is_over) {
+		w->alive_ms = deadline_ms;
+	}
 	while (!w->woken && error != ETIMEDOUT) {
 		if (deadline_ms == IOTHUB_FOREVER) {
 			error = pthread_cond_wait(&w->cond, &w->mutex);
@@ -95,8 +103,25 @@ void iothub_platform_wait(unsigned int waiter, int64_t deadline_ms)
 			must(error);
 		}
 	}
+	/* A deadline that was over before is no progress. */
+	if (w->woken || !is_over) {
+		w->alive_ms = iothub_platform_uptime_ms();
+	}
 	w->woken = false;
 	must(pthread_mutex_unlock(&w->mutex));
+}
+
+/* For the watchdog of src/health.rs. */
+int64_t iothub_host_alive_ms(unsigned int waiter)
+{
+	int64_t alive_ms = 0;
+
+	if (waiter < WAITERS) {
+		must(pthread_mutex_lock(&waiters[waiter].mutex));
+		alive_ms = waiters[waiter].alive_ms;
+		must(pthread_mutex_unlock(&waiters[waiter].mutex));
+	}
+	return alive_ms;
 }
 
 void iothub_platform_wake(unsigned int waiter)

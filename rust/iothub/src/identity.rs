@@ -242,7 +242,7 @@ impl Attempts {
 
     pub(crate) fn load() -> Self {
         let mut buffer = [0; 16];
-        match settings::read(key::ATTEMPTS, &mut buffer) {
+        match settings::read_text(key::ATTEMPTS, &mut buffer) {
             Ok(digits) => Self::parse(digits.unwrap_or_default()).unwrap_or_else(|| {
                 log::error!("the setting iothub/attempts is no digits: it is ignored");
                 Self::default()
@@ -254,8 +254,7 @@ impl Attempts {
         }
     }
 
-    fn parse(text: &[u8]) -> Option<Self> {
-        let digits = text.trim_ascii_end();
+    fn parse(digits: &[u8]) -> Option<Self> {
         if digits.len() > CLASSES || !digits.iter().all(u8::is_ascii_digit) {
             return None;
         }
@@ -348,9 +347,10 @@ fn choose(target: &mut Text, given: &str, setting: &Setting, default: &str) {
 fn read(target: &mut Text, setting: &Setting) -> bool {
     target.clear();
     let key = Plain(setting.key.to_str().unwrap_or_default());
-    let mut buffer = [0; TEXT];
-    let value = match settings::read(setting.key, &mut buffer) {
-        Ok(value) => value.unwrap_or_default().trim_ascii_end(),
+    // With the 0 that may be behind it.
+    let mut buffer = [0; TEXT + 1];
+    let value = match settings::read_text(setting.key, &mut buffer) {
+        Ok(value) => value.unwrap_or_default(),
         Err(errno) => {
             log::error!("the setting {key} cannot be read: {errno}: it is ignored");
             return false;
@@ -360,7 +360,7 @@ fn read(target: &mut Text, setting: &Setting) -> bool {
         return true;
     }
     match core::str::from_utf8(value) {
-        Ok(value) if (setting.is_valid)(value) => {
+        Ok(value) if value.len() <= TEXT && (setting.is_valid)(value) => {
             set(target, value);
             true
         }

@@ -14,7 +14,7 @@ pub const INTERVAL_MAX: u32 = 86_400;
 /// Time between two telemetry messages: the setting's, else Kconfig's.
 pub fn telemetry_interval() -> Duration {
     let mut buffer = [0; 16];
-    match settings::read(KEY, &mut buffer) {
+    match settings::read_text(KEY, &mut buffer) {
         Ok(Some(text)) => seconds(text).unwrap_or_else(|| {
             log::error!(
                 "the setting iothub/telemetry_interval is not 1 to {INTERVAL_MAX}: it is ignored"
@@ -44,7 +44,7 @@ pub fn store_telemetry_interval(seconds: u32) -> Result<(), Errno> {
 }
 
 fn seconds(text: &[u8]) -> Option<Duration> {
-    let seconds: u32 = core::str::from_utf8(text).ok()?.trim_end().parse().ok()?;
+    let seconds: u32 = core::str::from_utf8(text).ok()?.parse().ok()?;
     (1..=INTERVAL_MAX)
         .contains(&seconds)
         .then(|| Duration::from_secs(seconds.into()))
@@ -57,7 +57,7 @@ mod tests {
     #[test]
     fn only_seconds_of_a_day_count() {
         assert_eq!(seconds(b"60"), Some(Duration::from_secs(60)));
-        assert_eq!(seconds(b"86400\n"), Some(Duration::from_secs(86_400)));
+        assert_eq!(seconds(b"86400"), Some(Duration::from_secs(86_400)));
         for text in [
             &b"0"[..],
             b"86401",

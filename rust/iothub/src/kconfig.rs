@@ -34,6 +34,9 @@ pub const READINGS: usize = IOTHUB_READINGS as usize;
 /// `CONFIG_IOTHUB_HOLD`: the application connects only when it is told.
 pub const HOLD: bool = IOTHUB_HOLD;
 
+/// `CONFIG_IOTHUB_FAULT_COMMAND`: whether a method may bring a fault about.
+pub const FAULT_COMMAND: bool = IOTHUB_FAULT_COMMAND;
+
 /// The largest message with its topic in bytes: `CONFIG_IOTHUB_MESSAGE_SIZE`.
 pub const MESSAGE_MAX: usize = MESSAGE;
 

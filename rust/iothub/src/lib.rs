@@ -84,7 +84,7 @@ pub use iothub_proto::{
     outbox::Keep,
     store::{Priority, Status as StoreStatus},
 };
-pub use kconfig::{HOLD, LOG_LEVEL, MESSAGE_MAX, READINGS, TELEMETRY_INTERVAL};
+pub use kconfig::{FAULT_COMMAND, HOLD, LOG_LEVEL, MESSAGE_MAX, READINGS, TELEMETRY_INTERVAL};
 pub use ncs::platform::{Logger, set_led};
 pub use outbox::{OUTBOX_FLASH, OutboxStatus};
 pub use sequence::EventQueue;

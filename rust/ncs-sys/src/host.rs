@@ -400,6 +400,16 @@ pub const IOTHUB_BOARD_STILL: u32 = 2;
 pub const IOTHUB_BOARD_IMPACT: u32 = 3;
 pub const IOTHUB_BOARD_BUTTON: u32 = 4;
 pub const IOTHUB_BOARD_LOCATED: u32 = 5;
+pub const IOTHUB_BOARD_FAULT_REASON: u32 = 0;
+pub const IOTHUB_BOARD_FAULT_PC: u32 = 1;
+pub const IOTHUB_BOARD_FAULT_LR: u32 = 2;
+pub const IOTHUB_BOARD_FAULT_WATCHDOG: u32 = 256;
+pub const IOTHUB_BOARD_RADIO_SECONDS: u32 = 0;
+pub const IOTHUB_BOARD_RADIO_CONNECTIONS: u32 = 1;
+pub const IOTHUB_BOARD_RADIO_IS_ON: u32 = 2;
+pub const IOTHUB_BOARD_FAULT_HANG: u32 = 0;
+pub const IOTHUB_BOARD_FAULT_PANIC: u32 = 1;
+pub const IOTHUB_BOARD_FAULT_MEMORY: u32 = 2;
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
     ["Size of mqtt_utf8"][::core::mem::size_of::<mqtt_utf8>() - 16usize];
@@ -1597,5 +1607,30 @@ unsafe extern "C" {
     pub fn iothub_board_locate(timeout_ms: u32) -> ::core::ffi::c_int;
     pub fn iothub_board_name(buf: *mut ::core::ffi::c_char, len: usize) -> ::core::ffi::c_int;
     pub fn iothub_board_reset_cause(cause: *mut u32) -> ::core::ffi::c_int;
+    pub fn iothub_board_last_fault(
+        what: ::core::ffi::c_uint,
+        value: *mut u32,
+    ) -> ::core::ffi::c_int;
+    pub fn iothub_board_last_fault_thread(
+        buf: *mut ::core::ffi::c_char,
+        len: usize,
+    ) -> ::core::ffi::c_int;
+    pub fn iothub_board_stack(
+        index: ::core::ffi::c_uint,
+        name: *mut ::core::ffi::c_char,
+        len: usize,
+        size: *mut u32,
+        unused: *mut u32,
+    ) -> ::core::ffi::c_int;
+    pub fn iothub_board_heap(size: *mut u32, most: *mut u32) -> ::core::ffi::c_int;
+    pub fn iothub_board_radio(what: ::core::ffi::c_uint, value: *mut u32) -> ::core::ffi::c_int;
+    pub fn iothub_board_coredump_size() -> ::core::ffi::c_int;
+    pub fn iothub_board_coredump_read(
+        at: u32,
+        buf: *mut ::core::ffi::c_void,
+        len: usize,
+    ) -> ::core::ffi::c_int;
+    pub fn iothub_board_coredump_erase() -> ::core::ffi::c_int;
+    pub fn iothub_board_fault(kind: ::core::ffi::c_uint) -> ::core::ffi::c_int;
     pub fn iothub_board_buzz(duration_ms: u32) -> ::core::ffi::c_int;
 }

@@ -162,6 +162,184 @@ pub fn reset_cause() -> Result<u32, Errno> {
     Ok(cause)
 }
 
+/// What ended the run before this one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fault<'b> {
+    /// Why.
+    pub reason: FaultReason,
+    /// The name of the thread, where it has one.
+    pub thread: &'b str,
+    /// The program counter; 0 where the architecture does not tell.
+    pub pc: u32,
+    /// The link register; 0 where the architecture does not tell.
+    pub lr: u32,
+}
+
+/// Why a run has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FaultReason {
+    /// The thread made no progress.
+    Watchdog,
+    /// `K_ERR_*` of Zephyr's `fatal.h`, or the architecture's own.
+    Kernel(u32),
+}
+
+/// The last fault, its thread's name written to `buffer`. It stays until the next start.
+///
+/// # Errors
+/// ENOENT where there was none, ENOTSUP where nobody has looked.
+pub fn last_fault(buffer: &mut [u8]) -> Result<Fault<'_>, Errno> {
+    let read = |what| {
+        let mut value = 0;
+        // SAFETY: the pointer is that of a number that lives for the call.
+        check(unsafe { ncs_sys::iothub_board_last_fault(what, &raw mut value) }).map(|()| value)
+    };
+    let reason = match read(ncs_sys::IOTHUB_BOARD_FAULT_REASON)? {
+        ncs_sys::IOTHUB_BOARD_FAULT_WATCHDOG => FaultReason::Watchdog,
+        reason => FaultReason::Kernel(reason),
+    };
+    let (pc, lr) = (
+        read(ncs_sys::IOTHUB_BOARD_FAULT_PC)?,
+        read(ncs_sys::IOTHUB_BOARD_FAULT_LR)?,
+    );
+    // SAFETY: the pointer and the length are those of one slice.
+    let result = unsafe {
+        ncs_sys::iothub_board_last_fault_thread(buffer.as_mut_ptr().cast(), buffer.len())
+    };
+    let thread = buffer.get(..length(result)?).unwrap_or_default();
+    Ok(Fault {
+        reason,
+        thread: core::str::from_utf8(thread).unwrap_or_default(),
+        pc,
+        lr,
+    })
+}
+
+/// The stack of a thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stack<'b> {
+    /// The thread's name, where it has one.
+    pub thread: &'b str,
+    /// In bytes.
+    pub size: u32,
+    /// Bytes that it never used.
+    pub unused: u32,
+}
+
+/// The stacks of threads by number from 0, the name written to `buffer`.
+///
+/// # Errors
+/// ENOENT after the last, ENOTSUP where nobody counts.
+pub fn stack(index: u32, buffer: &mut [u8]) -> Result<Stack<'_>, Errno> {
+    let (mut size, mut unused) = (0, 0);
+    // SAFETY: pointer and length are those of one slice, and the others of numbers that live for the call.
+    let result = unsafe {
+        ncs_sys::iothub_board_stack(
+            index,
+            buffer.as_mut_ptr().cast(),
+            buffer.len(),
+            &raw mut size,
+            &raw mut unused,
+        )
+    };
+    let thread = buffer.get(..length(result)?).unwrap_or_default();
+    Ok(Stack {
+        thread: core::str::from_utf8(thread).unwrap_or_default(),
+        size,
+        unused,
+    })
+}
+
+/// Bytes of the system heap, and the most that was in use.
+///
+/// # Errors
+/// ENOTSUP where nobody counts.
+pub fn heap() -> Result<(u32, u32), Errno> {
+    let (mut size, mut most) = (0, 0);
+    // SAFETY: the pointers are those of numbers that live for the call.
+    check(unsafe { ncs_sys::iothub_board_heap(&raw mut size, &raw mut most) })?;
+    Ok((size, most))
+}
+
+/// The radio since the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Radio {
+    /// Seconds of being connected to the cell.
+    pub seconds: u32,
+    /// How often it has connected.
+    pub connections: u32,
+    /// Whether it is connected now.
+    pub is_on: bool,
+}
+
+/// How the radio was used.
+///
+/// # Errors
+/// ENOTSUP where nothing tells.
+pub fn radio() -> Result<Radio, Errno> {
+    let read = |what| {
+        let mut value = 0;
+        // SAFETY: the pointer is that of a number that lives for the call.
+        check(unsafe { ncs_sys::iothub_board_radio(what, &raw mut value) }).map(|()| value)
+    };
+    Ok(Radio {
+        seconds: read(ncs_sys::IOTHUB_BOARD_RADIO_SECONDS)?,
+        connections: read(ncs_sys::IOTHUB_BOARD_RADIO_CONNECTIONS)?,
+        is_on: read(ncs_sys::IOTHUB_BOARD_RADIO_IS_ON)? != 0,
+    })
+}
+
+/// Bytes of the core dump that is stored.
+///
+/// # Errors
+/// ENOENT where there is none, ENOTSUP where the build has none.
+pub fn coredump_size() -> Result<usize, Errno> {
+    // SAFETY: takes no arguments.
+    length(unsafe { ncs_sys::iothub_board_coredump_size() })
+}
+
+/// Reads from the core dump, from byte `at` on: how many bytes.
+///
+/// # Errors
+/// There is none, or the flash cannot be read.
+pub fn coredump(at: u32, buffer: &mut [u8]) -> Result<usize, Errno> {
+    // SAFETY: the pointer and the length are those of one slice.
+    length(unsafe {
+        ncs_sys::iothub_board_coredump_read(at, buffer.as_mut_ptr().cast(), buffer.len())
+    })
+}
+
+/// Deletes the core dump.
+///
+/// # Errors
+/// The flash cannot be written.
+pub fn coredump_erase() -> Result<(), Errno> {
+    // SAFETY: takes no arguments.
+    check(unsafe { ncs_sys::iothub_board_coredump_erase() })
+}
+
+/// A fault on purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TestFault {
+    /// The calling thread makes no more progress.
+    Hang,
+    /// The kernel panics.
+    Panic,
+    /// An access to memory that is not there.
+    Memory,
+}
+
+/// Brings a fault about, for tests. Returns only where it cannot.
+pub fn fault(kind: TestFault) -> Result<(), Errno> {
+    let kind = match kind {
+        TestFault::Hang => ncs_sys::IOTHUB_BOARD_FAULT_HANG,
+        TestFault::Panic => ncs_sys::IOTHUB_BOARD_FAULT_PANIC,
+        TestFault::Memory => ncs_sys::IOTHUB_BOARD_FAULT_MEMORY,
+    };
+    // SAFETY: takes a number only.
+    check(unsafe { ncs_sys::iothub_board_fault(kind) })
+}
+
 /// Sounds for so long, beside other work.
 ///
 /// # Errors

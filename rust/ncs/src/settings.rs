@@ -21,6 +21,16 @@ pub fn read<'b>(key: &CStr, buffer: &'b mut [u8]) -> Result<Option<&'b [u8]>, Er
     }
 }
 
+/// As [`read`], without what a text may end with: a 0, as Zephyr's shell (`settings write string`) and Nordic's library before
+/// NCS 2.3 store one, and white space.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_text<'b>(key: &CStr, buffer: &'b mut [u8]) -> Result<Option<&'b [u8]>, Errno> {
+    let value = read(key, buffer)?;
+    Ok(value.map(|text| text.strip_suffix(b"\0").unwrap_or(text).trim_ascii_end()))
+}
+
 /// Writes a setting; returns once it is stored.
 ///
 /// # Errors

@@ -215,4 +215,42 @@ mod tests {
             r#"{"interval":{"value":true,"ac":202,"av":9,"ad":null}}"#
         );
     }
+
+    #[test]
+    fn every_step_says_that_the_buffer_is_too_small() {
+        type Step = fn(&mut Patch<'_>) -> Result<(), Error>;
+        // Each with the bytes that it needs behind the bracket.
+        let steps: [(Step, &str); 4] = [
+            (|patch| patch.component("led"), r#""led":{"__t":"c""#),
+            (|patch| patch.value("a", Value::Number(-5)), r#""a":-5"#),
+            (|patch| patch.value("a", Value::Text("\"")), r#""a":"\"""#),
+            (
+                |patch| patch.acknowledge("a", &Acknowledgement::accepted(Value::Null, 7)),
+                r#""a":{"value":null,"ac":200,"av":7,"ad":null}"#,
+            ),
+        ];
+        for (step, written) in steps {
+            let mut buffer = [0; 64];
+            let too_small = Err(Error::Capacity(Capacity::Buffer));
+            let mut patch = Patch::new(&mut buffer[..written.len()]).unwrap();
+            assert_eq!(step(&mut patch), too_small, "{written}");
+            let mut patch = Patch::new(&mut buffer[..written.len() + 1]).unwrap();
+            assert_eq!(step(&mut patch), Ok(()), "{written}");
+        }
+        assert!(Patch::new(&mut []).is_err());
+    }
+
+    #[test]
+    fn a_component_says_that_it_is_one() {
+        for (json, expected) in [
+            (r#"{"__t":"c","a":1}"#, true),
+            (r#"{"__t":"\u0063"}"#, true),
+            (r#"{"__t":"d"}"#, false),
+            (r#"{"__t":99}"#, false),
+            (r#"{"a":1}"#, false),
+        ] {
+            let is_component = is_component(View::new(json.as_bytes()));
+            assert_eq!(is_component, expected, "{json}");
+        }
+    }
 }

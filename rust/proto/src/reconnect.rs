@@ -134,3 +134,37 @@ impl Default for Policy {
         Self::new()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_delay_lies_in_its_window_where_the_random_number_says() {
+        let delay =
+            |attempt, class, random| Policy::new().delay(attempt, class, random).as_millis();
+        let transient = |attempt, random| delay(attempt, Class::Transient, random);
+        for (attempt, low, high) in [
+            (0, 1_000, 3_000),
+            (1, 1_000, 3_000),
+            (2, 3_000, 9_000),
+            (3, 9_000, 27_000),
+            (6, 200_000, 600_000),
+            (7, 200_000, 600_000),
+            (u32::MAX, 200_000, 600_000),
+        ] {
+            assert_eq!(transient(attempt, 0), low, "{attempt}");
+            assert_eq!(
+                transient(attempt, 1 << 31),
+                u128::midpoint(low, high),
+                "{attempt}"
+            );
+            assert_eq!(transient(attempt, u32::MAX), high - 1, "{attempt}");
+        }
+        // Down to the millisecond: a quarter of the way from 1 s to 3 s, and a bit.
+        assert_eq!(transient(1, 0x4010_0000), 1_500);
+        assert_eq!(transient(1, 0x4020_C49C), 1_501);
+        assert_eq!(delay(1, Class::Authorisation, 0), 30_000);
+        assert_eq!(delay(9, Class::Authorisation, u32::MAX), 3_599_999);
+    }
+}

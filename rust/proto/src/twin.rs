@@ -223,3 +223,65 @@ impl<'a> View<'a> {
         json::members(self.json)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Capacity;
+
+    const MALFORMED: Error = Error::Peer(PeerError::Malformed);
+
+    #[test]
+    fn a_view_gives_members_raw_and_typed() {
+        let view = View::new(
+            br#"{"interval":5,"half":0.5,"seconds":"90","name":"a\u0062c","on":true,"none":null,"led":{"red":1}}"#,
+        );
+        assert_eq!(view.raw("half"), Some(&b"0.5"[..]));
+        assert_eq!(view.raw("none"), Some(&b"null"[..]));
+        assert_eq!(view.raw("red"), None, "a member of a member");
+        let led = view.object("led").expect("an object");
+        assert_eq!(led.as_bytes(), br#"{"red":1}"#);
+        assert_eq!(led.number("red"), Some(1));
+        assert_eq!(view.object("interval"), None);
+
+        assert_eq!(view.number("interval"), Some(5));
+        assert_eq!(view.number("seconds"), Some(90));
+        for name in ["half", "name", "on", "absent"] {
+            assert_eq!(view.number(name), None, "{name}");
+        }
+
+        assert_eq!(view.read::<u32>("interval"), Ok(Some(5)));
+        assert_eq!(view.read::<bool>("on"), Ok(Some(true)));
+        assert_eq!(view.read::<Option<u8>>("none"), Ok(Some(None)));
+        assert_eq!(view.read::<u32>("absent"), Ok(None));
+        assert_eq!(view.read::<u32>("name"), Err(MALFORMED));
+        assert_eq!(
+            view.read::<u32>("half"),
+            Err(MALFORMED),
+            "it is read in part"
+        );
+
+        let mut buffer = [0; 8];
+        assert_eq!(view.text("name", &mut buffer), Ok(Some("abc")));
+        assert_eq!(view.text("absent", &mut buffer), Ok(None));
+        assert_eq!(view.text("interval", &mut buffer), Err(MALFORMED));
+        let too_small = Err(Error::Capacity(Capacity::Buffer));
+        assert_eq!(view.text("name", &mut buffer[..2]), too_small);
+        assert_eq!(view.members().count(), 7);
+        assert_eq!(View::new(b"[1]").members().count(), 0);
+    }
+
+    #[test]
+    fn a_document_that_a_patch_has_overtaken_is_asked_for_twice_more() {
+        let mut tracker = VersionTracker::new();
+        assert_eq!(tracker.check_patch(8), VersionCheck::Next);
+        assert!(!tracker.accept_document(7));
+        assert!(!tracker.accept_document(7));
+        assert!(tracker.accept_document(7), "then it is what there is");
+        // The count begins anew, and the patch's own version is no older one.
+        assert_eq!(tracker.check_patch(8), VersionCheck::Next);
+        assert!(!tracker.accept_document(7));
+        assert!(tracker.accept_document(8));
+        assert!(tracker.accept_document(1), "no patch has overtaken it");
+    }
+}

@@ -38,6 +38,21 @@ pub(crate) fn create_private_folder(path: &Path) -> Result<(), Error> {
         .map_err(|error| Error::file(path, "set the permissions of", &error))
 }
 
+/// Checks that there is a folder for this file, before work that would be lost without one.
+pub(crate) fn has_place(path: &Path) -> Result<(), Error> {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    match folder {
+        Some(folder) if !folder.is_dir() => Err(Error::new(
+            Kind::File,
+            format!("there is no folder {}", folder.display()),
+        )
+        .advise("create the folder first")),
+        _ => Ok(()),
+    }
+}
+
 /// Reads a text file as people have it: UTF-8, with or without a byte order mark, or UTF-16 with one,
 /// which is what PowerShell 5 writes.
 pub(crate) fn read(path: &Path) -> Result<String, Error> {

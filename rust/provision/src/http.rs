@@ -53,6 +53,13 @@ fn exchange(
     request: &Request<'_>,
     patience: Option<Duration>,
 ) -> Result<ureq::http::Response<Body>, Error> {
+    if names_somebody(request.url) {
+        return Err(
+            Error::new(Kind::Usage, "there is a name or a password in the address").advise(
+                "leave out what stands before the @: whoever sees the command line could read it",
+            ),
+        );
+    }
     let tls = TlsConfig::builder()
         .provider(TlsProvider::Rustls)
         .root_certs(RootCerts::WebPki)
@@ -84,6 +91,13 @@ fn exchange(
     sent.map_err(|error| lost(request.url, &error))
 }
 
+/// Whether there is a name, and perhaps a password, in front of the host.
+fn names_somebody(url: &str) -> bool {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    authority.contains('@')
+}
+
 fn lost(url: &str, error: &ureq::Error) -> Error {
     let url = url.split('?').next().unwrap_or(url);
     let advice = match is_no_tls(error) {
@@ -103,10 +117,25 @@ fn is_no_tls(error: &ureq::Error) -> bool {
     matches!(error, Some(rustls::Error::InvalidMessage(_)))
 }
 
-/// An address as a person gives it on the command line.
+/// An address as a person gives it on the command line. One with a name and a password in it passes here,
+/// since the error of a command line repeats its value: [`exchange`] refuses it and shows nothing of it.
 pub(crate) fn address(text: &str) -> Result<String, String> {
+    let authority = |text: &str| {
+        text.split(['/', '?', '#'])
+            .next()
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let has_port = |host: &str| match host.rsplit_once(':') {
+        Some((_, port)) if !port.ends_with(']') => port.parse::<u16>().is_ok(),
+        _ => true,
+    };
     match text.split_once("://") {
-        Some(("http" | "https", host)) if !host.is_empty() => Ok(text.to_owned()),
+        _ if names_somebody(text) => Ok(text.to_owned()),
+        Some(("http" | "https", rest)) if !has_port(&authority(rest)) => {
+            Err("a port is a number up to 65535".to_owned())
+        }
+        Some(("http" | "https", rest)) if !authority(rest).is_empty() => Ok(text.to_owned()),
         Some(_) => Err("an address begins with http:// or https://".to_owned()),
         None => Err(format!("http:// is missing; write http://{text}")),
     }

@@ -12,6 +12,7 @@
 
 void c_dps_not_in_use(void);
 void c_nordic_assignment(void);
+void c_nordic_assignment_before_2_3(void);
 void c_dps_configured(void);
 void c_burst(void);
 void c_full(void);
@@ -59,6 +60,23 @@ void c_nordic_assignment(void)
 	CHECK_INT(azure_iot_hub_dps_reset(), 0);
 	CHECK_INT(azure_iot_hub_dps_hostname_get(&buf), -ENOENT);
 	CHECK_INT(azure_iot_hub_dps_device_id_get(&buf), -ENOENT);
+}
+
+/* The device id is the registration's, which the application gives as it did before. */
+void c_nordic_assignment_before_2_3(void)
+{
+	const struct azure_iot_hub_config config = {
+		.use_dps = true,
+		.device_id = harness_buf("device-1"),
+	};
+	struct azure_iot_hub_buf buf;
+
+	harness_network();
+	CHECK_INT(azure_iot_hub_dps_hostname_get(&buf), 0);
+	CHECK_TEXT(buf.ptr, "my-hub.azure-devices.net");
+	CHECK_INT(azure_iot_hub_init(harness_handler), 0);
+	harness_connects(&config);
+	harness_leave();
 }
 
 static atomic_int assigned;

@@ -93,6 +93,8 @@ programs! {
     dps_not_in_use = c_dps_not_in_use;
     /// What Nordic's library has stored of DPS.
     nordic_assignment = c_nordic_assignment;
+    /// What it stored before NCS 2.3.
+    nordic_assignment_before_2_3 = c_nordic_assignment_before_2_3;
     /// DPS with nothing but a handler.
     dps_configured = c_dps_configured;
     /// More messages at once than there is room for.

@@ -120,3 +120,44 @@ fn each_of_the_older_form_has_one_too() {
         &["legacy"],
     );
 }
+
+/// Rows of the tables of a page, each with its cells.
+fn rows(page: &str) -> Vec<Vec<String>> {
+    let text = read(page);
+    let mut rows = Vec::new();
+    let mut columns = None;
+    for line in text.lines() {
+        let Some(row) = line.strip_prefix('|') else {
+            columns = None;
+            continue;
+        };
+        let row = row.strip_suffix('|').expect(line);
+        let cells: Vec<_> = row.split('|').map(|cell| cell.trim().to_owned()).collect();
+        let expected = *columns.get_or_insert(cells.len());
+        assert_eq!(cells.len(), expected, "{page}: cells of {line}");
+        rows.push(cells);
+    }
+    rows
+}
+
+#[test]
+fn each_program_that_a_table_names_is_there() {
+    let mut count = 0;
+    for row in rows("../../rust/capi/README.md") {
+        // A cell ends with its programs, and with nothing but these.
+        let last = row.last().expect("a cell");
+        let (_, programs) = last.rsplit_once("; ").unwrap_or(("", last));
+        let names = programs.split(", ").map(|name| {
+            name.strip_prefix('`')
+                .and_then(|name| name.strip_suffix('`'))
+                .filter(|name| !name.contains(['/', '`']))
+        });
+        for name in names.collect::<Option<Vec<_>>>().unwrap_or_default() {
+            let is_there = iothub_capi_tests::find(name).is_some();
+            assert!(is_there, "there is no program {name}");
+            count += 1;
+        }
+    }
+    assert!(count > 60, "{count} programs");
+    assert!(rows("README.md").len() > 20);
+}

@@ -512,6 +512,22 @@ fn nordic_assignment_alone() {
         });
 }
 
+/// Before NCS 2.3 it stored the hub's name with the 0 behind it, and no device id: the registration's id is the device's.
+#[test]
+fn nordic_assignment_of_the_older_form() {
+    let case = Case::new("nordic_assignment_of_the_older_form")
+        .setting("iothub/dps/id_scope", "0ne00000001")
+        .setting("iothub/device_id", "device-1")
+        .setting("azure_iot_hub/hostname_len", "\x19\0\0\0")
+        .setting(
+            "azure_iot_hub/hostname",
+            concat!("my-hub.azure-devices.net", "\0"),
+        );
+    case.run(iothub_capi_tests::nordic_assignment_before_2_3, |hub| {
+        end(&mut ready(hub));
+    });
+}
+
 /// A device that Nordic's library has registered.
 fn moved_over(case: Case) -> Case {
     case.setting("azure_iot_hub/hostname", HOST)

@@ -12,6 +12,7 @@ mod a_device_folder_is_one_devices;
 mod a_device_from_another_ca_is_refused;
 mod a_device_killed_at_any_moment_loses_no_message;
 mod a_device_killed_at_any_moment_runs_the_old_or_the_new_image;
+mod a_driver_that_hangs_is_restarted;
 mod a_fleet_reaches_the_hub;
 mod a_folder_or_a_program_that_cannot_be_used_is_named;
 mod a_hub_that_never_answers_is_given_up;

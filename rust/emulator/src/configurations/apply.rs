@@ -7,12 +7,14 @@ use rusqlite::Connection;
 use serde_json::{Map, Value, json};
 use tokio::sync::{Notify, watch};
 
+use super::deployment::{self, Modules};
 use super::table::{self, Configuration};
 use crate::code::Refusal;
 use crate::etag::IfMatch;
 use crate::hub::query::{Aggregation, Collection, Query};
 use crate::hub::registry::{self, Kind};
 use crate::hub::service::Service;
+use crate::id;
 use crate::journal::Event;
 use crate::stop::stopped;
 
@@ -31,6 +33,15 @@ struct Rule {
     targeted: i64,
     applied: i64,
 }
+
+impl Rule {
+    fn counts(&self) -> (i64, i64) {
+        (self.targeted, self.applied)
+    }
+}
+
+/// What one walk has found: the rules with their counts, and whether anything was written.
+type Walked = Result<(Vec<Rule>, bool), Refusal>;
 
 impl Configurations {
     /// Applies nothing before [`Configurations::run`].
@@ -81,14 +92,15 @@ impl Configurations {
             .read(move |c| table::list(c, &of))
             .await?;
         all.sort_by_key(|it| std::cmp::Reverse(it.rank()));
-        let (mut for_devices, mut for_modules) = (Vec::new(), Vec::new());
+        let (mut for_devices, mut for_modules, mut for_edge) = (vec![], vec![], vec![]);
         for configuration in all {
             let Some(query) = configuration.target()? else {
                 continue;
             };
-            let rules = match query.collection() {
-                Collection::Modules => &mut for_modules,
-                _ => &mut for_devices,
+            let rules = match (configuration.modules(), query.collection()) {
+                (Some(_), _) => &mut for_edge,
+                (None, Collection::Modules) => &mut for_modules,
+                (None, _) => &mut for_devices,
             };
             rules.push(Rule {
                 desired: configuration.desired(),
@@ -98,15 +110,23 @@ impl Configurations {
                 applied: 0,
             });
         }
-        for (kind, rules) in [(Kind::Device, for_devices), (Kind::Module, for_modules)] {
+        for (what, rules) in [
+            (What::Devices, for_devices),
+            (What::Modules, for_modules),
+            (What::Deployments, for_edge),
+        ] {
             if rules.is_empty() {
                 continue;
             }
-            let (rules, some) = self.walk(hub, kind, rules).await?;
+            let (rules, some) = match what {
+                What::Devices => self.walk(hub, Kind::Device, rules).await?,
+                What::Modules => self.walk(hub, Kind::Module, rules).await?,
+                What::Deployments => self.deploy(hub, rules).await?,
+            };
             wrote |= some;
             for rule in rules {
                 let results = self.measure(hub, &rule.configuration).await?;
-                let (of, counts) = (hub.to_owned(), (rule.targeted, rule.applied));
+                let (of, counts) = (hub.to_owned(), rule.counts());
                 let known = &rule.configuration;
                 if (known.targeted, known.applied) == counts && known.results == results {
                     continue;
@@ -120,12 +140,7 @@ impl Configurations {
     }
 
     /// Goes through all identities of a kind, a step at a time.
-    async fn walk(
-        &self,
-        hub: &str,
-        kind: Kind,
-        mut rules: Vec<Rule>,
-    ) -> Result<(Vec<Rule>, bool), Refusal> {
+    async fn walk(&self, hub: &str, kind: Kind, mut rules: Vec<Rule>) -> Walked {
         let mut wrote = false;
         let online = Arc::new(self.service.connections.online(hub));
         let mut after = Some(String::new());
@@ -134,17 +149,25 @@ impl Configurations {
             let step = self.service.store.read(move |c| {
                 let page = registry::page(c, &of, kind, &behind, STEP)?;
                 let mut changes: Vec<(String, Map<String, Value>)> = Vec::new();
+                let mut statuses = Vec::new();
                 for device in page.devices {
+                    if device.id.ends_with(deployment::AGENT) {
+                        continue;
+                    }
                     let twin = device.twin_json(online.get(&device.id).copied(), 0);
-                    let patch = decide(&mut rules, &twin);
+                    let (patch, status) = decide(&mut rules, &twin);
+                    if status != device.configurations {
+                        statuses.push((device.id.clone(), status));
+                    }
                     if !patch.is_empty() {
                         changes.push((device.id, patch));
                     }
                 }
-                Ok((rules, changes, page.next))
+                Ok((rules, changes, statuses, page.next))
             });
-            let (so_far, changes, next) = step.await?;
+            let (so_far, changes, statuses, next) = step.await?;
             rules = so_far;
+            self.note_statuses(hub, statuses).await?;
             for (id, patch) in changes {
                 wrote = true;
                 self.write(hub, id, patch).await?;
@@ -152,6 +175,60 @@ impl Configurations {
             after = next;
         }
         Ok((rules, wrote))
+    }
+
+    /// Goes through all IoT Edge devices; each gets the deployment with the highest priority, and the layers over it.
+    async fn deploy(&self, hub: &str, mut rules: Vec<Rule>) -> Walked {
+        let mut wrote = false;
+        let online = Arc::new(self.service.connections.online(hub));
+        let mut after = Some(String::new());
+        while let Some(behind) = after {
+            let (of, online) = (hub.to_owned(), Arc::clone(&online));
+            let step = self.service.store.read(move |c| {
+                let page = registry::page(c, &of, Kind::Device, &behind, STEP)?;
+                let mut plans = Vec::new();
+                for device in page.devices.into_iter().filter(|device| device.iot_edge) {
+                    let twin = device.twin_json(online.get(&device.id).copied(), 0);
+                    plans.push((device.id, choose(&mut rules, &twin)));
+                }
+                Ok((rules, plans, page.next))
+            });
+            let (so_far, plans, next) = step.await?;
+            rules = so_far;
+            let mut statuses = Vec::new();
+            for (id, (contents, status)) in plans {
+                if !contents.is_empty() {
+                    let (of, device) = (hub.to_owned(), id.clone());
+                    let change = self.service.change_twins(move |c, now| {
+                        deployment::apply(c, &of, &device, &contents, now)
+                    });
+                    wrote |= change.await? > 0;
+                }
+                statuses.push((id::of_module(&id, deployment::AGENT), status));
+            }
+            self.note_statuses(hub, statuses).await?;
+            after = next;
+        }
+        Ok((rules, wrote))
+    }
+
+    /// Writes beside each twin which configurations are about it.
+    async fn note_statuses(
+        &self,
+        hub: &str,
+        statuses: Vec<(String, Map<String, Value>)>,
+    ) -> Result<(), Refusal> {
+        if statuses.is_empty() {
+            return Ok(());
+        }
+        let hub = hub.to_owned();
+        let note = move |c: &Connection| {
+            for (id, status) in &statuses {
+                table::note_status(c, &hub, id, status)?;
+            }
+            Ok(())
+        };
+        self.service.store.run(note).await
     }
 
     async fn write(
@@ -176,7 +253,9 @@ impl Configurations {
         configuration: &Configuration,
     ) -> Result<Map<String, Value>, Refusal> {
         let mut results = Map::new();
-        for (name, text) in configuration.metrics() {
+        let reported = configuration.reported_metrics().into_iter();
+        let reported = reported.map(|(name, query)| (name.to_owned(), query));
+        for (name, text) in configuration.metrics().into_iter().chain(reported) {
             let query = Arc::new(Query::parse(&text)?);
             let kind = match query.collection() {
                 Collection::Modules => Kind::Module,
@@ -217,16 +296,56 @@ impl Configurations {
     }
 }
 
-/// What is to change in the desired properties of a twin; counts it for each rule that it is a target of.
+/// What is walked through.
+#[derive(Clone, Copy)]
+enum What {
+    Devices,
+    Modules,
+    Deployments,
+}
+
+/// The contents for a device's modules, the deployment before its layers, and how it stands with each rule that it is a
+/// target of; counts it for them.
+///
+/// Rules come in the order of their ranks. A layer counts above the deployment that it has to stand on, and not below.
+fn choose(rules: &mut [Rule], twin: &Value) -> (Vec<Modules>, Map<String, Value>) {
+    let mut statuses = Map::new();
+    let targets: Vec<usize> = (0..rules.len())
+        .filter(|&index| rules[index].query.row(twin.clone()).is_some())
+        .collect();
+    let modules = |index: usize| rules[index].configuration.modules();
+    let base = targets
+        .iter()
+        .position(|&index| modules(index).is_some_and(deployment::is_base));
+    let in_effect = base.map_or(0, |base| base + 1);
+    let contents = targets[..in_effect].iter().rev();
+    let contents = contents.filter_map(|&index| modules(index).cloned());
+    let contents = contents.collect();
+    for (place, &index) in targets.iter().enumerate() {
+        let is_applied = place < in_effect;
+        let rule = &mut rules[index];
+        rule.targeted += 1;
+        rule.applied += i64::from(is_applied);
+        statuses.insert(rule.configuration.id.clone(), status(is_applied));
+    }
+    (contents, statuses)
+}
+
+fn status(is_applied: bool) -> Value {
+    json!({"status": if is_applied { "Applied" } else { "Targeted" }})
+}
+
+/// What is to change in the desired properties of a twin, and how it stands with each rule that it is a target of; counts it
+/// for them.
 ///
 /// Rules come in the order of their ranks: a property that one has set is not for those behind it.
-fn decide(rules: &mut [Rule], twin: &Value) -> Map<String, Value> {
+fn decide(rules: &mut [Rule], twin: &Value) -> (Map<String, Value>, Map<String, Value>) {
     let desired = twin
         .pointer("/properties/desired")
         .cloned()
         .unwrap_or_default();
     let mut set: Vec<String> = Vec::new();
-    let mut patch = Map::new();
+    let (mut patch, mut statuses) = (Map::new(), Map::new());
     for rule in rules {
         if rule.query.row(twin.clone()).is_none() {
             continue;
@@ -253,8 +372,9 @@ fn decide(rules: &mut [Rule], twin: &Value) -> Map<String, Value> {
             }
         }
         rule.applied += i64::from(is_applied);
+        statuses.insert(rule.configuration.id.clone(), status(is_applied));
     }
-    patch
+    (patch, statuses)
 }
 
 /// Whether a patch with a value would change nothing.
@@ -269,7 +389,7 @@ fn is_set(there: Option<&Value>, wanted: &Value) -> bool {
 }
 
 /// Sets a value at a path.
-fn insert(patch: &mut Map<String, Value>, names: &[&str], value: &Value) {
+pub(super) fn insert(patch: &mut Map<String, Value>, names: &[&str], value: &Value) {
     match names {
         [] => {}
         [name] => {

@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde_json::{Map, Value, json};
 
+use super::deployment::{self, AGENT, Modules};
 use crate::clock::{UnixMs, rfc3339};
 use crate::code::{ErrorCode, Refusal};
 use crate::etag::{IfMatch, check_etag, etag};
@@ -72,6 +73,11 @@ impl Configuration {
         content.filter(|content| !content.is_empty())
     }
 
+    /// The content for modules of IoT Edge devices; with it this is a deployment.
+    pub(super) fn modules(&self) -> Option<&Modules> {
+        self.content("modulesContent")
+    }
+
     /// The query for what it targets; `None` if it targets nothing.
     pub(super) fn target(&self) -> Result<Option<Query>, Refusal> {
         let condition = self.document.get("targetCondition").and_then(Value::as_str);
@@ -93,6 +99,72 @@ impl Configuration {
             .collect()
     }
 
+    /// Of a deployment: what the agents of its devices say became of it, as names and queries.
+    pub(super) fn reported_metrics(&self) -> Vec<(&'static str, String)> {
+        if self.modules().is_none() {
+            return Vec::new();
+        }
+        let of = |condition: &str| {
+            format!(
+                "{} AND properties.desired.$version = properties.reported.lastDesiredVersion \
+                 AND properties.reported.lastDesiredStatus.code {condition}",
+                self.applied_query()
+            )
+        };
+        vec![
+            ("reportedSuccessfulCount", of("= 200")),
+            ("reportedFailedCount", of("!= 200")),
+        ]
+    }
+
+    fn applied_query(&self) -> String {
+        let status = format!("configurations.[[{}]].status = 'Applied'", self.id);
+        match (self.modules(), self.is_for_modules()) {
+            (Some(_), _) => format!(
+                "SELECT deviceId FROM devices.modules WHERE moduleId = '{AGENT}' AND {status}"
+            ),
+            (None, true) => {
+                format!("SELECT deviceId, moduleId FROM devices.modules WHERE {status}")
+            }
+            (None, false) => format!("SELECT deviceId FROM devices WHERE {status}"),
+        }
+    }
+
+    /// The queries behind its counts.
+    fn system_queries(&self) -> Map<String, Value> {
+        let condition = self.document.get("targetCondition").and_then(Value::as_str);
+        let condition = condition.unwrap_or_default().trim();
+        let columns = match self.is_for_modules() {
+            true => "deviceId, moduleId",
+            false => "deviceId",
+        };
+        let edge = match self.modules() {
+            Some(_) => "capabilities.iotEdge = true",
+            None => "",
+        };
+        let targeted = match (condition, edge) {
+            ("", _) => None,
+            ("*", "") if self.is_for_modules() => {
+                Some(format!("SELECT {columns} FROM devices.modules"))
+            }
+            ("*", "") => Some(format!("SELECT {columns} FROM devices")),
+            ("*", edge) => Some(format!("SELECT {columns} FROM devices WHERE {edge}")),
+            (given, _) if given.to_ascii_uppercase().starts_with("FROM ") => {
+                Some(format!("SELECT {columns} {given}"))
+            }
+            (given, "") => Some(format!("SELECT {columns} FROM devices WHERE {given}")),
+            (given, edge) => Some(format!(
+                "SELECT {columns} FROM devices WHERE {edge} AND ({given})"
+            )),
+        };
+        let targeted = targeted.map(|query| ("targetedCount", query));
+        let applied = Some(("appliedCount", self.applied_query()));
+        let all = targeted.into_iter().chain(applied);
+        let all = all.chain(self.reported_metrics());
+        all.map(|(name, query)| (name.to_owned(), json!(query)))
+            .collect()
+    }
+
     /// Azure's JSON.
     pub(crate) fn to_json(&self) -> Value {
         let mut shown = self.document.clone();
@@ -103,17 +175,19 @@ impl Configuration {
         set("createdTimeUtc", json!(rfc3339(self.created)));
         set("lastUpdatedTimeUtc", json!(rfc3339(self.updated)));
         set("etag", json!(etag(self.etag)));
-        let counts = json!({"targetedCount": self.targeted, "appliedCount": self.applied});
-        set("systemMetrics", json!({"results": counts, "queries": {}}));
+        let mut counts = json!({"targetedCount": self.targeted, "appliedCount": self.applied});
+        let mut own = self.results.clone();
+        for (name, _) in self.reported_metrics() {
+            counts[name] = own.shift_remove(name).unwrap_or_else(|| json!(0));
+        }
+        let system = json!({"results": counts, "queries": self.system_queries()});
+        set("systemMetrics", system);
         let queries: Map<String, Value> = self
             .metrics()
             .into_iter()
             .map(|(name, query)| (name, json!(query)))
             .collect();
-        set(
-            "metrics",
-            json!({"results": self.results, "queries": queries}),
-        );
+        set("metrics", json!({"results": own, "queries": queries}));
         Value::Object(shown)
     }
 }
@@ -239,6 +313,15 @@ fn check(configuration: &Configuration) -> Result<(), Refusal> {
             )));
         }
     }
+    match content.get("modulesContent") {
+        None | Some(Value::Null) => {}
+        Some(Value::Object(modules)) => deployment::check(modules)?,
+        Some(_) => {
+            return Err(invalid(
+                "content.modulesContent must be an object".to_owned(),
+            ));
+        }
+    }
     let priority = configuration.document.get("priority");
     if priority.is_some_and(|it| !it.is_null() && fields::integer(it).is_none_or(|it| it < 0)) {
         return Err(invalid("priority must be a number from 0".to_owned()));
@@ -262,6 +345,11 @@ pub(crate) fn delete(
     check_etag(if_match, known.etag, &format!("configuration '{id}'"))?;
     c.execute(
         "DELETE FROM configurations WHERE hub = ?1 AND id = ?2",
+        [hub, id],
+    )?;
+    c.execute(
+        "UPDATE devices SET configurations = json_remove(configurations, '$.\"' || ?2 || '\"') \
+         WHERE hub = ?1 AND configurations != '{}'",
         [hub, id],
     )?;
     Ok(())
@@ -299,6 +387,20 @@ pub(super) fn note(
         "UPDATE configurations SET targeted = ?3, applied = ?4, results = ?5 WHERE hub = ?1 AND id = ?2",
     )?
     .execute(params![hub, id, targeted, applied, json!(results).to_string()])?;
+    Ok(())
+}
+
+/// Notes which configurations are about a twin.
+pub(super) fn note_status(
+    c: &Connection,
+    hub: &str,
+    id: &str,
+    status: &Map<String, Value>,
+) -> Result<(), Refusal> {
+    c.prepare_cached(
+        "UPDATE devices SET configurations = ?3 WHERE hub = ?1 AND id = ?2 AND configurations != ?3",
+    )?
+    .execute(params![hub, id, json!(status).to_string()])?;
     Ok(())
 }
 

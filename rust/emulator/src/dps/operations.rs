@@ -1,12 +1,14 @@
 //! What became of requests, for devices that ask for it later.
 
-use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::code::Refusal;
+use crate::throttle::Throttle;
 
 /// What devices asked for. A device that comes back asks for it on another connection.
 #[derive(Debug, Default)]
@@ -51,6 +53,27 @@ impl Operations {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// How often each device asks what became of its operations, over whatever protocol and on however many connections.
+#[derive(Debug, Default)]
+pub(super) struct Polls(Mutex<HashMap<String, Arc<Throttle>>>);
+
+impl Polls {
+    /// Lets one more question pass, or says how many seconds to wait.
+    pub(super) fn pass(&self, registration_id: &str, limit: u64) -> Result<(), u64> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= MAX_OPERATIONS && !all.contains_key(registration_id) {
+            all.retain(|_, throttle| !throttle.is_over());
+        }
+        let fresh = || Arc::new(Throttle::new(STRETCH));
+        let of_device = Arc::clone(all.entry(registration_id.to_owned()).or_insert_with(fresh));
+        drop(all);
+        of_device.pass(limit)
+    }
+}
+
+/// In which a device may ask so often.
+const STRETCH: Duration = Duration::from_secs(10);
 
 /// The oldest are forgotten; so are all with the end of the emulator.
 const MAX_OPERATIONS_EACH: usize = 16;

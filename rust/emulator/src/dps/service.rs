@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::operations::{Operation, Operations};
+use super::operations::{Operation, Operations, Polls};
 use super::{Request, assignment, authenticate, webhook};
 use crate::clock::{UnixMs, rfc3339};
 use crate::code::{ErrorCode, Refusal};
@@ -26,6 +26,7 @@ pub(crate) struct Dps {
     pub id_scope: String,
     registrations: Throttle,
     operations: Operations,
+    polls: Polls,
 }
 
 /// What a device is answered.
@@ -47,12 +48,8 @@ impl Dps {
             id_scope,
             registrations: Throttle::new(Duration::from_secs(60)),
             operations: Operations::default(),
+            polls: Polls::default(),
         }
-    }
-
-    /// What counts a device's questions about its operations.
-    pub(crate) fn polls() -> Throttle {
-        Throttle::new(Duration::from_secs(10))
     }
 
     /// Whether a device may speak to the service at all.
@@ -133,16 +130,17 @@ impl Dps {
         }
     }
 
-    /// Says what became of an assignment; `polls` counts the questions of one connection.
-    pub(crate) fn status(&self, request: &Request, operation_id: &str, polls: &Throttle) -> Answer {
+    /// Says what became of an assignment.
+    pub(crate) fn status(&self, request: &Request, operation_id: &str) -> Answer {
         if let Some(answer) = self.fault(request) {
             return answer;
         }
-        if let Err(seconds) = polls.pass(self.hub.settings.polls_per_ten_seconds) {
-            return self.too_many(request, seconds);
-        }
         let id = &request.registration_id;
         let mine = id.to_ascii_lowercase();
+        let limit = self.hub.settings.polls_per_ten_seconds;
+        if let Err(seconds) = self.polls.pass(&mine, limit) {
+            return self.too_many(request, seconds);
+        }
         let Some(operation) = self.operations.find(operation_id, &mine) else {
             let reason = format!("registration '{id}' has no operation '{operation_id}'");
             return self.failed(request, &Refusal::new(ErrorCode::NotFound, reason));

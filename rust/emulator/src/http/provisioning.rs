@@ -11,7 +11,7 @@ use axum::routing::{get, post, put};
 use axum::{Json, Router};
 
 use crate::code::Refusal;
-use crate::dps::{self, Dps};
+use crate::dps;
 use crate::journal::Event;
 use crate::properties;
 use crate::rest::{Answer, Api, ClientCertificates, body};
@@ -54,8 +54,7 @@ async fn status(
     if let Err(refusal) = api.dps.admit(Arc::clone(&device)).await {
         return Ok(refused(&api, &device, &refusal));
     }
-    // A connection counts its questions, and each question here may be one of its own.
-    Ok(answer(api.dps.status(&device, &operation, &Dps::polls())))
+    Ok(answer(api.dps.status(&device, &operation)))
 }
 
 /// What the service has registered of a device.

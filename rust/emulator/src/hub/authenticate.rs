@@ -97,11 +97,7 @@ pub(crate) fn admit(
             (None, "X.509, thumbprint".to_owned())
         }
         Authentication::Sas(primary, secondary) => {
-            if enforce_x509 {
-                return Err(refused(
-                    "devices with symmetric keys are switched off (disableDeviceSAS)".to_owned(),
-                ));
-            }
+            check_key_allowed(device_id, enforce_x509)?;
             let password = password.ok_or_else(|| {
                 refused(format!("device '{device_id}' has a symmetric key, and no token was presented as password"))
             })?;
@@ -119,6 +115,20 @@ pub(crate) fn admit(
         }
     };
     Ok(Admitted { device, until, how })
+}
+
+/// Refuses the symmetric key of a device or a module where keys are switched off.
+pub(crate) fn check_key_allowed(id: &str, enforce_x509: bool) -> Result<(), Refusal> {
+    let (whose, property) = match id::split(id) {
+        (_, None) => ("devices", "disableDeviceSAS"),
+        (_, Some(_)) => ("modules", "disableModuleSAS"),
+    };
+    match enforce_x509 {
+        false => Ok(()),
+        true => Err(refused(format!(
+            "{whose} with symmetric keys are switched off ({property})"
+        ))),
+    }
 }
 
 /// Whether a device that was admitted may use the HTTPS port.

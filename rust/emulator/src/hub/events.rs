@@ -3,7 +3,7 @@
 //! Microsoft, "Use IoT Hub message routing": the sources beside telemetry, with the properties and bodies of its pages "Non-telemetry
 //! event schemas". Where no route asks for a source, nothing is kept of it.
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde_json::{Map, Value, json};
 
 use crate::clock::{UnixMs, rfc3339};
@@ -45,6 +45,16 @@ impl Source {
         ];
         all.into_iter()
             .find(|it| it.name().eq_ignore_ascii_case(text))
+    }
+
+    /// Its name among the annotations of a message (Microsoft, "IoT Hub non-telemetry event schemas").
+    pub(crate) fn annotation(self) -> &'static str {
+        match self {
+            Self::DeviceMessages => "Telemetry",
+            Self::TwinChange => "twinChangeEvents",
+            Self::Lifecycle => "deviceLifecycleEvents",
+            Self::ConnectionState => "deviceConnectionStateEvents",
+        }
     }
 
     fn schema(self) -> &'static str {
@@ -157,6 +167,12 @@ pub(crate) fn after(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// The event of a number, if it is still kept.
+pub(crate) fn at(c: &Connection, seq: i64) -> Result<Option<(Source, Message)>, Refusal> {
+    let mut select = c.prepare_cached("SELECT * FROM hub_events WHERE seq = ?1")?;
+    Ok(select.query_row([seq], from_row).optional()?)
+}
+
 /// The number of the latest event; 0 if there is none.
 pub(crate) fn last(c: &Connection) -> Result<i64, Refusal> {
     Ok(
@@ -185,6 +201,7 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<(Source, Message)> {
         properties: serde_json::from_str(&properties).unwrap_or_default(),
         system,
         qos: 1,
+        placed: None,
     };
     Ok((
         Source::parse(&source).unwrap_or(Source::TwinChange),

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::code::{ErrorCode, Refusal};
 use crate::fields;
 use crate::host::{Host, MANAGED_DOMAIN};
+use crate::id;
 
 /// One hub as management knows it.
 #[derive(Clone, Debug)]
@@ -31,13 +32,24 @@ pub(crate) enum Signer {
     Policy,
     /// A device.
     Device,
+    /// A module.
+    Module,
 }
 
 impl Signer {
+    /// Who signs as a device, or behind a slash as its module.
+    pub(crate) fn of(id: &str) -> Self {
+        match id::split(id) {
+            (_, None) => Self::Device,
+            (_, Some(_)) => Self::Module,
+        }
+    }
+
     fn property(self) -> &'static str {
         match self {
             Self::Policy => "disableLocalAuth",
             Self::Device => "disableDeviceSAS",
+            Self::Module => "disableModuleSAS",
         }
     }
 }
@@ -194,6 +206,13 @@ impl Hub {
         })
     }
 
+    /// How many partitions it was given for its events, if it was.
+    pub(crate) fn partition_count(&self) -> Option<u32> {
+        let events = self.document.get("properties")?.get("eventHubEndpoints")?;
+        let count = fields::integer(events.get("events")?.get("partitionCount")?)?;
+        u32::try_from(count).ok()
+    }
+
     fn is_at(&self, host: &str) -> bool {
         Host::parse(host).is_same(Host::parse(&self.host))
     }
@@ -214,6 +233,10 @@ impl Hub {
 
     /// Removes it from the storage, and everything that is its own. Telemetry ages out of the ring.
     pub(crate) fn delete(&self, c: &Connection) -> Result<(), Refusal> {
+        c.execute(
+            "DELETE FROM partition_log WHERE partition IN (SELECT id FROM partitions WHERE hub = ?1)",
+            [&self.host],
+        )?;
         let mut select = c.prepare(
             "SELECT tables.name FROM sqlite_schema AS tables, pragma_table_info(tables.name) AS columns \
              WHERE tables.type = 'table' AND columns.name = 'hub' AND tables.name != 'telemetry'",

@@ -1,7 +1,8 @@
 //! Devices as people look for them: by a part of the id, by the state that they are in, by a query; in an order, and a
 //! page at a time, so that the cost of a page does not grow with the hub.
 
-use std::collections::HashMap;
+use std::cmp::Ordering;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use rusqlite::Connection;
@@ -53,6 +54,32 @@ pub(crate) enum Sort {
     LatestFirst,
     /// Those that were active longest ago, or never.
     OldestFirst,
+    /// By what another column shows; what is empty there comes last, whatever the direction.
+    By(Column, Direction),
+}
+
+/// A column of the list whose order no index has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Column {
+    /// The id, from the other end.
+    Id,
+    /// Connected, not connected, refused, never seen, disabled.
+    State,
+    /// Why it was let in or turned down last.
+    Reason,
+    /// The tags as JSON.
+    Tags,
+    /// The version that the device says it runs.
+    Firmware,
+}
+
+/// Which end comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Direction {
+    /// The least.
+    Ascending,
+    /// The greatest.
+    Descending,
 }
 
 /// The place of a device in the order; the next page begins behind it.
@@ -64,6 +91,8 @@ pub(crate) struct Mark {
     pub activity: UnixMs,
     /// The id.
     pub id: String,
+    /// What its column orders it by; not used in the other orders.
+    pub place: String,
 }
 
 /// A page of devices, and the mark behind which the next one begins.
@@ -74,7 +103,11 @@ pub(crate) async fn page(
     after: Option<Mark>,
     size: usize,
 ) -> Result<(Vec<Value>, Option<Mark>), Refusal> {
-    let view = Arc::new(View::new(service, hub, listing));
+    let mut view = View::new(service, hub, listing);
+    if let Sort::By(column, direction) = view.listing.sort {
+        view.source = Source::Placed(in_order(service, &view, column, direction).await?);
+    }
+    let view = Arc::new(view);
     let mut next = Some(after.unwrap_or_else(|| view.first()));
     let mut rows = Vec::new();
     while let Some(after) = next.take() {
@@ -83,7 +116,7 @@ pub(crate) async fn page(
             let found = view.step(c, &after)?;
             let mut rows = Vec::new();
             for device in found.devices {
-                let mark = view.mark(&device);
+                let mark = view.mark(&device, &found.places);
                 rows.extend(view.row(c, &device)?);
                 if rows.len() == missing {
                     return Ok((rows, Some(mark)));
@@ -166,12 +199,131 @@ enum Source {
     Plan(Plan),
     /// Those that are connected by their activity, and all others by what is stored of theirs.
     Activity(Vec<(UnixMs, String)>),
+    /// These, each with its place, and which end comes first.
+    Placed(Placed),
 }
 
 /// What a step looked at.
+#[derive(Default)]
 struct Step {
     devices: Vec<Device>,
     next: Option<Mark>,
+    /// Where the order is a column's: the place of each device.
+    places: HashMap<String, String>,
+}
+
+/// Place and id of each device, in order.
+struct Placed {
+    direction: Direction,
+    rows: Vec<(String, String)>,
+}
+
+impl Placed {
+    fn new(direction: Direction, mut rows: Vec<(String, String)>) -> Self {
+        rows.sort_unstable_by(|one, other| order(direction, one, other));
+        Self { direction, rows }
+    }
+
+    /// Those behind a mark; all of them behind the one before all.
+    fn behind(&self, mark: &Mark) -> &[(String, String)] {
+        let mark = (mark.place.clone(), mark.id.clone());
+        let begin = match mark.1.is_empty() {
+            true => 0,
+            false => self
+                .rows
+                .partition_point(|row| order(self.direction, row, &mark).is_le()),
+        };
+        self.rows.get(begin..).unwrap_or_default()
+    }
+}
+
+fn order(direction: Direction, one: &(String, String), other: &(String, String)) -> Ordering {
+    let by_place = match direction {
+        Direction::Ascending => one.0.cmp(&other.0),
+        Direction::Descending => other.0.cmp(&one.0),
+    };
+    let empty = one.0.is_empty().cmp(&other.0.is_empty());
+    empty.then(by_place).then_with(|| one.1.cmp(&other.1))
+}
+
+/// The devices of a listing by a column. No index has that order, so all of them are read for a page.
+async fn in_order(
+    service: &Service,
+    view: &View,
+    column: Column,
+    direction: Direction,
+) -> Result<Placed, Refusal> {
+    let (hub, find) = (view.hub.clone(), view.listing.find.to_ascii_lowercase());
+    let online: HashSet<String> = view.online.keys().cloned().collect();
+    let refused: HashSet<String> = service.journal.refused(&view.hub).into_iter().collect();
+    let state = view.listing.state;
+    let read = service.store.read(move |c| {
+        let mut rows = Vec::new();
+        registry::each(
+            c,
+            &hub,
+            column == Column::Tags,
+            column == Column::Firmware,
+            |it| {
+                let is_refused = !online.contains(&it.id) && refused.contains(&it.id);
+                let is_in_state = state != Some(State::Refused) || is_refused;
+                if !is_in_state || !(find.is_empty() || it.id.to_ascii_lowercase().contains(&find))
+                {
+                    return;
+                }
+                let place = match column {
+                    Column::Id => it.id.clone(),
+                    Column::State => match (online.contains(&it.id), it.enabled, is_refused) {
+                        (true, ..) => "0",
+                        (_, false, _) => "4",
+                        (.., true) => "2",
+                        _ if it.last_activity == 0 => "3",
+                        _ => "1",
+                    }
+                    .to_owned(),
+                    // Of the journal, which is asked below.
+                    Column::Reason => it.status_reason.filter(|_| !it.enabled).unwrap_or_default(),
+                    Column::Tags => it.tags,
+                    Column::Firmware => it.firmware.unwrap_or_default(),
+                };
+                rows.push((natural(&place), it.id));
+            },
+        )?;
+        Ok(rows)
+    });
+    let mut rows = read.await?;
+    if column == Column::Reason {
+        for (place, id) in &mut rows {
+            let visits = service.journal.visits(&view.hub, id);
+            let event = match view.online.contains_key(id) {
+                true => visits.connected,
+                false if place.is_empty() => visits.ended,
+                false => continue,
+            };
+            *place = event.map(|it| natural(&it.shown())).unwrap_or_default();
+        }
+    }
+    Ok(Placed::new(direction, rows))
+}
+
+/// A text whose order is that of people: in any case, and 2.9 before 2.10. It is a part of the mark of a
+/// page, hence short.
+fn natural(text: &str) -> String {
+    let mut made = String::new();
+    let mut rest = text;
+    while made.len() < LONGEST_PLACE
+        && let Some(first) = rest.chars().next()
+    {
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let length = digits.max(first.len_utf8());
+        let (part, behind) = rest.split_at(length);
+        match digits {
+            0 => made.extend(part.chars().flat_map(char::to_lowercase)),
+            _ => made.push_str(&format!("{part:0>12}")),
+        }
+        rest = behind;
+    }
+    made
 }
 
 impl View {
@@ -190,26 +342,27 @@ impl View {
     /// The mark before all.
     fn first(&self) -> Mark {
         match self.listing.sort {
-            Sort::Id => Mark::default(),
+            Sort::Id | Sort::By(..) => Mark::default(),
             Sort::LatestFirst => Mark {
                 live: true,
                 activity: UnixMs::MAX,
-                id: String::new(),
+                ..Mark::default()
             },
             Sort::OldestFirst => Mark {
                 live: self.listing.state == Some(State::Connected),
                 activity: UnixMs::MIN,
-                id: String::new(),
+                ..Mark::default()
             },
         }
     }
 
-    fn mark(&self, device: &Device) -> Mark {
+    fn mark(&self, device: &Device, places: &HashMap<String, String>) -> Mark {
         let live = self.online.get(&device.id);
         Mark {
             live: live.is_some(),
             activity: live.copied().unwrap_or(device.last_activity),
             id: device.id.clone(),
+            place: places.get(&device.id).cloned().unwrap_or_default(),
         }
     }
 
@@ -221,6 +374,19 @@ impl View {
                 return self.known(c, rest.iter().map(String::as_str));
             }
             Source::Activity(live) => return self.step_by_activity(c, live, after),
+            Source::Placed(placed) => {
+                let rest = placed.behind(after);
+                let some: Vec<_> = rest.iter().take(STEP).cloned().collect();
+                let mut step = self.known(c, some.iter().map(|(_, id)| id.as_str()))?;
+                let last = some.last().filter(|_| rest.len() > some.len());
+                step.next = last.map(|(place, id)| Mark {
+                    id: id.clone(),
+                    place: place.clone(),
+                    ..Mark::default()
+                });
+                step.places = some.into_iter().map(|(place, id)| (id, place)).collect();
+                return Ok(step);
+            }
             Source::NeverSeen => registry::never_seen(c, &self.hub, &after.id, STEP)?,
             Source::Named => registry::named(c, &self.hub, &self.listing.find, &after.id, STEP)?,
             Source::Plan(plan) => registry::search(c, &self.hub, plan, &after.id, STEP)?,
@@ -232,6 +398,7 @@ impl View {
         Ok(Step {
             devices: found.devices,
             next,
+            ..Step::default()
         })
     }
 
@@ -248,11 +415,16 @@ impl View {
                 live: true,
                 activity: self.online.get(id).copied().unwrap_or_default(),
                 id: id.to_owned(),
+                ..Mark::default()
             });
             devices.extend(registry::find(c, &self.hub, id)?);
         }
         let next = next.filter(|_| ids.next().is_some());
-        Ok(Step { devices, next })
+        Ok(Step {
+            devices,
+            next,
+            ..Step::default()
+        })
     }
 
     fn step_by_activity(
@@ -289,15 +461,20 @@ impl View {
                 live: false,
                 activity: last.last_activity,
                 id: last.id.clone(),
+                ..Mark::default()
             }),
             _ => (!latest_first).then(|| Mark {
                 live: true,
                 activity: UnixMs::MIN,
-                id: String::new(),
+                ..Mark::default()
             }),
         };
         devices.retain(|device| !self.online.contains_key(&device.id));
-        Ok(Step { devices, next })
+        Ok(Step {
+            devices,
+            next,
+            ..Step::default()
+        })
     }
 
     /// What is shown of a device, if it is one of those that are looked for.
@@ -342,7 +519,7 @@ impl Source {
         if listing.state == Some(State::NeverSeen) {
             return Self::NeverSeen;
         }
-        if listing.sort != Sort::Id {
+        if matches!(listing.sort, Sort::LatestFirst | Sort::OldestFirst) {
             let live = online.iter().map(|(id, activity)| (*activity, id.clone()));
             let mut live: Vec<(UnixMs, String)> = live.collect();
             live.sort_unstable();
@@ -365,6 +542,9 @@ impl Source {
         }
     }
 }
+
+/// About so many bytes of a text decide about its place.
+const LONGEST_PLACE: usize = 200;
 
 /// Devices that one step looks at.
 const STEP: usize = 250;

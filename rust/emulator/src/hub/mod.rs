@@ -12,6 +12,7 @@ pub(crate) mod locked_records;
 pub(crate) mod partitions;
 pub(crate) mod query;
 pub(crate) mod registry;
+pub(crate) mod ring;
 pub(crate) mod service;
 pub(crate) mod telemetry;
 pub(crate) mod twin;

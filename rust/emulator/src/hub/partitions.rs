@@ -1,15 +1,198 @@
-//! Telemetry as an event hub has it: in partitions, by a hash of the device id, in order within each.
+//! The built-in endpoint `events` as an event hub has it: a log in partitions, by a hash of the device id, in order within each.
 //!
-//! Sequence numbers and offsets are the positions of the storage, which all partitions count together: they grow, stay what they
-//! are over restarts, and have gaps.
+//! Sequence numbers are counted by each partition for itself, from 0 and without gaps, in the transaction that stores the message;
+//! offsets grow with the bytes. Both stay what they are over restarts. What was stored before partitions counted has kept the
+//! numbers under which it was handed out: its position among all telemetry.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
 
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use tokio::sync::watch;
 
 use crate::clock::UnixMs;
-use crate::code::Refusal;
-use crate::hub::telemetry::Message;
+use crate::code::{ErrorCode, Refusal};
+use crate::hub::events::{self, Source};
+use crate::hub::telemetry::{Message, Placed};
+
+/// Says whether a message of a device comes to the endpoint.
+pub(crate) type Takes = Arc<dyn Fn(&Connection, &Message) -> Result<bool, Refusal> + Send + Sync>;
+
+/// How messages are shared out among partitions.
+pub(crate) struct Partitions {
+    default: u32,
+    counts: RwLock<HashMap<String, u32>>,
+    takes: RwLock<HashMap<String, Takes>>,
+    /// Changes when something has been appended that is no telemetry.
+    pub appended: watch::Sender<u64>,
+}
+
+impl fmt::Debug for Partitions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Partitions")
+            .field("default", &self.default)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Partitions {
+    /// So many for each hub that has no number of its own.
+    pub(crate) fn new(default: u32) -> Self {
+        Self {
+            default,
+            counts: RwLock::default(),
+            takes: RwLock::default(),
+            appended: watch::Sender::new(0),
+        }
+    }
+
+    /// How many a hub has.
+    pub(crate) fn count(&self, hub: &str) -> u32 {
+        let counts = self.counts.read().unwrap_or_else(PoisonError::into_inner);
+        counts.get(hub).copied().unwrap_or(self.default)
+    }
+
+    /// Gives a hub its own number; without one it has that of all.
+    pub(crate) fn set_count(&self, hub: &str, count: Option<u32>) {
+        let mut counts = self.counts.write().unwrap_or_else(PoisonError::into_inner);
+        match count {
+            Some(count) => counts.insert(hub.to_owned(), count),
+            None => counts.remove(hub),
+        };
+    }
+
+    /// Sets which messages of a hub's devices come to the endpoint; without it all of them do.
+    pub(crate) fn set_takes(&self, hub: &str, takes: Option<Takes>) {
+        let mut all = self.takes.write().unwrap_or_else(PoisonError::into_inner);
+        match takes {
+            Some(takes) => all.insert(hub.to_owned(), takes),
+            None => all.remove(hub),
+        };
+    }
+
+    /// Appends a message of a device that has just been stored, unless routes lead it elsewhere.
+    pub(crate) fn place(
+        &self,
+        c: &Connection,
+        message: &Message,
+    ) -> Result<Option<Placed>, Refusal> {
+        let takes = self.takes.read().unwrap_or_else(PoisonError::into_inner);
+        let takes = takes.get(&message.hub).cloned();
+        if let Some(takes) = takes
+            && !takes(c, message)?
+        {
+            return Ok(None);
+        }
+        self.append(c, message, message.seq, None).map(Some)
+    }
+
+    /// Appends an event of the hub, which stands behind the telemetry of that number.
+    pub(crate) fn place_event(
+        &self,
+        c: &Connection,
+        message: &Message,
+        telemetry: i64,
+    ) -> Result<Placed, Refusal> {
+        self.append(c, message, telemetry, Some(message.seq))
+    }
+
+    fn append(
+        &self,
+        c: &Connection,
+        message: &Message,
+        telemetry: i64,
+        event: Option<i64>,
+    ) -> Result<Placed, Refusal> {
+        let hub = &message.hub;
+        let number = of_device(&message.device_id, self.count(hub));
+        let size = i64::try_from(message.body.len()).unwrap_or(0) + AROUND;
+        let next = c
+            .prepare_cached(
+                "UPDATE partitions SET last_sequence = last_sequence + 1, last_offset = last_offset + ?3, \
+                 last_enqueued = ?4 WHERE hub = ?1 AND number = ?2 RETURNING id, last_sequence, last_offset",
+            )?
+            .query_row(params![hub, number, size, message.enqueued], numbers)
+            .optional()?;
+        let (partition, sequence, offset) = match next {
+            Some(next) => next,
+            None => c
+                .prepare_cached(
+                    "INSERT INTO partitions (hub, number, last_sequence, last_offset, last_enqueued) \
+                     VALUES (?1, ?2, 0, 0, ?3) RETURNING id, last_sequence, last_offset",
+                )?
+                .query_row(params![hub, number, message.enqueued], numbers)?,
+        };
+        c.prepare_cached(
+            "INSERT INTO partition_log (partition, sequence, offset, enqueued, telemetry, event) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
+        .execute(params![
+            partition,
+            sequence,
+            offset,
+            message.enqueued,
+            telemetry,
+            event
+        ])?;
+        Ok(Placed {
+            partition: number,
+            sequence,
+            offset,
+        })
+    }
+
+    /// Appends what an emulator has stored that did not count in partitions, under the numbers that it told of then.
+    pub(crate) fn take_over(&self, c: &Connection) -> Result<(), Refusal> {
+        let begun = c
+            .prepare("SELECT 1 FROM settings WHERE key = ?1")?
+            .exists([BEGUN])?;
+        if begun {
+            return Ok(());
+        }
+        let mut select =
+            c.prepare("SELECT seq, hub, device, enqueued FROM telemetry ORDER BY seq")?;
+        let mut rows = select.query([])?;
+        while let Some(row) = rows.next()? {
+            let (seq, hub): (i64, String) = (row.get(0)?, row.get(1)?);
+            let (device, enqueued): (String, UnixMs) = (row.get(2)?, row.get(3)?);
+            let number = of_device(&device, self.count(&hub));
+            let partition: i64 = c
+                .prepare_cached(
+                    "INSERT INTO partitions (hub, number, last_sequence, last_offset, last_enqueued) \
+                     VALUES (?1, ?2, ?3, ?3, ?4) ON CONFLICT (hub, number) DO UPDATE \
+                     SET last_sequence = ?3, last_offset = ?3, last_enqueued = ?4 RETURNING id",
+                )?
+                .query_row(params![hub, number, seq, enqueued], |row| row.get(0))?;
+            c.prepare_cached("INSERT INTO partition_log VALUES (?1, ?2, ?2, ?3, ?2, NULL)")?
+                .execute(params![partition, seq, enqueued])?;
+        }
+        c.execute("INSERT INTO settings VALUES (?1, '1')", [BEGUN])?;
+        Ok(())
+    }
+}
+
+fn numbers(row: &Row<'_>) -> rusqlite::Result<(i64, i64, i64)> {
+    Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+}
+
+/// Forgets what refers to telemetry up to a number, which goes with it.
+pub(crate) fn prune(c: &Connection, telemetry: i64) -> Result<(), Refusal> {
+    let mut ids = c.prepare_cached("SELECT id FROM partitions")?;
+    let ids = ids.query_map([], |row| row.get::<_, i64>(0))?;
+    for id in ids.collect::<Result<Vec<_>, _>>()? {
+        let first = c
+            .prepare_cached(
+                "SELECT sequence FROM partition_log WHERE partition = ?1 AND telemetry > ?2 \
+                 ORDER BY sequence LIMIT 1",
+            )?
+            .query_row([id, telemetry], |row| row.get::<_, i64>(0))
+            .optional()?;
+        c.prepare_cached("DELETE FROM partition_log WHERE partition = ?1 AND sequence < ?2")?
+            .execute([id, first.unwrap_or(i64::MAX)])?;
+    }
+    Ok(())
+}
 
 /// The messages of one partition.
 #[derive(Clone, Debug)]
@@ -18,93 +201,217 @@ pub(crate) struct Partition {
     pub hub: String,
     /// From 0.
     pub number: u32,
-    /// How many there are.
-    pub of: u32,
 }
 
 impl Partition {
-    /// Whether a device's messages are in it.
-    pub(crate) fn has(&self, hub: &str, device_id: &str) -> bool {
-        self.hub == hub && of_device(device_id, self.of) == self.number
+    /// Where a message is in it, if it is.
+    pub(crate) fn place_of(&self, message: &Message) -> Option<Placed> {
+        message
+            .placed
+            .filter(|at| at.partition == self.number && message.hub == self.hub)
     }
 
-    /// Its messages after a position, oldest first, in a page that is bounded in messages, in bytes and in what is looked at.
+    /// Its messages after a sequence number, oldest first, in a page that is bounded in messages and in bytes.
     pub(crate) fn after(&self, c: &Connection, since: i64, limit: usize) -> Result<Page, Refusal> {
-        let mut select =
-            c.prepare_cached("SELECT * FROM telemetry WHERE seq > ?1 ORDER BY seq LIMIT ?2")?;
-        let mut rows = select.query(params![since, MAX_SCAN])?;
         let mut page = Page {
             messages: Vec::new(),
             last: since,
             more: false,
         };
-        let (mut seen, mut bytes) = (0, 0);
+        let Some((id, _)) = self.end(c)? else {
+            return Ok(page);
+        };
+        let mut select = c.prepare_cached(
+            "SELECT log.sequence, log.offset, log.event, telemetry.* FROM partition_log AS log \
+             LEFT JOIN telemetry ON log.event IS NULL AND telemetry.seq = log.telemetry \
+             WHERE log.partition = ?1 AND log.sequence > ?2 ORDER BY log.sequence",
+        )?;
+        let mut rows = select.query([id, since])?;
+        let mut bytes = 0;
         while let Some(row) = rows.next()? {
             if page.messages.len() == limit || bytes >= MAX_PAGE {
                 page.more = true;
                 return Ok(page);
             }
-            seen += 1;
-            page.last = row.get("seq")?;
-            // Borrowed: what belongs to another partition is not copied.
-            let (hub, device) = (row.get_ref("hub")?, row.get_ref("device")?);
-            if !self.has(text(hub.as_str())?, text(device.as_str())?) {
-                continue;
+            page.last = row.get("sequence")?;
+            let at = Placed {
+                partition: self.number,
+                sequence: page.last,
+                offset: row.get("offset")?,
+            };
+            let found = match row.get::<_, Option<i64>>("event")? {
+                Some(event) => events::at(c, event)?.map(|(source, it)| (source, Arc::new(it))),
+                None if row.get_ref("seq")? == rusqlite::types::ValueRef::Null => None,
+                None => Some((Source::DeviceMessages, Message::from_row(row)?)),
+            };
+            // What the ring had no room for any more is left out.
+            if let Some((source, message)) = found {
+                bytes += message.body.len();
+                page.messages.push(Entry {
+                    at,
+                    source,
+                    message,
+                });
             }
-            let message = Message::from_row(row)?;
-            bytes += message.body.len();
-            page.messages.push(message);
         }
-        page.more = seen == MAX_SCAN;
         Ok(page)
     }
 
-    /// Its first message and its last one, each with the time at which it was accepted.
-    pub(crate) fn ends(&self, c: &Connection) -> Result<Option<Ends>, Refusal> {
-        let find = |order: &str| -> Result<Option<(i64, UnixMs)>, Refusal> {
-            let mut select = c.prepare_cached(&format!(
-                "SELECT hub, device, seq, enqueued FROM telemetry ORDER BY seq {order}"
-            ))?;
-            let mut rows = select.query([])?;
-            while let Some(row) = rows.next()? {
-                let (hub, device) = (row.get_ref("hub")?, row.get_ref("device")?);
-                if self.has(text(hub.as_str())?, text(device.as_str())?) {
-                    return Ok(Some((row.get("seq")?, row.get("enqueued")?)));
-                }
-            }
-            Ok(None)
+    /// What it begins and ends with.
+    pub(crate) fn ends(&self, c: &Connection) -> Result<Ends, Refusal> {
+        let Some((id, last)) = self.end(c)? else {
+            return Ok(Ends {
+                first: 0,
+                is_empty: true,
+                last: Last::NONE,
+            });
         };
-        let (Some((first, _)), Some((last, enqueued))) = (find("ASC")?, find("DESC")?) else {
-            return Ok(None);
-        };
-        Ok(Some(Ends {
-            first,
+        let first = c
+            .prepare_cached("SELECT min(sequence) FROM partition_log WHERE partition = ?1")?
+            .query_row([id], |row| row.get::<_, Option<i64>>(0))?;
+        Ok(Ends {
+            first: first.unwrap_or(last.sequence + 1),
+            is_empty: first.is_none(),
             last,
-            enqueued,
-        }))
+        })
     }
+
+    /// The sequence number behind which it holds nothing yet.
+    pub(crate) fn latest(&self, c: &Connection) -> Result<i64, Refusal> {
+        Ok(self.end(c)?.map_or(-1, |(_, last)| last.sequence))
+    }
+
+    /// The sequence number before the first message behind a moment, or at it.
+    pub(crate) fn before_time(
+        &self,
+        c: &Connection,
+        at: UnixMs,
+        inclusive: bool,
+    ) -> Result<i64, Refusal> {
+        self.before_first(c, "enqueued", at.saturating_sub(inclusive.into()))
+    }
+
+    /// The sequence number before the first message behind an offset, or at it; an offset that never was is refused.
+    pub(crate) fn before_offset(
+        &self,
+        c: &Connection,
+        offset: i64,
+        inclusive: bool,
+    ) -> Result<i64, Refusal> {
+        let last = self.end(c)?.map_or(-1, |(_, last)| last.offset);
+        match offset > last {
+            true => Err(never_was("offset", offset, last)),
+            false => self.before_first(c, "offset", offset.saturating_sub(inclusive.into())),
+        }
+    }
+
+    /// The sequence number before a message behind another, or before that one itself; one that never was is refused.
+    pub(crate) fn before_sequence(
+        &self,
+        c: &Connection,
+        sequence: i64,
+        inclusive: bool,
+    ) -> Result<i64, Refusal> {
+        let last = self.latest(c)?;
+        let before = sequence.saturating_sub(inclusive.into());
+        match before > last {
+            true => Err(never_was("sequence number", sequence, last)),
+            false => Ok(before),
+        }
+    }
+
+    fn before_first(&self, c: &Connection, column: &str, behind: i64) -> Result<i64, Refusal> {
+        let Some((id, last)) = self.end(c)? else {
+            return Ok(-1);
+        };
+        let first = c
+            .prepare_cached(&format!(
+                "SELECT sequence FROM partition_log WHERE partition = ?1 AND {column} > ?2 \
+                 ORDER BY sequence LIMIT 1"
+            ))?
+            .query_row([id, behind], |row| row.get::<_, i64>(0))
+            .optional()?;
+        Ok(first.map_or(last.sequence, |first| first - 1))
+    }
+
+    /// Its key and its latest message, if there has been one.
+    fn end(&self, c: &Connection) -> Result<Option<(i64, Last)>, Refusal> {
+        let mut select = c.prepare_cached(
+            "SELECT id, last_sequence, last_offset, last_enqueued FROM partitions \
+             WHERE hub = ?1 AND number = ?2",
+        )?;
+        let found = select.query_row(params![self.hub, self.number], |row| {
+            let last = Last {
+                sequence: row.get(1)?,
+                offset: row.get(2)?,
+                enqueued: row.get(3)?,
+            };
+            Ok((row.get(0)?, last))
+        });
+        Ok(found.optional()?)
+    }
+}
+
+/// In the words that clients of Event Hubs know.
+fn never_was(what: &str, given: i64, last: i64) -> Refusal {
+    Refusal::new(
+        ErrorCode::ArgumentInvalid,
+        format!(
+            "The supplied {what} '{given}' is invalid. The last {what} in the system is '{last}'"
+        ),
+    )
+}
+
+/// A message with its place.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    /// Its place.
+    pub at: Placed,
+    /// What it tells of.
+    pub source: Source,
+    /// The message.
+    pub message: Arc<Message>,
 }
 
 /// A stretch of a partition.
 #[derive(Debug)]
 pub(crate) struct Page {
     /// Oldest first.
-    pub messages: Vec<Arc<Message>>,
-    /// Up to which position nothing was left out.
+    pub messages: Vec<Entry>,
+    /// Up to which sequence number nothing was left out.
     pub last: i64,
     /// Whether there may be more now.
     pub more: bool,
 }
 
-/// Where a partition begins and ends.
+/// What a partition begins and ends with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ends {
-    /// The position of the oldest message that is kept.
+    /// The sequence number of the oldest message that is kept.
     pub first: i64,
-    /// The position of the latest one.
-    pub last: i64,
-    /// When the latest was accepted.
+    /// Whether none is.
+    pub is_empty: bool,
+    /// The latest.
+    pub last: Last,
+}
+
+/// The latest message of a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Last {
+    /// Its sequence number.
+    pub sequence: i64,
+    /// Its offset.
+    pub offset: i64,
+    /// When it was accepted.
     pub enqueued: UnixMs,
+}
+
+impl Last {
+    const NONE: Self = Self {
+        sequence: -1,
+        offset: -1,
+        enqueued: 0,
+    };
 }
 
 /// The name of a hub's Event Hubs-compatible endpoint (`EntityPath`).
@@ -120,27 +427,9 @@ pub(crate) fn connection_string(hub: &str, port: u16, key: &str) -> String {
     )
 }
 
-/// The position behind which there is nothing yet.
-pub(crate) fn end(c: &Connection) -> Result<i64, Refusal> {
-    Ok(
-        c.query_row("SELECT ifnull(max(seq), 0) FROM telemetry", [], |row| {
-            row.get(0)
-        })?,
-    )
-}
-
-/// The position before the first message that was accepted after a moment, or at it.
-pub(crate) fn before_time(c: &Connection, at: UnixMs, inclusive: bool) -> Result<i64, Refusal> {
-    let at = at.saturating_sub(inclusive.into());
-    let mut select =
-        c.prepare_cached("SELECT seq FROM telemetry WHERE enqueued > ?1 ORDER BY seq LIMIT 1")?;
-    let first = select
-        .query_row([at], |row| row.get::<_, i64>(0))
-        .optional()?;
-    match first {
-        Some(first) => Ok(first - 1),
-        None => end(c),
-    }
+/// The connection string of services at a hub, with the key of `iothubowner`.
+pub(crate) fn service_connection_string(hub: &str, key: &str) -> String {
+    format!("HostName={hub};SharedAccessKeyName=iothubowner;SharedAccessKey={key}")
 }
 
 /// FNV-1a: the same in every version, as long as the number of partitions is.
@@ -151,33 +440,35 @@ fn of_device(device_id: &str, partitions: u32) -> u32 {
     hash % partitions.max(1)
 }
 
-fn text<E>(text: Result<&str, E>) -> Result<&str, Refusal>
-where
-    rusqlite::Error: From<E>,
-{
-    text.map_err(|error| Refusal::from(rusqlite::Error::from(error)))
-}
-
-/// Messages that are looked at for one page, and bytes of bodies in it.
-const MAX_SCAN: i64 = 2000;
+/// Bytes of bodies in a page.
 const MAX_PAGE: usize = 512 * 1024;
+
+/// What a message takes beside its body, as offsets have it.
+const AROUND: i64 = 64;
+
+/// Whether partitions have counted in a folder before.
+const BEGUN: &str = "partition log";
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hub::telemetry::Ring;
+    use crate::hub::ring::Ring;
     use crate::properties::Properties;
     use crate::store::Store;
+
+    fn message(device: &str, enqueued: UnixMs) -> Message {
+        let mut message = Message::new("hub", device, vec![0; 36], Properties::default(), 1);
+        message.enqueued = enqueued;
+        message
+    }
 
     async fn store(devices: &[&str]) -> Store {
         let store = Store::open(None, false).unwrap();
         let devices: Vec<String> = devices.iter().map(|it| (*it).to_owned()).collect();
-        let ring = Ring::new(100_000, u64::MAX);
+        let ring = Ring::new(100_000, u64::MAX, 4);
         let filled = store.run(move |c| {
             for (at, device) in devices.iter().enumerate() {
-                let mut message = Message::new("hub", device, Vec::new(), Properties::default(), 1);
-                message.enqueued = 1000 + at as i64 * 10;
-                message.store(c, &ring)?;
+                ring.store(c, message(device, 1000 + at as i64 * 10))?;
             }
             Ok(())
         });
@@ -189,56 +480,126 @@ mod tests {
         Partition {
             hub: "hub".to_owned(),
             number,
-            of: 4,
+        }
+    }
+
+    fn all_of(c: &Connection, number: u32) -> Result<Vec<Entry>, Refusal> {
+        let (mut found, mut last) = (Vec::new(), -1);
+        loop {
+            let page = partition(number).after(c, last, 3)?;
+            last = page.last;
+            found.extend(page.messages);
+            if !page.more {
+                return Ok(found);
+            }
         }
     }
 
     #[tokio::test]
-    async fn every_message_is_in_one_partition_in_order() {
+    async fn every_message_is_in_one_partition_which_counts_without_gaps() {
         let names: Vec<String> = (0..40).map(|number| format!("dev{}", number % 7)).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let store = store(&names).await;
         let mut all = Vec::new();
         for number in 0..4 {
-            let messages = store.read(move |c| {
-                let (mut found, mut last) = (Vec::new(), 0);
-                loop {
-                    let page = partition(number).after(c, last, 3)?;
-                    last = page.last;
-                    found.extend(page.messages);
-                    if !page.more {
-                        return Ok(found);
-                    }
-                }
-            });
-            let messages = messages.await.unwrap();
-            assert!(messages.is_sorted_by_key(|message| message.seq));
-            all.extend(messages.iter().map(|message| message.seq));
+            let entries = store.read(move |c| all_of(c, number)).await.unwrap();
+            let sequences: Vec<i64> = entries.iter().map(|it| it.at.sequence).collect();
+            let expected = 0..i64::try_from(entries.len()).unwrap();
+            assert_eq!(sequences, expected.collect::<Vec<_>>());
+            assert!(entries.is_sorted_by(|a, b| a.at.offset < b.at.offset));
+            assert!(entries.is_sorted_by(|a, b| a.message.seq < b.message.seq));
+            all.extend(entries.iter().map(|entry| entry.message.seq));
         }
         all.sort_unstable();
         assert_eq!(all, (1..=40).collect::<Vec<i64>>());
     }
 
     #[tokio::test]
-    async fn knows_its_ends_and_where_a_time_is() {
-        // a, b and c are in partitions 0, 1 and 2 of 4.
+    async fn knows_its_ends_and_where_to_begin() {
+        // Each of a, b and c is in a partition of its own; a's messages are of 1000 and 1020.
         let store = store(&["a", "b", "a", "c", "b"]).await;
         let found = store.read(|c| {
-            let ends = (0..4).map(|number| partition(number).ends(c));
-            let ends = ends.collect::<Result<Vec<_>, _>>()?;
-            let times = [(1020, false), (1020, true), (5000, true), (0, false)]
-                .map(|(at, inclusive)| before_time(c, at, inclusive));
-            Ok((ends, times))
+            let of_a = of_device("a", 4);
+            let a = partition(of_a);
+            let none = (0..4).find(|it| *it != of_a && all_of(c, *it).unwrap().is_empty());
+            let times = [(1000, false), (1000, true), (1020, false), (0, false)]
+                .map(|(at, inclusive)| a.before_time(c, at, inclusive));
+            assert_eq!(times, [Ok(0), Ok(-1), Ok(1), Ok(-1)]);
+            let offsets = [(0, false), (0, true), (100, false), (100, true), (1, false)]
+                .map(|(offset, inclusive)| a.before_offset(c, offset, inclusive));
+            assert_eq!(offsets, [Ok(0), Ok(-1), Ok(1), Ok(0), Ok(0)]);
+            let sequences = [(0, true), (1, false), (2, true)]
+                .map(|(number, inclusive)| a.before_sequence(c, number, inclusive));
+            assert_eq!(sequences, [Ok(-1), Ok(1), Ok(1)]);
+            for wrong in [
+                a.before_offset(c, 101, true),
+                a.before_sequence(c, 2, false),
+                a.before_sequence(c, 3, true),
+                partition(none.unwrap()).before_offset(c, 0, false),
+            ] {
+                assert_eq!(wrong.unwrap_err().code, ErrorCode::ArgumentInvalid);
+            }
+            let empty = partition(none.unwrap()).ends(c)?;
+            assert_eq!(
+                (empty.is_empty, empty.first, empty.last),
+                (true, 0, Last::NONE)
+            );
+            a.ends(c)
         });
-        let (ends, times) = found.await.unwrap();
-        let a = ends.iter().flatten().find(|it| it.first == 1);
-        let expected = Ends {
-            first: 1,
-            last: 3,
-            enqueued: 1020,
-        };
-        assert_eq!(a, Some(&expected));
-        assert_eq!(ends.iter().flatten().count(), 3);
-        assert_eq!(times, [Ok(3), Ok(2), Ok(5), Ok(0)]);
+        let ends = found.await.unwrap();
+        assert_eq!((ends.first, ends.is_empty), (0, false));
+        let last = (ends.last.sequence, ends.last.offset, ends.last.enqueued);
+        assert_eq!(last, (1, 100, 1020));
+    }
+
+    #[tokio::test]
+    async fn numbers_go_on_where_the_ring_has_dropped_all() {
+        let store = Store::open(None, false).unwrap();
+        let left = store.run(|c| {
+            let ring = Ring::new(100_000, u64::MAX, 1);
+            for at in 0..5 {
+                ring.store(c, message("a", at))?;
+            }
+            prune(c, 3)?;
+            let some = partition(0).ends(c)?;
+            prune(c, 5)?;
+            let none = partition(0).ends(c)?;
+            assert_eq!((some.first, none.first, none.is_empty), (3, 5, true));
+            assert_eq!(partition(0).latest(c), Ok(4));
+            ring.store(c, message("a", 9))
+        });
+        assert_eq!(left.await.unwrap().placed.unwrap().sequence, 5);
+    }
+
+    #[tokio::test]
+    async fn what_was_stored_before_keeps_its_numbers() {
+        let store = store(&["a", "b", "a"]).await;
+        let found = store.run(|c| {
+            c.execute_batch("DELETE FROM partitions; DELETE FROM partition_log")?;
+            let ring = Ring::new(100_000, u64::MAX, 4);
+            ring.partitions.take_over(c)?;
+            // Once.
+            ring.partitions.take_over(c)?;
+            ring.store(c, message("a", 9))?;
+            all_of(c, of_device("a", 4))
+        });
+        let found = found.await.unwrap();
+        let numbers: Vec<_> = found
+            .iter()
+            .map(|it| (it.at.sequence, it.at.offset))
+            .collect();
+        assert_eq!(numbers, [(1, 1), (3, 3), (4, 103)]);
+    }
+
+    #[tokio::test]
+    async fn a_message_that_failed_leaves_no_gap() {
+        let store = store(&["a"]).await;
+        let failed = store.run(|c| {
+            Ring::new(100, u64::MAX, 4).store(c, message("a", 1))?;
+            Err::<(), _>(Refusal::new(ErrorCode::ServerError, "no"))
+        });
+        failed.await.unwrap_err();
+        let next = store.run(|c| Ring::new(100, u64::MAX, 4).store(c, message("a", 2)));
+        assert_eq!(next.await.unwrap().placed.unwrap().sequence, 1);
     }
 }

@@ -10,7 +10,7 @@ use tokio::sync::broadcast;
 use tokio::time::Instant;
 
 use crate::auth::tls::ServerCertificate;
-use crate::clock::Clock;
+use crate::clock::{Clock, UnixMs};
 use crate::code::{ErrorCode, Refusal};
 use crate::etag::IfMatch;
 use crate::faults::{Faults, Point, throttled};
@@ -20,6 +20,7 @@ use crate::hub::c2d;
 use crate::hub::connections::{Command, Connections, MethodAnswer};
 use crate::hub::hubs::{Hubs, Signer};
 use crate::hub::registry::{self, Device, TwinChange, TwinWrite, bulk};
+use crate::hub::ring;
 use crate::hub::telemetry;
 use crate::journal::{Event, Journal};
 use crate::settings::Settings;
@@ -43,7 +44,7 @@ pub(crate) struct Service {
     /// Messages as they are stored.
     pub telemetry: broadcast::Sender<Arc<telemetry::Message>>,
     /// How much of it is kept.
-    pub ring: Arc<telemetry::Ring>,
+    pub ring: Arc<ring::Ring>,
     /// What is to go wrong.
     pub faults: Faults,
     /// The certificate of the MQTT listener.
@@ -70,9 +71,10 @@ impl Service {
         self.hubs.at(host).map(|hub| hub.host)
     }
 
-    /// Whether devices with symmetric keys are refused: by a switch of the emulator, or by a property of the hub.
-    pub(crate) fn enforces_x509(&self, hub: &str) -> bool {
-        self.settings.enforce_x509 || self.hubs.refuses(hub, Signer::Device)
+    /// Whether the symmetric key of a device or of a module is refused: by a switch of the emulator, or by a property of
+    /// the hub, of which devices and modules have one each.
+    pub(crate) fn enforces_x509(&self, hub: &str, id: &str) -> bool {
+        self.settings.enforce_x509 || self.hubs.refuses(hub, Signer::of(id))
     }
 
     /// Applies a write to a twin and tells the device, in the order of the commits.
@@ -125,6 +127,24 @@ impl Service {
                 for change in &changes {
                     service.tell(change);
                 }
+            },
+        )
+        .await
+    }
+
+    /// Changes twins, all or none, and tells the devices in the order of the commits; says how many.
+    pub(crate) async fn change_twins(
+        self: &Arc<Self>,
+        change: impl FnOnce(&Connection, UnixMs) -> Result<Vec<TwinChange>, Refusal> + Send + 'static,
+    ) -> Result<usize, Refusal> {
+        let now = self.clock.now();
+        self.in_order(
+            move |c| change(c, now),
+            |service, changes| {
+                for change in &changes {
+                    service.tell(change);
+                }
+                changes.len()
             },
         )
         .await
@@ -332,7 +352,7 @@ impl Service {
         let stored = self.store.run(move |c| {
             registry::require_enabled(c, &hub, &id)?;
             registry::touch_activity(c, &hub, &id, now)?;
-            let stored = messages.into_iter().map(|message| message.store(c, &ring));
+            let stored = messages.into_iter().map(|message| ring.store(c, message));
             stored.collect::<Result<Vec<_>, _>>()
         });
         for message in stored.await? {

@@ -61,7 +61,12 @@ async fn put(api: &Api, asked: &Asked, scope: String, name: String) -> Answer {
     let field = |name: &str| properties.get(name).or_else(|| document.get(name));
     let text = field("certificate").and_then(Value::as_str);
     let der = x509::from_text(text.ok_or_else(|| invalid("properties.certificate is missing"))?)?;
-    let given = field("isVerified").and_then(fields::boolean);
+    let given = field("isVerified").filter(|it| !it.is_null());
+    let given = match given.map(fields::boolean) {
+        Some(None) => return Err(invalid("isVerified must be true or false").into()),
+        Some(given) => given,
+        None => None,
+    };
     let verified = given.unwrap_or(api.service.settings.verified_on_upload);
     let (condition, now) = (if_match(&asked.headers), api.service.clock.now());
     let put = api

@@ -6,7 +6,7 @@ use axum::response::IntoResponse as _;
 use rusqlite::Connection;
 use serde_json::{Map, Value, json};
 
-use super::resource::{DEFAULT_GROUP, DEFAULT_LOCATION, keep, kept};
+use super::resource::{DEFAULT_GROUP, DEFAULT_LOCATION, check_tags, keep, kept};
 use super::{Asked, hubs, invalid, listed, not_found, provisioning, shown};
 use crate::code::{ErrorCode, Refusal};
 use crate::properties::{decode, parameter};
@@ -204,6 +204,7 @@ async fn write(api: &Api, asked: &Asked, name: &str, whole: bool) -> Answer {
             }
             None => return Err(no_group(&name)),
         };
+        check_tags(body.get("tags"))?;
         if let Some(tags) = body.get("tags").filter(|it| it.is_object()) {
             group.insert("tags".to_owned(), tags.clone());
         }

@@ -4,7 +4,9 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse as _;
 use serde_json::{Map, Value, json};
 
-use super::resource::{self, check_policies, group_of, keys, must_be_new, service_host};
+use super::resource::{
+    self, Type, check_policies, check_types, group_of, keys, must_be_new, service_host,
+};
 use super::{Asked, accepted, certificates, groups, if_match, invalid, listed, not_found, shown};
 use crate::code::{ErrorCode, Refusal};
 use crate::etag::{IfMatch, check_etag, etag};
@@ -135,7 +137,7 @@ fn show(api: &Api, asked: &Asked, hub: &Hub) -> Value {
         "disableLocalAuth": false,
         "disableDeviceSAS": api.service.settings.enforce_x509,
         "disableModuleSAS": api.service.settings.enforce_x509,
-        "eventHubEndpoints": {"events": {"retentionTimeInDays": 1, "partitionCount": api.service.settings.event_hub_partitions}},
+        "eventHubEndpoints": {"events": {"retentionTimeInDays": 1}},
         "routing": {
             "endpoints": {"serviceBusQueues": [], "serviceBusTopics": [], "eventHubs": [], "storageContainers": []},
             "routes": [],
@@ -167,8 +169,15 @@ fn show(api: &Api, asked: &Asked, hub: &Hub) -> Value {
         "hostName": service_host(api, &hub.host),
     });
     properties = resource::merge(properties, Some(&fixed));
+    // Written by an emulator that did not look at it.
+    if !properties["eventHubEndpoints"].is_object() {
+        properties["eventHubEndpoints"] = json!({});
+    }
     let events = &mut properties["eventHubEndpoints"]["events"];
-    let count = events["partitionCount"].as_u64().unwrap_or(4).clamp(1, 32);
+    if !events.is_object() {
+        *events = json!({"retentionTimeInDays": 1});
+    }
+    let count = api.service.ring.partitions.count(&hub.host);
     let port = match api.amqp.map(|it| it.port()) {
         None | Some(5671) => String::new(),
         Some(port) => format!(":{port}"),
@@ -216,6 +225,7 @@ async fn put(api: &Api, asked: &Asked, group: &str, name: &str) -> Answer {
         )
         .into());
     }
+    let known_count = known.as_ref().and_then(Hub::partition_count);
     let mut hub = match known {
         Some(hub) => hub,
         None => Hub::made(name)?,
@@ -223,15 +233,21 @@ async fn put(api: &Api, asked: &Asked, group: &str, name: &str) -> Answer {
     let document = resource::document(asked, group)?;
     let properties = document.get("properties");
     check_policies(properties, POLICIES)?;
-    for name in ["disableLocalAuth", "disableDeviceSAS", "disableModuleSAS"] {
-        let given = properties
-            .and_then(|it| it.get(name))
-            .filter(|it| !it.is_null());
-        if given.is_some_and(|it| crate::fields::boolean(it).is_none()) {
-            return Err(invalid(format!("properties.{name} must be true or false")).into());
-        }
+    check_types("properties", properties, PROPERTIES)?;
+    let wanted = partition_count(properties)?;
+    let had = api.service.ring.partitions.count(&hub.host);
+    if let (Some(wanted), false) = (wanted, is_new)
+        && wanted != had
+    {
+        return Err(invalid(format!(
+            "properties.eventHubEndpoints.events.partitionCount is {had}, and cannot be changed once the hub is there"
+        ))
+        .into());
     }
     hub.document = document;
+    if !is_new && wanted.is_none() {
+        keep_partition_count(&mut hub.document, known_count);
+    }
     hub.etag += 1;
     save(api, &hub).await?;
     let what = if is_new { "made" } else { "changed" };
@@ -251,6 +267,8 @@ async fn patch(api: &Api, asked: &Asked, hub: Result<Hub, Refusal>) -> Answer {
 async fn save(api: &Api, hub: &Hub) -> Result<(), Refusal> {
     let saved = hub.clone();
     api.service.store.run(move |c| saved.save(c)).await?;
+    let partitions = &api.service.ring.partitions;
+    partitions.set_count(&hub.host, hub.partition_count());
     api.service.hubs.put(hub.clone());
     Ok(())
 }
@@ -306,6 +324,8 @@ async fn remove(api: &Api, hub: &Hub) -> Result<(), Refusal> {
         let why = Refusal::new(ErrorCode::NotFound, why);
         api.service.drop_device(&handle.hub, &handle.device_id, why);
     }
+    api.routing.forget(&hub.host);
+    api.service.ring.partitions.set_count(&hub.host, None);
     record(api, hub, format!("hub '{}' was deleted", hub.name));
     Ok(())
 }
@@ -336,6 +356,65 @@ async fn quota(api: &Api, hub: Result<Hub, Refusal>) -> Answer {
         "name": "TotalDeviceCount", "currentValue": total, "maxValue": 1_000_000,
     })])
 }
+
+/// How many partitions a hub is given for its events, if it is.
+fn partition_count(properties: Option<&Value>) -> Result<Option<u32>, Refusal> {
+    let given = properties.and_then(|it| it.pointer("/eventHubEndpoints/events/partitionCount"));
+    let Some(given) = given.filter(|it| !it.is_null()) else {
+        return Ok(None);
+    };
+    let count = crate::fields::integer(given).and_then(|it| u32::try_from(it).ok());
+    let count = count.filter(|it| (1..=MAX_PARTITIONS).contains(it));
+    count.map(Some).ok_or_else(|| {
+        invalid(format!(
+            "properties.eventHubEndpoints.events.partitionCount must be 1 to {MAX_PARTITIONS}, and is {given}"
+        ))
+    })
+}
+
+/// Puts the number of partitions that a hub has into a document that says nothing of it.
+fn keep_partition_count(document: &mut Map<String, Value>, count: Option<u32>) {
+    let Some(count) = count else { return };
+    let object = |value: &mut Value| {
+        if !value.is_object() {
+            *value = json!({});
+        }
+    };
+    let mut at = document.entry("properties").or_insert_with(|| json!({}));
+    for name in ["eventHubEndpoints", "events"] {
+        object(at);
+        at = &mut at[name];
+    }
+    object(at);
+    at["partitionCount"] = json!(count);
+}
+
+/// The properties of a hub whose type is looked at (Microsoft, "IotHubProperties").
+const PROPERTIES: &[(&str, Type)] = &[
+    ("authorizationPolicies", Type::Objects),
+    ("disableLocalAuth", Type::Boolean),
+    ("disableDeviceSAS", Type::Boolean),
+    ("disableModuleSAS", Type::Boolean),
+    ("restrictOutboundNetworkAccess", Type::Boolean),
+    ("allowedFqdnList", Type::Texts),
+    ("publicNetworkAccess", Type::Text),
+    ("ipFilterRules", Type::Objects),
+    ("networkRuleSets", Type::Object),
+    ("minTlsVersion", Type::Text),
+    ("eventHubEndpoints", Type::ObjectOfObjects),
+    ("routing", Type::Object),
+    ("storageEndpoints", Type::ObjectOfObjects),
+    ("messagingEndpoints", Type::ObjectOfObjects),
+    ("enableFileUploadNotifications", Type::Boolean),
+    ("cloudToDevice", Type::Object),
+    ("comments", Type::Text),
+    ("deviceStreams", Type::Object),
+    ("features", Type::Text),
+    ("enableDataResidency", Type::Boolean),
+];
+
+/// The most that the setting `eventHubPartitions` takes as well.
+const MAX_PARTITIONS: u32 = 32;
 
 /// As many as Azure lets a subscription have.
 const MAX_HUBS: usize = 50;

@@ -5,7 +5,9 @@ use axum::response::IntoResponse as _;
 use rusqlite::Connection;
 use serde_json::{Map, Value, json};
 
-use super::resource::{self, check_policies, group_of, keep, kept, keys, service_host};
+use super::resource::{
+    self, Type, check_policies, check_types, group_of, keep, kept, keys, service_host,
+};
 use super::{Asked, accepted, certificates, groups, if_match, invalid, listed, not_found, shown};
 use crate::auth::certificates::PROVISIONING;
 use crate::code::{ErrorCode, Refusal};
@@ -202,6 +204,7 @@ async fn put(api: &Api, asked: &Asked, group: &str, name: &str) -> Answer {
     )?;
     let mut document = resource::document(asked, group)?;
     let properties = document.remove("properties");
+    check_types("properties", properties.as_ref(), PROPERTIES)?;
     check_policies(properties.as_ref(), POLICIES)?;
     check_linked(api, properties.as_ref())?;
     document.insert("name".to_owned(), json!(dps_name(&dps, name)));
@@ -312,6 +315,18 @@ pub(super) async fn delete_group(api: &Api, group: &str) -> Result<(), Refusal> 
     });
     deleted.await
 }
+
+/// The properties of the service whose type is looked at (Microsoft, "IotDpsPropertiesDescription").
+const PROPERTIES: &[(&str, Type)] = &[
+    ("state", Type::Text),
+    ("publicNetworkAccess", Type::Text),
+    ("ipFilterRules", Type::Objects),
+    ("privateEndpointConnections", Type::Objects),
+    ("iotHubs", Type::Objects),
+    ("allocationPolicy", Type::Text),
+    ("authorizationPolicies", Type::Objects),
+    ("enableDataResidency", Type::Boolean),
+];
 
 const KEY: &str = "provisioning service";
 /// Its name until somebody gives it another.

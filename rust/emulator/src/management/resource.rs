@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Asked, invalid, not_found};
 use crate::code::Refusal;
+use crate::fields;
 use crate::rest::{Answer, Api};
 
 /// A resource's `location`, `tags`, `sku` and `properties` from the body that writes it, with the group that it is in.
@@ -27,17 +28,102 @@ pub(super) fn document(asked: &Asked, group: &str) -> Result<Map<String, Value>,
             Some(other) => return Err(invalid(format!("'{name}' is no object: {other}"))),
         }
     }
+    check_types(
+        "sku",
+        document.get("sku"),
+        &[("name", Type::Text), ("capacity", Type::Integer)],
+    )?;
+    check_tags(document.get("tags"))?;
     document.insert("resourcegroup".to_owned(), json!(group));
     Ok(document)
 }
 
+/// What a property must be.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Type {
+    /// `true` or `false`, also as a text.
+    Boolean,
+    /// A text.
+    Text,
+    /// A number without a fraction.
+    Integer,
+    /// An object.
+    Object,
+    /// An object whose values are objects.
+    ObjectOfObjects,
+    /// A list of objects.
+    Objects,
+    /// A list of texts.
+    Texts,
+}
+
+impl Type {
+    fn takes(self, value: &Value) -> bool {
+        let all = |is: fn(&Value) -> bool| value.as_array().is_some_and(|it| it.iter().all(is));
+        match self {
+            Self::Boolean => fields::boolean(value).is_some(),
+            Self::Text => value.is_string(),
+            Self::Integer => fields::integer(value).is_some(),
+            Self::Object => value.is_object(),
+            Self::ObjectOfObjects => value
+                .as_object()
+                .is_some_and(|it| it.values().all(|it| it.is_object() || it.is_null())),
+            Self::Objects => all(Value::is_object),
+            Self::Texts => all(Value::is_string),
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Boolean => "true or false",
+            Self::Text => "a text",
+            Self::Integer => "a whole number",
+            Self::Object => "an object",
+            Self::ObjectOfObjects => "an object of objects",
+            Self::Objects => "a list of objects",
+            Self::Texts => "a list of texts",
+        }
+    }
+}
+
+/// Refuses a property of another type; what is null or not there is as if nobody had written it.
+pub(super) fn check_types(
+    of: &str,
+    object: Option<&Value>,
+    types: &[(&str, Type)],
+) -> Result<(), Refusal> {
+    for (name, wanted) in types {
+        let given = object.and_then(|it| it.get(*name));
+        if let Some(given) = given.filter(|it| !it.is_null() && !wanted.takes(it)) {
+            return Err(invalid(format!(
+                "{of}.{name} must be {}, and is {given:.100}",
+                wanted.name()
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// Takes the tags of a PATCH, the only thing that it may change, into a document.
 pub(super) fn patch(document: &mut Map<String, Value>, asked: &Asked) -> Result<(), Refusal> {
-    crate::fields::check(&asked.document, &["tags"])?;
+    fields::check(&asked.document, &["tags"])?;
     let tags = asked.document.get("tags").filter(|it| it.is_object());
     let tags = tags.ok_or_else(|| invalid("'tags' must be an object"))?;
+    check_tags(Some(tags))?;
     document.insert("tags".to_owned(), tags.clone());
     Ok(())
+}
+
+/// Refuses tags that are no object of texts.
+pub(super) fn check_tags(tags: Option<&Value>) -> Result<(), Refusal> {
+    let Some(tags) = tags.filter(|it| !it.is_null()) else {
+        return Ok(());
+    };
+    let is_text = |tag: &Value| tag.is_string() || tag.is_null();
+    match tags.as_object().is_some_and(|it| it.values().all(is_text)) {
+        true => Ok(()),
+        false => Err(invalid("'tags' must be an object of texts")),
+    }
 }
 
 /// The group of a resource.

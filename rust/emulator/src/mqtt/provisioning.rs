@@ -12,7 +12,6 @@ use crate::mqtt::link::{Link, read_refusal, refused};
 use crate::mqtt::topic::{Feature, Topic};
 use crate::mqtt::wire::{Connect, Packet, Publish, write};
 use crate::stop::stopped;
-use crate::throttle::Throttle;
 
 /// Serves a device until its connection ends.
 pub(crate) async fn serve(
@@ -69,7 +68,6 @@ pub(crate) async fn serve(
         request: Arc::clone(&request),
         link,
         subscribed: false,
-        polls: Dps::polls(),
     };
     let end = session.run(connect.keep_alive, stop).await;
     match &end {
@@ -90,7 +88,6 @@ struct Session {
     request: Arc<Request>,
     link: Link,
     subscribed: bool,
-    polls: Throttle,
 }
 
 impl Session {
@@ -163,7 +160,7 @@ impl Session {
                 (rid, answer.await)
             }
             Topic::OperationStatus { rid, operation_id } => {
-                let answer = self.dps.status(&self.request, operation_id, &self.polls);
+                let answer = self.dps.status(&self.request, operation_id);
                 (rid, answer)
             }
             _ => return Ok(()),

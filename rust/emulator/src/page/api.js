@@ -40,7 +40,7 @@ function refusal(method, path, answer, value) {
   const parts = /^ErrorCode:([^;]*);?([^]*)$/.exec(value?.Message ?? "");
   const name = parts ? ` (${value.errorCode ?? answer.status} ${parts[1]})` : "";
   const why = parts ? parts[2] || parts[1] : typeof value === "string" && value ? value : `${method} ${path} was answered with ${answer.status}`;
-  return Object.assign(new Error(sentence(why) + name), { status: answer.status, code: value?.errorCode });
+  return Object.assign(new Error(sentence(why) + name), { status: answer.status, code: value?.errorCode, answer: value });
 }
 
 /** The answer as it comes, for saving. */

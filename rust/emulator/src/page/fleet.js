@@ -5,7 +5,7 @@ import { addDevice, lastSeen, reasonOf, stateOf } from "./devices.js";
 import { el, later } from "./dom.js";
 import { isNarrowed, isOfDevices, isWhole, length, list, look, lookParts, setLook } from "./list.js";
 import { chart } from "./chart.js";
-import { button, cut, empty, field, pill, table } from "./parts.js";
+import { button, cut, empty, field, options, pill, table } from "./parts.js";
 import { leaves } from "./patch.js";
 import { go } from "./routes.js";
 import { scroller } from "./scroller.js";
@@ -13,6 +13,7 @@ import { loadCounts, now, rates, store } from "./store.js";
 import { count, duration, plural, pretty } from "./words.js";
 
 const STATES = { "": "All", connected: "Connected", disconnected: "Not connected", refused: "Refused", neverSeen: "Never seen", disabled: "Disabled" };
+const ORDERS = { id: "By id", "-id": "By id, from the end", state: "By state", latestFirst: "Seen last", oldestFirst: "Not seen for longest", reason: "By reason", tags: "By tags", firmware: "Oldest firmware", "-firmware": "Newest firmware" };
 const PILLS = { on: "on", bad: "warn", off: "warn" };
 const MOST_TAGS = 4;
 
@@ -82,13 +83,13 @@ export function fleet(box) {
 
   const sorted = (text, next, now) => el("div", { role: "columnheader", "aria-sort": now },
     el("button", { type: "button", class: "sort", tabindex: -1, onclick: () => change({ sort: next }) }, text, el("span", { "aria-hidden": "true" }, { ascending: " ↑", descending: " ↓", none: "" }[now])));
-  const head = (text) => el("div", { role: "columnheader" }, text);
   const every = el("input", { type: "checkbox", tabindex: -1, "aria-label": "Mark all that are found", onchange: () => { marked.all = every.checked; marked.ids.clear(); draw(); } });
   function heads() {
-    const seen = { latestFirst: "descending", oldestFirst: "ascending" }[look.sort] ?? "none";
-    return el("div", { role: "row", class: "item" }, el("div", { role: "columnheader" }, every), sorted("Device", "id", look.sort === "id" ? "ascending" : "none"), head("State"),
-      sorted("Last seen", look.sort === "latestFirst" ? "oldestFirst" : "latestFirst", seen), head("Reason"), head("Tags"), head("Firmware"));
+    const by = (text, first, other, [up, down] = ["ascending", "descending"]) => sorted(text, look.sort === first ? other : first, { [first]: up, [other]: down }[look.sort] ?? "none");
+    return el("div", { role: "row", class: "item" }, el("div", { role: "columnheader" }, every), by("Device", "id", "-id"), by("State", "state", "-state"),
+      by("Last seen", "latestFirst", "oldestFirst", ["descending", "ascending"]), by("Reason", "reason", "-reason"), by("Tags", "tags", "-tags"), by("Firmware", "firmware", "-firmware"));
   }
+  const order = el("select", { id: "sort", class: "narrow", "aria-label": "Order", onchange: () => change({ sort: order.value }) });
   const headRow = el("div", { role: "presentation" }, heads());
   const rows = scroller({ id: "fleet", label: "Devices", heads: headRow, cells, open: (it) => go({ view: "devices", id: it.deviceId, tab: "telemetry" }),
     mark: toggle, kind: (it) => isMarked(it) ? "marked" : "" });
@@ -119,10 +120,11 @@ export function fleet(box) {
     if (focused !== undefined) states.querySelector(`[data-state="${focused}"]`)?.focus();
     every.checked = marked.all;
     headRow.replaceChildren(heads());
+    if (document.activeElement !== order) order.replaceChildren(...options(ORDERS, look.sort));
     const some = marked.all || marked.ids.size > 0;
     bar.hidden = !some;
     const which = marked.all ? isNarrowed() ? "All that are found here" : `All ${count(all)} devices` : `${count(marked.ids.size)} marked`;
-    bar.replaceChildren(...(some ? [el("strong", {}, which), ...bulk({ ids: marked.all ? null : [...marked.ids], look: { ...look }, known: marked.all ? isNarrowed() ? undefined : all : marked.ids.size, which }), button("Unmark", () => { marked.all = false; marked.ids.clear(); draw(); }, "quiet")] : []));
+    bar.replaceChildren(...(some ? [el("strong", {}, which), ...bulk({ ids: marked.all ? null : [...marked.ids], look: { ...look }, known: marked.all ? isNarrowed() ? undefined : all : marked.ids.size, everything: marked.all && !isNarrowed(), which }), button("Unmark", () => { marked.all = false; marked.ids.clear(); draw(); }, "quiet")] : []));
     if (list.problem) { problem.textContent = list.problem; problem.hidden = false; }
     const none = list.asked && !list.problem && !length();
     if (none) holder.replaceChildren(empty("No device fits", "Nothing in this hub is in that state, has that in its id and fits the query.", button("Show all", clear, "main")));
@@ -153,7 +155,7 @@ export function fleet(box) {
   }
 
   // Where there is little room, tag and query are out of the way until they are asked for.
-  const looks = el("div", { class: `row looks ${look.where ? "" : "folded"}` }, el("div", { class: "row grow" }, find,
+  const looks = el("div", { class: `row looks ${look.where ? "" : "folded"}` }, el("div", { class: "row grow" }, find, order,
     button("Query", () => looks.classList.toggle("folded"), "fold")), tags, filters);
   box.classList.add("full");
   box.replaceChildren(el("div", { class: "row spread" }, el("h2", {}, "Devices"), el("div", { class: "row" }, overButton, button("Register a device", addDevice, "main"))),

@@ -212,7 +212,7 @@ async fn check_certificate(
         certificates: chain.to_vec(),
         password: None,
     };
-    let (enforce, now) = (service.settings.enforce_x509, service.clock.now());
+    let (enforce, now) = (service.enforces_x509(&hub, &id), service.clock.now());
     let admitted = service
         .store
         .run(move |c| authenticate::admit(c, &hub, &id, &credentials, enforce, now))
@@ -238,6 +238,7 @@ async fn check_device(service: &Service, token: &Token, asked: &Asked<'_>) -> Re
         .run(move |c| registry::require(c, &owned_hub, &owned_id))
         .await
         .map_err(|refusal| forbidden(refusal.reason))?;
+    authenticate::check_key_allowed(&id, service.enforces_x509(&hub, &id))?;
     let Authentication::Sas(primary, secondary) = &device.authentication else {
         return Err(forbidden(format!(
             "device '{id}' has no symmetric key that a token could be signed with"

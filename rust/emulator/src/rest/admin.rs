@@ -70,6 +70,8 @@ async fn about(State(api): State<Api>) -> Answer {
         "connections": api.service.connections.all().len(),
         "settings": api.service.settings.to_json(),
         "mqtt": api.mqtt,
+        "amqp": api.amqp,
+        "https": api.https,
         "serverCa": api.ca_pem.as_deref(),
     }))
     .into_response())
@@ -78,7 +80,7 @@ async fn about(State(api): State<Api>) -> Answer {
 /// What service clients connect with; as secret as the REST side itself.
 async fn connection_string(State(api): State<Api>, Hub(hub): Hub) -> Answer {
     let key = &api.access.service_key;
-    let text = format!("HostName={hub};SharedAccessKeyName=iothubowner;SharedAccessKey={key}");
+    let text = partitions::service_connection_string(&hub, key);
     let events = api
         .amqp
         .map(|at| at.port())

@@ -9,7 +9,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::{Map, Value, json};
 
-use super::{Answer, Api, Document, Hub, if_match, invalid};
+use super::{Answer, Api, Document, Hub, Identity, if_match, invalid};
 use crate::configurations::{self, Configuration};
 use crate::etag::etag;
 use crate::hub::query;
@@ -19,6 +19,7 @@ pub(super) fn routes() -> Router<Api> {
     Router::new()
         .route("/configurations", get(all))
         .route("/configurations/testQueries", post(test))
+        .route("/devices/{id}/applyConfigurationContent", post(deploy))
         .route("/configurations/{id}", get(one).put(put).delete(delete))
 }
 
@@ -82,6 +83,28 @@ async fn delete(
         .run(move |c| configurations::delete(c, &owned, &owned_id, &condition));
     gone.await?;
     tell(&api, hub, format!("configuration '{id}' deleted"));
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// Sets the modules of one IoT Edge device.
+async fn deploy(
+    State(api): State<Api>,
+    Hub(hub): Hub,
+    Identity(id): Identity,
+    Document(document): Document,
+) -> Answer {
+    let modules = document.get("modulesContent").and_then(Value::as_object);
+    let modules = modules.filter(|modules| !modules.is_empty()).cloned();
+    let modules = modules.ok_or_else(|| invalid("'modulesContent' is missing".to_owned()))?;
+    configurations::check_modules(&modules)?;
+    let (of, device) = (hub.clone(), id.clone());
+    let changes = api
+        .service
+        .change_twins(move |c, now| configurations::deploy(c, &of, &device, &[modules], now));
+    let what = format!("modules set, {} twins changed", changes.await?);
+    api.service
+        .journal
+        .record(Event::info("configuration", what).of(&hub, &id));
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

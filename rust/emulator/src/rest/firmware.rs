@@ -1,8 +1,9 @@
 //! Firmware: images, deployments, what devices say of them, and faults.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use axum::extract::{Path, Request, State};
+use axum::extract::{Path, Query, Request, State};
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::routing::get;
@@ -15,7 +16,7 @@ use crate::code::{ErrorCode, Refusal};
 use crate::etag::IfMatch;
 use crate::fields;
 use crate::firmware::{Firmware, absent};
-use crate::hub::registry::{self, TwinWrite};
+use crate::hub::registry::{self, Device, TwinWrite};
 use crate::hub::twin::Section;
 use crate::random;
 
@@ -64,8 +65,20 @@ async fn delete_image(State(api): State<Api>, Path(name): Path<String>) -> Answe
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-/// Desired and reported `firmware` of each device that has one.
-async fn devices(State(api): State<Api>, Hub(hub): Hub) -> Answer {
+/// Desired and reported `firmware` of each device that has one, or with `device` of that one.
+async fn devices(
+    State(api): State<Api>,
+    Hub(hub): Hub,
+    Query(mut asked): Query<HashMap<String, String>>,
+) -> Answer {
+    if let Some(id) = asked.remove("device") {
+        let read = api
+            .service
+            .store
+            .read(move |c| registry::find(c, &hub, &id));
+        let found: Vec<Value> = read.await?.iter().filter_map(firmware_of).collect();
+        return Ok(Json(found).into_response());
+    }
     let mut states = Vec::new();
     let mut next = Some(String::new());
     while let Some(after) = next {
@@ -75,16 +88,17 @@ async fn devices(State(api): State<Api>, Hub(hub): Hub) -> Answer {
             .store
             .read(move |c| registry::page(c, &hub, registry::Kind::Device, &after, MAX_PAGE))
             .await?;
-        let found = page.devices.iter().filter_map(|device| {
-            let firmware = |section: &Section| section.properties.get("firmware").cloned();
-            let (desired, reported) = (firmware(&device.desired), firmware(&device.reported));
-            let any = desired.is_some() || reported.is_some();
-            any.then(|| json!({"deviceId": device.id, "desired": desired, "reported": reported}))
-        });
-        states.extend(found);
+        states.extend(page.devices.iter().filter_map(firmware_of));
         next = page.next;
     }
     Ok(Json(states).into_response())
+}
+
+fn firmware_of(device: &Device) -> Option<Value> {
+    let firmware = |section: &Section| section.properties.get("firmware").cloned();
+    let (desired, reported) = (firmware(&device.desired), firmware(&device.reported));
+    let any = desired.is_some() || reported.is_some();
+    any.then(|| json!({"deviceId": device.id, "desired": desired, "reported": reported}))
 }
 
 /// Makes the wish for an image of the folder: `{"deviceId","image"}`; `jobId`, `version`, `protocol`, `host`,
@@ -154,10 +168,15 @@ async fn withdraw(State(api): State<Api>, Hub(hub): Hub, Path(id): Path<String>)
 async fn write(api: &Api, hub: String, id: String, wish: Value) -> Result<(), Refusal> {
     let patch = json!({"properties": {"desired": {"firmware": wish}}});
     let patch: Map<String, Value> = patch.as_object().cloned().unwrap_or_default();
-    let written = api
-        .service
-        .write_twin(hub, id, TwinWrite::Patch, patch, IfMatch::Absent);
-    written.await.map(drop)
+    let written = api.service.write_twin(
+        hub.clone(),
+        id.clone(),
+        TwinWrite::Patch,
+        patch,
+        IfMatch::Absent,
+    );
+    super::twins::record(api, &hub, &id, &written.await?);
+    Ok(())
 }
 
 /// The flash of the boards here has 1 MB.

@@ -13,7 +13,7 @@ use serde_json::json;
 use super::devices::MAX_PAGE;
 use super::{Answer, Api, Hub, invalid};
 use crate::code::Refusal;
-use crate::hub::listing::{self, Listing, Mark, Sort, State as DeviceState};
+use crate::hub::listing::{self, Column, Direction, Listing, Mark, Sort, State as DeviceState};
 use crate::hub::query::{self, Collection};
 
 pub(super) fn routes() -> Router<Api> {
@@ -82,10 +82,27 @@ fn sort(text: &str) -> Result<Sort, Refusal> {
         "id" => Ok(Sort::Id),
         "latestFirst" => Ok(Sort::LatestFirst),
         "oldestFirst" => Ok(Sort::OldestFirst),
-        _ => Err(invalid(format!(
-            "sort '{text}' is not id, latestFirst or oldestFirst"
-        ))),
+        _ => by_column(text).ok_or_else(|| {
+            let known = "id, latestFirst, oldestFirst, state, reason, tags or firmware, or one of these with a - before it for the other end";
+            invalid(format!("sort '{text}' is not {known}"))
+        }),
     }
+}
+
+fn by_column(text: &str) -> Option<Sort> {
+    let (name, direction) = match text.strip_prefix('-') {
+        Some(name) => (name, Direction::Descending),
+        None => (text, Direction::Ascending),
+    };
+    let column = match name {
+        "id" => Column::Id,
+        "state" => Column::State,
+        "reason" => Column::Reason,
+        "tags" => Column::Tags,
+        "firmware" => Column::Firmware,
+        _ => return None,
+    };
+    Some(Sort::By(column, direction))
 }
 
 fn query(text: &str) -> Result<query::Query, Refusal> {
@@ -100,14 +117,19 @@ fn query(text: &str) -> Result<query::Query, Refusal> {
 }
 
 fn token(mark: &Mark) -> String {
-    let Mark { live, activity, id } = mark;
-    URL_SAFE_NO_PAD.encode(format!("{} {activity} {id}", u8::from(*live)))
+    let Mark {
+        live,
+        activity,
+        id,
+        place,
+    } = mark;
+    URL_SAFE_NO_PAD.encode(format!("{} {activity} {id} {place}", u8::from(*live)))
 }
 
 fn mark(token: &str) -> Result<Mark, Refusal> {
     let bytes = URL_SAFE_NO_PAD.decode(token).ok();
     let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
-    let mut parts = text.as_deref().unwrap_or_default().splitn(3, ' ');
+    let mut parts = text.as_deref().unwrap_or_default().splitn(4, ' ');
     let live = parts.next().filter(|it| matches!(*it, "0" | "1"));
     let activity = parts.next().and_then(|it| it.parse().ok());
     match (live, activity, parts.next()) {
@@ -115,6 +137,7 @@ fn mark(token: &str) -> Result<Mark, Refusal> {
             live: live == "1",
             activity,
             id: id.to_owned(),
+            place: parts.next().unwrap_or_default().to_owned(),
         }),
         _ => Err(invalid(
             "continuation is not one that a list here has given",

@@ -65,14 +65,17 @@ async fn write_twin(
         .service
         .write_twin(hub.clone(), id.clone(), how, document, if_match(headers))
         .await?;
-    let what = format!(
-        "desired properties are at version {}",
-        device.desired.version
-    );
+    record(api, &hub, &id, &device);
+    Ok(twin(api, &device, 0))
+}
+
+/// Notes a change of desired properties in the event log.
+pub(super) fn record(api: &Api, hub: &str, id: &str, device: &Device) {
+    let version = device.desired.version;
+    let what = format!("desired properties are at version {version}");
     api.service
         .journal
-        .record(Event::info("twin", what).of(&hub, &id));
-    Ok(twin(api, &device, 0))
+        .record(Event::info("twin", what).of(hub, id));
 }
 
 fn twin(api: &Api, device: &Device, waiting: i64) -> Response {

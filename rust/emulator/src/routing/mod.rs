@@ -1,7 +1,8 @@
 //! Message routing: which endpoint a message goes to, and bringing it there.
 //!
 //! Endpoints follow what is stored at their own pace: each has a place in telemetry and in the events, which moves on when a
-//! batch has been handed over. After a kill a batch may come twice, and none is left out that is still kept.
+//! batch has been handed over. After a kill a batch may come twice, and none is left out that is still kept. The built-in endpoint
+//! `events` is a log of its own: telemetry is put there with its storing, events soon after theirs, each once.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ use tokio::task::JoinSet;
 
 use crate::code::{ErrorCode, Refusal};
 use crate::hub::events::{self, Source};
+use crate::hub::partitions::Takes;
 use crate::hub::registry;
 use crate::hub::service::Service;
 use crate::hub::telemetry::{self, Message};
@@ -24,6 +26,7 @@ use crate::stop::stopped;
 mod endpoint;
 mod rules;
 
+use endpoint::EVENTS;
 pub(crate) use rules::Rules;
 
 /// The routing of all hubs.
@@ -67,7 +70,10 @@ impl Routing {
     pub(crate) async fn set(&self, hub: &str, document: Map<String, Value>) -> Result<(), Refusal> {
         let rules = Rules::parse(&document)?;
         let (owned, sources) = (hub.to_owned(), rules.sources());
-        let names: Vec<String> = rules.endpoints.iter().map(|it| it.name.clone()).collect();
+        let mut names: Vec<String> = rules.endpoints.iter().map(|it| it.name.clone()).collect();
+        if rules.events_come_here() {
+            names.push(EVENTS.to_owned());
+        }
         let text = Value::Object(document).to_string();
         let save = self.service.store.run(move |c| {
             events::set_sources(c, &owned, &sources)?;
@@ -75,8 +81,7 @@ impl Routing {
                 "INSERT OR REPLACE INTO routing_rules (hub, document) VALUES (?1, ?2)",
                 [&owned, &text],
             )?;
-            let telemetry: i64 =
-                c.query_row("SELECT ifnull(max(seq), 0) FROM telemetry", [], |row| row.get(0))?;
+            let telemetry = telemetry::last(c)?;
             let events = events::last(c)?;
             for name in &names {
                 c.execute(
@@ -106,8 +111,17 @@ impl Routing {
         let mut health = self.health.write().unwrap_or_else(PoisonError::into_inner);
         health.retain(|(of, _), _| of != hub);
         drop(health);
+        let rules = Arc::new(rules);
+        let takes = (!rules.take_all_telemetry()).then(|| takes(Arc::clone(&rules)));
+        self.service.ring.partitions.set_takes(hub, takes);
         let mut all = self.rules.write().unwrap_or_else(PoisonError::into_inner);
-        all.insert(hub.to_owned(), Arc::new(rules));
+        all.insert(hub.to_owned(), rules);
+    }
+
+    /// Forgets a hub that is deleted.
+    pub(crate) fn forget(&self, hub: &str) {
+        self.take(hub, Rules::default());
+        self.changed.notify_one();
     }
 
     fn of_hub(&self, hub: &str) -> Option<Arc<Rules>> {
@@ -115,21 +129,32 @@ impl Routing {
         all.get(hub).cloned()
     }
 
-    /// Brings messages to endpoints until `stop` becomes true.
-    pub(crate) async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+    /// Takes the rules that were kept.
+    pub(crate) async fn load(&self) -> Result<(), Refusal> {
         for hub in self.service.hubs.hosts() {
             let of = hub.clone();
-            let document = self.service.store.read(move |c| stored(c, &of)).await;
-            if let Ok(rules) = document.and_then(|document| Rules::parse(&document)) {
+            let document = self.service.store.read(move |c| stored(c, &of)).await?;
+            // What an older emulator took and this one does not is shown as it was given, and routes nothing.
+            if let Ok(rules) = Rules::parse(&document) {
                 self.take(&hub, rules);
             }
         }
+        Ok(())
+    }
+
+    /// Brings messages to endpoints until `stop` becomes true.
+    pub(crate) async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
         loop {
             let mut tasks = JoinSet::new();
             for hub in self.service.hubs.hosts() {
                 let Some(rules) = self.of_hub(&hub) else {
                     continue;
                 };
+                if rules.events_come_here() {
+                    let (routing, rules, hub) =
+                        (Arc::clone(&self), Arc::clone(&rules), hub.clone());
+                    tasks.spawn(routing.append(hub, rules));
+                }
                 for endpoint in &rules.endpoints {
                     let (routing, rules, hub) =
                         (Arc::clone(&self), Arc::clone(&rules), hub.clone());
@@ -142,6 +167,61 @@ impl Routing {
                 () = stopped(&mut stop) => return,
             }
         }
+    }
+
+    /// Puts events of a hub into its built-in endpoint, beside telemetry, which comes there when it is stored.
+    async fn append(self: Arc<Self>, hub: String, rules: Arc<Rules>) {
+        let mut wait = BACKOFF_MIN;
+        loop {
+            match self.append_next(&hub, &rules).await {
+                Ok(true) => wait = BACKOFF_MIN,
+                Ok(false) => tokio::time::sleep(POLL).await,
+                Err(refusal) => {
+                    self.note_health(&hub, EVENTS, &refusal.reason);
+                    wait = (wait * 2).min(BACKOFF_MAX);
+                    tokio::time::sleep(wait).await;
+                }
+            }
+        }
+    }
+
+    async fn append_next(&self, hub: &str, rules: &Arc<Rules>) -> Result<bool, Refusal> {
+        let of = hub.to_owned();
+        let news = self.service.store.read(move |c| {
+            Ok(match place(c, &of, EVENTS)? {
+                Some((_, events)) => events::after(c, &of, events, STEP)?,
+                None => Vec::new(),
+            })
+        });
+        let news = news.await?;
+        let Some((_, last)) = news.last() else {
+            return Ok(false);
+        };
+        let (hub, rules, last) = (hub.to_owned(), Arc::clone(rules), last.seq);
+        let ring = Arc::clone(&self.service.ring);
+        let appended = self.service.store.run(move |c| {
+            // An older task may have had its turn in between.
+            let Some((_, events)) = place(c, &hub, EVENTS)? else {
+                return Ok(());
+            };
+            let telemetry = telemetry::last(c)?;
+            for (source, message) in news.iter().filter(|(_, it)| it.seq > events) {
+                let twin = rules.twin(c, message)?;
+                let (_, endpoints) = rules.decide(*source, message, twin.as_ref());
+                if endpoints.contains(&EVENTS) {
+                    ring.partitions.place_event(c, message, telemetry)?;
+                }
+            }
+            c.execute(
+                "UPDATE route_places SET events = max(events, ?3) WHERE hub = ?1 AND endpoint = ?2",
+                params![hub, EVENTS, last],
+            )?;
+            Ok(())
+        });
+        appended.await?;
+        let appended = &self.service.ring.partitions.appended;
+        appended.send_modify(|count| *count = count.wrapping_add(1));
+        Ok(true)
     }
 
     /// Hands over what an endpoint has not had, batch after batch.
@@ -254,13 +334,7 @@ struct Batch {
 
 /// `None` if nothing has come since the endpoint's place.
 fn next(c: &Connection, hub: &str, name: &str, rules: &Rules) -> Result<Option<Batch>, Refusal> {
-    let place = c
-        .prepare_cached(
-            "SELECT telemetry, events FROM route_places WHERE hub = ?1 AND endpoint = ?2",
-        )?
-        .query_row([hub, name], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
-    let Some((telemetry, events)) = place else {
+    let Some((telemetry, events)) = place(c, hub, name)? else {
         return Ok(None);
     };
     let mut batch = Batch {
@@ -269,10 +343,7 @@ fn next(c: &Connection, hub: &str, name: &str, rules: &Rules) -> Result<Option<B
         events,
     };
     let mut take = |source: Source, message: &Message| -> Result<(), Refusal> {
-        let twin = match rules.needs_twin() {
-            true => twin_of(c, hub, &message.device_id)?,
-            false => None,
-        };
+        let twin = rules.twin(c, message)?;
         let (_, endpoints) = rules.decide(source, message, twin.as_ref());
         if endpoints.contains(&name) {
             batch
@@ -295,6 +366,34 @@ fn next(c: &Connection, hub: &str, name: &str, rules: &Rules) -> Result<Option<B
     batch.telemetry = messages.last().map_or(telemetry, |it| it.seq);
     batch.events = others.last().map_or(events, |(_, it)| it.seq);
     Ok(Some(batch))
+}
+
+/// How far an endpoint has come in telemetry and in events.
+fn place(c: &Connection, hub: &str, endpoint: &str) -> Result<Option<(i64, i64)>, Refusal> {
+    let mut select = c.prepare_cached(
+        "SELECT telemetry, events FROM route_places WHERE hub = ?1 AND endpoint = ?2",
+    )?;
+    let place = select.query_row([hub, endpoint], |row| Ok((row.get(0)?, row.get(1)?)));
+    Ok(place.optional()?)
+}
+
+/// Which messages of devices rules lead to the built-in endpoint.
+fn takes(rules: Arc<Rules>) -> Takes {
+    Arc::new(move |c, message| {
+        let twin = rules.twin(c, message)?;
+        let (_, endpoints) = rules.decide(Source::DeviceMessages, message, twin.as_ref());
+        Ok(endpoints.contains(&EVENTS))
+    })
+}
+
+impl Rules {
+    /// The sender's twin, if a condition or an enrichment looks at it.
+    fn twin(&self, c: &Connection, message: &Message) -> Result<Option<Value>, Refusal> {
+        match self.needs_twin() {
+            true => twin_of(c, &message.hub, &message.device_id),
+            false => Ok(None),
+        }
+    }
 }
 
 fn twin_of(c: &Connection, hub: &str, id: &str) -> Result<Option<Value>, Refusal> {

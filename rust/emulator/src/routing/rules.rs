@@ -14,7 +14,7 @@ use crate::hub::telemetry::Message;
 use crate::id;
 
 /// What a hub does with messages.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Rules {
     /// Beside the built-in `events`.
     pub endpoints: Vec<Endpoint>,
@@ -22,6 +22,19 @@ pub(crate) struct Rules {
     fallback: bool,
     enrichments: Vec<Enrichment>,
     needs_twin: bool,
+}
+
+impl Default for Rules {
+    /// Without a route all telemetry comes to the built-in endpoint.
+    fn default() -> Self {
+        Self {
+            endpoints: Vec::new(),
+            routes: Vec::new(),
+            fallback: true,
+            enrichments: Vec::new(),
+            needs_twin: false,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -96,17 +109,18 @@ impl Rules {
                     "{of}: source '{source}' is not one of Azure's that are here"
                 ))
             })?;
-            let condition = route
-                .get("condition")
-                .and_then(Value::as_str)
-                .unwrap_or("true");
+            let condition = match route.get("condition") {
+                None | Some(Value::Null) => "true",
+                Some(given) => given
+                    .as_str()
+                    .ok_or_else(|| invalid(format!("{of}: 'condition' must be a text")))?,
+            };
             needs_twin |= condition.contains(TWIN);
             let parsed = Condition::parse(condition).map_err(|refusal| {
                 Refusal::new(refusal.code, format!("{of}: {}", refusal.reason))
             })?;
             let endpoints = known(names(&route)?, &of)?;
-            let enabled = route.get("isEnabled").and_then(fields::boolean);
-            if enabled.unwrap_or(true) {
+            if enabled(route.get("isEnabled"), &of)? {
                 routes.push(Route {
                     name: name.to_owned(),
                     source,
@@ -133,13 +147,15 @@ impl Rules {
                 "a hub may have {MAX_ENRICHMENTS} enrichments"
             )));
         }
-        let fallback = document
-            .get("fallbackRoute")
-            .and_then(|it| it.get("isEnabled"));
+        let fallback = match document.get("fallbackRoute") {
+            None | Some(Value::Null) => true,
+            Some(Value::Object(route)) => enabled(route.get("isEnabled"), "fallbackRoute")?,
+            Some(_) => return Err(invalid("'fallbackRoute' must be an object".to_owned())),
+        };
         Ok(Self {
             endpoints,
             routes,
-            fallback: fallback.and_then(fields::boolean).unwrap_or(true),
+            fallback,
             enrichments,
             needs_twin,
         })
@@ -151,6 +167,20 @@ impl Rules {
         sources
             .filter(|source| *source != Source::DeviceMessages)
             .collect()
+    }
+
+    /// Whether a route leads other than telemetry to the built-in endpoint.
+    pub(super) fn events_come_here(&self) -> bool {
+        let mut routes = self.routes.iter();
+        routes.any(|route| {
+            route.source != Source::DeviceMessages && route.endpoints.iter().any(|it| it == EVENTS)
+        })
+    }
+
+    /// Whether all telemetry comes to the built-in endpoint, since nothing leads it elsewhere.
+    pub(super) fn take_all_telemetry(&self) -> bool {
+        let mut routes = self.routes.iter();
+        self.fallback && routes.all(|route| route.source != Source::DeviceMessages)
     }
 
     /// Whether a condition or an enrichment looks at the twin.
@@ -272,6 +302,15 @@ fn document(message: &Message, twin: Option<&Value>) -> Value {
         all.insert(TWIN.to_owned(), twin.clone());
     }
     Value::Object(all)
+}
+
+/// A route is enabled where it does not say that it is not.
+fn enabled(given: Option<&Value>, of: &str) -> Result<bool, Refusal> {
+    match given {
+        None | Some(Value::Null) => Ok(true),
+        Some(given) => fields::boolean(given)
+            .ok_or_else(|| invalid(format!("{of}: 'isEnabled' must be true or false"))),
+    }
 }
 
 fn text<'d>(document: &'d Map<String, Value>, name: &str) -> Result<&'d str, Refusal> {

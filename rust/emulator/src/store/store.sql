@@ -121,6 +121,28 @@ CREATE TABLE IF NOT EXISTS telemetry (
     qos INTEGER NOT NULL
 );
 
+-- The partitions of each hub's built-in endpoint, and how far each has counted.
+CREATE TABLE IF NOT EXISTS partitions (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    hub TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    last_sequence INTEGER NOT NULL,
+    last_offset INTEGER NOT NULL,
+    last_enqueued INTEGER NOT NULL,
+    UNIQUE (hub, number)
+);
+
+-- What is in them: telemetry, or an event of the hub, which stands behind the telemetry of that number.
+CREATE TABLE IF NOT EXISTS partition_log (
+    partition INTEGER NOT NULL,
+    sequence INTEGER NOT NULL,
+    offset INTEGER NOT NULL,
+    enqueued INTEGER NOT NULL,
+    telemetry INTEGER NOT NULL,
+    event INTEGER,
+    PRIMARY KEY (partition, sequence)
+) WITHOUT ROWID;
+
 CREATE TABLE IF NOT EXISTS c2d (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
     hub TEXT NOT NULL,

@@ -10,11 +10,16 @@ use crate::support::{Hub, within};
 /// A configuration once its counts are so.
 async fn counted(hub: &Hub, id: &str, targeted: i64, applied: i64) -> Value {
     let wanted = json!({"targetedCount": targeted, "appliedCount": applied});
+    results(hub, id, &wanted).await
+}
+
+/// A configuration once its metrics are so.
+async fn results(hub: &Hub, id: &str, wanted: &Value) -> Value {
     let look = async {
         loop {
             let (status, shown) = hub.get(&format!("/configurations/{id}")).await;
             assert_eq!(status, 200, "{shown}");
-            if shown["systemMetrics"]["results"] == wanted {
+            if shown["systemMetrics"]["results"] == *wanted {
                 return shown;
             }
             tokio::task::yield_now().await;
@@ -109,6 +114,184 @@ async fn modules_have_theirs() {
     assert_eq!(
         hub.get("/twins/dev").await.1["properties"]["desired"].get("rate"),
         None
+    );
+}
+
+/// The deployment with the highest priority sets the modules of a device, layers above it their parts.
+#[tokio::test]
+async fn deployments_set_the_modules_of_edge_devices() {
+    let hub = Hub::start().await;
+    for id in ["edge", "leaf"] {
+        let document = json!({"capabilities": {"iotEdge": id == "edge"}});
+        assert_eq!(hub.put(&format!("/devices/{id}"), &document).await.0, 200);
+    }
+    let deployment = |priority: i64, content: Value| json!({"targetCondition": "*", "priority": priority, "content": {"modulesContent": content}});
+    let base = |image: &str| {
+        json!({
+            "$edgeAgent": {"properties.desired": {"schemaVersion": "1.1", "modules": {"sensor": {"image": image}}}},
+            "sensor": {"properties.desired": {"rate": 1, "gone": null, "unit": {"name": "C"}}},
+        })
+    };
+    let desired = async |module: &str| {
+        let (status, twin) = hub.get(&format!("/twins/edge/modules/{module}")).await;
+        let mut desired = twin["properties"]["desired"].clone();
+        for name in ["$metadata", "$version"] {
+            desired.as_object_mut().map(|it| it.shift_remove(name));
+        }
+        (status, desired)
+    };
+    for (id, priority, content) in [
+        ("low", 1, base("a:1")),
+        ("base", 5, base("a:2")),
+        (
+            "layer",
+            7,
+            json!({"sensor": {"properties.desired.unit.name": "K"},
+            "$edgeAgent": {"properties.desired.modules.filter": {"image": "f"}}}),
+        ),
+        (
+            "below",
+            3,
+            json!({"sensor": {"properties.desired.rate": 9}}),
+        ),
+    ] {
+        let (status, made) = hub
+            .put(
+                &format!("/configurations/{id}"),
+                &deployment(priority, content),
+            )
+            .await;
+        assert_eq!(status, 200, "{made}");
+    }
+    for (id, applied) in [("low", 0), ("base", 1), ("layer", 1), ("below", 0)] {
+        let wanted = json!({"targetedCount": 1, "appliedCount": applied, "reportedSuccessfulCount": 0, "reportedFailedCount": 0});
+        results(&hub, id, &wanted).await;
+    }
+    let sensor = json!({"rate": 1, "unit": {"name": "K"}});
+    assert_eq!(desired("sensor").await, (200, sensor));
+    let (_, agent) = desired("$edgeAgent").await;
+    assert_eq!(
+        agent["modules"],
+        json!({"sensor": {"image": "a:2"}, "filter": {"image": "f"}})
+    );
+    // The modules that it names are there, and nothing is written twice.
+    assert_eq!(
+        hub.get("/devices/edge/modules/filter").await.1["managedBy"],
+        "IotEdge"
+    );
+    assert_eq!(hub.get("/devices/leaf/modules").await.1, json!([]));
+    let (_, twin) = hub.get("/twins/edge/modules/$edgeAgent").await;
+    assert_eq!(
+        twin["configurations"],
+        json!({"layer": {"status": "Applied"}, "base": {"status": "Applied"},
+            "below": {"status": "Targeted"}, "low": {"status": "Targeted"}})
+    );
+    // The queries that it names find what it counts.
+    let (_, shown) = hub.get("/configurations/base").await;
+    for (name, found) in [
+        ("targetedCount", 1),
+        ("appliedCount", 1),
+        ("reportedFailedCount", 0),
+    ] {
+        let query = &shown["systemMetrics"]["queries"][name];
+        let (status, rows) = hub.post("/devices/query", &json!({ "query": query })).await;
+        assert_eq!(
+            (status, rows.as_array().map(Vec::len)),
+            (200, Some(found)),
+            "{query}: {rows}"
+        );
+    }
+    // Without its layer, the module that only the layer named goes.
+    assert_eq!(hub.delete("/configurations/layer").await.0, 204);
+    let gone = async {
+        while hub.get("/devices/edge/modules/filter").await.0 == 200 {
+            tokio::task::yield_now().await;
+        }
+    };
+    within("the module goes", gone).await;
+    let version = hub.get("/twins/edge/modules/sensor").await.1["version"].clone();
+    hub.put("/configurations/other", &deployment(0, base("a:0")))
+        .await;
+    let untouched = json!({"targetedCount": 1, "appliedCount": 0, "reportedSuccessfulCount": 0, "reportedFailedCount": 0});
+    results(&hub, "other", &untouched).await;
+    assert_eq!(
+        hub.get("/twins/edge/modules/sensor").await.1["version"],
+        version
+    );
+}
+
+#[tokio::test]
+async fn the_modules_of_one_device_are_set() {
+    let hub = Hub::start().await;
+    hub.put("/devices/edge", &json!({"capabilities": {"iotEdge": true}}))
+        .await;
+    hub.put("/devices/edge/modules/own", &json!({"managedBy": "me"}))
+        .await;
+    hub.put("/devices/leaf", &json!({})).await;
+    let set = async |device: &str, modules: Value| {
+        let path = format!("/devices/{device}/applyConfigurationContent");
+        hub.post(&path, &json!({ "modulesContent": modules })).await
+    };
+    let agent = |names: Value| json!({"$edgeAgent": {"properties.desired": {"modules": names}}});
+    let both = agent(json!({"one": {}, "two": {}}));
+    assert_eq!(set("edge", both.clone()).await.0, 204);
+    assert_eq!(set("edge", agent(json!({"two": {}}))).await.0, 204);
+    let (_, modules) = hub.get("/devices/edge/modules").await;
+    let names: Vec<_> = modules
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["moduleId"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["$edgeAgent", "$edgeHub", "own", "two"]);
+    // A part of what is there is another matter than the whole.
+    assert_eq!(set("leaf", both).await.0, 400);
+    assert_eq!(set("nobody", agent(json!({}))).await.0, 404);
+    for wrong in [
+        json!({}),
+        json!({"m": 1}),
+        json!({"m": {"properties.desired": 1}}),
+        json!({"m": {"properties.reported": {}}}),
+        json!({"m": {"properties.desired..a": 1}}),
+        json!({"a/b": {}}),
+        json!({"a b": {}}),
+    ] {
+        let (status, answer) = set("edge", wrong.clone()).await;
+        assert_eq!(
+            (status, answer["Message"].is_string()),
+            (400, true),
+            "{wrong}: {answer}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn twins_name_their_configurations() {
+    let hub = Hub::start().await;
+    hub.put("/devices/dev", &json!({})).await;
+    let content = json!({"properties.desired.a": 1});
+    hub.put("/configurations/first", &configuration("*", 2, &content))
+        .await;
+    hub.put("/configurations/second", &configuration("*", 1, &content))
+        .await;
+    counted(&hub, "second", 1, 0).await;
+    let twin = hub.get("/twins/dev").await.1;
+    assert_eq!(
+        twin["configurations"],
+        json!({"first": {"status": "Applied"}, "second": {"status": "Targeted"}})
+    );
+    let query = json!({"query": "SELECT deviceId FROM devices WHERE configurations.[[first]].status = 'Applied'"});
+    assert_eq!(
+        hub.post("/devices/query", &query).await.1,
+        json!([{"deviceId": "dev"}])
+    );
+    // Both names go at once, and the twin's version stays.
+    hub.delete("/configurations/first").await;
+    hub.delete("/configurations/second").await;
+    let left = hub.get("/twins/dev").await.1;
+    assert_eq!(
+        (left.get("configurations"), &left["version"]),
+        (None, &twin["version"])
     );
 }
 

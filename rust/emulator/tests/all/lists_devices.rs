@@ -88,6 +88,23 @@ async fn lists(hub: &Hub) {
         ),
         ("sort=latestFirst&find=69&state=disabled", ""),
         ("sort=oldestFirst&find=t-60&state=disabled", "Unit-600"),
+        ("sort=-firmware&find=t-0&state=disabled", "Unit-000"),
+        (
+            "sort=-firmware&find=t-69&query=SELECT * FROM devices WHERE deviceId >= 'Unit-697'",
+            "Unit-699 Unit-698 Unit-697",
+        ),
+        (
+            "sort=tags&query=SELECT * FROM devices WHERE deviceId IN ['Unit-000', 'Unit-650', 'Unit-651']",
+            "Unit-650 Unit-651 Unit-000",
+        ),
+        (
+            "sort=-tags&query=SELECT * FROM devices WHERE deviceId IN ['Unit-000', 'Unit-650', 'Unit-651']",
+            "Unit-000 Unit-650 Unit-651",
+        ),
+        (
+            "sort=state&query=SELECT * FROM devices WHERE deviceId IN ['Unit-001', 'Unit-100', 'Unit-101']",
+            "Unit-001 Unit-101 Unit-100",
+        ),
     ] {
         let what = what.replace(' ', "%20").replace('>', "%3E");
         for page in [3, 1000] {
@@ -100,8 +117,29 @@ async fn lists(hub: &Hub) {
         ("state=disconnected", 700),
         ("sort=latestFirst", 700),
         ("sort=oldestFirst", 700),
+        ("sort=state", 700),
+        ("sort=-reason", 700),
+        ("sort=-tags", 700),
+        ("sort=firmware&state=disconnected", 700),
     ] {
         assert_eq!(hub.listed(what, 33).await.0.len(), count, "{what}");
+    }
+}
+
+#[tokio::test]
+async fn versions_are_in_the_order_of_their_numbers() {
+    let hub = Hub::start().await.with_a_fleet().await;
+    for (what, first) in [("sort=firmware", "1.0.0"), ("sort=-firmware", "1.0.699")] {
+        let (rows, _) = hub.listed(what, 100).await;
+        let numbers = rows.iter().map(|row| {
+            let version = row["firmware"].as_str().unwrap();
+            version.rsplit('.').next().unwrap().parse::<u32>().unwrap()
+        });
+        assert_eq!(rows[0]["firmware"], first);
+        match what.contains('-') {
+            true => assert!(numbers.rev().is_sorted()),
+            false => assert!(numbers.is_sorted()),
+        }
     }
 }
 
@@ -146,6 +184,12 @@ async fn says_who_is_there_and_why_others_are_not() {
         ("sort=oldestFirst", "never refused gone early late"),
         ("sort=latestFirst&state=connected", "late early"),
         ("sort=oldestFirst&state=connected", "early late"),
+        ("sort=state", "early late gone refused never"),
+        ("sort=-state", "never refused gone early late"),
+        ("sort=state&state=refused", "refused"),
+        ("sort=-state&state=neverSeen", "never refused"),
+        ("sort=reason", "refused gone early late never"),
+        ("sort=-reason", "early late gone refused never"),
     ] {
         for page in [1, 2, 100] {
             assert_eq!(hub.listed_ids(what, page).await, ids, "{what} by {page}");

@@ -1,5 +1,6 @@
 //! One program for all behaviours, a file each: a link for each file would cost more than the tests.
 
+mod announces_itself;
 mod answers_azures_operations;
 mod applies_configurations;
 mod begins_with_a_file;
@@ -21,6 +22,7 @@ mod manages_hubs;
 mod points_the_azure_cli_here;
 mod proves_possession_of_a_ca;
 mod provisions_devices;
+mod reads_events;
 mod receives_over_https;
 mod refuses_malformed_packets;
 mod refuses_to_start;

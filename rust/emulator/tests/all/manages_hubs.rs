@@ -230,6 +230,58 @@ async fn a_hub_can_refuse_tokens_of_devices_and_of_policies() {
     assert_eq!(connect().await, 0);
 }
 
+/// `disableDeviceSAS` leaves modules alone, and `disableModuleSAS` devices, over every protocol.
+#[tokio::test]
+async fn keys_of_devices_and_of_modules_are_refused_apart() {
+    let hub = Hub::start().await;
+    let name = HUB.split('.').next().unwrap();
+    let paths = ["/devices/dev", "/devices/dev/modules/m"];
+    let mut tokens = Vec::new();
+    for path in paths {
+        let sas = json!({"authentication": {"type": "sas"}});
+        let (status, shown) = hub.put(path, &sas).await;
+        assert_eq!(status, 200, "{shown}");
+        let key = shown["authentication"]["symmetricKey"]["primaryKey"].as_str();
+        let resource = format!("{HUB}{path}");
+        tokens.push(support::token(&resource, key.unwrap(), 600, None));
+    }
+    // Whether the device and whether the module is let in: over MQTT, and over HTTP.
+    let let_in = async || {
+        let mut all = Vec::new();
+        for ((id, path), token) in ["dev", "dev/m"].iter().zip(paths).zip(&tokens) {
+            let mut device = hub.dial(None).await;
+            let user_name = format!("{HUB}/{id}/?api-version=2021-04-12");
+            device
+                .connect_as(id, &user_name, true, 60, Some(token))
+                .await;
+            let over_mqtt = device.connack().await.1;
+            let headers = [("authorization", token.as_str())];
+            let events = format!("{path}/messages/events");
+            let (over_http, answer) = hub.request("POST", &events, &headers, b"x").await;
+            let property = match id.contains('/') {
+                true => "(disableModuleSAS)",
+                false => "(disableDeviceSAS)",
+            };
+            let told = answer.to_string().contains(property);
+            all.push(match (over_mqtt, over_http, told) {
+                (0, 204, false) => true,
+                (5, 401, true) => false,
+                other => panic!("{id}: {other:?}"),
+            });
+        }
+        (all[0], all[1])
+    };
+    assert_eq!(let_in().await, (true, true));
+    for (off, wanted) in [
+        ("disableDeviceSAS", (false, true)),
+        ("disableModuleSAS", (true, false)),
+        ("disableLocalAuth", (true, true)),
+    ] {
+        assert_eq!(made(&hub, name, &json!({off: true})).await.0, 201);
+        assert_eq!(let_in().await, wanted, "{off}");
+    }
+}
+
 #[tokio::test]
 async fn what_makes_no_sense_is_refused_in_the_shape_of_resource_manager() {
     let hub = Hub::start().await;
@@ -445,4 +497,132 @@ async fn what_management_made_survives_a_restart() {
     let hub = start().await;
     let (_, one) = hub.get(&at(&format!("{GROUP}/IotHubs/made"))).await;
     assert_eq!(one["properties"]["disableDeviceSAS"], true, "{one}");
+}
+
+/// A value of each kind of JSON.
+fn every_kind() -> Vec<Value> {
+    vec![
+        json!(true),
+        json!(7),
+        json!(-1.5),
+        json!("text"),
+        json!([]),
+        json!([1]),
+        json!(["a"]),
+        json!([[]]),
+        json!({}),
+        json!({"a": 1}),
+        json!({"events": 5}),
+        json!({"events": {"partitionCount": {}}}),
+    ]
+}
+
+#[tokio::test]
+async fn a_field_of_another_type_is_refused_and_ends_nothing() {
+    let hub = Hub::start().await;
+    let whole = json!({
+        "location": "local", "tags": {"a": "b"}, "sku": {"name": "S1", "capacity": 1},
+        "properties": {
+            "authorizationPolicies": [], "disableLocalAuth": false, "disableDeviceSAS": false,
+            "disableModuleSAS": false, "restrictOutboundNetworkAccess": false, "allowedFqdnList": [],
+            "publicNetworkAccess": "Enabled", "ipFilterRules": [], "networkRuleSets": {},
+            "minTlsVersion": "1.2", "eventHubEndpoints": {"events": {"partitionCount": 4}},
+            "routing": {}, "storageEndpoints": {}, "messagingEndpoints": {},
+            "enableFileUploadNotifications": false, "cloudToDevice": {}, "comments": "c",
+            "deviceStreams": {}, "features": "None", "enableDataResidency": false,
+            "iotHubs": [], "allocationPolicy": "Hashed", "state": "Active",
+        },
+    });
+    let mut places: Vec<String> = [
+        "/location",
+        "/tags",
+        "/tags/a",
+        "/sku",
+        "/sku/name",
+        "/sku/capacity",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    places.push("/properties".to_owned());
+    places.push("/properties/eventHubEndpoints/events".to_owned());
+    places.push("/properties/eventHubEndpoints/events/partitionCount".to_owned());
+    let properties = whole["properties"].as_object().unwrap().keys();
+    places.extend(properties.map(|name| format!("/properties/{name}")));
+    let (mut refused, mut taken) = (0, 0);
+    for kind in ["IotHubs/wrong-1", "ProvisioningServices/dps"] {
+        let path = at(&format!("{GROUP}/{kind}"));
+        for place in &places {
+            for value in every_kind() {
+                let mut body = whole.clone();
+                *body.pointer_mut(place).unwrap() = value.clone();
+                let (status, answer) = hub.put(&path, &body).await;
+                match status {
+                    400 => {
+                        let (code, message) = error(&answer);
+                        assert!(!code.is_empty() && !message.is_empty(), "{answer}");
+                        refused += 1;
+                    }
+                    200 | 201 => taken += 1,
+                    other => panic!("{kind}{place} = {value}: {other}, {answer}"),
+                }
+                for all in ["resources", "providers/Microsoft.Devices/IotHubs"] {
+                    assert_eq!(hub.get(&at(all)).await.0, 200, "{kind}{place} = {value}");
+                }
+            }
+        }
+    }
+    assert!(
+        refused > 300 && taken > 50,
+        "{refused} refused, {taken} taken"
+    );
+    for (path, body) in [
+        ("resourceGroups/g", json!({"location": "x", "tags": []})),
+        ("resourceGroups/g", json!({"location": 5})),
+        (
+            "resourceGroups/iothub-emulator/providers/Microsoft.Devices/IotHubs/wrong-1/certificates/c",
+            json!({"properties": {"certificate": 5}}),
+        ),
+    ] {
+        assert_eq!(hub.put(&at(path), &body).await.0, 400, "{path} {body}");
+    }
+    for rules in [
+        json!({"fallbackRoute": 5}),
+        json!({"fallbackRoute": {"isEnabled": "perhaps"}}),
+        json!({"routes": [{"name": "r", "source": "DeviceMessages", "condition": 5, "endpointNames": ["events"]}]}),
+        json!({"routes": [{"name": "r", "source": "DeviceMessages", "isEnabled": [], "endpointNames": ["events"]}]}),
+    ] {
+        assert_eq!(hub.put("/admin/routing", &rules).await.0, 400, "{rules}");
+    }
+}
+
+#[tokio::test]
+async fn a_hub_keeps_the_partitions_that_it_was_made_with() {
+    let hub = Hub::start().await;
+    let with = |count: Value| json!({"eventHubEndpoints": {"events": {"partitionCount": count}}});
+    for count in [
+        json!(0),
+        json!(33),
+        json!(-1),
+        json!(1.5),
+        json!("x"),
+        json!([2]),
+        json!({}),
+    ] {
+        let (status, answer) = made(&hub, "parts-1", &with(count.clone())).await;
+        assert_eq!(status, 400, "{count}: {answer}");
+        assert!(
+            error(&answer).1.contains("partitionCount must be 1 to 32"),
+            "{answer}"
+        );
+    }
+    let ids = |answer: &Value| {
+        answer["properties"]["eventHubEndpoints"]["events"]["partitionIds"].clone()
+    };
+    let (status, answer) = made(&hub, "parts-1", &with(json!(2))).await;
+    assert_eq!((status, ids(&answer)), (201, json!(["0", "1"])), "{answer}");
+    let (status, answer) = made(&hub, "parts-1", &with(json!(3))).await;
+    assert_eq!(status, 400, "{answer}");
+    // Who says nothing of it keeps it.
+    let (status, answer) = made(&hub, "parts-1", &json!({})).await;
+    assert_eq!((status, ids(&answer)), (201, json!(["0", "1"])), "{answer}");
 }

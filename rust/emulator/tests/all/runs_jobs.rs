@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 
 use crate::support::process::Process;
-use crate::support::{Device, HUB, Hub, exchange_over, tls, token, within};
+use crate::support::{Ca, Device, HUB, Hub, exchange_over, tls, token, within};
 
 /// The job once it has ended.
 async fn ended(hub: &Hub, path: &str) -> Value {
@@ -296,6 +296,84 @@ async fn a_job_goes_on_after_a_kill() {
     // Each of them once.
     let twin = process.call("GET", "/twins/d999", "").await;
     assert_eq!(serde_json::from_str::<Value>(&twin).unwrap()["version"], 2);
+}
+
+/// A device that had been asked and had not answered is asked again, and one that had answered is not.
+#[tokio::test]
+async fn a_job_of_methods_goes_on_after_a_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    let process = Process::start(&["--data-dir"], folder.path());
+    let ca = Ca::root("Root");
+    let certificate = json!({"name": "root", "certificate": ca.pem}).to_string();
+    process
+        .call("POST", "/admin/certificates", &certificate)
+        .await;
+    let entry = json!({"authentication": {"type": "certificateAuthority"}}).to_string();
+    for id in ["d1", "d2"] {
+        process.call("PUT", &format!("/devices/{id}"), &entry).await;
+    }
+    let server_ca = std::fs::read_to_string(folder.path().join("server-ca.pem")).unwrap();
+    let connect = async |process: &Process, id: &str| {
+        let credentials = ca.device(id);
+        let mut device = Device::dial(process.mqtt, &server_ca, Some(&credentials))
+            .await
+            .unwrap();
+        device.connect(id, true).await;
+        assert_eq!(device.connack().await.1, 0);
+        device.subscribe(&["$iothub/methods/POST/#"]).await;
+        device
+    };
+    let (mut first, mut second) = (connect(&process, "d1").await, connect(&process, "d2").await);
+    let request = json!({"type": "scheduleDeviceMethod", "queryCondition": "*",
+        "cloudToDeviceMethod": {"methodName": "m", "connectTimeoutInSeconds": 60, "responseTimeoutInSeconds": 60}});
+    process
+        .call("PUT", "/jobs/v2/j", &request.to_string())
+        .await;
+    first.message().await;
+    second.message().await;
+    let answer = "$iothub/methods/res/200/?$rid=1";
+    first.publish(answer, "{\"answer\":1}", 0).await;
+    let statistics = async |process: &Process| {
+        let job = process.call("GET", "/jobs/v2/j", "").await;
+        let job: Value = serde_json::from_str(&job).unwrap();
+        job["deviceJobStatistics"].clone()
+    };
+    let one_done = async {
+        while statistics(&process).await["succeededCount"] != 1 {
+            tokio::task::yield_now().await;
+        }
+    };
+    within("the first answer", one_done).await;
+    process.kill();
+
+    let process = Process::start(&["--data-dir"], folder.path());
+    let mut first = connect(&process, "d1").await;
+    let mut second = connect(&process, "d2").await;
+    second.message().await;
+    second.publish(answer, "{\"answer\":2}", 0).await;
+    let all_done = async {
+        while statistics(&process).await["succeededCount"] != 2 {
+            tokio::task::yield_now().await;
+        }
+    };
+    within("the second answer", all_done).await;
+    let query = json!({"query": "SELECT * FROM devices.jobs"}).to_string();
+    let rows = process.call("POST", "/devices/query", &query).await;
+    let rows: Vec<Value> = serde_json::from_str(&rows).unwrap();
+    let answers: Vec<&Value> = rows
+        .iter()
+        .map(|row| &row["outcome"]["deviceMethodResponse"]["payload"]["answer"])
+        .collect();
+    assert_eq!(answers, [&json!(1), &json!(2)]);
+    // The next call of the first one is the next that it hears of.
+    let path = "/twins/d1/methods";
+    let call = async {
+        first.message().await;
+        first.publish(answer, "{\"answer\":3}", 0).await;
+    };
+    let next = json!({"methodName": "n"}).to_string();
+    let (told, ()) = tokio::join!(process.call("POST", path, &next), call);
+    assert!(told.contains("\"answer\":3"), "{told}");
 }
 
 /// A container's address with a signature for it, as services write it.

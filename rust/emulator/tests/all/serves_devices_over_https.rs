@@ -472,3 +472,28 @@ async fn the_provisioning_service_answers_as_over_mqtt() {
     .await;
     assert_eq!(elsewhere.0, 401);
 }
+
+/// On however many connections they are asked.
+#[tokio::test]
+async fn polls_are_throttled_for_each_device() {
+    let hub = Hub::start_with(|options| {
+        options.https = Some("127.0.0.1:0".parse().unwrap());
+        options.settings.set("pollsPerTenSeconds", "2").unwrap();
+    })
+    .await;
+    let group = json!({"enrollmentGroupId": "line", "attestation": {"type": "x509",
+        "x509": {"signingCertificates": {"primary": {"certificate": hub.ca.pem}}}}});
+    assert_eq!(hub.put("/enrollmentGroups/line", &group).await.0, 200);
+    for id in ["reg1", "reg2"] {
+        let shown = hub.ca.device(id);
+        let path =
+            format!("/0ne00000001/registrations/{id}/operations/none?api-version=2021-06-01");
+        let mut statuses = Vec::new();
+        for _ in 0..3 {
+            let (status, answer) = call(&hub, Some(&shown), "GET", &path, &[], b"").await;
+            assert_eq!(status == 429, answer.contains("429001"), "{answer}");
+            statuses.push(status);
+        }
+        assert_eq!(statuses, [404, 404, 429], "{id}");
+    }
+}

@@ -1,17 +1,19 @@
 //! `iothub_board.h`.
 
 use std::{
-    ffi::{c_char, c_int, c_uint},
+    ffi::{c_char, c_int, c_uint, c_void},
     sync::Arc,
     time::Duration,
 };
 
 use ncs_sys as sys;
 
-use super::{bytes_mut, copy_out, with_host};
+use super::{bytes_mut, copy_out, uptime, with_host};
 use crate::{
+    Host,
     board::{BoardEvent, Sensor, Unavailable},
     errno::{Errno, code},
+    health::hung,
     log,
 };
 
@@ -23,6 +25,15 @@ super::defines! {
     iothub_board_locate,
     iothub_board_name,
     iothub_board_reset_cause,
+    iothub_board_last_fault,
+    iothub_board_last_fault_thread,
+    iothub_board_stack,
+    iothub_board_heap,
+    iothub_board_radio,
+    iothub_board_coredump_size,
+    iothub_board_coredump_read,
+    iothub_board_coredump_erase,
+    iothub_board_fault,
     iothub_board_buzz,
 }
 
@@ -128,13 +139,201 @@ unsafe extern "C" fn iothub_board_name(buf: *mut c_char, len: usize) -> c_int {
 
 const NAME: &[u8] = b"linux";
 
-/// A process does not know why it was started.
+/// Whether the program has started itself anew.
+///
+/// # Safety
+/// `cause` is NULL or leads to a number that can be written.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn iothub_board_reset_cause(cause: *mut u32) -> c_int {
+    // SAFETY: NULL, or as the caller promises.
+    let cause = unsafe { cause.as_mut() };
+    code(with_host(|host| {
+        *cause.ok_or(Errno::INVAL)? = host.health.reset_cause;
+        Ok(())
+    }))
+}
+
+/// The fault that ended the run before.
+///
+/// # Safety
+/// `value` is NULL or leads to a number that can be written.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn iothub_board_last_fault(what: c_uint, value: *mut u32) -> c_int {
+    // SAFETY: NULL, or as the caller promises.
+    let value = unsafe { value.as_mut() };
+    code(with_host(|host| {
+        let fault = host.health.last_fault()?;
+        *value.ok_or(Errno::INVAL)? = match what {
+            sys::IOTHUB_BOARD_FAULT_REASON => fault.reason,
+            sys::IOTHUB_BOARD_FAULT_PC | sys::IOTHUB_BOARD_FAULT_LR => 0,
+            _ => return Err(Errno::INVAL),
+        };
+        Ok(())
+    }))
+}
+
+/// The name of its thread.
+///
+/// # Safety
+/// `buf` is NULL or leads to `len` bytes that can be written.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn iothub_board_last_fault_thread(buf: *mut c_char, len: usize) -> c_int {
+    // SAFETY: as the caller promises.
+    let room = unsafe { bytes_mut(buf.cast(), len) };
+    length(with_host(|host| {
+        let thread = host.health.last_fault()?.thread.as_bytes();
+        copy_out(thread, room, &mut 0, Errno::NOSPC).map(|()| thread.len())
+    }))
+}
+
+fn length(result: Result<usize, Errno>) -> c_int {
+    let length = result.and_then(|length| c_int::try_from(length).map_err(|_| Errno::NOSPC));
+    length.unwrap_or_else(Errno::code)
+}
+
+/// Nobody counts them on Linux.
+///
+/// # Safety
+/// None is needed: the pointers are not used.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn iothub_board_stack(
+    _index: c_uint,
+    _name: *mut c_char,
+    _len: usize,
+    _size: *mut u32,
+    _unused: *mut u32,
+) -> c_int {
+    Errno::NOTSUP.code()
+}
+
+/// Nobody counts it on Linux.
+///
+/// # Safety
+/// None is needed: the pointers are not used.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn iothub_board_heap(_size: *mut u32, _most: *mut u32) -> c_int {
+    Errno::NOTSUP.code()
+}
+
+/// Nobody counts it.
 ///
 /// # Safety
 /// None is needed: the pointer is not used.
 #[unsafe(no_mangle)]
-unsafe extern "C" fn iothub_board_reset_cause(_cause: *mut u32) -> c_int {
+unsafe extern "C" fn iothub_board_radio(_what: c_uint, _value: *mut u32) -> c_int {
     Errno::NOTSUP.code()
+}
+
+/// Bytes of the core dump.
+///
+/// # Safety
+/// None is needed: there are no pointers.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn iothub_board_coredump_size() -> c_int {
+    length(with_host(|host| {
+        host.health.coredump().map(|dump| dump.len())
+    }))
+}
+
+/// A piece of the core dump.
+///
+/// # Safety
+/// `buf` is NULL or leads to `len` bytes that can be written.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn iothub_board_coredump_read(at: u32, buf: *mut c_void, len: usize) -> c_int {
+    // SAFETY: as the caller promises.
+    let room = unsafe { bytes_mut(buf.cast(), len) };
+    length(with_host(|host| {
+        let dump = host.health.coredump()?;
+        let piece = usize::try_from(at).ok().and_then(|at| dump.get(at..));
+        let piece = piece.ok_or(Errno::INVAL)?;
+        let count = piece.len().min(room.len());
+        room[..count].copy_from_slice(&piece[..count]);
+        Ok(count)
+    }))
+}
+
+/// Deletes the core dump.
+///
+/// # Safety
+/// None is needed: there are no pointers.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn iothub_board_coredump_erase() -> c_int {
+    code(with_host(|host| host.health.erase_coredump()))
+}
+
+/// A fault on purpose.
+///
+/// # Safety
+/// None is needed: there are no pointers.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn iothub_board_fault(kind: c_uint) -> c_int {
+    match kind {
+        sys::IOTHUB_BOARD_FAULT_HANG => loop {
+            std::thread::park();
+        },
+        sys::IOTHUB_BOARD_FAULT_PANIC => fault(KERNEL_PANIC),
+        sys::IOTHUB_BOARD_FAULT_MEMORY => fault(CPU_EXCEPTION),
+        _ => Errno::INVAL.code(),
+    }
+}
+
+/// `K_ERR_*` of Zephyr's `fatal.h`.
+const CPU_EXCEPTION: u32 = 0;
+const KERNEL_PANIC: u32 = 4;
+
+fn fault(reason: u32) -> c_int {
+    code(with_host(|host| {
+        let thread = std::thread::current();
+        end(host, reason, thread.name().unwrap_or_default())
+    }))
+}
+
+/// Restarts, which the next start knows.
+pub(crate) fn reboot(host: &Host) -> ! {
+    if let Err(error) = host.health.keep_reboot() {
+        log::error!("board", "the next start will not know why: {error}");
+    }
+    host.reboot.reboot()
+}
+
+fn end(host: &Host, reason: u32, thread: &str) -> ! {
+    log::error!("board", "fault {reason} of thread {thread}: reboot");
+    if let Err(error) = host.health.keep_fault(reason, thread) {
+        log::error!("board", "the next start will not know why: {error}");
+    }
+    reboot(host)
+}
+
+/// From now on a thread that works longer than `work`, or does not come back from its rest, ends the run.
+pub(crate) fn supervise(work: Duration) -> std::io::Result<()> {
+    let watch = move || {
+        loop {
+            std::thread::sleep(LOOK);
+            if let Some(thread) = hung(uptime(), work, alive) {
+                let _ = with_host(|host| -> Result<(), Errno> {
+                    end(host, sys::IOTHUB_BOARD_FAULT_WATCHDOG, thread)
+                });
+            }
+        }
+    };
+    let thread = std::thread::Builder::new().name("watchdog".to_owned());
+    thread.spawn(watch).map(drop)
+}
+
+/// How often the watchdog looks.
+const LOOK: Duration = Duration::from_millis(100);
+
+unsafe extern "C" {
+    /// `platform.c`.
+    fn iothub_host_alive_ms(waiter: c_uint) -> i64;
+}
+
+/// When a waiter made progress last or ends its rest, as uptime; `None` before it has waited once.
+fn alive(waiter: c_uint) -> Option<Duration> {
+    // SAFETY: takes a number only.
+    let alive_ms = unsafe { iothub_host_alive_ms(waiter) };
+    (alive_ms > 0).then(|| Duration::from_millis(alive_ms.unsigned_abs()))
 }
 
 /// A log line.

@@ -11,7 +11,7 @@ macro_rules! defines {
 }
 use defines;
 
-mod board;
+pub(crate) mod board;
 mod flash;
 mod fota;
 mod modem;

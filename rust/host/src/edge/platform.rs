@@ -94,10 +94,9 @@ unsafe extern "C" fn iothub_platform_settings_set(
 /// None is needed: there are no pointers.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn iothub_platform_reboot() {
-    let reboot = with_host(|host| Ok(&host.reboot));
     log::info!("host", "reboot");
-    match reboot {
-        Ok(reboot) => reboot.reboot(),
+    match with_host(Ok) {
+        Ok(host) => super::board::reboot(host),
         Err(_) => std::process::exit(1),
     }
 }

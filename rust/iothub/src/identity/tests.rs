@@ -41,7 +41,7 @@ const TEXTS: [(&Setting, &[&str], &str); 10] = [
     ),
     (
         &key::DPS_ID_SCOPE,
-        &["0ne 1", "0ne_1", "0ne/1", "é", "a\0"],
+        &["0ne 1", "0ne_1", "0ne/1", "é", "a\0b"],
         "0ne00000001",
     ),
     (&key::DPS_ENDPOINT, NO_HOSTNAMES, "dps.example"),
@@ -70,8 +70,11 @@ fn a_text_that_is_none_of_its_kind_is_ignored() {
                 String::from(text.as_str())
             };
             assert_eq!(chosen(valid.as_bytes()), valid, "{:?}", setting.key);
+            // As Zephyr's shell writes a text, and Nordic's library before NCS 2.3 the hub's name.
+            let ended = std::format!("{valid}\0");
+            assert_eq!(chosen(ended.as_bytes()), valid, "{:?}", setting.key);
             let damaged = damaged.iter().map(|text| text.as_bytes());
-            for value in damaged.chain([too_long.as_bytes(), b"\xff\xff", b"\0\0"]) {
+            for value in damaged.chain([too_long.as_bytes(), b"\xff\xff", b"\0\0", b"a\0\0"]) {
                 assert_eq!(chosen(value), "of-kconfig", "{:?}: {value:?}", setting.key);
             }
             assert_eq!(chosen(b" \n"), "of-kconfig", "{:?}: empty", setting.key);
@@ -93,9 +96,18 @@ fn a_number_that_is_none_is_ignored() {
             write(key::ATTEMPTS, damaged);
             assert_eq!(Attempts::load().0, [0; CLASSES], "{damaged:?}");
         }
-        for (text, counts) in [(&b"7"[..], [7, 0, 0]), (b"512\n", [5, 1, 2]), (b"", [0; 3])] {
+        for (text, counts) in [
+            (&b"7"[..], [7, 0, 0]),
+            (b"512\n", [5, 1, 2]),
+            (b"9\0", [9, 0, 0]),
+            (b"", [0; 3]),
+        ] {
             write(key::ATTEMPTS, text);
             assert_eq!(Attempts::load().0, counts, "{text:?}");
+        }
+        for text in [&b"90"[..], b"90\n", b"90\0"] {
+            write(c"iothub/telemetry_interval", text);
+            assert_eq!(telemetry_interval().as_secs(), 90, "{text:?}");
         }
         for damaged in [&b"x"[..], b"0", b"86401", b"\xff", b"12345678901234567"] {
             write(c"iothub/telemetry_interval", damaged);

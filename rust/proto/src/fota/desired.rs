@@ -455,9 +455,13 @@ struct Authority<'t> {
 
 impl<'t> Authority<'t> {
     fn split(text: &'t [u8]) -> Result<Self, Fault> {
-        let (plain, text) = if let Some(rest) = text.strip_prefix(b"https://") {
+        let behind = |scheme: &[u8]| {
+            let (first, rest) = text.split_at_checked(scheme.len())?;
+            first.eq_ignore_ascii_case(scheme).then_some(rest)
+        };
+        let (plain, text) = if let Some(rest) = behind(b"https://") {
             (Some(false), rest)
-        } else if let Some(rest) = text.strip_prefix(b"http://") {
+        } else if let Some(rest) = behind(b"http://") {
             (Some(true), rest)
         } else {
             (None, text)
@@ -480,7 +484,10 @@ impl<'t> Authority<'t> {
         }
         // An address without brackets has more colons than one, and no port.
         let has_port = colons == 1;
-        let port = text.get(colon + 1..).filter(|_| has_port);
+        // It may be empty, and is then the protocol's own (RFC 3986, 3.2.3).
+        let port = text
+            .get(colon + 1..)
+            .filter(|port| has_port && !port.is_empty());
         let end = if has_port { colon } else { text.len() };
         let host = match bracket {
             Some(bracket) if bracket + 1 == end => text.get(..bracket),

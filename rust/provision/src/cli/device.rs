@@ -414,6 +414,9 @@ fn read_rows(path: &Path) -> Result<Vec<Row>, Error> {
             csr: csr_column.and_then(cell).map(PathBuf::from),
         });
     }
+    if rows.is_empty() {
+        return Err(wrong("no line follows the head".to_owned()));
+    }
     Ok(rows)
 }
 

@@ -168,6 +168,7 @@ fn keygen(arguments: &Keygen) -> Result<Report, Error> {
         crate::pki::check_name(id)?;
         crate::modem::check_key_name(id)?;
     }
+    crate::files::has_place(&arguments.out)?;
     let mut modem = arguments.line.open()?;
     let id = match &arguments.device_id {
         Some(id) => id.clone(),

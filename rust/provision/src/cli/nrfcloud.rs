@@ -125,6 +125,7 @@ pub(crate) struct Access {
     api_key_file: Option<PathBuf>,
     /// The address of the interface
     #[arg(long, value_name = "URL", default_value = "https://api.nrfcloud.com")]
+    #[arg(value_parser = crate::http::address)]
     api: String,
 }
 
@@ -148,12 +149,14 @@ pub(crate) struct Submit {
 #[derive(Debug, clap::Args)]
 pub(crate) struct Get {
     /// The path with its query, such as '/v1/location/agnss?requestType=…'
+    #[arg(value_parser = path)]
     path: String,
     /// The token is the first line of FILE
     #[arg(long, value_name = "FILE")]
     token_file: PathBuf,
     /// The address of the interface
     #[arg(long, value_name = "URL", default_value = "https://api.nrfcloud.com")]
+    #[arg(value_parser = crate::http::address)]
     api: String,
     /// Only these bytes, as 0-500
     #[arg(long, value_name = "FROM-TO")]
@@ -331,7 +334,15 @@ fn written(out: &Path, rows: usize, target: &str) -> Report {
 fn submit(arguments: &Submit) -> Result<Report, Error> {
     let key = arguments.access.key()?;
     let api = Api::new(&arguments.access.api, key);
-    let id = api.submit(arguments.target, &files::read(&arguments.file)?)?;
+    let list = files::read(&arguments.file)?;
+    if list.trim().is_empty() {
+        return Err(Error::new(
+            Kind::Content,
+            format!("{} is empty", arguments.file.display()),
+        )
+        .advise("onboard-csv and public-keys-csv write such lists"));
+    }
+    let id = api.submit(arguments.target, &list)?;
     let mut report = Report::new();
     report
         .done(format!("sent; bulk operation {id}"))
@@ -415,6 +426,14 @@ impl Access {
                         .advise("give --api-key-file FILE or set NRF_CLOUD_API_KEY")
                 }),
         }
+    }
+}
+
+/// A path as a request has it.
+fn path(text: &str) -> Result<String, String> {
+    match text.starts_with('/') {
+        true => Ok(text.to_owned()),
+        false => Err("a path begins with /".to_owned()),
     }
 }
 

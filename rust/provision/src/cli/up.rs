@@ -9,11 +9,11 @@ use signal_hook::consts::SIGINT;
 use signal_hook::flag;
 use time::OffsetDateTime;
 
-use crate::cli::Common;
 use crate::cli::hub::Where;
 use crate::cli::modem::{Line, told};
 use crate::cli::output::{Colour, Report, progress, show_step};
 use crate::cli::passphrase::SignerPassphrase;
+use crate::cli::{Common, usage};
 use crate::error::{Error, Kind};
 use crate::hub::azure::{Commands, Names, Service};
 use crate::hub::{About, Hub};
@@ -74,6 +74,17 @@ pub(crate) fn run(
         Some(hub) => Some(hub.about()?),
         None => None,
     };
+    if arguments.tag == arguments.secondary_tag {
+        return Err(usage(
+            "--tag and --secondary-tag are the same: the second root would overwrite the first",
+        ));
+    }
+    let validity = Validity::days(now, arguments.days)?;
+    let given = arguments
+        .root
+        .as_deref()
+        .map(read_certificates)
+        .transpose()?;
     let mut modem = arguments.line.open()?;
     let id = match &arguments.device_id {
         Some(id) => id.clone(),
@@ -95,11 +106,11 @@ pub(crate) fn run(
     live.done(&made_ca);
     let authority = arguments.signer.open(&pki, &arguments.issuer)?;
     let options = Options {
-        roots: server_roots(&pki, arguments, emulator.as_ref())?,
+        roots: server_roots(&pki, given, emulator.as_ref())?,
         tag: arguments.tag,
         secondary_tag: arguments.secondary_tag,
         replace: arguments.replace,
-        validity: Validity::days(now, arguments.days)?,
+        validity,
         id,
     };
     let stop = interrupted()?;
@@ -250,12 +261,12 @@ fn make_authorities(pki: &Pki, issuer: &AuthorityName, now: OffsetDateTime) -> R
 
 fn server_roots(
     pki: &Pki,
-    arguments: &Arguments,
+    given: Option<Vec<Certificate>>,
     emulator: Option<&About>,
 ) -> Result<Vec<Certificate>, Error> {
     let made = emulator.and_then(|it| it.server_ca.clone());
-    let mut all = match (&arguments.root, emulator, made) {
-        (Some(path), ..) => read_certificates(path)?,
+    let mut all = match (given, emulator, made) {
+        (Some(given), ..) => given,
         (None, _, Some(made)) => vec![made],
         (None, Some(_), None) => pki.roots()?,
         (None, None, None) => azure_roots()?,

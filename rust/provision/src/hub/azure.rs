@@ -51,6 +51,10 @@ impl Name {
     /// # Errors
     /// [`crate::Kind::Usage`] if it has control characters or double quotes in it.
     pub fn text(name: &str) -> Result<Self, Error> {
+        if name.is_empty() {
+            return Err(Error::new(crate::Kind::Usage, "a name is empty")
+                .advise("give the name, or leave the option out"));
+        }
         check(name).map(|()| Name::Text(name.to_owned()))
     }
 }

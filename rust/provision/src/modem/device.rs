@@ -291,7 +291,7 @@ impl Modem {
         let (found, advice) = match self.compare(tag, credential)? {
             Holds::Same => return Ok(()),
             Holds::Nothing => (
-                format!("there is no {what} under tag {tag}"),
+                format!("tag {tag} has no {what}"),
                 "write it: iothub-provision modem creds write",
             ),
             Holds::Hidden => (

@@ -144,8 +144,8 @@ impl Identity {
             replace: false,
         };
         let path = pki.server_file(name, "pem");
+        let wanted = options.profile.alt_names()?;
         if path.exists() {
-            let wanted = options.profile.alt_names()?;
             options.replace = read_certificate(&path)?.alt_names() != wanted;
         }
         Self::create(pki, authority, &options, now)

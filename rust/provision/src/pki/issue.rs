@@ -263,6 +263,7 @@ impl Pki {
         code: &str,
         now: OffsetDateTime,
     ) -> Result<Certificate, Error> {
+        let code = code.trim();
         check_code(code)?;
         let key = Key::generate(KeyAlgorithm::P256)?;
         let proof = authority.issue(&Template {

@@ -23,7 +23,7 @@ fn deleting_asks_first() {
     let delete = ["modem", "creds", "delete", "--port", port];
     let said = bench.fails(2, &[&delete[..], &["--all-tags"]].concat());
     assert!(
-        said.contains("1 credentials would be deleted, and nobody can be asked"),
+        said.contains("1 credential would be deleted, and nobody can be asked"),
         "{said}"
     );
     assert!(bench.stored(10, "ca").is_some());

@@ -50,3 +50,4 @@ mod verify_agrees_with_openssl;
 mod what_is_of_no_use_is_refused;
 mod what_was_issued_is_noted;
 mod writes_through_the_shell;
+mod wrong_input_is_refused;

@@ -199,7 +199,7 @@ impl Connection {
                         ),
                     )));
                 }
-                let of = service.settings.event_hub_partitions;
+                let of = service.ring.partitions.count(&partition.hub);
                 let fault = |refusal: Refusal| Box::new(Fault::from(&refusal));
                 management::check(Some(partition.number), of).map_err(fault)?;
                 let start = Start::of_filters(source.at(7)).map_err(fault)?;
@@ -216,7 +216,6 @@ impl Connection {
                     partition: partitions::Partition {
                         hub: partition.hub.clone(),
                         number: partition.number,
-                        of,
                     },
                     outlet,
                     start,

@@ -51,7 +51,7 @@ impl Connection {
         };
         let service = Arc::clone(&self.amqp.service);
         let (hub, device, now) = (self.hub.clone(), id.to_owned(), service.clock.now());
-        let enforce = service.enforces_x509(&hub);
+        let enforce = service.enforces_x509(&hub, id);
         let admitted = service
             .store
             .run(move |c| {
@@ -257,7 +257,7 @@ impl Connection {
                 let (commands, ring) = (self.commands.clone(), Arc::clone(&service.ring));
                 let store = service.store.clone();
                 store.submit(
-                    move |c| event.store(c, &ring),
+                    move |c| ring.store(c, event),
                     move |result| {
                         let outcome = match result {
                             Ok(event) => {

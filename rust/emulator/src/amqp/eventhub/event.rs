@@ -1,10 +1,12 @@
-//! A device's message as an event: the shape that a hub's Event Hubs-compatible endpoint gives it.
+//! A message of the built-in endpoint as an event: the shape that a hub's Event Hubs-compatible endpoint gives it.
 
 use crate::amqp::codec::message;
 use crate::amqp::eventhub::filter::{ENQUEUED_TIME, OFFSET, SEQUENCE_NUMBER};
 use crate::clock::parse_rfc3339;
+use crate::hub::events::Source;
+use crate::hub::partitions::Entry;
 use crate::hub::registry::{Authentication, Device};
-use crate::hub::telemetry::Message;
+
 use crate::id;
 
 /// What the registry knows of a sender.
@@ -31,25 +33,34 @@ impl Origin {
 }
 
 /// Microsoft, "Create and read IoT Hub messages", has the names; the annotations `x-opt-…` are those of Event Hubs.
-pub(super) fn encode(message: &Message, origin: &Origin) -> Vec<u8> {
+pub(super) fn encode(entry: &Entry, origin: &Origin) -> Vec<u8> {
+    let Entry {
+        at,
+        source,
+        message,
+    } = entry;
+    let is_telemetry = *source == Source::DeviceMessages;
     let mut out = Vec::with_capacity(message.body.len() + 768);
     let system = |name: &str| message.system.get(name).and_then(|value| value.as_str());
     message::annotations(&mut out, |map| {
-        map.symbol(SEQUENCE_NUMBER).long(message.seq);
-        map.symbol(OFFSET).string(&message.seq.to_string());
+        map.symbol(SEQUENCE_NUMBER).long(at.sequence);
+        map.symbol(OFFSET).string(&at.offset.to_string());
         map.symbol(ENQUEUED_TIME).timestamp(message.enqueued);
         let (device, module) = id::split(&message.device_id);
         map.symbol("iothub-connection-device-id").string(device);
         if let Some(module) = module {
             map.symbol("iothub-connection-module-id").string(module);
         }
-        map.symbol("iothub-connection-auth-method")
-            .string(origin.auth_method);
-        map.symbol("iothub-connection-auth-generation-id");
-        map.string(&origin.generation_id);
+        if is_telemetry {
+            map.symbol("iothub-connection-auth-method")
+                .string(origin.auth_method);
+            map.symbol("iothub-connection-auth-generation-id");
+            map.string(&origin.generation_id);
+        }
         map.symbol("iothub-enqueuedtime")
             .timestamp(message.enqueued);
-        map.symbol("iothub-message-source").string("Telemetry");
+        map.symbol("iothub-message-source")
+            .string(source.annotation());
         for (name, value) in [
             ("iothub-creation-time-utc", system("creationTimeUtc")),
             ("iothub-message-schema", system("messageSchema")),
@@ -57,7 +68,7 @@ pub(super) fn encode(message: &Message, origin: &Origin) -> Vec<u8> {
             ("dt-subject", system("componentName")),
             (
                 "dt-dataschema",
-                Some(origin.model_id.as_str()).filter(|it| !it.is_empty()),
+                Some(origin.model_id.as_str()).filter(|it| is_telemetry && !it.is_empty()),
             ),
         ] {
             if let Some(value) = value {
@@ -73,6 +84,7 @@ pub(super) fn encode(message: &Message, origin: &Origin) -> Vec<u8> {
         };
         match system("to") {
             Some(to) => list.string(to),
+            None if !is_telemetry => list.null(),
             None => list.string(&format!(
                 "/devices/{}/messages/events",
                 id::path(&message.device_id)
@@ -105,12 +117,28 @@ const SAS: &str =
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::hub::telemetry::{Message, Placed};
     use crate::properties::Properties;
 
     fn texts(id: &str) -> String {
         let message = Message::new("hub", id, b"{}".to_vec(), Properties::default(), 1);
-        String::from_utf8_lossy(&encode(&message, &Origin::default())).into_owned()
+        shown(Source::DeviceMessages, message)
+    }
+
+    fn shown(source: Source, message: Message) -> String {
+        let entry = Entry {
+            at: Placed {
+                partition: 0,
+                sequence: 7,
+                offset: 700,
+            },
+            source,
+            message: Arc::new(message),
+        };
+        String::from_utf8_lossy(&encode(&entry, &Origin::default())).into_owned()
     }
 
     #[test]
@@ -122,5 +150,16 @@ mod tests {
         let device = texts("edge");
         assert!(device.contains("/devices/edge/messages/events"));
         assert!(!device.contains("module"));
+    }
+
+    #[test]
+    fn an_event_of_the_hub_says_what_it_tells_of() {
+        let message = Message::new("hub", "dev", b"{}".to_vec(), Properties::default(), 1);
+        let event = shown(Source::TwinChange, message);
+        assert!(
+            event.contains("twinChangeEvents") && event.contains("iothub-connection-device-id")
+        );
+        assert!(!event.contains("Telemetry") && !event.contains("auth-method"));
+        assert!(!event.contains("messages/events"));
     }
 }

@@ -5,16 +5,20 @@ use rusqlite::Connection;
 use crate::amqp::codec::value::Value;
 use crate::clock::UnixMs;
 use crate::code::{ErrorCode, Refusal};
-use crate::hub::partitions;
+use crate::hub::partitions::Partition;
 
-/// Where a receiver begins.
+/// Where a receiver begins: behind a message, or with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::amqp) enum Start {
-    /// Behind a position.
-    After(i64),
+    /// With the oldest message.
+    Beginning,
     /// With what comes from now on.
     Latest,
-    /// Behind a moment, or at it.
+    /// By an offset.
+    Offset(i64, bool),
+    /// By a sequence number.
+    Sequence(i64, bool),
+    /// By a moment.
     Time(UnixMs, bool),
 }
 
@@ -22,7 +26,7 @@ impl Start {
     /// Reads the filters of a source; without one a receiver begins with the oldest message.
     pub(in crate::amqp) fn of_filters(filters: &Value) -> Result<Self, Refusal> {
         let Some(filter) = filters.entry(NAME) else {
-            return Ok(Self::After(0));
+            return Ok(Self::Beginning);
         };
         let text = match filter {
             Value::Described(parts) => parts.1.as_str(),
@@ -54,20 +58,26 @@ impl Start {
         }
         let number: i64 = value.parse().ok()?;
         match name {
-            OFFSET | SEQUENCE_NUMBER => {
-                Some(Self::After(number.saturating_sub(inclusive.into()).max(0)))
-            }
+            OFFSET | SEQUENCE_NUMBER if number < 0 => Some(Self::Beginning),
+            OFFSET => Some(Self::Offset(number, inclusive)),
+            SEQUENCE_NUMBER => Some(Self::Sequence(number, inclusive)),
             ENQUEUED_TIME | "x-opt-enqueuedtimeutc" => Some(Self::Time(number, inclusive)),
             _ => None,
         }
     }
 
-    /// The position behind which a receiver begins.
-    pub(in crate::amqp) fn position(self, c: &Connection) -> Result<i64, Refusal> {
+    /// The sequence number behind which a receiver of a partition begins.
+    pub(in crate::amqp) fn position(
+        self,
+        c: &Connection,
+        partition: &Partition,
+    ) -> Result<i64, Refusal> {
         match self {
-            Self::After(position) => Ok(position),
-            Self::Latest => partitions::end(c),
-            Self::Time(at, inclusive) => partitions::before_time(c, at, inclusive),
+            Self::Beginning => Ok(-1),
+            Self::Latest => partition.latest(c),
+            Self::Offset(offset, inclusive) => partition.before_offset(c, offset, inclusive),
+            Self::Sequence(number, inclusive) => partition.before_sequence(c, number, inclusive),
+            Self::Time(at, inclusive) => partition.before_time(c, at, inclusive),
         }
     }
 }
@@ -85,16 +95,19 @@ mod tests {
     #[test]
     fn reads_the_filters_of_the_sdks() {
         for (text, start) in [
-            ("amqp.annotation.x-opt-offset > '-1'", Start::After(0)),
+            ("amqp.annotation.x-opt-offset > '-1'", Start::Beginning),
             ("amqp.annotation.x-opt-offset > '@latest'", Start::Latest),
-            ("amqp.annotation.x-opt-offset >= '12'", Start::After(11)),
+            (
+                "amqp.annotation.x-opt-offset >= '12'",
+                Start::Offset(12, true),
+            ),
             (
                 "amqp.annotation.x-opt-sequence-number > '12'",
-                Start::After(12),
+                Start::Sequence(12, false),
             ),
             (
                 "amqp.annotation.x-opt-sequence-number >= 0",
-                Start::After(0),
+                Start::Sequence(0, true),
             ),
             (
                 "amqp.annotation.x-opt-enqueued-time > '1795233725123'",
@@ -113,7 +126,7 @@ mod tests {
             let filters = Value::Map(vec![(Value::Symbol(NAME.to_owned()), filter)]);
             assert_eq!(Start::of_filters(&filters), Ok(start), "{text}");
         }
-        assert_eq!(Start::of_filters(&Value::Null), Ok(Start::After(0)));
+        assert_eq!(Start::of_filters(&Value::Null), Ok(Start::Beginning));
     }
 
     #[test]

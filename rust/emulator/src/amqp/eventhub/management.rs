@@ -65,7 +65,7 @@ async fn read(service: &Service, hub: &str, request: &Message) -> Result<Vec<u8>
             .and_then(Value::as_str)
             .unwrap_or_default()
     };
-    let of = service.settings.event_hub_partitions;
+    let of = service.ring.partitions.count(hub);
     let name = text("name");
     if !is_event_hub(name, hub) {
         return Err(Refusal::new(
@@ -99,20 +99,20 @@ async fn read(service: &Service, hub: &str, request: &Message) -> Result<Vec<u8>
             let partition = Partition {
                 hub: hub.to_owned(),
                 number: check(number, of)?,
-                of,
             };
             let number = partition.number.to_string();
             let ends = service.store.read(move |c| partition.ends(c)).await?;
-            let (first, last) = ends.map_or((0, -1), |ends| (ends.first, ends.last));
             message::value_map(&mut body, |map| {
                 named(map, hub, "com.microsoft:partition");
                 map.string("partition").string(&number);
-                map.string("begin_sequence_number").long(first);
-                map.string("last_enqueued_sequence_number").long(last);
-                map.string("last_enqueued_offset").string(&last.to_string());
-                let enqueued = ends.map_or(0, |ends| ends.enqueued);
-                map.string("last_enqueued_time_utc").timestamp(enqueued);
-                map.string("is_partition_empty").bool(ends.is_none());
+                map.string("begin_sequence_number").long(ends.first);
+                map.string("last_enqueued_sequence_number");
+                map.long(ends.last.sequence);
+                map.string("last_enqueued_offset");
+                map.string(&ends.last.offset.to_string());
+                map.string("last_enqueued_time_utc");
+                map.timestamp(ends.last.enqueued);
+                map.string("is_partition_empty").bool(ends.is_empty);
             });
         }
         (operation, kind) => {

@@ -4,15 +4,16 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
+use tokio::sync::{broadcast, watch};
 
 use super::event::{self, Origin};
 use super::filter::Start;
 use super::owners::Place;
 use crate::amqp::connection::outlet::{Outlet, Step};
 use crate::code::Refusal;
-use crate::hub::partitions::Partition;
+use crate::hub::events::Source;
+use crate::hub::partitions::{Entry, Partition};
 use crate::hub::registry;
 use crate::hub::service::Service;
 use crate::hub::telemetry::Message;
@@ -40,12 +41,14 @@ impl Receiver {
         let end = outlet.end();
         // Subscribed before the past is read, so that nothing falls between the two.
         let live = service.telemetry.subscribe();
+        let appended = service.ring.partitions.appended.subscribe();
         let sender = Sender {
             origins: Origins::new(Arc::clone(&service)),
             service,
             partition,
             outlet,
             live,
+            appended,
         };
         tokio::select! {
             evicted = &mut place.evicted => {
@@ -63,16 +66,21 @@ struct Sender {
     partition: Partition,
     outlet: Outlet,
     live: broadcast::Receiver<Arc<Message>>,
+    /// Changes with what is no telemetry.
+    appended: watch::Receiver<u64>,
     origins: Origins,
 }
 
 impl Sender {
     async fn run(mut self, start: Start) -> Result<(), Refusal> {
-        let mut last = self.service.store.read(move |c| start.position(c)).await?;
+        let partition = self.partition.clone();
+        let position = move |c: &rusqlite::Connection| start.position(c, &partition);
+        let mut last = self.service.store.read(position).await?;
         let mut behind = true;
         loop {
             let room = self.outlet.room().await;
             if behind {
+                self.appended.mark_unchanged();
                 let partition = self.partition.clone();
                 let read = self
                     .service
@@ -85,6 +93,10 @@ impl Sender {
             }
             let first = tokio::select! {
                 received = self.live.recv() => received,
+                Ok(()) = self.appended.changed() => {
+                    behind = true;
+                    continue;
+                }
                 step = self.outlet.idle() => match step {
                     Step::Again => continue,
                     Step::Gone => return Ok(()),
@@ -98,11 +110,20 @@ impl Sender {
             while let Some(received) = next.take() {
                 match received {
                     Ok(message) => {
-                        if message.seq > last {
-                            last = message.seq;
-                            if self.partition.has(&message.hub, &message.device_id) {
-                                batch.push(message);
+                        if let Some(at) = self.partition.place_of(&message)
+                            && at.sequence > last
+                        {
+                            // What stands between is in the storage.
+                            if at.sequence != last + 1 {
+                                behind = true;
+                                break;
                             }
+                            last = at.sequence;
+                            batch.push(Entry {
+                                at,
+                                source: Source::DeviceMessages,
+                                message,
+                            });
                         }
                         if batch.len() < room.min(PAGE) {
                             next = Some(self.live.try_recv());
@@ -118,10 +139,10 @@ impl Sender {
         }
     }
 
-    async fn send(&mut self, messages: &[Arc<Message>]) -> Result<(), Refusal> {
-        self.origins.learn(messages).await?;
-        for message in messages {
-            let encoded = event::encode(message, self.origins.of(message));
+    async fn send(&mut self, entries: &[Entry]) -> Result<(), Refusal> {
+        self.origins.learn(entries).await?;
+        for entry in entries {
+            let encoded = event::encode(entry, self.origins.of(&entry.message));
             self.outlet.send(encoded).await;
         }
         self.outlet.flush().await;
@@ -151,13 +172,14 @@ impl Origins {
         self.known.get(&message.device_id).unwrap_or(&self.none)
     }
 
-    async fn learn(&mut self, messages: &[Arc<Message>]) -> Result<(), Refusal> {
+    async fn learn(&mut self, entries: &[Entry]) -> Result<(), Refusal> {
         if self.since.elapsed() > KEEP || self.known.len() > MAX_KNOWN {
             self.known.clear();
             self.since = Instant::now();
         }
-        let unknown: BTreeSet<(String, String)> = messages
+        let unknown: BTreeSet<(String, String)> = entries
             .iter()
+            .map(|entry| &entry.message)
             .filter(|message| !self.known.contains_key(&message.device_id))
             .map(|message| (message.hub.clone(), message.device_id.clone()))
             .collect();

@@ -50,6 +50,8 @@ pub(crate) struct Device {
     pub desired: Section,
     /// What the device says.
     pub reported: Section,
+    /// How it stands with each configuration that is about it; written by them alone.
+    pub configurations: Map<String, Value>,
 }
 impl Device {
     /// A device with Azure's defaults.
@@ -82,6 +84,7 @@ impl Device {
             tags: Map::new(),
             desired: Section::fresh(now),
             reported: Section::fresh(now),
+            configurations: Map::new(),
         })
     }
 
@@ -221,15 +224,7 @@ impl Device {
             "authenticationType": self.authentication.name(),
             "modelId": self.model_id,
             "tags": self.tags,
-            "firmware": self.firmware(),
-        })
-    }
-
-    /// The version that the device says it runs, where Azure's and Nordic's samples report it.
-    fn firmware(&self) -> Option<&str> {
-        FIRMWARE.iter().find_map(|(first, rest)| {
-            let document = self.reported.properties.get(*first)?;
-            document.pointer(rest)?.as_str()
+            "firmware": firmware(&self.reported.properties),
         })
     }
 
@@ -266,8 +261,19 @@ impl Device {
             }
             _ => self.add_scopes(&mut shown),
         }
+        if !self.configurations.is_empty() {
+            shown["configurations"] = json!(self.configurations);
+        }
         shown
     }
+}
+
+/// The version that a device says it runs, where Azure's and Nordic's samples report it.
+pub(super) fn firmware(reported: &Map<String, Value>) -> Option<String> {
+    FIRMWARE.iter().find_map(|(first, rest)| {
+        let document = reported.get(*first)?;
+        document.pointer(rest)?.as_str().map(str::to_owned)
+    })
 }
 
 /// A property and what in it is the version.

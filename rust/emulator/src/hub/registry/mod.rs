@@ -19,8 +19,8 @@ mod twins;
 pub(crate) use authentication::Authentication;
 pub(crate) use device::Device;
 pub(crate) use search::{
-    Kind, Page, by_activity, count, count_never_seen, count_registered, named, never_seen, page,
-    search,
+    Kind, Page, by_activity, count, count_never_seen, count_registered, each, named, never_seen,
+    page, search,
 };
 pub(crate) use twins::{TwinChange, TwinWrite, report, write_twin};
 

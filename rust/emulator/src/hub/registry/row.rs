@@ -93,6 +93,7 @@ impl Device {
                 metadata: object("reported_metadata")?,
                 version: row.get("reported_version")?,
             },
+            configurations: object("configurations")?,
         })
     }
 }

@@ -4,6 +4,7 @@ use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
 
 use super::Device;
+use super::device::firmware;
 use crate::clock::UnixMs;
 use crate::code::Refusal;
 use crate::hub::query::{Condition, Plan};
@@ -136,6 +137,46 @@ pub(crate) fn never_seen(
     limit: usize,
 ) -> Result<Page, Refusal> {
     select(c, NEVER_SEEN, &[text(hub), text(after)], limit)
+}
+
+/// What of a device a column of the list is ordered by.
+#[derive(Debug)]
+pub(crate) struct Brief {
+    pub id: String,
+    pub enabled: bool,
+    pub status_reason: Option<String>,
+    pub last_activity: UnixMs,
+    /// JSON, or empty if there is none or it was not asked for.
+    pub tags: String,
+    /// The version that it says it runs, if that was asked for.
+    pub firmware: Option<String>,
+}
+
+/// Each device of a hub, in the order of the ids.
+pub(crate) fn each(
+    c: &Connection,
+    hub: &str,
+    with_tags: bool,
+    with_firmware: bool,
+    mut seen: impl FnMut(Brief),
+) -> Result<(), Refusal> {
+    let mut select = c.prepare_cached(
+        "SELECT id, status, status_reason, last_activity, iif(?2 AND tags != '{}', tags, ''), iif(?3, reported, '') \
+         FROM devices WHERE hub = ?1 AND instr(id, '/') = 0 ORDER BY id",
+    )?;
+    let mut rows = select.query(rusqlite::params![hub, with_tags, with_firmware])?;
+    while let Some(row) = rows.next()? {
+        let reported: String = row.get(5)?;
+        seen(Brief {
+            id: row.get(0)?,
+            enabled: row.get::<_, String>(1)? == "enabled",
+            status_reason: row.get(2)?,
+            last_activity: row.get(3)?,
+            tags: row.get(4)?,
+            firmware: firmware(&serde_json::from_str(&reported).unwrap_or_default()),
+        });
+    }
+    Ok(())
 }
 
 /// How many have never been connected.

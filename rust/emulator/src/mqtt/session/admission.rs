@@ -47,7 +47,7 @@ pub(super) async fn admit(
         certificates: link.certificates.clone(),
         password: connect.password.clone(),
     };
-    let enforce = service.enforces_x509(hub);
+    let enforce = service.enforces_x509(hub, &claim.id);
     let (hub, device_id, now) = (hub.to_owned(), claim.id.clone(), service.clock.now());
     let admitted = service
         .store

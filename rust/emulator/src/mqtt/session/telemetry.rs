@@ -60,7 +60,7 @@ impl Session {
         let runtime = tokio::runtime::Handle::current();
         let ring = Arc::clone(&service.ring);
         self.service.store.submit(
-            move |c| message.store(c, &ring),
+            move |c| ring.store(c, message),
             move |result| match result {
                 Ok(message) => {
                     let _ = service.telemetry.send(message);

@@ -90,6 +90,16 @@ impl Frame {
     }
 }
 
+impl Frame {
+    /// The text behind the annotation `x-opt-offset`.
+    pub fn offset(&self) -> String {
+        let name = b"x-opt-offset\xa1";
+        let at = self.bytes.windows(name.len()).position(|it| it == name);
+        let rest = &self.bytes[at.unwrap() + name.len()..];
+        String::from_utf8(rest[1..][..usize::from(rest[0])].to_vec()).unwrap()
+    }
+}
+
 pub struct Client {
     stream: Box<dyn Stream>,
     buffer: Vec<u8>,
@@ -168,6 +178,23 @@ impl Client {
             V::Null,
         ];
         fields.push(V::Map(properties));
+        self.send(1, &V::list(0x12, fields), b"").await;
+    }
+
+    /// Asks for a link that receives what a filter lets through.
+    pub async fn attach_from(&mut self, handle: u32, address: &str, filter: &str) {
+        let name = format!("link {handle}");
+        let selector = V::Described(0, Box::new(V::Text(filter)));
+        let filters = V::Map(vec![(
+            V::Symbol("apache.org:selector-filter:string"),
+            selector,
+        )]);
+        let mut source = vec![V::Text(address)];
+        source.extend((0..6).map(|_| V::Null));
+        source.push(filters);
+        let mut fields = vec![V::Text(&name), V::Uint(handle), V::Bool(true)];
+        fields.extend([V::Null, V::Null, V::list(0x28, source)]);
+        fields.push(V::list(0x29, vec![V::Text(address)]));
         self.send(1, &V::list(0x12, fields), b"").await;
     }
 

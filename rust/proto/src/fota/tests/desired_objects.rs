@@ -136,6 +136,13 @@ fn each_is_answered_with_error_and_a_reason() {
             "has a value that is not allowed",
         ),
         ("host", "\"https://\"".into(), "is empty"),
+        ("host", "\"HTTP:///\"".into(), "is empty"),
+        ("host", "\":\"".into(), "is empty"),
+        (
+            "host",
+            "\"http:/fw.example\"".into(),
+            "has a value that is not allowed",
+        ),
         ("host", "\":443\"".into(), "is empty"),
         ("host", "\"[]:443\"".into(), "is empty"),
         (
@@ -359,6 +366,14 @@ fn a_host_may_have_a_scheme_and_a_port() {
         ("[2001:db8::1]", MISSING, "https 2001:db8::1 0"),
         ("[2001:db8::1]:8443", MISSING, "https 2001:db8::1 8443"),
         ("http://[2001:db8::1]:80/", MISSING, "http 2001:db8::1 80"),
+        (
+            "HTTPS://fw.example:8443/",
+            "\"http\"",
+            "https fw.example 8443",
+        ),
+        ("Http://fw.example", MISSING, "http fw.example 0"),
+        ("http://fw.example:/", MISSING, "http fw.example 0"),
+        ("[2001:db8::1]:", MISSING, "https 2001:db8::1 0"),
     ] {
         let firmware = with("host", &format!("\"{host}\""));
         let firmware = if protocol.is_empty() {

@@ -74,6 +74,7 @@ pub(crate) struct Management {
     #[arg(
         long,
         value_name = "URL",
+        value_parser = crate::http::address,
         default_value = "https://management.azure.com"
     )]
     management: String,
@@ -212,13 +213,14 @@ impl Where {
     }
 
     fn access(&self) -> Result<Option<ConnectionString>, Error> {
-        let text = match &self.connection_string_file {
-            Some(path) => Some(Secret::new(files::read(path)?)),
-            None => std::env::var("IOTHUB_CONNECTION_STRING")
-                .ok()
-                .map(Secret::new),
+        const VARIABLE: &str = "IOTHUB_CONNECTION_STRING";
+        let (text, place) = match &self.connection_string_file {
+            Some(path) => (Some(files::read(path)?), path.display().to_string()),
+            None => (std::env::var(VARIABLE).ok(), VARIABLE.to_owned()),
         };
-        text.as_ref().map(ConnectionString::parse).transpose()
+        text.map(|text| ConnectionString::parse(&Secret::new(text)))
+            .transpose()
+            .map_err(|error| error.at(place))
     }
 }
 

@@ -275,8 +275,8 @@ fn confirm(arguments: &Delete, wanted: &[Stored]) -> Result<(), Error> {
         return Err(Error::new(
             Kind::Usage,
             format!(
-                "{} credentials would be deleted, and nobody can be asked",
-                wanted.len()
+                "{} would be deleted, and nobody can be asked",
+                counted(wanted.len())
             ),
         )
         .advise("give --yes if that is what you want"));
@@ -284,13 +284,20 @@ fn confirm(arguments: &Delete, wanted: &[Stored]) -> Result<(), Error> {
     for found in wanted {
         eprintln!("  tag {}, {}", found.tag, name_of(found.kind));
     }
-    eprint!("Delete these {} credentials? [y/N] ", wanted.len());
+    eprint!("Delete {}? [y/N] ", counted(wanted.len()));
     let _ = std::io::stderr().flush();
     let mut answer = String::new();
     let _ = stdin().read_line(&mut answer);
     match answer.trim() {
         "y" | "Y" | "yes" => Ok(()),
         _ => Err(Error::new(Kind::Usage, "nothing was deleted")),
+    }
+}
+
+fn counted(credentials: usize) -> String {
+    match credentials {
+        1 => "1 credential".to_owned(),
+        count => format!("{count} credentials"),
     }
 }
 

@@ -35,6 +35,7 @@ pub(crate) struct Claim {
     #[arg(
         long,
         value_name = "URL",
+        value_parser = crate::http::address,
         default_value = "https://api.provisioning.nrfcloud.com"
     )]
     api: String,
@@ -70,6 +71,13 @@ pub(super) fn list(arguments: &List, now: OffsetDateTime) -> Result<Report, Erro
 pub(super) fn claim(arguments: &Claim) -> Result<Report, Error> {
     let list = files::read(&arguments.file)?;
     let devices = attestations(&list).map_err(|error| error.at(arguments.file.display()))?;
+    if devices.is_empty() {
+        return Err(Error::new(
+            Kind::Content,
+            format!("{}: there is no device in it", arguments.file.display()),
+        )
+        .advise("iothub-provision nrfcloud attestation-csv writes such a list"));
+    }
     let api = Api::new(&arguments.api, from_file(&arguments.api_key_file)?);
     let mut report = Report::new();
     let (mut claimed, mut failed) = (Vec::new(), None);

@@ -32,7 +32,15 @@ struct k_thread {
 	struct {
 		_wait_q_t *pended_on;
 	} base;
+	struct {
+		uint32_t psp;
+	} callee_saved;
+	struct {
+		size_t size;
+	} stack_info;
 };
+
+uint32_t __get_PSP(void);
 
 typedef struct k_thread *k_tid_t;
 typedef char k_thread_stack_t;
@@ -47,6 +55,10 @@ k_tid_t k_thread_create(struct k_thread *thread, k_thread_stack_t *stack, size_t
 	static const k_thread_entry_t name##_entry __attribute__((used)) = (entry); \
 	static k_thread_stack_t name##_stack[size] __attribute__((used)); \
 	_Static_assert((priority) + (options) + (delay_ms) >= 0, #name)
+const char *k_thread_name_get(k_tid_t thread);
+typedef void (*k_thread_user_cb_t)(const struct k_thread *thread, void *user_data);
+void k_thread_foreach(k_thread_user_cb_t user_cb, void *user_data);
+int k_thread_stack_space_get(const struct k_thread *thread, size_t *unused);
 int k_thread_name_set(k_tid_t thread, const char *name);
 k_tid_t k_current_get(void);
 void k_sched_lock(void);
@@ -106,6 +118,47 @@ int k_work_schedule(struct k_work_delayable *work, k_timeout_t delay);
 int k_work_reschedule(struct k_work_delayable *work, k_timeout_t delay);
 int k_work_cancel_delayable(struct k_work_delayable *work);
 
+struct k_timer {
+	int64_t period;
+};
+
+typedef void (*k_timer_expiry_t)(struct k_timer *timer);
+
+#define K_TIMER_DEFINE(name, expiry, stop) \
+	struct k_timer name; \
+	static const k_timer_expiry_t name##_expiry __attribute__((used)) = (expiry); \
+	static const k_timer_expiry_t name##_stop __attribute__((used)) = (stop)
+
+void k_timer_start(struct k_timer *timer, k_timeout_t duration, k_timeout_t period);
+
+struct k_spinlock {
+	int owner;
+};
+
+typedef struct {
+	int key;
+} k_spinlock_key_t;
+
+k_spinlock_key_t k_spin_lock(struct k_spinlock *lock);
+void k_spin_unlock(struct k_spinlock *lock, k_spinlock_key_t key);
+
+struct sys_heap {
+	size_t size;
+};
+
+struct k_heap {
+	struct sys_heap heap;
+};
+
+struct sys_memory_stats {
+	size_t free_bytes;
+	size_t allocated_bytes;
+	size_t max_allocated_bytes;
+};
+
+int sys_heap_runtime_stats_get(struct sys_heap *heap, struct sys_memory_stats *stats);
+
+int32_t k_sleep(k_timeout_t timeout);
 int64_t k_uptime_get(void);
 int32_t k_msleep(int32_t milliseconds);
 FUNC_NORETURN void k_panic(void);

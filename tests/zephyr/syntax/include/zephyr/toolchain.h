@@ -4,6 +4,7 @@
 
 #define BUILD_ASSERT(condition, ...) _Static_assert(condition, "" __VA_ARGS__)
 #define FUNC_NORETURN __attribute__((noreturn))
+#define __noinit
 #define CODE_UNREACHABLE __builtin_unreachable()
 #define ARG_UNUSED(argument) (void)(argument)
 #if !defined(__aligned)

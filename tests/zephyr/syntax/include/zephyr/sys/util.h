@@ -21,6 +21,7 @@
 #define QUOTED(text) #text
 #define BIT(number) (1UL << (number))
 #define MIN(one, other) ((one) < (other) ? (one) : (other))
+#define CLAMP(value, low, high) ((value) < (low) ? (low) : (value) > (high) ? (high) : (value))
 #define MAX(one, other) ((one) > (other) ? (one) : (other))
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -1,0 +1,114 @@
+//! `iothub-emulator connection-string`: what a client of a running emulator connects with.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use crate::ask;
+
+/// Whose it is.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Where the emulator's REST is
+    #[arg(long, value_name = "ADDRESS", value_parser = super::address, env = "IOTHUB_EMULATOR_HTTP", default_value = "127.0.0.1:8080")]
+    http: SocketAddr,
+    /// The file with the token of the emulator, if it was started with one
+    #[arg(long, value_name = "FILE", env = "IOTHUB_EMULATOR_TOKEN_FILE")]
+    token_file: Option<PathBuf>,
+    /// The token itself, for the environment of a container
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        env = "IOTHUB_EMULATOR_TOKEN",
+        hide_env_values = true
+    )]
+    token: Option<String>,
+    /// The hub, if there are several and it is not the first
+    #[arg(long, value_name = "NAME")]
+    hub: Option<String>,
+    /// Of this device, in place of a service
+    #[arg(long, value_name = "ID")]
+    device: Option<String>,
+    /// Of this module of the device
+    #[arg(long, value_name = "ID", requires = "device")]
+    module: Option<String>,
+    /// Of the Event Hubs-compatible endpoint
+    #[arg(long, conflicts_with = "device")]
+    event_hub: bool,
+    /// With the port of --https behind the host name, for clients that speak nothing but REST and take one
+    #[arg(long, conflicts_with_all = ["device", "event_hub"])]
+    rest: bool,
+}
+
+/// The connection string; the error says why there is none.
+pub(crate) async fn find(arguments: &Arguments) -> Result<String, String> {
+    let token = match (&arguments.token, &arguments.token_file) {
+        (Some(token), _) => Some(token.trim().to_owned()),
+        (None, Some(path)) => Some(super::read("--token-file ", path)?.trim().to_owned()),
+        (None, None) => None,
+    };
+    let get = async |path: String| {
+        let path = match &arguments.hub {
+            Some(hub) => format!("{path}?hub={}", encoded(hub)),
+            None => path,
+        };
+        let (status, body) = ask::get(arguments.http, &path, token.as_deref()).await?;
+        let document: Value = serde_json::from_slice(&body).unwrap_or_default();
+        match status {
+            200 => Ok(document),
+            _ => Err(match document["Message"].as_str() {
+                Some(why) => why.to_owned(),
+                None => format!("{} answers {path} with {status}", arguments.http),
+            }),
+        }
+    };
+    let service = get("/admin/connection-string".to_owned()).await?;
+    let text = |name: &str| service[name].as_str().unwrap_or_default().to_owned();
+    if arguments.event_hub {
+        return match text("eventHubConnectionString") {
+            none if none.is_empty() => Err("this emulator has no AMQP".to_owned()),
+            text => Ok(text),
+        };
+    }
+    let connection_string = text("connectionString");
+    let (host, rest) = connection_string.split_once(';').unwrap_or_default();
+    if arguments.rest {
+        let about = get("/admin".to_owned()).await?;
+        let https = about["https"].as_str().and_then(|it| it.rsplit_once(':'));
+        let (_, port) =
+            https.ok_or("this emulator was started without --https, which service SDKs need")?;
+        return Ok(format!("{host}:{port};{rest}"));
+    }
+    let Some(device) = &arguments.device else {
+        return Ok(connection_string);
+    };
+    let (path, names) = match &arguments.module {
+        Some(module) => (
+            format!("/devices/{}/modules/{}", encoded(device), encoded(module)),
+            format!("DeviceId={device};ModuleId={module}"),
+        ),
+        None => (
+            format!("/devices/{}", encoded(device)),
+            format!("DeviceId={device}"),
+        ),
+    };
+    let identity = get(path).await?;
+    let key = identity["authentication"]["symmetricKey"]["primaryKey"].as_str();
+    Ok(match key.filter(|key| !key.is_empty()) {
+        Some(key) => format!("{host};{names};SharedAccessKey={key}"),
+        // It proves itself with a certificate, as Azure writes it.
+        None => format!("{host};{names};x509=true"),
+    })
+}
+
+/// A part of a path or a value of a query.
+fn encoded(text: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
+    text.bytes()
+        .map(|b| match plain(b) {
+            true => char::from(b).to_string(),
+            false => format!("%{b:02X}"),
+        })
+        .collect()
+}

@@ -1,0 +1,365 @@
+//! The Event Hubs-compatible endpoint: what is in its partitions, under which numbers, and where a consumer may begin.
+
+#![allow(clippy::unwrap_used)] // helpers of tests
+
+use iothub_emulator::AmqpPort;
+use serde_json::{Value, json};
+
+use crate::support::amqp::{Client, Frame};
+use crate::support::process::Process;
+use crate::support::{Ca, Device, HUB, Hub, token};
+
+async fn start(partitions: &str) -> Hub {
+    Hub::start_with(|options| {
+        options.amqp = Some(AmqpPort::At("127.0.0.1:0".parse().unwrap()));
+        let settings = &mut options.settings;
+        settings.set("eventHubPartitions", partitions).unwrap();
+    })
+    .await
+}
+
+async fn client(hub: &Hub) -> Client {
+    let address = hub.emulator.amqp_addr().unwrap();
+    let token = token(HUB, hub.emulator.service_key(), 3600, Some("service"));
+    Client::open(address, &hub.server_ca, &token).await
+}
+
+fn partition(hub: &str, number: u32) -> String {
+    format!("iothub-ehub-{hub}/ConsumerGroups/$Default/Partitions/{number}")
+}
+
+/// The endpoint as a consumer sees it that begins with the oldest message.
+async fn reader(hub: &Hub) -> Client {
+    let mut reader = client(hub).await;
+    reader.attach(2, true, &partition(HUB, 0), vec![]).await;
+    reader.credit(2, 0, 1000).await;
+    reader
+}
+
+async fn publish(device: &mut Device, bodies: &[&str]) {
+    for (id, body) in (1..).zip(bodies) {
+        device
+            .publish("devices/dev/messages/events/", body, id)
+            .await;
+        device.expect_puback(id).await;
+    }
+}
+
+async fn route(hub: &Hub, rules: Value) {
+    let (status, shown) = hub.put("/admin/routing", &rules).await;
+    assert_eq!(status, 200, "{shown}");
+}
+
+#[tokio::test]
+async fn each_partition_counts_for_itself() {
+    let hub = start("4").await;
+    let mut numbers = vec![Vec::new(); 4];
+    for id in ["a", "b", "c", "d", "e", "f"] {
+        let mut device = hub.device(id).await;
+        for packet in 1..=3 {
+            let topic = format!("devices/{id}/messages/events/");
+            device.publish(&topic, "x", packet).await;
+            device.expect_puback(packet).await;
+        }
+    }
+    let mut reader = client(&hub).await;
+    for number in 0..4 {
+        let address = partition(HUB, number);
+        reader.attach(10 + number, true, &address, vec![]).await;
+        reader.expect(0x12).await;
+    }
+    for number in 0..4 {
+        reader.credit(10 + number, 0, 100).await;
+    }
+    for _ in 0..18 {
+        let event = reader.expect(0x14).await;
+        // Behind the performative's head: a list of 8 bits of size and count, and the handle as a small uint.
+        let handle = event.bytes.iter().position(|it| *it == 0x52).unwrap() + 1;
+        let number = usize::from(event.bytes[handle] - 10);
+        numbers[number].push(event.sequence_number());
+    }
+    assert!(numbers.iter().filter(|it| it.len() > 3).count() > 0);
+    for of_one in numbers {
+        let expected: Vec<i64> = (0..of_one.len() as i64).collect();
+        assert_eq!(of_one, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_place_that_never_was_is_refused_and_one_that_was_is_gone_on_from() {
+    let hub = start("1").await;
+    let mut device = hub.device("dev").await;
+    publish(&mut device, &["one", "two", "three"]).await;
+    let mut all = reader(&hub).await;
+    all.expect(0x14).await;
+    let second = all.expect(0x14).await;
+    let offset = second.offset();
+    assert_ne!(offset, second.sequence_number().to_string());
+    let mut client = client(&hub).await;
+    for (handle, (filter, why)) in (2..).zip([
+        ("offset > '99999'", "The supplied offset '99999' is invalid"),
+        (
+            "sequence-number > '3'",
+            "The last sequence number in the system is '2'",
+        ),
+    ]) {
+        let filter = format!("amqp.annotation.x-opt-{filter}");
+        client
+            .attach_from(handle, &partition(HUB, 0), &filter)
+            .await;
+        client.credit(handle, 0, 10).await;
+        let detach = client.expect(0x16).await;
+        assert!(detach.has("com.microsoft:argument-error") && detach.has(why));
+    }
+    for (handle, filter, first) in [
+        (5, format!("offset > '{offset}'"), "three"),
+        (6, format!("offset >= '{offset}'"), "two"),
+        (7, "sequence-number >= '1'".to_owned(), "two"),
+    ] {
+        let filter = format!("amqp.annotation.x-opt-{filter}");
+        client
+            .attach_from(handle, &partition(HUB, 0), &filter)
+            .await;
+        client.credit(handle, 0, 1).await;
+        assert!(client.expect(0x14).await.has(first), "{filter}");
+    }
+    // The end is a place.
+    client
+        .attach_from(
+            9,
+            &partition(HUB, 0),
+            "amqp.annotation.x-opt-sequence-number > '2'",
+        )
+        .await;
+    client.expect(0x12).await;
+    client.credit(9, 0, 1).await;
+    publish(&mut device, &["four"]).await;
+    assert!(client.expect(0x14).await.has("four"));
+}
+
+#[tokio::test]
+async fn a_hub_has_its_own_number_of_partitions() {
+    let hub = start("1").await;
+    let path = "/subscriptions/x/resourceGroups/iothub-emulator/providers/Microsoft.Devices/IotHubs/own-1?api-version=2023-06-30";
+    let body = json!({
+        "location": "local", "sku": {"name": "S1", "capacity": 1},
+        "properties": {"eventHubEndpoints": {"events": {"partitionCount": 2}}},
+    });
+    let (status, made) = hub.put(path, &body).await;
+    assert_eq!(status, 201, "{made}");
+    let mut client = client(&hub).await;
+    for (handle, host, number, there) in [
+        (2, HUB, 1, false),
+        (3, "own-1.azure-devices.localhost", 1, true),
+        (4, "own-1.azure-devices.localhost", 2, false),
+    ] {
+        let address = partition(host, number);
+        client.attach(handle, true, &address, vec![]).await;
+        client.expect(0x12).await;
+        if !there {
+            assert!(client.expect(0x16).await.has("amqp:not-found"), "{address}");
+        }
+    }
+}
+
+fn is_of(event: &Frame, source: &str, operation: &str) -> bool {
+    event.has("iothub-message-source") && event.has(source) && event.has(operation)
+}
+
+#[tokio::test]
+async fn what_happens_to_a_device_comes_where_routes_lead_it() {
+    let hub = start("1").await;
+    let mut reader = reader(&hub).await;
+    let routes = [
+        "TwinChangeEvents",
+        "DeviceLifecycleEvents",
+        "DeviceConnectionStateEvents",
+    ]
+    .map(|source| json!({"name": source, "source": source, "endpointNames": ["events"]}));
+    route(&hub, json!({"routes": routes})).await;
+    let mut device = hub.device("dev").await;
+    let mut numbers = Vec::new();
+    for (source, operation) in [
+        ("deviceLifecycleEvents", "createDeviceIdentity"),
+        ("deviceConnectionStateEvents", "deviceConnected"),
+    ] {
+        let event = reader.expect(0x14).await;
+        assert!(is_of(&event, source, operation), "{source}");
+        assert!(event.has("iothub-connection-device-id"));
+        numbers.push(event.sequence_number());
+    }
+    // Between two messages of the device.
+    publish(&mut device, &["before"]).await;
+    let event = reader.expect(0x14).await;
+    assert!(is_of(&event, "Telemetry", "before"));
+    numbers.push(event.sequence_number());
+    hub.patch("/twins/dev", &json!({"tags": {"site": "roof"}}))
+        .await;
+    let event = reader.expect(0x14).await;
+    assert!(is_of(&event, "twinChangeEvents", "updateTwin") && event.has("roof"));
+    numbers.push(event.sequence_number());
+    publish(&mut device, &["after"]).await;
+    let event = reader.expect(0x14).await;
+    assert!(event.has("after"));
+    numbers.push(event.sequence_number());
+    assert_eq!(numbers, [0, 1, 2, 3, 4]);
+    // Who comes later reads the same.
+    let mut late = self::reader(&hub).await;
+    for number in numbers {
+        assert_eq!(late.expect(0x14).await.sequence_number(), number);
+    }
+    // Telemetry's own reader has telemetry alone.
+    let lines = hub.lines("/admin/telemetry.jsonl").await;
+    assert_eq!(lines.len(), 2);
+}
+
+#[tokio::test]
+async fn telemetry_that_routes_lead_elsewhere_is_not_here() {
+    let hub = start("1").await;
+    let mut reader = reader(&hub).await;
+    let mut device = hub.device("dev").await;
+    publish(&mut device, &["first"]).await;
+    let elsewhere = json!({
+        "endpoints": [{"name": "cold", "type": "file"}],
+        "routes": [{"name": "r", "source": "DeviceMessages", "condition": "$body.cold = true", "endpointNames": ["cold"]}],
+    });
+    route(&hub, elsewhere).await;
+    let json = "devices/dev/messages/events/%24.ct=application%2Fjson&%24.ce=utf-8";
+    for (id, body) in (1..).zip(["{\"cold\":true}", "{\"cold\":false}"]) {
+        device.publish(json, body, id).await;
+        device.expect_puback(id).await;
+    }
+    // And without the fallback none is.
+    route(&hub, json!({"fallbackRoute": {"isEnabled": false}})).await;
+    publish(&mut device, &["nowhere"]).await;
+    route(&hub, json!({})).await;
+    publish(&mut device, &["last"]).await;
+    for (number, body) in (0..).zip(["first", "{\"cold\":false}", "last"]) {
+        let event = reader.expect(0x14).await;
+        assert!(event.has(body), "{body}");
+        assert_eq!(event.sequence_number(), number);
+    }
+    assert_eq!(hub.lines("/admin/telemetry.jsonl").await.len(), 5);
+}
+
+#[tokio::test]
+async fn rules_of_before_count_from_the_first_message() {
+    let folder = tempfile::tempdir().unwrap();
+    let ca = Ca::root("Root");
+    let options = OPTIONS;
+    let process = Process::start(&options, folder.path());
+    let certificate = json!({"name": "root", "certificate": ca.pem}).to_string();
+    process
+        .call("POST", "/admin/certificates", &certificate)
+        .await;
+    let device = r#"{"authentication":{"type":"certificateAuthority"}}"#;
+    process.call("PUT", "/devices/dev", device).await;
+    let rules = r#"{"fallbackRoute":{"isEnabled":false}}"#;
+    process.call("PUT", "/admin/routing", rules).await;
+    process.kill();
+    let process = Process::start(&options, folder.path());
+    let server_ca = std::fs::read_to_string(folder.path().join("server-ca.pem")).unwrap();
+    let mut device = Device::dial(process.mqtt, &server_ca, Some(&ca.device("dev")))
+        .await
+        .unwrap();
+    device.connect("dev", true).await;
+    device.connack().await;
+    publish(&mut device, &["nowhere"]).await;
+    process.call("PUT", "/admin/routing", "{}").await;
+    publish(&mut device, &["here"]).await;
+    let mut reader = service(&process, &server_ca).await;
+    reader.attach(2, true, &partition(HUB, 0), vec![]).await;
+    reader.credit(2, 0, 10).await;
+    let event = reader.expect(0x14).await;
+    assert!(event.has("here") && event.sequence_number() == 0);
+    process.kill();
+}
+
+const OPTIONS: [&str; 5] = [
+    "--amqp",
+    "127.0.0.1:0",
+    "--set",
+    "eventHubPartitions=1",
+    "--data-dir",
+];
+
+async fn service(process: &Process, server_ca: &str) -> Client {
+    let answer = process.call("GET", "/admin/connection-string", "").await;
+    let answer: Value = serde_json::from_str(&answer).unwrap();
+    let text = answer["connectionString"].as_str().unwrap();
+    let key = text.split_once("SharedAccessKey=").unwrap().1;
+    let token = token(HUB, key, 3600, Some("service"));
+    Client::open(process.amqp.unwrap(), server_ca, &token).await
+}
+
+/// Reads until all of these bodies have come.
+async fn read_until(reader: &mut Client, bodies: &[String]) -> Vec<(i64, String, String)> {
+    let mut seen: Vec<(i64, String, String)> = Vec::new();
+    let mut missing: Vec<&String> = bodies.iter().collect();
+    while !missing.is_empty() {
+        let event = reader.expect(0x14).await;
+        let text = String::from_utf8_lossy(&event.bytes).into_owned();
+        let body = text[text.rfind('<').unwrap()..].to_owned();
+        missing.retain(|it| **it != body);
+        seen.push((event.sequence_number(), event.offset(), body));
+    }
+    seen
+}
+
+#[tokio::test]
+async fn a_consumer_goes_on_after_each_kill_under_the_same_numbers() {
+    let folder = tempfile::tempdir().unwrap();
+    let ca = Ca::root("Root");
+    let mut process = Process::start(&OPTIONS, folder.path());
+    let certificate = json!({"name": "root", "certificate": ca.pem}).to_string();
+    process
+        .call("POST", "/admin/certificates", &certificate)
+        .await;
+    let device = r#"{"authentication":{"type":"certificateAuthority"}}"#;
+    process.call("PUT", "/devices/dev", device).await;
+    let server_ca = std::fs::read_to_string(folder.path().join("server-ca.pem")).unwrap();
+    let credentials = ca.device("dev");
+    // What a consumer has seen that goes on behind its checkpoint.
+    let mut followed: Vec<(i64, String, String)> = Vec::new();
+    let mut acknowledged: Vec<String> = Vec::new();
+    for round in 0..4 {
+        let mut device = Device::dial(process.mqtt, &server_ca, Some(&credentials))
+            .await
+            .unwrap();
+        device.connect("dev", true).await;
+        assert_eq!(device.connack().await.1, 0);
+        for id in 1..=100 {
+            let body = format!("<{round}.{id}>");
+            device
+                .publish("devices/dev/messages/events/", &body, id)
+                .await;
+        }
+        let new = acknowledged.len();
+        for id in 1..=50 {
+            device.expect_puback(id).await;
+            acknowledged.push(format!("<{round}.{id}>"));
+        }
+        let mut reader = service(&process, &server_ca).await;
+        let filter = match followed.last() {
+            Some((_, offset, _)) => format!("amqp.annotation.x-opt-offset > '{offset}'"),
+            None => "amqp.annotation.x-opt-offset > '-1'".to_owned(),
+        };
+        reader.attach_from(2, &partition(HUB, 0), &filter).await;
+        reader.credit(2, 0, 10_000).await;
+        followed.extend(read_until(&mut reader, &acknowledged[new..]).await);
+        // Without a gap, nothing twice.
+        let numbers: Vec<i64> = followed.iter().map(|it| it.0).collect();
+        assert_eq!(numbers, (0..followed.len() as i64).collect::<Vec<_>>());
+        // In the middle of the other fifty.
+        process.kill();
+        process = Process::start(&OPTIONS, folder.path());
+        let mut reader = service(&process, &server_ca).await;
+        reader.attach(2, true, &partition(HUB, 0), vec![]).await;
+        reader.credit(2, 0, 10_000).await;
+        let again = read_until(&mut reader, &acknowledged).await;
+        for event in &followed {
+            assert!(again.contains(event), "{event:?} is not what it was");
+        }
+    }
+    process.kill();
+}
