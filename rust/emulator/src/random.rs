@@ -9,7 +9,7 @@ pub(crate) fn key() -> String {
     STANDARD.encode(random::<32>())
 }
 
-/// A new random token of 64 hexadecimal digits, for [`Options::token`](crate::Options::token).
+/// A new random token of 64 hexadecimal digits, for `Options::token`.
 pub fn token() -> String {
     hex::<32>()
 }

@@ -2,6 +2,7 @@
 
 use crate::code::{ErrorCode, Refusal};
 use crate::hub::partitions::event_hub;
+use crate::id;
 use crate::properties;
 
 /// A node that links lead to.
@@ -27,7 +28,7 @@ pub(super) enum Node {
     Feedback,
     /// Files that devices have uploaded.
     FileNotifications,
-    /// One of a device's own.
+    /// One of a device's own, or of a module's.
     Device(String, Feature),
 }
 
@@ -107,11 +108,16 @@ impl Address {
             ["messages", "devicebound"] => Node::CloudToDevice,
             ["messages", "servicebound", "feedback"] => Node::Feedback,
             ["messages", "servicebound", "filenotifications"] => Node::FileNotifications,
-            ["devices", _, "modules", ..] => {
-                return Err(Refusal::new(
-                    ErrorCode::InvalidOperation,
-                    "modules speak MQTT here, and not AMQP",
-                ));
+            ["devices", id, "modules", module, path @ ..]
+                if !id.contains('/') && !module.contains('/') =>
+            {
+                let feature = match path {
+                    ["messages", "events"] => Feature::Events,
+                    ["twin"] => Feature::Twin,
+                    ["methods", "devicebound"] => Feature::Methods,
+                    _ => return Err(self.unknown()),
+                };
+                Node::Device(id::of_module(&self.segments[1], &self.segments[3]), feature)
             }
             ["devices", id, path @ ..] if !id.contains('/') => {
                 let feature = match path {
@@ -208,6 +214,14 @@ mod tests {
                 Node::Device("d".to_owned(), Feature::Methods),
             ),
             (
+                "amqps://two/devices/d/modules/m/messages/events",
+                Node::Device("d/m".to_owned(), Feature::Events),
+            ),
+            (
+                "/devices/d/modules/m/twin",
+                Node::Device("d/m".to_owned(), Feature::Twin),
+            ),
+            (
                 "two/$management",
                 Node::Management {
                     hub: "two".to_owned(),
@@ -230,6 +244,7 @@ mod tests {
             "three/$management",
             "two/ConsumerGroups/g/Partitions/x",
             "two",
+            "devices/d/modules/m/messages/devicebound",
         ] {
             assert_eq!(node(text), Err(ErrorCode::NotFound), "{text}");
         }

@@ -29,6 +29,7 @@ mod refuses_to_start;
 mod rooms_know_only_what_is_below;
 mod routes_messages;
 mod runs_jobs;
+mod serves_devices_over_amqp;
 mod serves_devices_over_https;
 mod serves_firmware;
 mod shows_digital_twins;

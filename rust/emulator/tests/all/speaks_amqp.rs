@@ -263,3 +263,187 @@ async fn what_a_peer_opens_has_a_bound() {
     }
     assert!(hasty.expect(0x18).await.has("beyond the link's credit"));
 }
+
+#[tokio::test]
+async fn a_token_that_is_renewed_keeps_its_links() {
+    let hub = start().await;
+    let mut reader = client(&hub).await;
+    reader.attach(2, true, &events(), vec![]).await;
+    reader.expect(0x12).await;
+    reader.credit(2, 0, 10).await;
+    let key = hub.emulator.service_key();
+    reader
+        .renew(1, &token(HUB, key, 90_000, Some("service")))
+        .await;
+    assert!(reader.expect(0x14).await.has("status-code"));
+    reader.expect(0x15).await;
+    let shift = serde_json::json!({"shiftMs": 7_200_000});
+    assert_eq!(hub.put("/admin/clock", &shift).await.0, 200);
+    assert!(reader.is_silent().await);
+    let mut device = hub.device("dev").await;
+    device
+        .publish("devices/dev/messages/events/", "still", 1)
+        .await;
+    assert!(reader.expect(0x14).await.has("still"));
+}
+
+#[tokio::test]
+async fn who_comes_with_a_higher_epoch_has_the_partition() {
+    let hub = start().await;
+    let epoch = |number| vec![(V::Symbol("com.microsoft:epoch"), V::Long(number))];
+    let mut first = client(&hub).await;
+    first.attach(2, true, &events(), epoch(1)).await;
+    first.expect(0x12).await;
+    let mut lower = client(&hub).await;
+    for (handle, properties) in [(2, epoch(0)), (3, vec![])] {
+        lower.attach(handle, true, &events(), properties).await;
+        assert!(lower.expect(0x16).await.has("amqp:link:stolen"));
+    }
+    assert!(first.is_silent().await);
+    let mut second = client(&hub).await;
+    second.attach(2, true, &events(), epoch(2)).await;
+    second.expect(0x12).await;
+    second.credit(2, 0, 10).await;
+    let told = first.expect(0x16).await;
+    assert!(told.has("amqp:link:stolen") && told.has("higher epoch of '2'"));
+    let mut device = hub.device("dev").await;
+    device
+        .publish("devices/dev/messages/events/", "mine", 1)
+        .await;
+    assert!(second.expect(0x14).await.has("mine"));
+}
+
+#[tokio::test]
+async fn frames_that_make_no_sense_end_the_connection_and_nothing_else() {
+    let hub = start().await;
+    let uint = V::Uint;
+    let window = || vec![V::Null, uint(0), uint(50), uint(50)];
+    for (why, channel, frame) in [
+        (
+            "where no session was begun",
+            7,
+            V::list(0x14, vec![uint(0)]),
+        ),
+        ("which is in use", 1, V::list(0x11, window())),
+        (
+            "attach without a handle",
+            1,
+            V::list(0x12, vec![V::Text("x")]),
+        ),
+        (
+            "which is in use",
+            1,
+            V::list(0x12, vec![V::Text("x"), uint(0), V::Bool(false)]),
+        ),
+        ("transfer without a handle", 1, V::list(0x14, vec![])),
+        (
+            "where no link is attached",
+            1,
+            V::list(0x14, vec![uint(9), uint(1)]),
+        ),
+        (
+            "where the peer receives",
+            1,
+            V::list(0x14, vec![uint(1), uint(1)]),
+        ),
+        (
+            "a delivery without a number",
+            1,
+            V::list(0x14, vec![uint(0)]),
+        ),
+        (
+            "where no link is attached",
+            1,
+            V::list(0x13, vec![uint(0), uint(5), uint(0), uint(5), uint(99)]),
+        ),
+        (
+            "a frame of kind 0x10",
+            1,
+            V::list(0x10, vec![V::Text("again")]),
+        ),
+        ("a frame of kind 0x77", 1, V::list(0x77, vec![])),
+    ] {
+        let mut peer = client(&hub).await;
+        peer.send(channel, &frame, b"").await;
+        let close = peer.expect(0x18).await;
+        assert!(close.has("amqp:connection:framing-error"), "{why}");
+        assert!(close.has(why), "{why}");
+        assert!(peer.frame().await.is_none());
+    }
+    // Bytes that are no value, a frame shorter than its head, one whose head is longer than it.
+    for bytes in [
+        &[0, 0, 0, 12, 2, 0, 0, 1, 0, 0x53, 0x14, 0xff][..],
+        &[0, 0, 0, 4],
+        &[0, 0, 0, 8, 9, 0, 0, 0],
+        &[0, 0, 0, 8, 2, 7, 0, 0],
+        &[
+            0, 0, 0, 16, 2, 0, 0, 1, 0, 0x53, 0x14, 0xd0, 0xff, 0xff, 0xff, 0xff,
+        ],
+        &[0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0],
+    ] {
+        let mut peer = client(&hub).await;
+        peer.write(bytes).await;
+        peer.expect(0x18).await;
+        assert!(peer.frame().await.is_none(), "{bytes:x?}");
+    }
+    // A disposition of what never was, a detach of what is not there, an end: no harm.
+    let mut peer = client(&hub).await;
+    // That of the token.
+    peer.expect(0x15).await;
+    let all = vec![V::Bool(true), uint(0), uint(u32::MAX), V::Bool(true)];
+    peer.send(1, &V::list(0x15, all), b"").await;
+    peer.send(1, &V::list(0x16, vec![uint(50)]), b"").await;
+    assert!(peer.is_silent().await);
+    peer.send(1, &V::list(0x17, vec![]), b"").await;
+    peer.expect(0x17).await;
+    let mut good = client(&hub).await;
+    good.attach(2, true, &events(), vec![]).await;
+    good.expect(0x12).await;
+}
+
+#[tokio::test]
+async fn sasl_plain_takes_a_policy_with_its_key_or_a_token() {
+    let hub = start().await;
+    let address = hub.emulator.amqp_addr().unwrap();
+    let key = hub.emulator.service_key().to_owned();
+    let service = token(HUB, &key, 3600, Some("service"));
+    let (_, made) = hub.put("/devices/dev", &serde_json::json!({})).await;
+    let device = made["authentication"]["symmetricKey"]["primaryKey"]
+        .as_str()
+        .unwrap();
+    let device = token(&format!("{HUB}/devices/dev"), device, 3600, None);
+    let name = "hub";
+    for (response, taken) in [
+        (format!("\0iothubowner\0{key}"), true),
+        (format!("\0service@sas.root.{name}\0{service}"), true),
+        (format!("\0dev@sas.{name}\0{device}"), true),
+        (format!("\0iothubowner\0{key}x"), false),
+        (format!("\0nobody\0{key}"), false),
+        (format!("\0iothubowner@sas.root.{name}\0{service}"), false),
+        (format!("\0other@sas.{name}\0{device}"), false),
+        ("iothubowner".to_owned(), false),
+        (String::new(), false),
+        ("\0\0\0\0".to_owned(), false),
+    ] {
+        let mut client = Client::dial(address, &hub.server_ca).await;
+        client.write(b"AMQP\x03\x01\x00\x00").await;
+        let init = V::list(
+            0x41,
+            vec![V::Symbol("PLAIN"), V::Bytes(response.as_bytes())],
+        );
+        let mut body = Vec::new();
+        init.write(&mut body);
+        let size = u32::try_from(body.len() + 8).unwrap().to_be_bytes();
+        client
+            .write(&[&size[..], &[2, 1, 0, 0], &body].concat())
+            .await;
+        assert_eq!(client.take(8).await, b"AMQP\x03\x01\x00\x00");
+        assert!(client.expect(0x40).await.has("PLAIN"));
+        let outcome = client.expect(0x44).await;
+        // A ubyte, and a null behind it.
+        let [.., 0x50, code, 0x40] = outcome.bytes[..] else {
+            panic!("{:x?}", outcome.bytes);
+        };
+        assert_eq!(code == 0, taken, "{response:?}: {code}");
+    }
+}

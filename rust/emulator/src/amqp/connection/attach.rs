@@ -149,7 +149,12 @@ impl Connection {
                 true,
             ) => {
                 let (credit, follow) = watch::channel(Credit::default());
-                let outlet = Outlet::new(id, self.commands.clone(), follow);
+                let outlet = Outlet::new(
+                    id,
+                    self.commands.clone(),
+                    follow,
+                    Arc::clone(&self.outgoing),
+                );
                 let task = self
                     .task(&node, outlet, name, fields, &source)
                     .map_err(|fault| *fault)?;

@@ -10,6 +10,7 @@ use crate::amqp::codec::value::Value;
 use crate::amqp::eventhub::management::head;
 use crate::auth::sas::Token;
 use crate::code::{ErrorCode, Refusal};
+use crate::id;
 use crate::journal::Event;
 
 impl Connection {
@@ -59,9 +60,13 @@ impl Connection {
         // Without a policy it is a device's own.
         let parsed = Token::parse(&token)?;
         if parsed.policy.is_none()
-            && let Some((_, id)) = parsed.resource.split_once("/devices/")
+            && let Some((_, path)) = parsed.resource.split_once("/devices/")
         {
-            return self.admit(id, Some(&token)).await;
+            let id = match path.split_once("/modules/") {
+                Some((device, module)) => id::of_module(device, module),
+                None => path.to_owned(),
+            };
+            return self.admit(&id, Some(&token)).await;
         }
         let amqp = &self.amqp;
         let claim = access::token(&amqp.service, &amqp.key, &token, &self.hub, &self.named)?;

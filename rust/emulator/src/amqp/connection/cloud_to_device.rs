@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::sync::OwnedSemaphorePermit;
+
 use super::Connection;
 use super::outlet::{Command, LinkId};
 use crate::amqp::codec::message::{Message, place};
@@ -16,10 +18,9 @@ impl Connection {
     /// Puts a message into its device's queue; it is settled when the storage has it, or has said why not.
     pub(super) fn send_to_device(
         &mut self,
-        id: LinkId,
-        delivery: u32,
-        settled: bool,
+        (id, delivery, settled): (LinkId, u32, bool),
         message: Message,
+        room: OwnedSemaphorePermit,
     ) {
         let service = Arc::clone(&self.amqp.service);
         let commands = self.commands.clone();
@@ -36,6 +37,7 @@ impl Connection {
                 Ok(device)
             },
             move |result| {
+                drop(room);
                 let outcome = match result {
                     Ok(device) => {
                         service.wake(&for_wake, &device);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use serde_json::{Value as Json, json};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc};
 use tokio::task::AbortHandle;
 
 use super::outlet::{Command, LinkId, Outlet, Step};
@@ -238,11 +238,10 @@ impl Connection {
     /// What a device sends on one of its links. Telemetry is settled when it is stored, the rest at once.
     pub(super) fn hear(
         &mut self,
-        link: LinkId,
-        delivery: u32,
-        settled: bool,
+        (link, delivery, settled): (LinkId, u32, bool),
         (id, feature): (String, Feature),
         message: Message,
+        room: OwnedSemaphorePermit,
     ) -> Option<Result<(), Refusal>> {
         let device = self.devices.get(&id)?;
         let now = self.amqp.service.clock.now();
@@ -259,6 +258,7 @@ impl Connection {
                 store.submit(
                     move |c| ring.store(c, event),
                     move |result| {
+                        drop(room);
                         let outcome = match result {
                             Ok(event) => {
                                 let _ = service.telemetry.send(event);
@@ -274,7 +274,7 @@ impl Connection {
                 );
                 None
             }
-            Feature::Twin => Some(self.twin(link, &id, message)),
+            Feature::Twin => Some(self.twin(link, &id, message, room)),
             Feature::Methods => {
                 self.answer(&id, message);
                 Some(Ok(()))
@@ -284,7 +284,13 @@ impl Connection {
     }
 
     /// A device's request: its twin, a change of what it reports, or whether it is told of desired properties.
-    fn twin(&mut self, link: LinkId, id: &str, request: Message) -> Result<(), Refusal> {
+    fn twin(
+        &mut self,
+        link: LinkId,
+        id: &str,
+        request: Message,
+        room: OwnedSemaphorePermit,
+    ) -> Result<(), Refusal> {
         let correlation = request.properties.at(place::CORRELATION_ID).clone();
         let text = |name: &str| {
             let value = request.annotations.entry(name);
@@ -326,6 +332,7 @@ impl Connection {
         };
         let commands = self.commands.clone();
         self.amqp.service.store.submit(job, move |result| {
+            drop(room);
             let (status, version, body) = match result {
                 Ok((version, body)) => (200, version, body),
                 Err(refusal) => {

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
 use super::attach::MAX_MESSAGE;
 use super::link::{Delivery, Incoming, Partial, Role, Settlement};
 use super::outlet::{Command, LinkId};
@@ -66,6 +68,7 @@ impl Connection {
             );
             return Ok(());
         }
+        let room = room(&self.incoming, bytes.len()).await?;
         let done = match Message::parse(&bytes) {
             Err(error) => Some(Err(Refusal::new(
                 ErrorCode::IotHubFormatError,
@@ -74,14 +77,14 @@ impl Connection {
             Ok(message) => match node {
                 Node::Cbs => Some(self.put_token(id, &message).await),
                 Node::Device(device, feature) => {
-                    self.hear(id, delivery, settled, (device, feature), message)
+                    self.hear((id, delivery, settled), (device, feature), message, room)
                 }
                 Node::Management { hub } => {
-                    self.ask(id, hub, message);
+                    self.ask(id, hub, message, room);
                     Some(Ok(()))
                 }
                 Node::CloudToDevice => {
-                    self.send_to_device(id, delivery, settled, message);
+                    self.send_to_device((id, delivery, settled), message, room);
                     None
                 }
                 _ => Some(Ok(())),
@@ -105,7 +108,7 @@ impl Connection {
     }
 
     /// Lets the storage answer, beside the connection.
-    fn ask(&self, id: LinkId, hub: String, request: Message) {
+    fn ask(&self, id: LinkId, hub: String, request: Message, room: OwnedSemaphorePermit) {
         let reply_to = request
             .properties
             .str(place::REPLY_TO)
@@ -114,6 +117,7 @@ impl Connection {
         let (service, commands) = (Arc::clone(&self.amqp.service), self.commands.clone());
         tokio::spawn(async move {
             let answer = management::answer(service, hub, request).await;
+            drop(room);
             let _ = commands.send(Command::Respond(id, reply_to, answer));
         });
     }
@@ -240,6 +244,14 @@ impl Connection {
             }
         }
     }
+}
+
+/// Waits until there is room for a delivery; it is free again when the storage is done with that, which needs nothing of the
+/// connection's task.
+async fn room(free: &Arc<Semaphore>, bytes: usize) -> Result<OwnedSemaphorePermit, Refusal> {
+    let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+    let room = Arc::clone(free).acquire_many_owned(bytes).await;
+    room.map_err(|_| invalid("the connection is closed"))
 }
 
 impl Incoming {

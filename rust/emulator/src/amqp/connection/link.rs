@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-use super::outlet::{Credit, LinkId};
+use super::outlet::{Credit, LinkId, Room};
 use crate::amqp::address::{Address, Node};
 use crate::amqp::codec::performative::{self, LinkFlow, Transfer, Window};
 use crate::hub::c2d::LockToken;
@@ -101,7 +101,7 @@ pub(super) struct Delivery {
     /// Its number, once its first frame has been written.
     pub id: Option<u32>,
     pub settlement: Option<Settlement>,
-    pub _room: Option<Arc<OwnedSemaphorePermit>>,
+    pub _room: Option<Arc<Room>>,
 }
 
 impl Drop for Outgoing {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
 use tokio::io::{AsyncRead, ReadHalf};
-use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::Instant;
 
 use self::device::Device;
@@ -16,6 +16,7 @@ use self::link::{Delivery, Role, Session};
 use self::outlet::{Command, LinkId};
 use super::Amqp;
 use super::access::{Claim, Claims};
+use super::address::Node;
 use super::codec::MAX_FRAME;
 use super::codec::frame::{Fields, Frame};
 use super::codec::performative::{self, Fault};
@@ -74,6 +75,8 @@ pub(crate) async fn serve(
         commands,
         links: 0,
         partial: 0,
+        incoming: Arc::new(Semaphore::new(ROOM)),
+        outgoing: Arc::new(Semaphore::new(ROOM)),
     };
     let patience = connection.amqp.service.settings.connect_timeout;
     let opened = match tokio::time::timeout(patience, connection.open(&mut reader)).await {
@@ -136,6 +139,9 @@ struct Connection {
     links: u64,
     /// Bytes of deliveries that are not whole.
     partial: usize,
+    /// Room for whole ones until the storage is done with them, and for what is to be sent until it is written.
+    incoming: Arc<Semaphore>,
+    outgoing: Arc<Semaphore>,
 }
 
 type Half = ReadHalf<Box<dyn Stream>>;
@@ -466,7 +472,9 @@ impl Connection {
         }
         let mut ended = Vec::new();
         for session in self.sessions.values() {
-            for link in session.links.values() {
+            // A device's links end with its own token, above.
+            let links = session.links.values();
+            for link in links.filter(|it| !matches!(it.node, Node::Device(..))) {
                 if let Err(refusal) = self.claims.check(&link.address, &link.node) {
                     ended.push((link.id, refusal));
                 }
@@ -620,6 +628,9 @@ const HANDLE_MAX: u32 = 127;
 /// What is asked of the peer, and how long it is waited for: the standard wants to hear of half of that.
 const IDLE_MS: u32 = 240_000;
 const SILENCE: Duration = Duration::from_millis(2 * IDLE_MS as u64);
+
+/// Bytes that a connection may have under way in each direction; who sends more waits.
+const ROOM: usize = 4 * 1024 * 1024;
 
 /// Bytes that are made before they are written.
 const SEND: usize = 256 * 1024;

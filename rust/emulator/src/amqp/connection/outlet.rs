@@ -40,8 +40,15 @@ pub(in crate::amqp) enum Command {
 #[derive(Debug)]
 pub(in crate::amqp) struct Batch {
     pub messages: Vec<(Vec<u8>, Option<Settlement>)>,
-    /// The link's room, free again when all have been written.
-    pub room: Arc<OwnedSemaphorePermit>,
+    /// Their room, free again when all have been written.
+    pub room: Arc<Room>,
+}
+
+/// A link's turn, and bytes of its connection.
+#[derive(Debug)]
+pub(in crate::amqp) struct Room {
+    _turn: OwnedSemaphorePermit,
+    _bytes: OwnedSemaphorePermit,
 }
 
 /// Up to which count of deliveries the peer takes them.
@@ -63,6 +70,8 @@ pub(in crate::amqp) struct Outlet {
     batch: Vec<(Vec<u8>, Option<Settlement>)>,
     bytes: usize,
     slots: Arc<Semaphore>,
+    /// Of all links of the connection, in bytes.
+    all: Arc<Semaphore>,
 }
 
 /// What became of waiting.
@@ -79,6 +88,7 @@ impl Outlet {
         to: LinkId,
         commands: mpsc::UnboundedSender<Command>,
         credit: watch::Receiver<Credit>,
+        all: Arc<Semaphore>,
     ) -> Self {
         Self {
             to,
@@ -88,6 +98,7 @@ impl Outlet {
             batch: Vec::new(),
             bytes: 0,
             slots: Arc::new(Semaphore::new(BATCHES)),
+            all,
         }
     }
 
@@ -143,13 +154,20 @@ impl Outlet {
         if self.batch.is_empty() {
             return;
         }
-        let Ok(permit) = Arc::clone(&self.slots).acquire_owned().await else {
+        let Ok(turn) = Arc::clone(&self.slots).acquire_owned().await else {
+            return;
+        };
+        let bytes = u32::try_from(self.bytes).unwrap_or(u32::MAX);
+        let Ok(bytes) = Arc::clone(&self.all).acquire_many_owned(bytes).await else {
             return;
         };
         self.bytes = 0;
         let batch = Batch {
             messages: std::mem::take(&mut self.batch),
-            room: Arc::new(permit),
+            room: Arc::new(Room {
+                _turn: turn,
+                _bytes: bytes,
+            }),
         };
         let _ = self.commands.send(Command::Deliver(self.to, batch));
     }

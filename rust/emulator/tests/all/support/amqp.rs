@@ -11,6 +11,7 @@ pub enum V<'a> {
     Null,
     Bool(bool),
     Uint(u32),
+    Long(i64),
     Text(&'a str),
     Symbol(&'a str),
     Bytes(&'a [u8]),
@@ -41,6 +42,10 @@ impl V<'_> {
             V::Bool(truth) => out.push(if *truth { 0x41 } else { 0x42 }),
             V::Uint(number) => {
                 out.push(0x70);
+                out.extend(number.to_be_bytes());
+            }
+            V::Long(number) => {
+                out.push(0x81);
                 out.extend(number.to_be_bytes());
             }
             V::Text(text) => wide(out, 0xb1, text.as_bytes()),
@@ -140,6 +145,11 @@ impl Client {
         self.attach(0, false, "$cbs", vec![]).await;
         self.attach(1, true, "$cbs", vec![]).await;
         self.credit(1, 0, 10).await;
+        self.renew(0, token).await;
+    }
+
+    /// Sends a token on the links that are there already.
+    pub async fn renew(&mut self, delivery: u32, token: &str) {
         let mut message = Vec::new();
         V::list(0x73, vec![V::Uint(0)]).write(&mut message);
         let pair = |name, value| (V::Text(name), V::Text(value));
@@ -149,7 +159,7 @@ impl Client {
         ];
         V::Described(0x74, Box::new(V::Map(properties))).write(&mut message);
         V::Described(0x77, Box::new(V::Text(token))).write(&mut message);
-        self.transfer(0, 0, &message).await;
+        self.transfer(0, delivery, &message).await;
     }
 
     /// Asks for a link; `receives` is this side's role.
@@ -221,6 +231,41 @@ impl Client {
             V::Uint(0),
         ];
         self.send(1, &V::list(0x14, fields), message).await;
+    }
+
+    /// A message of annotations, properties, application properties and a body, of which empty ones are left out.
+    pub async fn whole(
+        &mut self,
+        handle: u32,
+        delivery: u32,
+        annotations: Vec<(V<'_>, V<'_>)>,
+        properties: Vec<V<'_>>,
+        application: Vec<(V<'_>, V<'_>)>,
+        body: &str,
+    ) {
+        let mut message = Vec::new();
+        if !annotations.is_empty() {
+            V::Described(0x72, Box::new(V::Map(annotations))).write(&mut message);
+        }
+        V::list(0x73, properties).write(&mut message);
+        if !application.is_empty() {
+            V::Described(0x74, Box::new(V::Map(application))).write(&mut message);
+        }
+        V::Described(0x75, Box::new(V::Bytes(body.as_bytes()))).write(&mut message);
+        self.transfer(handle, delivery, &message).await;
+    }
+
+    /// Says what became of a delivery.
+    pub async fn dispose(&mut self, delivery: u32, outcome: u8) {
+        let outcome = V::list(outcome, vec![]);
+        let fields = vec![
+            V::Bool(true),
+            V::Uint(delivery),
+            V::Null,
+            V::Bool(true),
+            outcome,
+        ];
+        self.send(1, &V::list(0x15, fields), b"").await;
     }
 
     /// A cloud-to-device message.
