@@ -131,7 +131,7 @@ const INTERRUPTED: u8 = 130;
 /// How often to look whether hub and device are there.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// A message every 20 s is right for a battery and slow to watch. A twin that already has a wish keeps it.
+/// A message every 20 s is right for a battery and slow to watch. A twin that already asks for an interval keeps it.
 fn prefer_short_interval(rest: &Rest) -> Result<(), Error> {
     let twin = rest.twin(DEVICE_ID)?;
     if twin["properties"]["desired"]["telemetryInterval"].is_null() {

@@ -97,7 +97,7 @@ impl Rest {
         self.expect("GET", &format!("/devices/{id}"), &Value::Null)
     }
 
-    /// Makes the wish for the image `{version}.bin`, under a job of that name.
+    /// Asks for the image `{version}.bin`, under a job of that name.
     pub fn deploy(&self, id: &str, version: &str, protocol: &str) -> Result<Value, Error> {
         let body = json!({
             "deviceId": id, "image": format!("{version}.bin"), "jobId": format!("job-{version}"), "protocol": protocol,

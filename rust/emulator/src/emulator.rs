@@ -254,7 +254,7 @@ impl Emulator {
         let plain = |router| Port {
             router,
             tls: None,
-            patience: service.settings.connect_timeout,
+            time_limit: service.settings.connect_timeout,
         };
         let encrypted = |router, client_certificates| {
             let certificate = Arc::clone(&certificate);

@@ -117,6 +117,7 @@ mod board;
 #[allow(unsafe_code)]
 mod edge;
 mod errno;
+mod error;
 mod flash;
 mod fota;
 mod health;
@@ -126,18 +127,21 @@ mod mqtt_helper;
 mod nat64;
 mod options;
 mod settings;
+mod sync;
 mod tls;
 
 use critical_section as _;
 use std::{
-    fmt, fs, io,
+    fs,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, Mutex, OnceLock},
 };
 
+pub(crate) use crate::sync::lock;
 pub use crate::{
     board::{Board, BoardEvent, BoardEvents, Cell, Sensor, Unavailable},
     errno::Errno,
+    error::StartError,
     flash::FlashOptions,
     fota::Firmware,
     log::{Level, LogHook, Record},
@@ -278,58 +282,4 @@ pub fn modem() -> Result<Modem, ModemError> {
     HOST.get()
         .map(|host| Modem::of(&host.modem))
         .ok_or(ModemError::NotStarted)
-}
-
-/// Why the device did not start.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum StartError {
-    /// There is one device a process.
-    AlreadyStarted,
-    /// The data folder, or a thread, could not be made.
-    Data {
-        /// The data folder.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// An option has a value that cannot be.
-    Option {
-        /// Which one.
-        name: &'static str,
-        /// Why not.
-        reason: &'static str,
-    },
-}
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::AlreadyStarted => {
-                f.write_str("the device was started before: there is one a process")
-            }
-            Self::Data { path, source } => {
-                write!(
-                    f,
-                    "the device cannot start over the folder {}: {source}",
-                    path.display()
-                )
-            }
-            Self::Option { name, reason } => write!(f, "option {name}: {reason}"),
-        }
-    }
-}
-
-impl std::error::Error for StartError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Data { source, .. } => Some(source),
-            Self::AlreadyStarted | Self::Option { .. } => None,
-        }
-    }
-}
-
-/// Locks, also after a panic elsewhere: what the locks here guard is whole between two statements.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -6,14 +6,26 @@ use core::ffi::CStr;
 use iothub_proto::{Errno, Error, InvalidRequest, MessageId, MethodResponse, RequestId, Telemetry};
 use ncs::settings;
 
+pub use crate::handler::{Message, Notice};
 use crate::{
     client::with_client,
     identity::{Text, key, load_assignment},
 };
-pub use crate::{
-    handler::{Message, Notice},
-    kconfig::c_api,
-};
+
+/// The options of the C API, and the wait for room.
+pub mod c_api {
+    pub use crate::{identity::has_id_scope, kconfig::c_api::*};
+
+    /// Blocks until [`room`], or until the deadline. For any number of threads: one wake is one thread's.
+    pub fn wait_for_room(deadline: crate::Instant) {
+        ncs::platform::Waiter::Sender.wait(Some(deadline.as_millis()));
+    }
+
+    /// Ends one thread's [`wait_for_room`].
+    pub fn room() {
+        ncs::platform::Waiter::Sender.wake();
+    }
+}
 
 /// As [`send`](crate::send), under a number of the application's, which need not be unique. An application uses either
 /// this or `send`.

@@ -5,10 +5,11 @@ use core::time::Duration;
 use iothub_proto::{Config, ConfigError, Limits, Timeouts, network, outbox, store};
 
 use crate::{
+    clock::{milliseconds, seconds},
     fota::{self, Firmware},
     handler::Handler,
     identity::{Attempts, DeviceIdentity, Identity},
-    kconfig, milliseconds, seconds,
+    kconfig,
 };
 
 /// Builds the client: who is told of events, who the device is, and what is the driver's business.

@@ -188,8 +188,8 @@ impl Identity {
     }
 }
 
-/// Whether DPS has an ID scope.
-pub(crate) fn has_id_scope() -> bool {
+/// Whether there is an ID scope to register with, in the settings or in `CONFIG_IOTHUB_DPS_ID_SCOPE`.
+pub fn has_id_scope() -> bool {
     let mut scope = Text::new();
     choose(
         &mut scope,

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use iothub_proto::outbox::Keep;
 
-use crate::{milliseconds, seconds};
+use crate::clock::{milliseconds, seconds};
 
 #[allow(
     dead_code,
@@ -41,7 +41,7 @@ pub const FAULT_COMMAND: bool = IOTHUB_FAULT_COMMAND;
 pub const MESSAGE_MAX: usize = MESSAGE;
 
 /// The options of the C API.
-pub mod c_api {
+pub(crate) mod c_api {
     /// `CONFIG_IOTHUB_C_API_RECONNECT`.
     pub const RECONNECT: bool = super::IOTHUB_C_API_RECONNECT;
     /// `CONFIG_IOTHUB_C_API_TWIN_REQUEST`.
@@ -52,21 +52,9 @@ pub mod c_api {
     pub const OUTBOX: bool = super::IOTHUB_C_API && super::IOTHUB_OUTBOX_FLASH;
     /// `CONFIG_IOTHUB_DPS`.
     pub const DPS: bool = super::IOTHUB_DPS;
-    /// Whether there is an ID scope to register with, in the settings or in `CONFIG_IOTHUB_DPS_ID_SCOPE`.
-    pub fn has_id_scope() -> bool {
-        crate::identity::has_id_scope()
-    }
     /// `CONFIG_MQTT_HELPER_SEND_TIMEOUT_SEC`.
     pub const SEND_TIMEOUT: core::time::Duration =
-        crate::seconds(super::MQTT_HELPER_SEND_TIMEOUT_SEC);
-    /// Blocks until [`room`], or until the deadline. For any number of threads: one wake is one thread's.
-    pub fn wait_for_room(deadline: crate::Instant) {
-        ncs::platform::Waiter::Sender.wait(Some(deadline.as_millis()));
-    }
-    /// Ends one thread's [`wait_for_room`].
-    pub fn room() {
-        ncs::platform::Waiter::Sender.wake();
-    }
+        super::seconds(super::MQTT_HELPER_SEND_TIMEOUT_SEC);
     /// `CONFIG_MQTT_KEEPALIVE` in seconds.
     pub const KEEP_ALIVE_S: i64 = super::MQTT_KEEPALIVE;
 }

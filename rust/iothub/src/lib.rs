@@ -44,6 +44,7 @@ mod callbacks;
 #[doc(hidden)]
 pub mod capi_support;
 mod client;
+mod clock;
 mod configuration;
 mod describe;
 mod driver;
@@ -64,10 +65,9 @@ mod sequence;
 mod sync;
 mod thread;
 
-use core::time::Duration;
-
 use client::{CLIENT, with_client};
 
+pub use clock::now;
 pub use configuration::Options;
 pub use fota::{FOTA, Firmware};
 pub use handler::{Handler, StartError};
@@ -202,11 +202,6 @@ pub fn in_handler() -> bool {
     CLIENT.handler_lock.is_mine()
 }
 
-/// Time since boot.
-pub fn now() -> Instant {
-    Instant::from_millis(ncs::platform::uptime_ms())
-}
-
 /// Blocks the application's thread until [`wake`] or the deadline; `None` waits for ever. For one thread.
 pub fn wait(deadline: Option<Instant>) {
     ncs::platform::Waiter::Application.wait(deadline.map(Instant::as_millis));
@@ -215,12 +210,4 @@ pub fn wait(deadline: Option<Instant>) {
 /// Ends the application's [`wait`]; from any thread, and from the handler.
 pub fn wake() {
     ncs::platform::Waiter::Application.wake();
-}
-
-const fn milliseconds(value: i64) -> Duration {
-    Duration::from_millis(value.unsigned_abs())
-}
-
-const fn seconds(value: i64) -> Duration {
-    Duration::from_secs(value.unsigned_abs())
 }

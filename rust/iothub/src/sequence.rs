@@ -137,7 +137,11 @@ fn owned(event: &Event<'_>) -> Option<Event<'static>> {
 
 #[cfg(test)]
 mod tests {
-    use iothub_proto::fota;
+    use iothub_proto::{
+        Disconnect, MessageId, ProvisioningFailure, RequestId, fota,
+        network::{self, PeerView},
+        twin,
+    };
 
     use super::*;
 
@@ -154,6 +158,32 @@ mod tests {
             Event::Oversize {
                 discarded: true,
                 count: 1,
+            },
+            Event::Provisioning(dps::Event::Failed(ProvisioningFailure::Disabled)),
+            Event::Network(network::Event::Registered { roaming: true }),
+            Event::Peer(PeerView::V4([13, 70, 74, 195])),
+            Event::Connecting { attempt: 2 },
+            Event::Connected {
+                session_present: true,
+            },
+            Event::Ready,
+            Event::Disconnected {
+                cause: Disconnect::LinkSilent,
+                retry_in: None,
+            },
+            Event::Sent(MessageId::new(1)),
+            Event::Dropped(MessageId::new(2)),
+            Event::TwinFailed {
+                request: RequestId::new(7),
+                reason: twin::Failure::Timeout,
+            },
+            Event::Reported {
+                request: RequestId::new(7),
+                version: Some(3),
+            },
+            Event::ReportFailed {
+                request: RequestId::new(7),
+                reason: twin::Failure::Status(412),
             },
         ] {
             assert_eq!(owned(&event), Some(event));

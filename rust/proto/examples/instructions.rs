@@ -1,4 +1,4 @@
-//! One operation of the core, so many times: `tests/bench/instructions.sh` counts its instructions. Without arguments it
+//! One operation of the core, so many times: `bench/instructions.sh` counts its instructions. Without arguments it
 //! lists the operations. Inputs are those of the vectors.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "an example")]
 

@@ -109,7 +109,8 @@ impl<'c> Config<'c> {
         })
     }
 
-    /// Length of the longest client id and user name that these names can become, whatever DPS assigns.
+    /// Length of the longest client id and user name that these names can become, whatever DPS assigns. Those of the connection to
+    /// DPS are shorter.
     pub(crate) fn longest_connect(&self, names: &Names<'_>) -> usize {
         let dps = self.dps.is_some();
         let hostname_and_device = if dps {

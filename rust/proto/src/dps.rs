@@ -6,7 +6,6 @@ use crate::error::{ConfigError, ProvisioningFailure};
 use crate::id::RequestId;
 use crate::identity::{self, Identity, NAME_MAX};
 use crate::json;
-use crate::percent;
 use crate::reconnect::{Class, Failures};
 use crate::scan::Set;
 use crate::writer::Writer;
@@ -74,6 +73,13 @@ const PAYLOAD_MAX: usize = 256;
 
 /// <https://learn.microsoft.com/azure/iot/iot-mqtt-connect-to-iot-dps>
 const API_VERSION: &str = "2019-03-31";
+
+/// A hub's user name and client id can have three names where DPS has two and an ID scope: what is room for a hub's CONNECT is room
+/// for one to DPS.
+const _: () = assert!(
+    ID_SCOPE_MAX + "/registrations//api-version=&ClientVersion=".len() + API_VERSION.len()
+        <= NAME_MAX
+);
 
 /// Where DPS gives no `retry-after`.
 const RETRY_AFTER_S: u32 = 2;
@@ -150,16 +156,6 @@ impl Config<'_> {
         Ok(())
     }
 
-    pub(crate) fn longest_connect(&self, client_type: &str) -> usize {
-        self.id_scope.len()
-            + 2 * self.registration_id.len()
-            + "/registrations//api-version=&ClientVersion=".len()
-            + API_VERSION.len()
-            + percent::encoded_len(client_type)
-    }
-}
-
-impl Config<'_> {
     /// ID scope, host name, registration id and payload.
     pub(crate) fn names(&self) -> [&[u8]; 4] {
         [
@@ -221,7 +217,6 @@ impl Registration {
         !self.id_scope.is_empty()
     }
 
-    /// ID scope, host name, registration id and payload.
     /// ID scope, host name, registration id and payload.
     pub(crate) fn names(&self) -> [&[u8]; 4] {
         [

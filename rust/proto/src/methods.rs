@@ -138,3 +138,22 @@ pub(crate) fn split_name(name: &str) -> (Option<&str>, &str) {
         _ => (None, name),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_has_a_component_before_its_first_star() {
+        for (name, expected) in [
+            ("led", (None, "led")),
+            ("thermostat1*reboot", (Some("thermostat1"), "reboot")),
+            ("a*b*c", (Some("a"), "b*c")),
+            ("led*", (Some("led"), "")),
+            ("*reboot", (None, "*reboot")),
+            ("", (None, "")),
+        ] {
+            assert_eq!(split_name(name), expected, "{name}");
+        }
+    }
+}

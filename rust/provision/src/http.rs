@@ -51,7 +51,7 @@ pub(crate) fn open(request: &Request<'_>) -> Result<ureq::http::Response<Body>, 
 
 fn exchange(
     request: &Request<'_>,
-    patience: Option<Duration>,
+    time_limit: Option<Duration>,
 ) -> Result<ureq::http::Response<Body>, Error> {
     if names_somebody(request.url) {
         return Err(
@@ -69,7 +69,7 @@ fn exchange(
         .tls_config(tls)
         .http_status_as_error(false)
         .timeout_connect(Some(CONNECT))
-        .timeout_global(patience)
+        .timeout_global(time_limit)
         .build()
         .into();
     let mut builder = ureq::http::Request::builder()

@@ -1,4 +1,4 @@
-//! The arrows of docs/architecture.md, from `cargo metadata`.
+//! The arrows of rust/README.md, from `cargo metadata`.
 
 use std::{collections::BTreeMap, process::Command};
 

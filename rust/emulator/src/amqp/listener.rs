@@ -78,8 +78,8 @@ pub(crate) async fn serve(
                     Ok(Box::new(incoming.stream) as Box<dyn Stream>)
                 }
                 Arrived::Tcp(stream) => {
-                    let patience = amqp.service.settings.connect_timeout;
-                    handshake(stream, tls, patience).await.map(|stream| {
+                    let time_limit = amqp.service.settings.connect_timeout;
+                    handshake(stream, tls, time_limit).await.map(|stream| {
                         let shown = stream.get_ref().1.peer_certificates();
                         let shown = shown.unwrap_or_default().iter();
                         peer.certificates = shown.map(|it| it.clone().into_owned()).collect();
@@ -106,12 +106,12 @@ pub(crate) async fn serve(
 async fn handshake(
     stream: TcpStream,
     tls: TlsAcceptor,
-    patience: Duration,
+    time_limit: Duration,
 ) -> Result<TlsStream<TcpStream>, String> {
     let _ = stream.set_nodelay(true);
-    match tokio::time::timeout(patience, tls.accept(stream)).await {
+    match tokio::time::timeout(time_limit, tls.accept(stream)).await {
         Ok(Ok(stream)) => Ok(stream),
         Ok(Err(error)) => Err(format!("TLS handshake failed: {error}")),
-        Err(_) => Err(format!("no TLS handshake within {patience:?}")),
+        Err(_) => Err(format!("no TLS handshake within {time_limit:?}")),
     }
 }

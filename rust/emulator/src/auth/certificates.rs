@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde_json::{Value, json};
 
 use crate::auth::chain::Anchor;
+use crate::auth::possession;
 use crate::auth::x509;
 use crate::clock::{UnixMs, rfc1123, rfc3339};
 use crate::code::{ErrorCode, Refusal};
@@ -170,7 +171,7 @@ pub(crate) fn verify(
         .code
         .as_deref()
         .ok_or_else(|| invalid(format!("no verification code was generated for '{name}'")))?;
-    x509::verify_possession(&certificate.der, proof, code, now)?;
+    possession::verify(&certificate.der, proof, code, now)?;
     certificate.verified = true;
     certificate.etag += 1;
     certificate.updated = now;

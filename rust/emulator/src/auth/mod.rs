@@ -4,6 +4,7 @@ pub(crate) mod bearer;
 pub(crate) mod certificates;
 pub(crate) mod chain;
 pub(crate) mod policy;
+pub(crate) mod possession;
 pub(crate) mod sas;
 pub(crate) mod server_certificate;
 pub(crate) mod tls;

@@ -1,4 +1,4 @@
-//! Certificates: who a device is, whether a registered CA stands behind it, proof of possession.
+//! Certificates: what stands in one, and how one is given.
 
 use aws_lc_rs::digest;
 use base64::Engine as _;
@@ -6,8 +6,6 @@ use base64::engine::general_purpose::STANDARD;
 use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
-
-use super::chain;
 
 use crate::clock::{UnixMs, rfc3339};
 use crate::code::{ErrorCode, Refusal};
@@ -98,35 +96,6 @@ fn from_pem(text: &str) -> Result<Option<Vec<u8>>, Refusal> {
     describe(&der).map(|_| Some(der.to_vec()))
 }
 
-/// Checks a proof of possession: issued by the CA, valid now, and its CN is the verification code.
-pub(crate) fn verify_possession(
-    ca: &[u8],
-    proof: &[u8],
-    code: &str,
-    now: UnixMs,
-) -> Result<(), Refusal> {
-    let ca = parse(ca, "the CA certificate")?;
-    let proof = parse(proof, "the verification certificate")?;
-    let found = common_name(&proof);
-    if found != code {
-        return Err(invalid(format!(
-            "the verification certificate's CN is '{found}', and not the verification code"
-        )));
-    }
-    let not_by_the_ca = |why: String| {
-        invalid(format!(
-            "the verification certificate is not signed by the key of '{}'{why}",
-            ca.subject()
-        ))
-    };
-    if proof.issuer() != ca.subject() {
-        return Err(not_by_the_ca(String::new()));
-    }
-    chain::check_signature(&proof, &ca)
-        .map_err(|refusal| not_by_the_ca(format!(": {}", refusal.reason)))?;
-    check_validity(&proof, now).map_err(|refusal| invalid(refusal.reason))
-}
-
 /// The common name of a certificate's subject.
 pub(crate) fn subject_name(der: &[u8]) -> Result<String, Refusal> {
     Ok(common_name(&parse(der, "the device's certificate")?).to_owned())
@@ -180,7 +149,7 @@ pub(super) fn parse<'d>(der: &'d [u8], what: &str) -> Result<X509Certificate<'d>
     }
 }
 
-fn common_name<'c>(certificate: &'c X509Certificate<'_>) -> &'c str {
+pub(super) fn common_name<'c>(certificate: &'c X509Certificate<'_>) -> &'c str {
     let name = certificate.subject().iter_common_name().next();
     name.and_then(|name| name.as_str().ok()).unwrap_or_default()
 }
@@ -194,7 +163,7 @@ pub(super) fn refused(reason: String) -> Refusal {
     Refusal::new(ErrorCode::IotHubUnauthorized, reason)
 }
 
-fn invalid(reason: String) -> Refusal {
+pub(super) fn invalid(reason: String) -> Refusal {
     Refusal::new(ErrorCode::ArgumentInvalid, reason)
 }
 

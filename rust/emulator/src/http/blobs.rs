@@ -210,12 +210,12 @@ fn signed(
 
 /// Writes a body to the disk as it comes.
 async fn take_in(api: &Api, folder: Folder, body: Body) -> Result<Incoming, Refusal> {
-    let patience = api.service.settings.write_timeout;
+    let time_limit = api.service.settings.write_timeout;
     let mut incoming = blocking(move || folder.begin()).await?;
     let mut stream = body.into_data_stream();
     let mut waiting = Vec::new();
     loop {
-        let next = tokio::time::timeout(patience, stream.next()).await;
+        let next = tokio::time::timeout(time_limit, stream.next()).await;
         let next = next.map_err(|_| broken("nothing of the body came for a while"))?;
         let ended = next.is_none();
         if let Some(chunk) = next {

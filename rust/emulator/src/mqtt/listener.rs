@@ -96,10 +96,10 @@ async fn open(
     tls: TlsAcceptor,
 ) -> Option<(Link, Connect)> {
     let settings = &service.settings;
-    let (patience, timeout) = (settings.connect_timeout, settings.write_timeout);
+    let (time_limit, timeout) = (settings.connect_timeout, settings.write_timeout);
     let (peer, opened) = match arrived {
         Arrived::Tcp(stream, peer) => {
-            let opened = handshake(stream, tls, patience).await;
+            let opened = handshake(stream, tls, time_limit).await;
             (peer, opened.map(|it| Link::over_tls(it, peer, timeout)))
         }
         Arrived::WebSocket(incoming) => {
@@ -118,7 +118,7 @@ async fn open(
             return None;
         }
     };
-    let refusal = match tokio::time::timeout(patience, link.reader.next()).await {
+    let refusal = match tokio::time::timeout(time_limit, link.reader.next()).await {
         Ok(Ok(Packet::Connect(connect))) => return Some((link, *connect)),
         Ok(Ok(_)) => Refusal::new(
             ErrorCode::InvalidOperation,
@@ -144,7 +144,7 @@ async fn open(
         }
         Err(_) => Refusal::new(
             ErrorCode::InvalidOperation,
-            format!("no CONNECT within {patience:?}"),
+            format!("no CONNECT within {time_limit:?}"),
         ),
     };
     refuse(refusal);
@@ -155,13 +155,13 @@ async fn open(
 async fn handshake(
     stream: TcpStream,
     tls: TlsAcceptor,
-    patience: Duration,
+    time_limit: Duration,
 ) -> Result<TlsStream<TcpStream>, Refusal> {
     let _ = stream.set_nodelay(true);
-    let why = match tokio::time::timeout(patience, tls.accept(stream)).await {
+    let why = match tokio::time::timeout(time_limit, tls.accept(stream)).await {
         Ok(Ok(stream)) => return Ok(stream),
         Ok(Err(error)) => format!("TLS handshake failed: {}", explain(&error)),
-        Err(_) => format!("no TLS handshake within {patience:?}"),
+        Err(_) => format!("no TLS handshake within {time_limit:?}"),
     };
     Err(Refusal::new(ErrorCode::Unauthorized, why))
 }

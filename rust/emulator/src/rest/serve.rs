@@ -39,7 +39,7 @@ pub(crate) struct Port {
     /// `None` for plain HTTP.
     pub tls: Option<TlsAcceptor>,
     /// For the TLS handshake, and for the head of each request.
-    pub patience: Duration,
+    pub time_limit: Duration,
 }
 
 /// Serves until `stop` becomes true. Streams never end by themselves, so that open connections are
@@ -145,7 +145,7 @@ async fn connection(stream: TcpStream, peer: Peer, port: Port, seat: Arc<Seat>) 
     match port.tls.clone() {
         None => requests(stream, peer, ClientCertificates::default(), port, seat).await,
         Some(tls) => {
-            let handshake = tokio::time::timeout(port.patience, tls.accept(stream));
+            let handshake = tokio::time::timeout(port.time_limit, tls.accept(stream));
             if let Ok(Ok(stream)) = handshake.await {
                 let (_, session) = stream.get_ref();
                 let chain = session.peer_certificates().unwrap_or_default();
@@ -175,7 +175,7 @@ async fn requests(
     // An error here is a client that broke off.
     let _ = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(port.patience)
+        .header_read_timeout(port.time_limit)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades()
         .await;
@@ -219,7 +219,7 @@ mod tests {
         let port = Port {
             router: Router::new(),
             tls: None,
-            patience: Duration::from_secs(5),
+            time_limit: Duration::from_secs(5),
         };
         let (mut client, server) = tokio::io::duplex(4096);
         let peer = Peer(SocketAddr::from(([127, 0, 0, 1], 1)));

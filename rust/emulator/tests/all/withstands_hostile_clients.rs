@@ -68,7 +68,7 @@ async fn who_says_nothing_or_says_it_slowly() {
             }
         }
     };
-    within("the end of patience", drip).await;
+    within("the end of the time limit", drip).await;
     hub.refused("no TLS handshake within 300ms").await;
     let credentials = hub.ca.device("dev");
     let mut half = hub.dial(Some(&credentials)).await;

@@ -12,6 +12,7 @@ macro_rules! defines {
 use defines;
 
 pub(crate) mod board;
+mod clock;
 mod flash;
 mod fota;
 mod modem;
@@ -19,16 +20,11 @@ mod mqtt_helper;
 mod platform;
 mod tokens;
 
-use std::{ffi::c_char, time::Duration};
+use std::ffi::c_char;
 
 use crate::{HOST, Host, errno::Errno};
 
-/// Time since boot.
-pub(crate) fn uptime() -> Duration {
-    // SAFETY: it has no arguments, and `platform.c` made its start time before main.
-    let ms = unsafe { ncs_sys::iothub_platform_uptime_ms() };
-    Duration::from_millis(ms.unsigned_abs())
-}
+pub(crate) use clock::uptime;
 
 /// Runs `call` on the device; `EPERM` before [`start`](crate::start), as the modem library answers
 /// before its initialisation.

@@ -16,6 +16,7 @@ use base64::{
     Engine as _,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
+use coset::{CoseSign1Builder, HeaderBuilder, TaggedCborSerializable as _, iana};
 use minicbor::{Encoder, data::Tag};
 use rustls::pki_types::{PrivateKeyDer, pem::PemObject as _};
 
@@ -121,19 +122,15 @@ impl Identity {
             e.bytes(&self.firmware)?.bytes(&nonce)?;
             Ok(())
         });
-        // RFC 9052, section 4.4: what is signed, and section 4.2: what is sent, the payload apart.
-        let to_be_signed = encoded(|e| {
-            e.array(4)?.str("Signature1")?.bytes(&ES256)?.bytes(&[])?;
-            e.bytes(&body)?;
-            Ok(())
-        });
-        let signature = sign(&key, &to_be_signed)?;
-        let cose = encoded(|e| {
-            e.tag(Tag::new(COSE_SIGN1))?.array(4)?.bytes(&ES256)?;
-            e.map(1)?.u8(KEY_ID)?.bytes(&IDENTITY_KEY)?;
-            e.null()?.bytes(&signature)?;
-            Ok(())
-        });
+        let es256 = HeaderBuilder::new().algorithm(iana::Algorithm::ES256);
+        let identity_key = HeaderBuilder::new().key_id(IDENTITY_KEY.to_vec());
+        let cose = CoseSign1Builder::new()
+            .protected(es256.build())
+            .unprotected(identity_key.build())
+            .try_create_detached_signature(&body, &[], |message| sign(&key, message))?
+            .build()
+            .to_tagged_vec()
+            .map_err(|_| Errno::IO)?;
         Ok((URL_SAFE_NO_PAD.encode(body), URL_SAFE_NO_PAD.encode(cose)))
     }
 
@@ -209,12 +206,7 @@ fn uuid(octets: &[u8; 16]) -> String {
 
 /// RFC 8949, section 3.4.6.
 const SELF_DESCRIBED: u64 = 55799;
-/// RFC 9052, section 2.
-const COSE_SIGN1: u64 = 18;
-/// The protected header `{1: -7}`.
-const ES256: [u8; 3] = [0xa1, 0x01, 0x26];
-/// The header parameter `kid`, and the modem's number for its identity key, CBOR -2.
-const KEY_ID: u8 = 4;
+/// The modem's number for its identity key, CBOR -2.
 const IDENTITY_KEY: [u8; 1] = [0x21];
 /// The message "device identity", version 1.
 const IDENTITY_MESSAGE: u8 = 1;

@@ -142,6 +142,40 @@ fn an_assignment_with_a_damaged_half_is_none() {
     });
 }
 
+/// Of two libraries' assignments this one's counts, and a part of it hides all of the other's.
+#[test]
+fn what_was_assigned_last_is_read_back() {
+    with_settings(|write| {
+        let load = || {
+            let (mut hub, mut device_id) = (Text::new(), Text::new());
+            load_assignment(&mut hub, &mut device_id);
+            (String::from(hub.as_str()), String::from(device_id.as_str()))
+        };
+        write(key::NORDIC_HUB.key, b"hub.nordic");
+        write(key::NORDIC_DEVICE_ID.key, b"device-nordic");
+        assert_eq!(load(), ("hub.nordic".into(), "device-nordic".into()));
+        write(key::ASSIGNED_HUB.key, b"hub.own");
+        assert_eq!(load(), ("hub.own".into(), String::new()));
+        store_assignment("hub.example", "device-1").unwrap();
+        assert_eq!(load(), ("hub.example".into(), "device-1".into()));
+        erase_assignment().unwrap();
+        assert_eq!(load(), (String::new(), String::new()));
+    });
+}
+
+#[test]
+fn an_access_point_name_ends_in_a_0() {
+    with_settings(|write| {
+        assert_eq!(apn(), None);
+        write(key::APN.key, b"iot.1nce.net");
+        assert_eq!(apn().as_deref(), Some("iot.1nce.net\0"));
+        write(key::APN.key, &[b'a'; APN]);
+        assert_eq!(apn().map(|apn| apn.len()), Some(APN + 1));
+        write(key::APN.key, &[b'a'; APN + 1]);
+        assert_eq!(apn(), None);
+    });
+}
+
 /// Every setting at once, and the device still has what to connect with.
 #[test]
 fn the_device_starts_with_damaged_settings() {

@@ -282,13 +282,12 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
     /// Checks a configuration, with these buffers.
     fn check<'a>(&self, config: &Config<'a>, limits: &Limits) -> Result<Names<'a>, ConfigError> {
         let names = config.names()?;
-        let mut connect_len = config.longest_connect(&names);
+        let connect_len = config.longest_connect(&names);
         if let Some(dps) = &config.dps {
             if !DPS {
                 return Err(ConfigError::NoProvisioning);
             }
             dps.check()?;
-            connect_len = connect_len.max(dps.longest_connect(config.client_type));
         }
         check_buffers(limits, connect_len, names.telemetry_topic_len())?;
         Ok(names)

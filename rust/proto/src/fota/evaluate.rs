@@ -1,6 +1,7 @@
 //! What the desired properties make of the state.
 
-use super::desired::{Fault, Job};
+use super::desired::Job;
+use super::field::Fault;
 use super::reason::Outcome;
 use super::updater::{Action, AfterStop, CANCELLED, State, Updater};
 use super::{NAME, Reason, report};

@@ -25,6 +25,7 @@
 
 mod desired;
 mod evaluate;
+mod field;
 mod reason;
 mod record;
 mod report;
@@ -33,9 +34,8 @@ mod tests;
 mod updater;
 mod version;
 
-pub use desired::{
-    Fault, Field, HOST_MAX, JOB_ID_MAX, PATH_MAX, SEC_TAGS_MAX, Source, VERSION_MAX,
-};
+pub use desired::{HOST_MAX, JOB_ID_MAX, PATH_MAX, SEC_TAGS_MAX, Source, VERSION_MAX};
+pub use field::{Fault, Field};
 pub use reason::Reason;
 pub use record::RECORD_MAX;
 pub use updater::{COMMAND_MAX, Updater};

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::desired::{Fault, Field, NAMES};
+use super::field::{Fault, Field, NAMES};
 use super::line;
 use crate::writer::Writer;
 

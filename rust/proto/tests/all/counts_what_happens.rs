@@ -98,3 +98,20 @@ fn bytes_of_every_kind_of_message_with_their_topics() {
     });
     assert!(count(&mut device) > 0);
 }
+
+/// Whoever does not drain is told so by a count: eight events wait at the most.
+#[test]
+fn events_that_nobody_has_taken_are_counted() {
+    let mut device = Device::ready(|_| ());
+    device.skip();
+    for _ in 0..10 {
+        device.client.handle_oversize(device.now);
+    }
+    // Ten, and the end of the connection.
+    assert_eq!(device.client.status().counters.events_lost, 3);
+    device.act(|_, _| ());
+    let lines = device.take();
+    let events = lines.iter().filter(|line| line.starts_with("* "));
+    assert_eq!(events.count(), 8, "{lines:?}");
+    assert_eq!(device.client.status().counters.events_lost, 3);
+}

@@ -130,6 +130,62 @@ fn throttling_is_waited_out_on_the_connection() {
 }
 
 #[test]
+fn an_answer_without_an_operation_goes_on_with_the_one_before() {
+    let mut device = unassigned();
+    answer(&mut device, "202", ASSIGNING);
+    device.wait(2 * SECOND);
+    answer(&mut device, "202", r#"{"status":"assigning"}"#);
+    device.wait(2 * SECOND);
+    let lines = device.take();
+    let again = lines
+        .iter()
+        .filter(|line| line.ends_with("&operationId=4.d0a6.42d7"));
+    assert_eq!(again.count(), 1, "{lines:?}");
+}
+
+/// Lets time pass until the next request, while the platform's pings are answered.
+fn wait_for_request(device: &mut Device) {
+    let before = device.last_packet();
+    for _ in 0..200 {
+        device.act(|client, now| client.handle_pingresp(now));
+        device.wait(5 * SECOND);
+        if device.last_packet() != before {
+            return;
+        }
+    }
+    panic!("no further request");
+}
+
+#[test]
+fn a_service_that_stays_busy_is_left() {
+    let mut device = unassigned();
+    for _ in 1..8 {
+        answer(&mut device, "429&retry-after=3", r#"{"errorCode":429001}"#);
+        device.expect("* Provisioning(Assigning)");
+        wait_for_request(&mut device);
+    }
+    answer(&mut device, "429&retry-after=3", r#"{"errorCode":429001}"#);
+    let failure = "Refused { status: 429, code: 429001 }";
+    device.expect(&format!(
+        "* Provisioning(Failed({failure}))
+         * Disconnected ProvisioningFailed({failure}), again
+         > abort"
+    ));
+    // An answer in between begins the count anew.
+    let mut device = unassigned();
+    for _ in 0..3 {
+        for _ in 1..8 {
+            answer(&mut device, "503", "");
+            wait_for_request(&mut device);
+        }
+        answer(&mut device, "202", ASSIGNING);
+        wait_for_request(&mut device);
+    }
+    answer(&mut device, "200", ASSIGNED);
+    assert!(device.take().contains(&"> store hub2.example dev2".into()));
+}
+
+#[test]
 fn every_refusal_is_told_and_tried_again_later() {
     let cases = [
         (

@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use crate::support;
 use crate::support::{Device, HUB, OUTBOX};
-use iothub_proto::{Client, Config, ConfigError, Limits, Telemetry};
+use iothub_proto::{Client, Config, ConfigError, Limits, Telemetry, dps};
 
 fn refused(change: impl FnOnce(&mut Config<'static>)) -> Option<ConfigError> {
     let mut config = support::config();
@@ -85,6 +85,40 @@ fn buffers_that_do_not_hold_connect_or_subscribe() {
             (expected, ConfigError::TransmitBuffer)
         );
     }
+}
+
+/// Whatever DPS assigns has to fit, and so does what DPS itself is told.
+#[test]
+fn buffers_that_do_not_hold_the_longest_names_that_dps_can_assign() {
+    let scope = &LONG[..32];
+    let with = |packet, transmit| {
+        refused(|config| {
+            config.hostname = "";
+            config.device_id = "";
+            config.dps = Some(dps::Config::new(scope, LONG));
+            config.limits = Limits { packet, transmit };
+        })
+    };
+    // Hub, device and device again, in 128 bytes each.
+    let words = words(LONG) - HUB.len() + 128;
+    let (packet, transmit) = (5 + 10 + 2 + 2 + words, words + 128 + 1);
+    assert_eq!(with(packet, transmit), None);
+    assert_eq!(with(packet - 1, transmit), Some(ConfigError::PacketBuffer));
+    assert_eq!(
+        with(packet, transmit - 1),
+        Some(ConfigError::TransmitBuffer)
+    );
+
+    let mut device = Device::new(|config| {
+        config.hostname = "";
+        config.device_id = "";
+        config.dps = Some(dps::Config::new(scope, LONG));
+        config.limits = Limits { packet, transmit };
+    });
+    device.act(|client, now| client.connect(now).unwrap());
+    let written = device.take().join("\n");
+    let user_name = format!("{scope}/registrations/{LONG}/api-version=2019-03-31&ClientVersion=t");
+    assert!(written.contains(&user_name), "{written}");
 }
 
 #[test]

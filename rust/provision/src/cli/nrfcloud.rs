@@ -142,8 +142,8 @@ pub(crate) struct Submit {
     #[arg(long, value_name = "SECONDS", default_value_t = 5.0)]
     every: f64,
     /// Give up after this time; the operation goes on
-    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
-    patience: u64,
+    #[arg(long = "patience", value_name = "SECONDS", default_value_t = 600)]
+    time_limit: u64,
 }
 
 #[derive(Debug, clap::Args)]
@@ -347,7 +347,7 @@ fn submit(arguments: &Submit) -> Result<Report, Error> {
     report
         .done(format!("sent; bulk operation {id}"))
         .field("bulkOpsRequestId", id.clone());
-    let rounds = (arguments.patience as f64 / arguments.every.max(0.01)).ceil() as u64;
+    let rounds = (arguments.time_limit as f64 / arguments.every.max(0.01)).ceil() as u64;
     for _ in 0..rounds.max(1) {
         match api
             .operation(&id)

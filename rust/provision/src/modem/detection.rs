@@ -15,14 +15,14 @@ type Question = (&'static str, &'static str);
 
 impl Session {
     pub(super) fn detect(&mut self) -> Result<(), Error> {
-        let mut patience = PROBE;
+        let mut time_limit = PROBE;
         loop {
             self.refusals = 0;
-            if self.has_found_framing(patience)? {
+            if self.has_found_framing(time_limit)? {
                 return Ok(());
             }
-            if self.refusals > 0 && patience == PROBE {
-                patience = SLOW;
+            if self.refusals > 0 && time_limit == PROBE {
+                time_limit = SLOW;
             } else if self.was_wedged {
                 break;
             } else {
@@ -40,10 +40,10 @@ impl Session {
         ))
     }
 
-    fn has_found_framing(&mut self, patience: Duration) -> Result<bool, Error> {
+    fn has_found_framing(&mut self, time_limit: Duration) -> Result<bool, Error> {
         for (framing, question) in CANDIDATES {
             self.framing = framing;
-            let found = self.answering(question, patience)?;
+            let found = self.answering(question, time_limit)?;
             if self.is_settled(found, found != Some(framing))? {
                 return Ok(true);
             }
@@ -89,11 +89,11 @@ impl Session {
     fn answering(
         &mut self,
         question: Question,
-        patience: Duration,
+        time_limit: Duration,
     ) -> Result<Option<Framing>, Error> {
         for _ in 0..2 {
             self.say(question.0)?;
-            match self.mark_until(patience, question.0)? {
+            match self.mark_until(time_limit, question.0)? {
                 Heard::Mark(framing) => return Ok(Some(framing)),
                 Heard::Refusal => {}
                 Heard::Nothing => return Ok(None),
@@ -102,8 +102,8 @@ impl Session {
         Ok(None)
     }
 
-    fn mark_until(&mut self, patience: Duration, asked: &str) -> Result<Heard, Error> {
-        let deadline = self.deadline(patience);
+    fn mark_until(&mut self, time_limit: Duration, asked: &str) -> Result<Heard, Error> {
+        let deadline = self.deadline(time_limit);
         while let Some(line) = self.line_until(deadline, asked)? {
             if let Some(framing) = whose(&line) {
                 return Ok(Heard::Mark(framing));
@@ -120,12 +120,12 @@ impl Session {
     /// closes the quote, so that nothing of what stood there is carried out. Whether the quote is
     /// open cannot be seen from here: so the second attempt; and the second opens it again if the
     /// first was right and only its answer late: so a third.
-    pub(super) fn free(&mut self, patience: &[Duration]) -> Result<bool, Error> {
+    pub(super) fn free(&mut self, time_limit: &[Duration]) -> Result<bool, Error> {
         self.is_in_step = false;
         self.send(&[BACKSPACE; BUFFER])?;
-        for patience in patience {
+        for time_limit in time_limit {
             self.send(CLOSE_QUOTE)?;
-            if self.has_last_word(*patience)? {
+            if self.has_last_word(*time_limit)? {
                 return Ok(true);
             }
         }
@@ -133,9 +133,9 @@ impl Session {
     }
 
     /// Asks until the last of all questions is answered.
-    pub(super) fn get_in_step(&mut self, patience: &[Duration]) -> Result<bool, Error> {
-        for patience in patience {
-            if self.has_last_word(*patience)? {
+    pub(super) fn get_in_step(&mut self, time_limit: &[Duration]) -> Result<bool, Error> {
+        for time_limit in time_limit {
+            if self.has_last_word(*time_limit)? {
                 return Ok(true);
             }
         }
@@ -143,11 +143,11 @@ impl Session {
     }
 
     /// Asks what was not asked for a while and reads over everything up to the end of its answer.
-    fn has_last_word(&mut self, patience: Duration) -> Result<bool, Error> {
+    fn has_last_word(&mut self, time_limit: Duration) -> Result<bool, Error> {
         let (question, mark) = LAST_WORDS[self.questions_asked % LAST_WORDS.len()];
         self.questions_asked += 1;
         self.say(question)?;
-        let deadline = self.deadline(patience);
+        let deadline = self.deadline(time_limit);
         let mut is_answered = false;
         while let Some(line) = self.line_until(deadline, question)? {
             match ending(&line) {

@@ -137,7 +137,7 @@ impl Session {
     ) -> Result<Result<Vec<String>, Option<u16>>, Error> {
         let mut may_repeat = is_repeatable(command);
         loop {
-            let silence = match self.exchange(command, patience(command)) {
+            let silence = match self.exchange(command, time_limit(command)) {
                 Ok(lines) => return Ok(Ok(lines)),
                 Err(Failure::Code(None | Some(WRONG_PARAMETER))) if may_repeat => None,
                 Err(Failure::Code(code)) => return Ok(Err(code)),
@@ -156,7 +156,7 @@ impl Session {
         let what = format!(
             "no answer to {} within {} s",
             short(command),
-            patience(command).as_secs()
+            time_limit(command).as_secs()
         );
         let what = Error::new(Kind::NoAnswer, what);
         match self.free(&ALIVE) {
@@ -173,19 +173,19 @@ impl Session {
         }
     }
 
-    fn exchange(&mut self, command: &str, patience: Duration) -> Result<Vec<String>, Failure> {
+    fn exchange(&mut self, command: &str, time_limit: Duration) -> Result<Vec<String>, Failure> {
         if !self.is_in_step && !self.get_in_step(&ALIVE[..2]).map_err(Failure::Line)? {
             return Err(Failure::Silence);
         }
         self.drain().map_err(Failure::Line)?;
         self.say(command).map_err(Failure::Line)?;
-        let answer = self.receive(command, patience);
+        let answer = self.receive(command, time_limit);
         self.is_in_step = !matches!(answer, Err(Failure::Silence | Failure::Line(_)));
         answer
     }
 
-    fn receive(&mut self, command: &str, patience: Duration) -> Result<Vec<String>, Failure> {
-        let deadline = self.deadline(patience);
+    fn receive(&mut self, command: &str, time_limit: Duration) -> Result<Vec<String>, Failure> {
+        let deadline = self.deadline(time_limit);
         let mut lines = Vec::new();
         while let Some(line) = self.line_until(deadline, command).map_err(Failure::Line)? {
             match ending(&line) {
@@ -199,8 +199,8 @@ impl Session {
     }
 
     /// When a wait of this length is over.
-    pub(super) fn deadline(&self, patience: Duration) -> Instant {
-        Instant::now() + patience.mul_f64(self.pace)
+    pub(super) fn deadline(&self, time_limit: Duration) -> Instant {
+        Instant::now() + time_limit.mul_f64(self.pace)
     }
 
     pub(super) fn say(&mut self, command: &str) -> Result<(), Error> {
@@ -387,7 +387,7 @@ const WRONG_PARAMETER: u16 = 50;
 /// How often a line is read after the deadline: a board that never stops talking has an end too.
 const LATE_READS: usize = 64;
 /// How long a command may take: writing a key takes 1.5 s, making one and leaving a network longer.
-fn patience(command: &str) -> Duration {
+fn time_limit(command: &str) -> Duration {
     let is_slow = ["AT%KEYGEN", "AT+CFUN="]
         .iter()
         .any(|slow| command.starts_with(slow));

@@ -4,6 +4,7 @@
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use coset::{CoseSign1Builder, HeaderBuilder, TaggedCborSerializable as _, iana};
 use minicbor::Encoder;
 use minicbor::data::Tag;
 
@@ -69,29 +70,17 @@ pub(crate) fn token(
 /// COSE_Sign1 (RFC 9052, section 4.2) with ES256 and the key id of the identity key, -2. The
 /// payload is detached if `carried` is `None`.
 fn sign1(identity: &Key, carried: Option<&[u8]>, payload: &[u8]) -> Result<Vec<u8>, Error> {
-    let to_be_signed = encoded(|e| {
-        e.array(4)?
-            .str("Signature1")?
-            .bytes(&PROTECTED)?
-            .bytes(&[])?
-            .bytes(payload)?;
-        Ok(())
-    })?;
-    let signature = identity.sign_es256(&to_be_signed)?;
-    encoded(|e| {
-        e.tag(Tag::new(18))?
-            .array(4)?
-            .bytes(&PROTECTED)?
-            .map(1)?
-            .u8(4)?
-            .bytes(&IDENTITY_KEY)?;
-        match carried {
-            Some(payload) => e.bytes(payload)?,
-            None => e.null()?,
-        };
-        e.bytes(&signature)?;
-        Ok(())
-    })
+    let es256 = HeaderBuilder::new().algorithm(iana::Algorithm::ES256);
+    let identity_key = HeaderBuilder::new().key_id(IDENTITY_KEY.to_vec());
+    let mut message = CoseSign1Builder::new()
+        .protected(es256.build())
+        .unprotected(identity_key.build())
+        .try_create_detached_signature(payload, &[], |message| identity.sign_es256(message))?
+        .build();
+    message.payload = carried.map(<[u8]>::to_vec);
+    message
+        .to_tagged_vec()
+        .map_err(|_| Error::new(Kind::Internal, "COSE could not be written"))
 }
 
 type Written = Result<(), minicbor::encode::Error<std::convert::Infallible>>;
@@ -109,7 +98,5 @@ fn nonce() -> [u8; 16] {
     nonce
 }
 
-/// `{1: -7}`: the algorithm is ES256.
-const PROTECTED: [u8; 3] = [0xa1, 0x01, 0x26];
 /// CBOR -2.
 const IDENTITY_KEY: [u8; 1] = [0x21];

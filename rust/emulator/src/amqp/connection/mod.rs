@@ -78,12 +78,12 @@ pub(crate) async fn serve(
         incoming: Arc::new(Semaphore::new(ROOM)),
         outgoing: Arc::new(Semaphore::new(ROOM)),
     };
-    let patience = connection.amqp.service.settings.connect_timeout;
-    let opened = match tokio::time::timeout(patience, connection.open(&mut reader)).await {
+    let time_limit = connection.amqp.service.settings.connect_timeout;
+    let opened = match tokio::time::timeout(time_limit, connection.open(&mut reader)).await {
         Ok(opened) => opened,
         Err(_) => Err(Refusal::new(
             ErrorCode::InvalidOperation,
-            format!("no AMQP open within {patience:?}"),
+            format!("no AMQP open within {time_limit:?}"),
         )),
     };
     match opened {
@@ -183,7 +183,7 @@ impl Connection {
     ) -> End {
         let service = Arc::clone(&self.amqp.service);
         let begun = Instant::now();
-        let patience = service.settings.connect_timeout;
+        let time_limit = service.settings.connect_timeout;
         let (mut heard, mut written) = (begun, begun);
         let mut armed: Option<UnixMs> = None;
         let mut expiry: std::pin::Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(pending());
@@ -220,7 +220,7 @@ impl Connection {
             };
             let unproved = async {
                 match self.unproved {
-                    Some(_) => tokio::time::sleep_until(begun + patience).await,
+                    Some(_) => tokio::time::sleep_until(begun + time_limit).await,
                     None => pending().await,
                 }
             };
@@ -246,7 +246,7 @@ impl Connection {
                 )).into()),
                 () = unproved => Err(Refusal::new(
                     ErrorCode::Unauthorized,
-                    format!("no token within {patience:?}"),
+                    format!("no token within {time_limit:?}"),
                 ).into()),
                 () = &mut expiry => {
                     self.expire();

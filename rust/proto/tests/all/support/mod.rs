@@ -138,12 +138,18 @@ impl Device {
 
     /// Lets time pass, timer by timer, until a new line has this in it.
     pub(crate) fn wait_until(&mut self, text: &str) {
-        let seen = self.log.len();
+        let mut seen = self.log.len();
         for timers in 0.. {
-            assert!(timers < ENDLESS, "never {text}: {:?}", self.log);
-            if self.log.iter().skip(seen).any(|line| line.contains(text)) {
+            let fresh = self.log.get(seen..).unwrap_or_default();
+            if fresh.iter().any(|line| line.contains(text)) {
                 return;
             }
+            seen = self.log.len();
+            assert!(
+                timers < ENDLESS,
+                "never {text}: {:?}",
+                self.log.iter().rev().take(8).collect::<Vec<_>>()
+            );
             self.wait_for_timer();
         }
     }

@@ -2,7 +2,7 @@
 # Instructions for each operation of the core, by callgrind: the table of docs/performance.md. An operation is run once
 # and 101 times; the difference is a hundred of it, whatever the program takes to start. Needs valgrind.
 set -euo pipefail
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/.."
 if ! command -v valgrind >/dev/null; then
     echo "valgrind is missing: apt-get install valgrind" >&2
     exit 1
