@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Parser;
 
 mod device;
+mod events;
 mod pki;
 mod report;
 mod rest;
@@ -49,6 +50,9 @@ struct Arguments {
     /// In place of all that: slow readers and crowds of connections
     #[arg(long, conflicts_with_all = ["sweep", "only", "svg"])]
     stress: bool,
+    /// In place of all that: a consumer of the Event Hubs-compatible endpoint next to devices that send
+    #[arg(long, conflicts_with_all = ["sweep", "only", "svg", "stress", "scale"])]
+    events: bool,
     /// Measures although the machine has other work; ratios are then no ratios
     #[arg(long)]
     busy: bool,
@@ -82,6 +86,12 @@ async fn main() -> Result<(), Failure> {
         let fleet = Fleet::new(&pki, 20)?;
         report::stress_head();
         return stress::run(folder.path(), &arguments.emulator, &pki, &fleet).await;
+    }
+    if arguments.events {
+        let fleet = Fleet::new(&pki, 101)?;
+        let time = Duration::from_secs_f64(arguments.seconds);
+        let how = (arguments.rounds, time);
+        return events::run(folder.path(), &arguments.emulator, &pki, &fleet, how).await;
     }
     let most = arguments.sweep.iter().copied().max().unwrap_or(0).max(1000);
     let fleet = Fleet::new(&pki, most)?;

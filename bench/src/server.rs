@@ -37,6 +37,8 @@ pub struct Server {
     pub mqtt: SocketAddr,
     /// REST; only the emulator has it.
     pub http: Option<SocketAddr>,
+    /// Of the emulator as well.
+    pub amqp: Option<SocketAddr>,
     pub ready_after: Duration,
     /// A folder that goes with it.
     data: Option<PathBuf>,
@@ -81,6 +83,7 @@ impl Server {
             kind: Kind::Mosquitto,
             mqtt,
             http: None,
+            amqp: None,
             ready_after: begin.elapsed(),
             data: None,
         })
@@ -108,7 +111,8 @@ impl Server {
         data: Option<&Path>,
     ) -> Result<Self, Failure> {
         let mut command = Command::new(binary);
-        let listen = ["--mqtt", "127.0.0.1:0", "--http", "127.0.0.1:0", "--quiet"];
+        let any = "127.0.0.1:0";
+        let listen = ["--mqtt", any, "--http", any, "--amqp", any, "--quiet"];
         command
             .args(listen)
             .args(["--hostname", crate::HOST])
@@ -137,6 +141,7 @@ impl Server {
             kind,
             mqtt: mqtt.parse()?,
             http: Some(http.parse()?),
+            amqp: field("amqp=").map(|it| it.parse()).transpose()?,
             ready_after,
             data: None,
         })
