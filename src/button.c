@@ -70,11 +70,18 @@ static void run(void *unused1, void *unused2, void *unused3)
 
 		int err = iothub_forget_settings();
 
+		if (IS_ENABLED(CONFIG_IOTHUB_BUTTON_CREDENTIALS)) {
+			int credentials = iothub_forget_credentials();
+
+			err = err != 0 ? err : credentials;
+		}
+
 		if (err != 0) {
-			LOG_ERR("the settings cannot be deleted: %d", err);
+			LOG_ERR("not everything could be deleted: %d", err);
 			continue;
 		}
-		LOG_WRN("the button was held: the settings are deleted, restarting");
+		LOG_WRN("the button was held: the settings%s are deleted, restarting",
+			IS_ENABLED(CONFIG_IOTHUB_BUTTON_CREDENTIALS) ? " and credentials" : "");
 		iothub_platform_reboot();
 	}
 }

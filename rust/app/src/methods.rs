@@ -14,13 +14,18 @@
 
 use core::{fmt::Write, time::Duration};
 
-use iothub::{MethodRequest, MethodResponse, twin};
+use iothub::{MethodRequest, MethodResponse, OUTBOX_FLASH, OutboxStatus, twin};
 use ncs::board::TestFault;
 
 use crate::{configuration, documents::Text, health, interval, measure, time::UnixTime, tracker};
 
 /// More than the longest answer, of `diagnostics`.
-const ANSWER: usize = 1024;
+/// A message has room for it, with the topic.
+const ANSWER: usize = if iothub::MESSAGE_MAX < 1280 + 64 {
+    iothub::MESSAGE_MAX - 64
+} else {
+    1280
+};
 
 pub(crate) fn on_method(request: &MethodRequest<'_>) {
     let mut buffer = [0; ANSWER];
@@ -129,6 +134,29 @@ fn config<'b>(payload: &[u8], buffer: &'b mut [u8]) -> (i32, &'b [u8]) {
 
 const FULL: (i32, &[u8]) = (507, br#"{"error":"the settings cannot be written"}"#);
 
+/// What the outbox in flash holds, what it has lost and why, and its wear.
+fn write_stored(out: &mut dyn Write, status: &OutboxStatus) -> core::fmt::Result {
+    let (store, losses) = (status.store, status.losses);
+    write!(
+        out,
+        ",\"stored\":{{\"depth\":{},\"alarms\":{},\"oldest\":{},\"room\":{},\"expired\":{},\"tooLarge\":{},\"damaged\":{},\
+         \"foreign\":{},\"refused\":{},\"sectors\":[{},{}],\"erases\":[{},{}]}}",
+        store.depth,
+        store.high,
+        status.oldest.unwrap_or_default().as_secs(),
+        store.dropped,
+        losses.expired,
+        losses.too_large,
+        store.damaged,
+        store.foreign,
+        losses.refused,
+        store.sectors.0,
+        store.sectors.1,
+        store.erases.0,
+        store.erases.1
+    )
+}
+
 /// What is asked for happens once it is answered.
 fn fault(payload: &[u8]) -> (i32, &'static [u8]) {
     match payload {
@@ -174,6 +202,9 @@ fn diagnostics(buffer: &mut [u8]) -> (i32, &[u8]) {
             counters.bytes_received,
             status.outbox_used
         )?;
+        if OUTBOX_FLASH {
+            write_stored(&mut out, &iothub::outbox_status())?;
+        }
         write!(
             out,
             ",\"readingsWaiting\":{},\"readingsDropped\":{},\"sensorsFailing\":{},\"cfg\":",

@@ -4,7 +4,7 @@
 
 use iothub_proto::{
     Errno,
-    store::{Flash, Geometry, Kind, Message, Priority, Store},
+    store::{CONTENT, Flash, Geometry, KEYS, Kind, Message, Priority, Store},
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -42,7 +42,7 @@ fuzz_target!(|data: &[u8]| {
         return;
     };
     let geometry = Geometry {
-        sector_size: 128 << (shape & 1),
+        sector_size: 256 << (shape & 1),
         sectors: 4 + u32::from(shape >> 1 & 3),
         write_size: [1, 4, 8, 16][usize::from(shape >> 3 & 3)],
     };
@@ -64,6 +64,9 @@ fuzz_target!(|data: &[u8]| {
         assert_eq!(store.unread(priority), 0);
     }
     store.oldest_s();
+    for key in 0..KEYS {
+        assert!(store.get(key, &mut buffer).len() <= most);
+    }
     let message = Message {
         kind: Kind::Qos1,
         id: 7,
@@ -85,6 +88,14 @@ fuzz_target!(|data: &[u8]| {
     assert_eq!(read, message);
     store.release(Priority::High, sequence + 1, 2);
     while store.prepare() {}
+    // Values of which there is room for one under each key, where a sector is large enough for that.
+    for number in 0..40 {
+        let value = [number; 1];
+        buffer[CONTENT..CONTENT + 1].copy_from_slice(&value);
+        if store.put(u32::from(number) % KEYS, 1, &mut buffer).is_ok() {
+            assert_eq!(store.get(u32::from(number) % KEYS, &mut buffer), value);
+        }
+    }
     let depth = store.status().depth;
     store.mount(1).expect("as before");
     assert!(store.status().depth <= depth + 1);

@@ -2,7 +2,7 @@
 //! Clock, lock, C and the application's handler are behind [`Platform`], so that a test drives it without any of them.
 
 use iothub_proto::{
-    Client, Command, Errno, Error, Event, Instant, MessageId, Phase, Telemetry, fota,
+    Capacity, Client, Command, Errno, Error, Event, Instant, MessageId, Phase, Telemetry, fota,
     network::Peer, store,
 };
 
@@ -13,7 +13,7 @@ use crate::{
     identity::Attempts,
     inbox::Input,
     kconfig,
-    outbox::FlashOutbox,
+    outbox::{FlashOutbox, REPORTS},
     reminder::Reminder,
     retry::{Recovery, Step},
 };
@@ -250,6 +250,16 @@ fn tell<P: Platform>(platform: P, notice: Notice<'_>) {
     let _guard = platform.lock_handler();
     if let Notice::Event(event, _) = &notice {
         describe::event(event);
+        if P::OUTBOX
+            && let Some((request, result)) = match *event {
+                Event::Reported { request, .. } => Some((request, Ok(()))),
+                Event::ReportFailed { request, reason } => Some((request, Err(reason))),
+                _ => None,
+            }
+        {
+            let now = platform.now();
+            platform.with_outbox(|outbox| outbox.handle_report(now, request, result));
+        }
         if P::UPDATES
             && platform.with_updates(|updates| updates.handle_event(platform.now(), event))
         {
@@ -352,6 +362,20 @@ pub(crate) fn send<P: Platform>(
             Some(id) => client.send_as(id, message).map(|()| id),
             None => client.send(message),
         }
+    })
+}
+
+/// A report in place of the one with the same key, to flash where there is an outbox in it.
+pub(crate) fn report_latest<P: Platform>(platform: P, key: u8, patch: &[u8]) -> Result<(), Error> {
+    if key >= REPORTS {
+        return Err(Error::Capacity(Capacity::Message));
+    }
+    if P::OUTBOX {
+        return platform.with_outbox(|outbox| outbox.report_latest(platform, key, patch));
+    }
+    platform.with(|state| {
+        let client = state.client().ok_or(Error::NotReady)?;
+        client.report_latest(key, patch).map(drop)
     })
 }
 

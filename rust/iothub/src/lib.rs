@@ -86,7 +86,7 @@ pub use iothub_proto::{
 };
 pub use kconfig::{FAULT_COMMAND, HOLD, LOG_LEVEL, MESSAGE_MAX, READINGS, TELEMETRY_INTERVAL};
 pub use ncs::platform::{Logger, set_led};
-pub use outbox::{OUTBOX_FLASH, OutboxStatus};
+pub use outbox::{KEPT, Losses, OUTBOX_FLASH, OutboxStatus, REPORTS};
 pub use sequence::EventQueue;
 
 /// Starts the driver with the configuration that Kconfig and the settings give, and delivers events to `handler`. The
@@ -158,6 +158,32 @@ pub fn outbox_status() -> OutboxStatus {
 /// [`Error::Capacity`] while the outbox is full.
 pub fn report(patch: &[u8], version: Option<u64>) -> Result<RequestId, Error> {
     with_client(|client, _| client.report(patch, version))
+}
+
+/// Reports properties of which only the newest counts: under each `key` below [`REPORTS`] the last `patch` is kept, not a
+/// queue of them. With `CONFIG_IOTHUB_OUTBOX_FLASH` it is in flash when this returns, and is sent until the hub has answered,
+/// power cuts or not; without, one that was not written yet is replaced. [`Event::Reported`] comes for the one that is sent.
+///
+/// # Errors
+/// [`InvalidRequest::Patch`]; [`Capacity::Message`] for more than a flash page has room for, an eighth of it, or a key that is
+/// none; [`Capacity::Outbox`] while there is no room.
+pub fn report_latest(key: u8, patch: &[u8]) -> Result<(), Error> {
+    thread::report_latest(key, patch)
+}
+
+/// Keeps a value of the application's own beside the outbox in flash, under a `key` below [`KEPT`], in place of what was kept
+/// there: for counters and states that are to outlive a power cut. Each takes a write, and none an erase of its own.
+///
+/// # Errors
+/// [`Error::NotReady`] without the outbox in flash; [`Error::Capacity`] as [`report_latest`].
+pub fn keep(key: u8, value: &[u8]) -> Result<(), Error> {
+    thread::keep(key, value)
+}
+
+/// What was [kept](keep) last under a key, before a restart or since; empty where nothing was. As much of it as `buffer` has
+/// room for.
+pub fn kept(key: u8, buffer: &mut [u8]) -> &[u8] {
+    thread::kept(key, buffer)
 }
 
 /// Asks for the twin, which arrives as [`Event::Twin`]. Done by itself after each connect.

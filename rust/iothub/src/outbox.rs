@@ -10,9 +10,10 @@ use core::time::Duration;
 
 use heapless::Vec;
 use iothub_proto::{
-    Capacity, Error, Instant, MessageId, Phase, Telemetry,
+    Capacity, Error, Instant, MessageId, Phase, RequestId, Telemetry,
     outbox::Keep,
     store::{self, CONTENT, Flash, Head, OVERHEAD, Priority, Store},
+    twin,
 };
 
 use crate::{driver::Platform, kconfig};
@@ -37,6 +38,19 @@ pub struct OutboxStatus {
     pub store: store::Status,
     /// Age of the oldest message, as far as the device was on.
     pub oldest: Option<Duration>,
+    /// What was not sent or not stored, beside what [`store`](Self::store) counts.
+    pub losses: Losses,
+}
+
+/// Messages that the outbox in flash has given up or refused since the boot, by reason.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Losses {
+    /// Given up: their time to live was over, in RAM or in flash.
+    pub expired: u32,
+    /// Given up: larger than this build sends.
+    pub too_large: u32,
+    /// Refused when they were to be sent: there was no room, or the flash did not work.
+    pub refused: u32,
 }
 
 impl core::fmt::Display for OutboxStatus {
@@ -51,6 +65,11 @@ impl core::fmt::Display for OutboxStatus {
             sectors,
             erases,
         } = self.store;
+        let Losses {
+            expired,
+            too_large,
+            refused,
+        } = self.losses;
         if sectors.1 == 0 {
             return f.write_str("the outbox in flash is off");
         }
@@ -64,10 +83,31 @@ impl core::fmt::Display for OutboxStatus {
         write!(f, "\nerased {least} to {most} times each")?;
         write!(
             f,
-            "\ndropped for room {dropped}, damaged {damaged}, sectors of another device {foreign}"
+            "\ndropped: for room {dropped}, expired {expired}, too large {too_large}, damaged {damaged}, \
+             sectors of another device {foreign}; refused for room {refused}"
         )
     }
 }
+
+/// Values of the application: keys are numbers below this.
+pub const KEPT: u8 = 4;
+/// Reports of which the newest counts: keys are numbers below this.
+pub const REPORTS: u8 = 4;
+const _: () = assert!((KEPT + REPORTS) as u32 == store::KEYS);
+
+/// A report of which the newest counts, as the store has it under a key.
+#[derive(Clone, Copy)]
+struct Report {
+    /// When the client is to have it.
+    due: Option<Instant>,
+    /// The client has it.
+    request: Option<RequestId>,
+    /// The hub has it: the store need not keep it.
+    is_settled: bool,
+}
+
+/// Time before a report that the hub could not take is sent again.
+const REPORT_RETRY: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
@@ -88,6 +128,8 @@ pub(crate) struct FlashOutbox<F> {
     mode: Mode,
     /// What comes goes to flash, and what is in RAM follows it.
     is_spilling: bool,
+    losses: Losses,
+    reports: [Report; REPORTS as usize],
     buffer: [u8; BUFFER],
 }
 
@@ -100,6 +142,16 @@ impl<F: Flash> FlashOutbox<F> {
             down_since: None,
             mode: Mode::Off,
             is_spilling: false,
+            losses: Losses {
+                expired: 0,
+                too_large: 0,
+                refused: 0,
+            },
+            reports: [Report {
+                due: None,
+                request: None,
+                is_settled: false,
+            }; REPORTS as usize],
             buffer: [0; BUFFER],
         }
     }
@@ -129,6 +181,14 @@ impl<F: Flash> FlashOutbox<F> {
         if foreign > 0 {
             log::warn!("the outbox in flash held messages of another device: they are dropped");
         }
+        for (key, report) in (KEPT..).zip(&mut self.reports) {
+            let is_kept = !self.store.get(key.into(), &mut self.buffer).is_empty();
+            *report = Report {
+                due: is_kept.then(|| platform.now()),
+                request: None,
+                is_settled: false,
+            };
+        }
         let newest = self.store.newest_id();
         platform.with(|state| {
             if let Some(client) = state.client()
@@ -148,6 +208,17 @@ impl<F: Flash> FlashOutbox<F> {
 
     /// As [`iothub_proto::Client::send`], to RAM or to flash.
     pub(crate) fn send<P: Platform>(
+        &mut self,
+        platform: P,
+        id: Option<MessageId>,
+        message: &Telemetry<'_>,
+    ) -> Result<MessageId, Error> {
+        let result = self.accept(platform, id, message);
+        self.losses.refused += u32::from(result == Err(Error::Capacity(Capacity::Outbox)));
+        result
+    }
+
+    fn accept<P: Platform>(
         &mut self,
         platform: P,
         id: Option<MessageId>,
@@ -221,7 +292,8 @@ impl<F: Flash> FlashOutbox<F> {
         let now = platform.now();
         let (is_up, is_half_full) = platform.with(|state| {
             let client = state.client()?;
-            client.expire(uptime_s(now));
+            let expired = client.expire(uptime_s(now));
+            self.losses.expired += expired;
             let phase = client.status().phase;
             let is_up = matches!(phase, Phase::Connected | Phase::Ready);
             Some((is_up, client.is_half_full()))
@@ -237,11 +309,143 @@ impl<F: Flash> FlashOutbox<F> {
         if self.is_spilling || is_half_full && self.all_loaded() {
             self.flush(platform);
         }
+        let reports = self.run_reports(platform, now, is_up);
         let has_loaded = is_up && self.load(platform);
         if has_loaded || self.store.prepare() {
             return Some(now);
         }
-        spill_at.filter(|due| *due > now)
+        let spill_at = spill_at.filter(|due| *due > now);
+        [spill_at, reports].into_iter().flatten().min()
+    }
+
+    /// Hands over the reports that are due. Returns when there is something to do again.
+    fn run_reports<P: Platform>(
+        &mut self,
+        platform: P,
+        now: Instant,
+        is_up: bool,
+    ) -> Option<Instant> {
+        let mut has_some = false;
+        for (key, report) in (KEPT..).zip(&mut self.reports) {
+            if report.is_settled {
+                // One that stays is sent again after a restart.
+                let _ = self.store.put(key.into(), 0, &mut self.buffer);
+                report.is_settled = false;
+            }
+            if is_up && report.due.is_some_and(|due| due <= now) {
+                let patch = self.store.get(key.into(), &mut self.buffer);
+                let accepted = platform.with(|state| {
+                    let client = state.client().ok_or(Error::NotReady)?;
+                    client.report_latest(key, patch)
+                });
+                report.due = None;
+                match accepted {
+                    Ok(request) => {
+                        report.request = Some(request);
+                        has_some = true;
+                    }
+                    Err(Error::Capacity(Capacity::Outbox)) => report.due = Some(now + REPORT_RETRY),
+                    // This build has not enough room for it.
+                    Err(_) => report.is_settled = true,
+                }
+            }
+        }
+        if has_some {
+            return Some(now);
+        }
+        let due = self.reports.iter().filter_map(|report| report.due);
+        due.filter(|due| *due > now).min()
+    }
+
+    /// The hub has answered a report, or not.
+    pub(crate) fn handle_report(
+        &mut self,
+        now: Instant,
+        request: RequestId,
+        result: Result<(), twin::Failure>,
+    ) {
+        for report in &mut self.reports {
+            if report.request == Some(request) {
+                report.request = None;
+                // A newer one is stored and not sent.
+                if report.due.is_some() {
+                    continue;
+                }
+                match result {
+                    Ok(()) | Err(twin::Failure::Status(400..=428 | 430..=499)) => {
+                        report.is_settled = true;
+                    }
+                    Err(_) => report.due = Some(now + REPORT_RETRY),
+                }
+            }
+        }
+    }
+
+    /// Stores a report in place of the one with the same key, to be sent; to RAM alone where there is no store.
+    pub(crate) fn report_latest<P: Platform>(
+        &mut self,
+        platform: P,
+        key: u8,
+        patch: &[u8],
+    ) -> Result<(), Error> {
+        let is_off = self.mode != Mode::Mounted;
+        platform.with(|state| {
+            let client = state.client().ok_or(Error::NotReady)?;
+            if is_off {
+                return client.report_latest(key, patch).map(drop);
+            }
+            client.check_report(patch)
+        })?;
+        if is_off {
+            return Ok(());
+        }
+        self.put(platform, KEPT.saturating_add(key), patch)?;
+        if let Some(report) = self.reports.get_mut(usize::from(key)) {
+            report.due = Some(platform.now());
+            report.is_settled = false;
+        }
+        Ok(())
+    }
+
+    /// Keeps a value of the application.
+    pub(crate) fn keep<P: Platform>(
+        &mut self,
+        platform: P,
+        key: u8,
+        value: &[u8],
+    ) -> Result<(), Error> {
+        if self.mode != Mode::Mounted {
+            return Err(Error::NotReady);
+        }
+        if key >= KEPT {
+            return Err(Error::Capacity(Capacity::Message));
+        }
+        self.put(platform, key, value)
+    }
+
+    fn put<P: Platform>(&mut self, platform: P, key: u8, value: &[u8]) -> Result<(), Error> {
+        loop {
+            let place = self.buffer.get_mut(CONTENT..CONTENT + value.len());
+            let place = place.ok_or(Error::Capacity(Capacity::Message))?;
+            place.copy_from_slice(value);
+            match self.store.put(key.into(), value.len(), &mut self.buffer) {
+                Ok(()) => return Ok(()),
+                Err(error) => self.make_room(platform, Priority::Normal, error)?,
+            }
+        }
+    }
+
+    /// What was kept last under a key, as much of it as `buffer` has room for.
+    pub(crate) fn kept<'b>(&mut self, key: u8, buffer: &'b mut [u8]) -> &'b [u8] {
+        if self.mode != Mode::Mounted || key >= KEPT {
+            return &[];
+        }
+        let value = self.store.get(key.into(), &mut self.buffer);
+        let len = value.len().min(buffer.len());
+        let (place, value) = (buffer.get_mut(..len), value.get(..len));
+        let place = place.unwrap_or_default();
+        place.copy_from_slice(value.unwrap_or_default());
+        place
     }
 
     pub(crate) fn status<P: Platform>(&mut self, platform: P) -> OutboxStatus {
@@ -251,6 +455,7 @@ impl<F: Flash> FlashOutbox<F> {
             store: self.store.status(),
             oldest: oldest
                 .map(|time_s| Duration::from_secs(u64::from(now_s.saturating_sub(time_s)))),
+            losses: self.losses,
         }
     }
 
@@ -323,23 +528,32 @@ impl<F: Flash> FlashOutbox<F> {
         loop {
             match self.store.append_in_place(priority, head, &mut self.buffer) {
                 Ok(sequence) => return Ok(sequence),
-                Err(store::Error::TooLarge) => return Err(Error::Capacity(Capacity::Message)),
-                Err(_) if !kconfig::IOTHUB_OUTBOX_DROP_OLDEST => {}
-                Err(_) => {
-                    let mut tell = |priority, id, sequence| {
-                        platform.with(|state| {
-                            if let Some(client) = state.client() {
-                                client.give_up(priority, sequence, id);
-                            }
-                        });
-                    };
-                    if self.store.drop_oldest(priority, &mut tell) {
-                        continue;
-                    }
-                }
+                Err(error) => self.make_room(platform, priority, error)?,
             }
-            return Err(Error::Capacity(Capacity::Outbox));
         }
+    }
+
+    /// Gives up the oldest, where that is the policy.
+    fn make_room<P: Platform>(
+        &mut self,
+        platform: P,
+        priority: Priority,
+        error: store::Error,
+    ) -> Result<(), Error> {
+        if error == store::Error::TooLarge {
+            return Err(Error::Capacity(Capacity::Message));
+        }
+        let mut tell = |priority, id, sequence| {
+            platform.with(|state| {
+                if let Some(client) = state.client() {
+                    client.give_up(priority, sequence, id);
+                }
+            });
+        };
+        if kconfig::IOTHUB_OUTBOX_DROP_OLDEST && self.store.drop_oldest(priority, &mut tell) {
+            return Ok(());
+        }
+        Err(Error::Capacity(Capacity::Outbox))
     }
 
     /// Takes stored messages into RAM; whether there were any.
@@ -358,6 +572,7 @@ impl<F: Flash> FlashOutbox<F> {
                 let result = platform.with(|state| {
                     let client = state.client()?;
                     if message.is_expired(now_s) {
+                        self.losses.expired += 1;
                         client.give_up(priority, sequence, message.id);
                         return None;
                     }
@@ -367,6 +582,7 @@ impl<F: Flash> FlashOutbox<F> {
                     }
                     let loaded = client.load(priority, sequence, &message);
                     if loaded.is_err_and(|error| error != Error::Capacity(Capacity::Outbox)) {
+                        self.losses.too_large += 1;
                         client.give_up(priority, sequence, message.id);
                         return None;
                     }

@@ -79,6 +79,29 @@ pub(crate) fn flush() {
     driver::flush(Device);
 }
 
+/// See [`crate::report_latest`].
+pub(crate) fn report_latest(key: u8, patch: &[u8]) -> Result<(), Error> {
+    let result = driver::report_latest(Device, key, patch);
+    Waiter::Driver.wake();
+    result
+}
+
+/// See [`crate::keep`].
+pub(crate) fn keep(key: u8, value: &[u8]) -> Result<(), Error> {
+    if !kconfig::IOTHUB_OUTBOX_FLASH {
+        return Err(Error::NotReady);
+    }
+    OUTBOX.with(|outbox| outbox.keep(Device, key, value))
+}
+
+/// See [`crate::kept`].
+pub(crate) fn kept(key: u8, buffer: &mut [u8]) -> &[u8] {
+    if !kconfig::IOTHUB_OUTBOX_FLASH {
+        return &[];
+    }
+    OUTBOX.with(|outbox| outbox.kept(key, buffer))
+}
+
 pub(crate) fn outbox_status() -> OutboxStatus {
     if !kconfig::IOTHUB_OUTBOX_FLASH {
         return OutboxStatus::default();

@@ -53,7 +53,8 @@ pub(crate) struct Record {
     pub(crate) id: u32,
     /// [`Flags`].
     pub(crate) flags: u8,
-    /// Of a stored one: its sequence there. Else when it expires: the uptime in seconds, 0 for never.
+    /// Of a stored one: its sequence there. Of a report that a later one replaces: its key and 1. Else when it expires: the
+    /// uptime in seconds, 0 for never.
     pub(crate) sequence: u32,
     topic: u16,
     payload: u16,
@@ -104,7 +105,8 @@ impl Record {
 
     /// When it expires, where it is in RAM alone: the uptime in seconds, 0 for never.
     pub(crate) fn deadline_s(&self) -> u32 {
-        if self.flags & Flags::STORED == 0 {
+        let is_telemetry = matches!(self.kind, Kind::Qos0 | Kind::Qos1);
+        if is_telemetry && self.flags & Flags::STORED == 0 {
             self.sequence
         } else {
             0

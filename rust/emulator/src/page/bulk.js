@@ -129,6 +129,7 @@ async function work(verb, target, run, size) {
   bar.max = Math.max(1, done);
   bar.value = done;
   stop.remove();
+  if (hint) hint.remove();
   draw();
   if (failures.length) rows.replaceChildren(table(["Device", "What happened"], failures.map(([id, why]) => el("tr", {}, el("td", { class: "device" }, cut(id ?? "–")), el("td", {}, why))), ""),
     failed > failures.length ? el("p", { class: "hint" }, `and ${plural(failed - failures.length, "more")}`) : "");

@@ -6,6 +6,7 @@
 extern crate std;
 
 mod outbox_in_flash;
+mod values_in_flash;
 
 use core::{cell::RefCell, time::Duration};
 use std::{collections::VecDeque, format, rc::Rc, string::String, vec::Vec};

@@ -18,6 +18,13 @@ use crate::zero_option::ZeroOption;
 /// The twin's limit for a section.
 const PATCH_MAX: usize = 32 * 1024;
 
+pub(super) fn check_patch(patch: &[u8]) -> Result<(), Error> {
+    if patch.len() > PATCH_MAX || !json::is_object(patch) {
+        return Err(Error::InvalidRequest(InvalidRequest::Patch));
+    }
+    Ok(())
+}
+
 impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
     /// Attaches, waits for the network, provisions, connects, and stays connected.
     ///
@@ -126,9 +133,7 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
     /// # Errors
     /// [`InvalidRequest::Patch`] or [`Error::Capacity`].
     pub fn report(&mut self, patch: &[u8], version: Option<u64>) -> Result<RequestId, Error> {
-        if patch.len() > PATCH_MAX || !json::is_object(patch) {
-            return Err(Error::InvalidRequest(InvalidRequest::Patch));
-        }
+        check_patch(patch)?;
         let id = self.request_id();
         let mut query = [0; 64];
         let mut writer = Writer::new(&mut query);

@@ -1,13 +1,14 @@
 //! What the outbox in flash needs of the client: messages go there, come back from there, and are looked for.
 
-use super::{Client, Pending};
+use super::requests::check_patch;
+use super::{Client, Pending, commands};
 use crate::error::{Capacity, Error};
 use crate::event::Event;
-use crate::id::MessageId;
+use crate::id::{MessageId, RequestId};
 use crate::outbox::{Flags, Kind, Record};
 use crate::store::{self, Head, Priority};
 use crate::telemetry::{Qos, Telemetry};
-use crate::writer::Writer;
+use crate::writer::{Writer, decimal_len};
 
 impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
     /// As [`Client::send`], but the message is for the caller to store: topic and body are written to `content`, and the
@@ -58,9 +59,9 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
         self.outbox.set_last_sequence(deadline_s);
     }
 
-    /// Gives up what is only in RAM, not in flight, and past its [deadline](Client::set_deadline).
-    pub fn expire(&mut self, uptime_s: u32) {
-        let pending = self.pending;
+    /// Gives up what is only in RAM, not in flight, and past its [deadline](Client::set_deadline). How many that were.
+    pub fn expire(&mut self, uptime_s: u32) -> u32 {
+        let (pending, mut count) = (self.pending, 0);
         while self.events.room() > 1 {
             let expired = self.outbox.find(&mut |record| {
                 (1..=uptime_s).contains(&record.deadline_s())
@@ -68,11 +69,46 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
                     && pending != Pending::Record(record.packet)
             });
             let Some(record) = expired else {
-                return;
+                break;
             };
             self.outbox.remove(&record);
             self.dropped(record.id);
+            count += 1;
         }
+        count
+    }
+
+    /// Checks a patch as [`Client::report`] does, without sending it.
+    ///
+    /// # Errors
+    /// [`InvalidRequest::Patch`], [`Capacity::Message`].
+    pub fn check_report(&self, patch: &[u8]) -> Result<(), Error> {
+        check_patch(patch)?;
+        self.check_size(
+            commands::REPORT_TOPIC.len() + decimal_len(u32::MAX),
+            patch.len(),
+        )
+    }
+
+    /// As [`Client::report`], in place of a report with the same key that was not written yet.
+    ///
+    /// # Errors
+    /// As [`Client::report`]; the earlier one is gone then, too.
+    pub fn report_latest(&mut self, key: u8, patch: &[u8]) -> Result<RequestId, Error> {
+        self.check_report(patch)?;
+        let (pending, mark) = (self.pending, u32::from(key) + 1);
+        let earlier = self.outbox.find(&mut |record| {
+            record.kind == Kind::Report
+                && record.sequence == mark
+                && !record.in_flight()
+                && pending != Pending::Record(record.packet)
+        });
+        if let Some(record) = earlier {
+            self.outbox.remove(&record);
+        }
+        let id = self.report(patch, None)?;
+        self.outbox.set_last_sequence(mark);
+        Ok(id)
     }
 
     /// Whether less than half of the outbox is free.

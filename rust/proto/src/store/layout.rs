@@ -11,15 +11,15 @@
 //! | 0 | 4 | CRC of the other 16 bytes of the header |
 //! | 4 | 2 | length of the content |
 //! | 6 | 1 | kind |
-//! | 7 | 1 | queue |
+//! | 7 | 1 | queue: 0 telemetry, 1 alarms, 2 values |
 //! | 8 | 4 | sequence; of a release: the first sequence that is not released |
 //! | 12 | 4 | time in seconds |
 //! | 16 | 4 | CRC of the content |
-//! | 20 | | content; of a message: id, time to live in seconds, length of the topic, and 2 bytes of ones; topic and payload |
+//! | 20 | | content; of a message: id, or the key of a value, time to live in seconds, length of the topic, and 2 bytes of ones; topic and payload |
 //!
 //! The CRCs of records begin with the number of the sector, so that no record is valid anywhere else.
 
-use super::{Kind, Priority};
+use super::{Kind, Lane};
 
 /// Bytes of a sector's header.
 pub(super) const SECTOR_HEADER: usize = 48;
@@ -51,7 +51,7 @@ pub(super) enum Opening {
     Blank,
     Damaged,
     Whole {
-        priority: Priority,
+        lane: Lane,
         /// How many sectors were opened before with the same first sequence, since nothing fitted into them.
         repeat: u8,
         first: u32,
@@ -68,10 +68,10 @@ impl SectorHeader {
         let (first, released) = (word(opening, 4), word(opening, 8));
         Self {
             erases: is_erased.then(|| word(erased, 4)),
-            opening: match Priority::from_wire(opening[0]) {
-                Some(priority) if is_whole && first < SEQUENCE_END && released < SEQUENCE_END => {
+            opening: match Lane::from_wire(opening[0]) {
+                Some(lane) if is_whole && first < SEQUENCE_END && released < SEQUENCE_END => {
                     Opening::Whole {
-                        priority,
+                        lane,
                         repeat: opening[1],
                         first,
                         released,
@@ -95,14 +95,14 @@ pub(super) fn erased(erases: u32) -> [u8; OPENING] {
 }
 
 pub(super) fn opened(
-    priority: Priority,
+    lane: Lane,
     repeat: u8,
     first: u32,
     released: u32,
     owner: u32,
 ) -> [u8; SECTOR_HEADER - OPENING] {
     let mut bytes = [u8::MAX; SECTOR_HEADER - OPENING];
-    bytes[0] = priority as u8;
+    bytes[0] = lane as u8;
     bytes[1] = repeat;
     put(&mut bytes, 4, first);
     put(&mut bytes, 8, released);
@@ -117,7 +117,7 @@ pub(super) fn opened(
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Header {
     pub(super) what: What,
-    pub(super) priority: Priority,
+    pub(super) lane: Lane,
     pub(super) sequence: u32,
     pub(super) time_s: u32,
     pub(super) len: usize,
@@ -143,7 +143,7 @@ impl Header {
         let sequence = word(bytes, 8);
         (sequence < SEQUENCE_END).then_some(Self {
             what,
-            priority: Priority::from_wire(bytes[7])?,
+            lane: Lane::from_wire(bytes[7])?,
             sequence,
             time_s: word(bytes, 12),
             len: usize::from(u16::from_le_bytes([bytes[4], bytes[5]])),
@@ -197,24 +197,24 @@ pub(super) fn write_message(
     record: &mut [u8],
     sector: usize,
     kind: Kind,
-    priority: Priority,
+    lane: Lane,
     sequence: u32,
     time_s: u32,
 ) {
     let content = record.get(HEADER..).unwrap_or_default();
     let (len, sum) = (content.len() as u32, crc(sector, content));
-    let word = len | (kind as u32) << 16 | (priority as u32) << 24;
+    let word = len | (kind as u32) << 16 | (lane as u32) << 24;
     write_header(record, sector, word, sequence, time_s, sum);
 }
 
 pub(super) fn write_release(
     record: &mut [u8],
     sector: usize,
-    priority: Priority,
+    lane: Lane,
     released: u32,
     time_s: u32,
 ) {
-    let word = u32::from(RELEASE) << 16 | (priority as u32) << 24;
+    let word = u32::from(RELEASE) << 16 | (lane as u32) << 24;
     write_header(record, sector, word, released, time_s, BLANK);
 }
 
@@ -303,9 +303,9 @@ mod tests {
     fn headers_are_read_as_they_were_written() {
         let mut bytes = [0; SECTOR_HEADER];
         bytes[..OPENING].copy_from_slice(&erased(7));
-        bytes[OPENING..].copy_from_slice(&opened(Priority::High, 1, 5, 4, 9));
+        bytes[OPENING..].copy_from_slice(&opened(Lane::High, 1, 5, 4, 9));
         let opening = Opening::Whole {
-            priority: Priority::High,
+            lane: Lane::High,
             repeat: 1,
             first: 5,
             released: 4,
@@ -325,7 +325,7 @@ mod tests {
             topic: 0,
         }
         .write(&mut record[HEADER..]);
-        write_message(&mut record, 2, Kind::Qos1, Priority::Normal, 8, 100);
+        write_message(&mut record, 2, Kind::Qos1, Lane::Normal, 8, 100);
         let header: &[u8; HEADER] = record[..HEADER].try_into().unwrap();
         let parsed = Header::parse(2, header).unwrap();
         assert_eq!(parsed.what, What::Message(Kind::Qos1));

@@ -2,7 +2,7 @@
 //!
 //! [`Store`] is a value over a small trait, [`Flash`]. It keeps two queues, one a [`Priority`], whose messages are numbered
 //! without gaps. A message is appended, read in order, and released; a release is a record itself and says up to which
-//! sequence nothing is needed any more, so that nothing that was written is ever changed, and each word of flash is written
+//! sequence nothing is needed any more. Beside the queues are values, of which the newest of each key counts. So nothing that was written is ever changed, and each word of flash is written
 //! once between two erases. How it lies in flash: `layout.rs`; why it is a log of our own: `docs/decisions/0009-outbox-in-flash.md`.
 //!
 //! # Invariants
@@ -18,10 +18,13 @@
 mod layout;
 mod records;
 mod sectors;
+mod values;
+
+pub use values::KEYS;
 
 use crate::id::Errno;
 use crate::telemetry::Qos;
-use layout::{HEADER, Header, META, Meta, SECTOR_HEADER, SEQUENCE_END, What};
+use layout::{HEADER, Header, META, Meta, SECTOR_HEADER, SEQUENCE_END};
 
 /// NOR flash: a part of it that belongs to the store alone.
 pub trait Flash {
@@ -79,12 +82,30 @@ pub enum Priority {
 impl Priority {
     /// Both, the higher one first.
     pub const ALL: [Self; 2] = [Self::High, Self::Normal];
+}
+
+/// What a sector belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lane {
+    Normal = 0,
+    High = 1,
+    /// Of these the newest of each key counts.
+    Values = 2,
+}
+
+impl Lane {
+    const ALL: [Self; 3] = [Self::Normal, Self::High, Self::Values];
 
     fn from_wire(byte: u8) -> Option<Self> {
-        match byte {
-            0 => Some(Self::Normal),
-            1 => Some(Self::High),
-            _ => None,
+        Self::ALL.get(usize::from(byte)).copied()
+    }
+}
+
+impl From<Priority> for Lane {
+    fn from(priority: Priority) -> Self {
+        match priority {
+            Priority::Normal => Self::Normal,
+            Priority::High => Self::High,
         }
     }
 }
@@ -233,7 +254,7 @@ enum State {
     Dirty,
     /// Erased.
     Ready,
-    Used(Priority),
+    Used(Lane),
     /// Refused a write or an erase: not used again before the next mount.
     Bad,
 }
@@ -304,7 +325,7 @@ pub struct Store<F, const SECTORS: usize> {
     foreign: u32,
     /// The last search for a record has passed over what is none.
     passed_garbage: bool,
-    queues: [Queue; 2],
+    queues: [Queue; Lane::ALL.len()],
     sectors: [Sector; SECTORS],
 }
 
@@ -328,7 +349,7 @@ impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
             dropped: 0,
             foreign: 0,
             passed_garbage: false,
-            queues: [Queue::EMPTY; 2],
+            queues: [Queue::EMPTY; Lane::ALL.len()],
             sectors: [Sector {
                 first: 0,
                 erases: 0,
@@ -367,15 +388,15 @@ impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
         self.sector_size = (sector_size * together) as usize;
         self.write_size = write_size as usize;
         self.owner = owner;
-        self.queues = [Queue::EMPTY; 2];
+        self.queues = [Queue::EMPTY; Lane::ALL.len()];
         (self.time_s, self.newest_id) = (0, 0);
         (self.damaged, self.dropped, self.foreign) = (0, 0, 0);
-        let mut newest = [Newest::default(); 2];
+        let mut newest = [Newest::default(); Lane::ALL.len()];
         for sector in 0..self.count {
             self.scan(sector, &mut newest);
         }
-        for (priority, newest) in [Priority::Normal, Priority::High].into_iter().zip(newest) {
-            self.settle(priority, newest);
+        for (lane, newest) in Lane::ALL.into_iter().zip(newest) {
+            self.settle(lane, newest);
         }
         let most = self.erases().1;
         for sector in &mut self.sectors {
@@ -423,6 +444,10 @@ impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
         head: &Head,
         buffer: &mut [u8],
     ) -> Result<u32, Error> {
+        self.append_record(priority.into(), head, buffer)
+    }
+
+    fn append_record(&mut self, lane: Lane, head: &Head, buffer: &mut [u8]) -> Result<u32, Error> {
         if self.count == 0 {
             return Err(Error::Geometry);
         }
@@ -441,25 +466,24 @@ impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
         }
         .write(text.get_mut(HEADER..).unwrap_or_default());
 
-        let sequence = self.queue(priority).next;
+        let sequence = self.queue(lane).next;
         if sequence >= SEQUENCE_END - 1 {
             return Err(Error::Full);
         }
         self.time_s = self.time_s.max(head.time_s);
         // A sector that refuses is left; each is tried once.
         for _ in 0..=self.count {
-            let spare = usize::from(priority == Priority::Normal);
-            let place = self.room(priority, size, spare).ok_or(Error::Full)?;
+            let place = self.room(lane, size, self.spare(lane)).ok_or(Error::Full)?;
             layout::write_message(
                 record.get_mut(..len).unwrap_or_default(),
                 place.sector,
                 head.kind,
-                priority,
+                lane,
                 sequence,
                 head.time_s,
             );
-            if self.write(priority, place, record) {
-                self.queue(priority).next = sequence + 1;
+            if self.write(lane, place, record) {
+                self.queue(lane).next = sequence + 1;
                 return Ok(sequence);
             }
         }
@@ -473,9 +497,10 @@ impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
         priority: Priority,
         buffer: &'b mut [u8],
     ) -> Option<(u32, Message<'b>)> {
+        let lane = priority.into();
         let (kind, header) = loop {
-            let Some((place, kind, header)) = self.next_message(priority) else {
-                let queue = self.queue(priority);
+            let Some((place, kind, header)) = self.next_message(lane) else {
+                let queue = self.queue(lane);
                 let missing = queue.next - queue.unread;
                 queue.unread = queue.next;
                 self.damaged += missing;
@@ -485,7 +510,7 @@ impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
                 break (kind, header);
             }
         };
-        let queue = self.queue(priority);
+        let queue = self.queue(lane);
         let missing = header.sequence.saturating_sub(queue.unread);
         queue.unread = header.sequence + 1;
         self.damaged = self.damaged.saturating_add(missing);
@@ -504,13 +529,13 @@ impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
 
     /// Counts the messages below `sequence` as read.
     pub fn skip(&mut self, priority: Priority, sequence: u32) {
-        let queue = self.queue(priority);
+        let queue = self.queue(priority.into());
         queue.unread = queue.unread.max(sequence.min(queue.next));
     }
 
     /// Reads on from `sequence`, which was read before.
     pub fn read_again(&mut self, priority: Priority, sequence: u32) {
-        let queue = self.queue(priority);
+        let queue = self.queue(priority.into());
         queue.unread = sequence.clamp(queue.released, queue.unread);
         queue.position = None;
     }
@@ -543,7 +568,11 @@ impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
 
     /// Nothing below `sequence` is needed any more. Costs 20 bytes of flash.
     pub fn release(&mut self, priority: Priority, sequence: u32, time_s: u32) {
-        let queue = self.queue(priority);
+        self.release_below(priority.into(), sequence, time_s);
+    }
+
+    fn release_below(&mut self, lane: Lane, sequence: u32, time_s: u32) {
+        let queue = self.queue(lane);
         let sequence = sequence.min(queue.next);
         if sequence <= queue.released {
             return;
@@ -553,8 +582,8 @@ impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
         self.time_s = self.time_s.max(time_s);
         let size = HEADER.next_multiple_of(self.write_size);
         for _ in 0..=self.count {
-            let before = self.queue(priority).end;
-            let Some(place) = self.room(priority, size, 0) else {
+            let before = self.queue(lane).end;
+            let Some(place) = self.room(lane, size, 0) else {
                 return;
             };
             // A sector that was opened for it says it in its header.
@@ -562,8 +591,8 @@ impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
                 return;
             }
             let mut record = [u8::MAX; HEADER.next_multiple_of(16)];
-            layout::write_release(&mut record, place.sector, priority, sequence, time_s);
-            if self.write(priority, place, record.get(..size).unwrap_or_default()) {
+            layout::write_release(&mut record, place.sector, lane, sequence, time_s);
+            if self.write(lane, place, record.get(..size).unwrap_or_default()) {
                 return;
             }
         }
@@ -581,22 +610,27 @@ impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
             if lowest as u8 > priority as u8 {
                 break;
             }
+            let lane = lowest.into();
             self.reclaim();
-            let Some(victim) = self.first_sector(lowest) else {
+            let Some(victim) = self.first_sector(lane) else {
                 continue;
             };
-            let queue = *self.queue(lowest);
+            let queue = *self.queue(lane);
             let until = match self.following(victim) {
                 Some(next) => self.order(next).0,
                 None => queue.next,
             };
-            if until <= queue.released {
-                continue;
+            // The newest one stays where nothing in it is needed any more: until now.
+            let mut place = Place {
+                sector: victim,
+                at: SECTOR_HEADER,
+            };
+            while let Some((_, header, id)) = self.next_whole(lane, &mut place) {
+                tell(lowest, id, header.sequence);
             }
-            self.tell_dropped(lowest, victim, tell);
-            self.dropped += until - queue.released;
-            let queue = self.queue(lowest);
-            queue.released = until;
+            self.dropped += until.saturating_sub(queue.released);
+            let queue = self.queue(lane);
+            queue.released = queue.released.max(until);
             queue.unread = queue.unread.max(until);
             if queue.end.is_some_and(|end| end.sector == victim) {
                 queue.end = None;
@@ -605,29 +639,6 @@ impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
             return true;
         }
         false
-    }
-
-    fn tell_dropped(
-        &mut self,
-        priority: Priority,
-        sector: usize,
-        tell: &mut dyn FnMut(Priority, u32, u32),
-    ) {
-        let released = self.queue(priority).released;
-        let mut place = Place {
-            sector,
-            at: SECTOR_HEADER,
-        };
-        while let Some((found, header)) = self.next_record(&mut place) {
-            let mut meta = [0; META];
-            if matches!(header.what, What::Message(_))
-                && header.sequence >= released
-                && self.is_whole(found, &header)
-                && self.read(found.content(), &mut meta).is_ok()
-            {
-                tell(priority, layout::id_of(&meta), header.sequence);
-            }
-        }
     }
 
     /// Erases a sector ahead of need, so that no append waits for it; `true`: it has erased one, and there may be more.
@@ -650,11 +661,12 @@ impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
         Priority::ALL
             .into_iter()
             .filter_map(|priority| {
-                let before = *self.queue(priority);
-                let queue = self.queue(priority);
+                let lane = priority.into();
+                let before = *self.queue(lane);
+                let queue = self.queue(lane);
                 (queue.unread, queue.position) = (queue.released, None);
-                let oldest = self.next_message(priority);
-                *self.queue(priority) = before;
+                let oldest = self.next_message(lane);
+                *self.queue(lane) = before;
                 oldest.map(|(_, _, header)| header.time_s)
             })
             .min()
@@ -668,7 +680,7 @@ impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
     /// Depth, counters and wear.
     pub fn status(&self) -> Status {
         let depth = |queue: &Queue| queue.next - queue.released;
-        let [normal, high] = &self.queues;
+        let [normal, high, _] = &self.queues;
         let used = self.used().iter();
         Status {
             depth: depth(normal) + depth(high),
@@ -690,8 +702,8 @@ impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
         self.used().iter().map(|sector| sector.erases)
     }
 
-    fn queue(&mut self, priority: Priority) -> &mut Queue {
-        &mut self.queues[priority as usize]
+    fn queue(&mut self, lane: Lane) -> &mut Queue {
+        &mut self.queues[lane as usize]
     }
 }
 

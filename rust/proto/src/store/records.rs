@@ -1,25 +1,25 @@
 //! Records: how they are found, checked and written.
 
-use super::layout::{HEADER, Header, SECTOR_HEADER, Sum, What};
-use super::{Flash, Kind, Place, Priority, Queue, Store};
+use super::layout::{self, HEADER, Header, META, SECTOR_HEADER, Sum, What};
+use super::{Flash, Kind, Lane, Place, Queue, Store};
 use crate::id::Errno;
 
 impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
     /// Goes on to the next message that was not read, with its header checked and its content not.
-    pub(super) fn next_message(&mut self, priority: Priority) -> Option<(Place, Kind, Header)> {
+    pub(super) fn next_message(&mut self, lane: Lane) -> Option<(Place, Kind, Header)> {
         let Queue {
             next,
             unread,
             position,
             ..
-        } = *self.queue(priority);
+        } = *self.queue(lane);
         if unread >= next {
             return None;
         }
         let mut place = match position {
             Some(place) => place,
             None => {
-                let mut sector = self.first_sector(priority)?;
+                let mut sector = self.first_sector(lane)?;
                 while let Some(next) = self.following(sector)
                     && self.order(next).0 <= unread
                 {
@@ -34,9 +34,9 @@ impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
         loop {
             match self.next_record(&mut place) {
                 Some((found, header)) => {
-                    self.queue(priority).position = Some(place);
+                    self.queue(lane).position = Some(place);
                     if let What::Message(kind) = header.what
-                        && header.priority == priority
+                        && header.lane == lane
                         && (unread..next).contains(&header.sequence)
                     {
                         return Some((found, kind, header));
@@ -50,6 +50,27 @@ impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
                 }
             }
         }
+    }
+
+    /// The next message or value of a lane in a sector that is whole and not released, with its id or key.
+    pub(super) fn next_whole(
+        &mut self,
+        lane: Lane,
+        place: &mut Place,
+    ) -> Option<(Place, Header, u32)> {
+        let released = self.queue(lane).released;
+        while let Some((found, header)) = self.next_record(place) {
+            let mut meta = [0; META];
+            if matches!(header.what, What::Message(_))
+                && header.lane == lane
+                && header.sequence >= released
+                && self.is_whole(found, &header)
+                && self.read(found.content(), &mut meta).is_ok()
+            {
+                return Some((found, header, layout::id_of(&meta)));
+            }
+        }
+        None
     }
 
     /// The next record of a sector, from `place` on, which then is behind it; at the end it is where blank flash begins.
@@ -135,14 +156,14 @@ impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
     }
 
     /// Writes a record to the end of a queue; where the flash refuses, the sector is left.
-    pub(super) fn write(&mut self, priority: Priority, place: Place, record: &[u8]) -> bool {
+    pub(super) fn write(&mut self, lane: Lane, place: Place, record: &[u8]) -> bool {
         let done = self.write_checked(place, record) && self.flash.sync().is_ok();
         let at = if done {
             place.at + record.len()
         } else {
             self.sector_size
         };
-        self.queue(priority).end = Some(Place { at, ..place });
+        self.queue(lane).end = Some(Place { at, ..place });
         done
     }
 

@@ -1,11 +1,11 @@
 //! Sectors: what is found in them at the start, which is free, and in which order they are used.
 
 use super::layout::{self, META, OPENING, Opening, SECTOR_HEADER, SectorHeader, What};
-use super::{Flash, Newest, Order, Place, Priority, Queue, Sector, State, Store, UNKNOWN};
+use super::{Flash, Lane, Newest, Order, Place, Queue, Sector, State, Store, UNKNOWN};
 
 impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
     /// Reads the headers of a sector.
-    pub(super) fn scan(&mut self, sector: usize, newest: &mut [Newest; 2]) {
+    pub(super) fn scan(&mut self, sector: usize, newest: &mut [Newest; Lane::ALL.len()]) {
         self.sectors[sector].repeat = 0;
         self.set(sector, State::Dirty, 0, UNKNOWN);
         let mut bytes = [0; SECTOR_HEADER];
@@ -30,15 +30,15 @@ impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
                 return;
             }
             Opening::Whole {
-                priority,
+                lane,
                 first,
                 repeat,
                 released,
                 ..
             } => {
                 self.sectors[sector].repeat = repeat;
-                opened = Some((priority, first));
-                self.queue(priority).released = self.queue(priority).released.max(released);
+                opened = Some((lane, first));
+                self.queue(lane).released = self.queue(lane).released.max(released);
             }
             Opening::Damaged if header.erases.is_none() => return,
             Opening::Damaged => {}
@@ -53,12 +53,12 @@ impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
             self.time_s = self.time_s.max(record.time_s);
             match record.what {
                 What::Release => {
-                    let queue = self.queue(record.priority);
+                    let queue = self.queue(record.lane);
                     queue.released = queue.released.max(record.sequence);
                 }
                 What::Message(_) => {
-                    let (priority, _) = *opened.get_or_insert((record.priority, record.sequence));
-                    if priority == record.priority {
+                    let (lane, _) = *opened.get_or_insert((record.lane, record.sequence));
+                    if lane == record.lane {
                         found = Newest {
                             last: Some((at, record)),
                             torn: false,
@@ -67,17 +67,17 @@ impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
                 }
             }
         }
-        let Some((priority, first)) = opened else {
+        let Some((lane, first)) = opened else {
             return;
         };
-        self.set(sector, State::Used(priority), first, erases);
-        let is_newest = match self.queue(priority).end {
+        self.set(sector, State::Used(lane), first, erases);
+        let is_newest = match self.queue(lane).end {
             Some(end) => self.order(end.sector) < self.order(sector),
             None => true,
         };
         if is_newest {
-            self.queue(priority).end = Some(place);
-            if let Some(newest) = newest.get_mut(priority as usize) {
+            self.queue(lane).end = Some(place);
+            if let Some(newest) = newest.get_mut(lane as usize) {
                 found.torn |= self.passed_garbage;
                 *newest = found;
             }
@@ -85,14 +85,14 @@ impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
     }
 
     /// From what all sectors say.
-    pub(super) fn settle(&mut self, priority: Priority, newest: Newest) {
-        let Some(end) = self.queue(priority).end else {
-            let queue = self.queue(priority);
+    pub(super) fn settle(&mut self, lane: Lane, newest: Newest) {
+        let Some(end) = self.queue(lane).end else {
+            let queue = self.queue(lane);
             (queue.next, queue.unread) = (queue.released, queue.released);
             return;
         };
         // An older one that is not there any more was released, whatever the power cut has left of the release.
-        let first = self.first_sector(priority).unwrap_or(end.sector);
+        let first = self.first_sector(lane).unwrap_or(end.sector);
         let oldest = self.order(first).0;
         let mut next = self.order(end.sector).0;
         // A power cut leaves garbage, or a header without its content, here alone: the number is given again.
@@ -100,13 +100,13 @@ impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
         if let Some((place, header)) = newest.last {
             let is_whole = self.is_whole(place, &header);
             let mut meta = [0; META];
-            if is_whole && self.read(place.content(), &mut meta).is_ok() {
+            if is_whole && lane != Lane::Values && self.read(place.content(), &mut meta).is_ok() {
                 self.newest_id = self.newest_id.max(layout::id_of(&meta));
             }
             self.damaged += u32::from(!is_whole);
             next = next.max(header.sequence + u32::from(is_whole));
         }
-        let queue = self.queue(priority);
+        let queue = self.queue(lane);
         queue.released = queue.released.max(oldest);
         queue.next = next.max(queue.released);
         queue.unread = queue.released;
@@ -117,9 +117,19 @@ impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
         (known().min().unwrap_or(0), known().max().unwrap_or(0))
     }
 
+    /// Sectors that a lane leaves: one for alarms, and where there are values one for them to move to.
+    pub(super) fn spare(&self, lane: Lane) -> usize {
+        let has_values = self.queues[Lane::Values as usize].end.is_some();
+        match lane {
+            Lane::Normal => 1 + usize::from(has_values),
+            Lane::High => usize::from(has_values),
+            Lane::Values => 0,
+        }
+    }
+
     /// Where `size` bytes have room; opens a sector where there is none, but leaves `spare` of them.
-    pub(super) fn room(&mut self, priority: Priority, size: usize, spare: usize) -> Option<Place> {
-        if let Some(end) = self.queue(priority).end
+    pub(super) fn room(&mut self, lane: Lane, size: usize, spare: usize) -> Option<Place> {
+        if let Some(end) = self.queue(lane).end
             && size <= self.sector_size.saturating_sub(end.at)
         {
             return Some(end);
@@ -138,22 +148,22 @@ impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
                 let dirty = sector.state == State::Dirty;
                 (sector.erases.saturating_add(u32::from(dirty)), dirty)
             })?;
-            if self.open(sector, priority) {
-                return self.queue(priority).end;
+            if self.open(sector, lane) {
+                return self.queue(lane).end;
             }
         }
     }
 
     /// Opens a free sector for a queue.
-    pub(super) fn open(&mut self, sector: usize, priority: Priority) -> bool {
+    pub(super) fn open(&mut self, sector: usize, lane: Lane) -> bool {
         if self.sectors[sector].state != State::Ready && !self.erase(sector) {
             return false;
         }
-        let Queue { next, released, .. } = *self.queue(priority);
-        let same = |other: &&Sector| other.state == State::Used(priority) && other.first == next;
+        let Queue { next, released, .. } = *self.queue(lane);
+        let same = |other: &&Sector| other.state == State::Used(lane) && other.first == next;
         let repeats = self.used().iter().filter(same).map(|other| other.repeat);
         let repeat = repeats.max().map_or(0, |last| last.saturating_add(1));
-        let header = layout::opened(priority, repeat, next, released, self.owner);
+        let header = layout::opened(lane, repeat, next, released, self.owner);
         let place = Place {
             sector,
             at: OPENING,
@@ -164,8 +174,8 @@ impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
         }
         let erases = self.sectors[sector].erases;
         self.sectors[sector].repeat = repeat;
-        self.set(sector, State::Used(priority), next, erases);
-        self.queue(priority).end = Some(Place {
+        self.set(sector, State::Used(lane), next, erases);
+        self.queue(lane).end = Some(Place {
             sector,
             at: SECTOR_HEADER,
         });
@@ -190,10 +200,10 @@ impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
     /// Sectors that hold nothing that is needed become free.
     pub(super) fn reclaim(&mut self) {
         for sector in 0..self.count {
-            let State::Used(priority) = self.sectors[sector].state else {
+            let State::Used(lane) = self.sectors[sector].state else {
                 continue;
             };
-            let queue = *self.queue(priority);
+            let queue = *self.queue(lane);
             let is_current = queue.end.is_some_and(|end| end.sector == sector);
             let until = match self.following(sector) {
                 Some(next) => self.order(next).0,
@@ -238,8 +248,8 @@ impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
         (first, repeat, sector)
     }
 
-    pub(super) fn first_sector(&self, priority: Priority) -> Option<usize> {
-        self.first_above(State::Used(priority), None)
+    pub(super) fn first_sector(&self, lane: Lane) -> Option<usize> {
+        self.first_above(State::Used(lane), None)
     }
 
     /// The sector after this one, of the same queue.

@@ -3,10 +3,11 @@
 use iothub_proto::{Delivery, outbox::Keep, store::Priority};
 
 use super::*;
+use crate::outbox::Losses;
 
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
-fn world(flash: &Memory) -> World {
+pub(super) fn world(flash: &Memory) -> World {
     let world = World::new(false, |config| {
         // A minute without a connection is what is asked here, not how the client connects again.
         config.keep_alive = KEEP_ALIVE;
@@ -49,7 +50,7 @@ const ALARM: Delivery = Delivery {
 };
 
 /// Passes until there is nothing to do at once.
-fn settle(world: &World, driver: &mut Driver<&World>) {
+pub(super) fn settle(world: &World, driver: &mut Driver<&World>) {
     for _ in 0..200 {
         if run(driver) != Some(world.now()) {
             return;
@@ -69,7 +70,7 @@ fn published(world: &World) -> Vec<(usize, u16)> {
     publishes.collect()
 }
 
-fn connect(world: &World) -> Driver<&World> {
+pub(super) fn connect(world: &World) -> Driver<&World> {
     let mut driver = Driver::new(world, Attempts::default());
     world.client(|client, now| client.connect(now)).unwrap();
     settle(world, &mut driver);
@@ -104,6 +105,29 @@ fn drain(world: &World, driver: &mut Driver<&World>) -> Vec<usize> {
 
 fn depth(world: &World) -> u32 {
     world.with_outbox(|outbox| outbox.status(world)).store.depth
+}
+
+fn losses(world: &World) -> Losses {
+    world.with_outbox(|outbox| outbox.status(world)).losses
+}
+
+#[test]
+fn what_this_build_cannot_send_is_given_up_and_told() {
+    let flash = Memory::default();
+    let first = world(&flash);
+    let large = format!("{:<400}", 0);
+    let mut message = Telemetry::new(large.as_bytes());
+    message.delivery = ALWAYS;
+    super::super::send(&first, None, &message).unwrap();
+    send(&first, 1, ALWAYS).unwrap();
+
+    let second = World::new(false, |config| config.limits.transmit = 300);
+    second.outbox.replace(FlashOutbox::new(flash.clone()));
+    (&second).with_outbox(|outbox| outbox.mount(&second, 1));
+    let mut driver = connect(&second);
+    assert_eq!(drain(&second, &mut driver), [1]);
+    assert_eq!(losses(&second).too_large, 1);
+    assert_eq!(depth(&second), 0);
 }
 
 #[test]
@@ -230,6 +254,7 @@ fn a_full_store_refuses_telemetry_and_takes_alarms() {
     };
     assert_eq!(refused, Error::Capacity(Capacity::Outbox));
     assert!(accepted > 80, "{accepted}");
+    assert_eq!(losses(&world).refused, 1);
     send(&world, 1000, ALARM).unwrap();
     let mut driver = connect(&world);
     let mut numbers = drain(&world, &mut driver);
@@ -259,6 +284,7 @@ fn what_is_not_worth_sending_any_more_is_told() {
             .count()
     };
     assert_eq!(dropped(&first), 2);
+    assert_eq!(losses(&first).expired, 2, "of RAM and of flash");
     let mut numbers = drain(&first, &mut driver);
     numbers.sort_unstable();
     assert_eq!(numbers, [1, 3]);

@@ -33,6 +33,17 @@ fn append(store: &mut Simulated, priority: Priority, id: u32, len: usize) -> Res
     store.append(priority, &message, &mut [0; BUFFER])
 }
 
+fn put(store: &mut Simulated, key: u32, value: &[u8]) -> Result<(), Error> {
+    let mut buffer = [0; BUFFER];
+    buffer[CONTENT..CONTENT + value.len()].copy_from_slice(value);
+    store.put(key, value.len(), &mut buffer)
+}
+
+/// What is kept under a key; empty where nothing is.
+fn value(store: &mut Simulated, key: u32) -> Vec<u8> {
+    store.get(key, &mut [0; BUFFER]).to_vec()
+}
+
 fn ids(store: &mut Simulated, priority: Priority) -> Vec<u32> {
     let mut buffer = [0; BUFFER];
     let mut ids = Vec::new();
@@ -149,6 +160,51 @@ fn messages_of_another_owner_are_given_up() {
     assert_eq!((other.status().depth, other.status().foreign), (0, 1));
     append(&mut other, Priority::Normal, 2, 20).unwrap();
     assert_eq!(ids(&mut other, Priority::Normal), [2]);
+}
+
+#[test]
+fn of_each_key_the_newest_value_is_kept() {
+    let mut store = mounted(SimulatedFlash::new(512, 6, 4));
+    assert_eq!(value(&mut store, 0), b"");
+    for number in 0..200_u32 {
+        put(&mut store, number % 3, &number.to_le_bytes()).unwrap();
+        append(&mut store, Priority::Normal, number, 20).unwrap();
+        store.release(Priority::Normal, number + 1, 0);
+    }
+    put(&mut store, KEYS - 1, b"end").unwrap();
+    put(&mut store, 1, b"").unwrap();
+    assert_eq!(put(&mut store, KEYS, b"no"), Err(Error::TooLarge));
+    for _ in 0..2 {
+        assert_eq!(value(&mut store, 0), 198_u32.to_le_bytes());
+        assert_eq!(value(&mut store, 1), b"", "taken away");
+        assert_eq!(value(&mut store, 2), 197_u32.to_le_bytes());
+        assert_eq!(value(&mut store, KEYS - 1), b"end");
+        let status = store.status();
+        assert_eq!((status.depth, status.damaged), (0, 0));
+        store = restarted(&mut store);
+    }
+    let (least, most) = store.status().erases;
+    assert!(least > 0 && most < 10, "{least} {most}");
+}
+
+#[test]
+fn values_have_room_where_telemetry_and_alarms_fill_the_store() {
+    for priority in Priority::ALL {
+        let mut store = mounted(SimulatedFlash::new(512, 5, 4));
+        put(&mut store, 0, b"0").unwrap();
+        let mut messages = 0;
+        while append(&mut store, priority, messages, 100).is_ok() {
+            messages += 1;
+        }
+        for number in 0..100_u32 {
+            put(&mut store, 0, &number.to_le_bytes()).unwrap();
+        }
+        assert_eq!(value(&mut store, 0), 99_u32.to_le_bytes());
+        assert_eq!(ids(&mut store, priority).len() as u32, messages);
+        // 3 a sector: one of 5 is the values', one waits for them, and telemetry leaves one to alarms.
+        let expected = if priority == Priority::High { 9 } else { 6 };
+        assert_eq!(messages, expected);
+    }
 }
 
 #[test]

@@ -12,6 +12,8 @@ struct Model {
     /// Nothing below was needed any more when the power was cut.
     released: [u32; 2],
     next_id: u32,
+    /// What is kept under each key: the last that was put, and the one whose put was not answered.
+    values: [(Vec<u8>, Option<Vec<u8>>); KEYS as usize],
 }
 
 impl Model {
@@ -56,9 +58,22 @@ impl Model {
         }
     }
 
+    fn put(&mut self, store: &mut Simulated, random: &mut Random) {
+        let key = random.below(KEYS);
+        // None at all takes the value away.
+        let len = random.below(store.value_max() as u32 + 1);
+        let new = vec![random.below(256) as u8; len as usize];
+        let result = put(store, key, &new);
+        let (last, open) = &mut self.values[key as usize];
+        match result {
+            Ok(()) => *last = new,
+            Err(_) => *open = (!store.flash().has_power).then_some(new),
+        }
+    }
+
     fn step(&mut self, store: &mut Simulated, random: &mut Random, buffer: &mut [u8]) {
         let priority = Priority::ALL[random.below(2) as usize];
-        match random.below(8) {
+        match random.below(10) {
             0..5 => self.append(store, random),
             5 => {
                 if let Some((sequence, message)) = store.read_next(priority, buffer) {
@@ -71,8 +86,16 @@ impl Model {
                 let sequence = store.released(priority) + random.below(4);
                 store.release(priority, sequence.min(all), 0);
             }
-            _ => {
+            7 => {
                 store.prepare();
+            }
+            8 => self.put(store, random),
+            _ => {
+                let key = random.below(KEYS);
+                let read = value(store, key);
+                if store.flash().has_power {
+                    assert_eq!(read, self.values[key as usize].0);
+                }
             }
         }
         for priority in Priority::ALL {
@@ -84,6 +107,14 @@ impl Model {
     /// After a restart: everything accepted that was not released is there, in order, and nothing else but what was released
     /// just before, and the message whose append was not answered.
     fn check(&mut self, store: &mut Simulated, buffer: &mut [u8]) {
+        for (key, (last, open)) in self.values.iter_mut().enumerate() {
+            let read = value(store, key as u32);
+            if open.take().is_some_and(|open| open == read) {
+                *last = read;
+            } else {
+                assert_eq!(read, *last, "the value of {key}");
+            }
+        }
         for priority in Priority::ALL {
             let at = priority as usize;
             let (mut expected, mut gone) = (store.released(priority), 0);
@@ -123,7 +154,7 @@ impl Model {
 
 fn flash(random: &mut Random) -> SimulatedFlash {
     let write_size = [1, 4, 8, 16][random.below(4) as usize];
-    let sector_size = [256, 320, 512][random.below(3) as usize];
+    let sector_size = [400, 512, 640][random.below(3) as usize];
     SimulatedFlash::new(sector_size, 4 + random.below(5), write_size)
 }
 
@@ -163,11 +194,11 @@ fn any_write_and_any_erase_may_be_the_last() {
     let life = |cut: Option<u32>, seed: u64, buffer: &mut [u8]| {
         let mut random = Random::new(7);
         let mut model = Model::default();
-        let mut store = mounted(SimulatedFlash::new(256, 5, 4));
+        let mut store = mounted(SimulatedFlash::new(400, 5, 4));
         if let Some(cut) = cut {
             store.flash().cut_after(cut, seed);
         }
-        for _ in 0..120 {
+        for _ in 0..160 {
             model.step(&mut store, &mut random, buffer);
             if !store.flash().has_power {
                 break;
