@@ -97,7 +97,7 @@ static void on_location(const struct location_event_data *event)
 
 int iothub_board_locate(uint32_t timeout_ms)
 {
-	static const enum location_method methods[] = {LOCATION_METHOD_GNSS};
+	static enum location_method methods[] = {LOCATION_METHOD_GNSS};
 	static bool initialised;
 	struct location_config config;
 	int err = 0;

@@ -149,6 +149,11 @@ static int store(const struct shell *sh, const char *shown, const char *value, s
 		shell_error(sh, "%s is longer than %d bytes", shown, VALUE_MAX);
 		return -EINVAL;
 	}
+	err = iothub_shell_check(name->key, value, length, text, sizeof(text));
+	if (err != 0) {
+		shell_error(sh, "%s", text);
+		return err;
+	}
 	err = iothub_platform_settings_set(name->key, value, length);
 	if (err != 0) {
 		shell_error(sh, "%s cannot be stored: %d%s", shown, err,

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A modem for boards that have none (native_sim, QEMU): the functions of Nordic's modem library, of its LTE
- * link control and of its PDN library that iothub calls, played from lists of events. Order and times are
- * those that logs of real modems show, and as on the device the events come from the system work queue.
+ * A modem for boards that have none (native_sim, QEMU), played from lists of events. Order and times are those that logs of
+ * real modems show, and as on the device the events come from the system work queue. src/sim_sdk.c has the functions of
+ * Nordic's libraries that iothub calls; with CONFIG_IOTHUB_SIM_AT these libraries run themselves, over src/sim_at.c.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <zephyr/kernel.h>
 #include <zephyr/logging/log.h>
@@ -16,6 +15,7 @@
 #include "../rust/ncs-sys/modem.h"
 #include "credentials.h"
 #include "sim_keys.h"
+#include "sim_play.h"
 
 LOG_MODULE_REGISTER(sim_modem, LOG_LEVEL_INF);
 
@@ -52,36 +52,10 @@ static const struct network {
 
 static const struct network *network = &networks[0];
 static const struct iothub_sim_step *next;
-static lte_lc_evt_handler_t on_lte;
-static void (*on_modem)(unsigned int what, int value);
 static bool running;
 
 static void say(struct k_work *work);
 static K_WORK_DELAYABLE_DEFINE(playing, say);
-
-static pdn_event_handler_t on_pdn;
-
-int pdn_default_ctx_cb_reg(pdn_event_handler_t cb)
-{
-	on_pdn = cb;
-	return 0;
-}
-
-static void pdn_event(uint8_t what, int value)
-{
-	static const enum pdn_event events[] = {
-		[IOTHUB_SIM_ESM] = PDN_EVENT_CNEC_ESM,
-		[IOTHUB_SIM_ACTIVATED] = PDN_EVENT_ACTIVATED,
-		[IOTHUB_SIM_DEACTIVATED] = PDN_EVENT_DEACTIVATED,
-		[IOTHUB_SIM_IPV6_UP] = PDN_EVENT_IPV6_UP,
-		[IOTHUB_SIM_IPV6_DOWN] = PDN_EVENT_IPV6_DOWN,
-		[IOTHUB_SIM_DETACH] = PDN_EVENT_NETWORK_DETACH,
-	};
-
-	if (on_pdn != NULL) {
-		on_pdn(0, events[what], value);
-	}
-}
 
 /* As the real one it says nothing more until it is shut down and started again; it does so once a start. */
 static void stop(int reason)
@@ -89,9 +63,7 @@ static void stop(int reason)
 	(void)k_work_cancel_delayable(&playing);
 	running = false;
 	network = &networks[0];
-	if (on_modem != NULL) {
-		on_modem(IOTHUB_MODEM_FAULT, reason);
-	}
+	sim_modem_fault(reason);
 }
 
 static void say(struct k_work *work)
@@ -104,15 +76,8 @@ static void say(struct k_work *work)
 	}
 	if (step->what == IOTHUB_SIM_FAULT) {
 		stop(step->value);
-	} else if (step->what != IOTHUB_SIM_REGISTRATION) {
-		pdn_event(step->what, step->value);
-	} else if (on_lte != NULL) {
-		const struct lte_lc_evt event = {
-			.type = LTE_LC_EVT_NW_REG_STATUS,
-			.nw_reg_status = step->value,
-		};
-
-		on_lte(&event);
+	} else {
+		sim_modem_tell(step);
 	}
 }
 
@@ -139,6 +104,7 @@ int iothub_sim_modem_network(const char *name)
 int nrf_modem_lib_init(void)
 {
 	const char *name = iothub_sim_option_network();
+	int err;
 
 	if (name != NULL && iothub_sim_modem_network(name) != 0) {
 		LOG_ERR("--network=%s is no network of src/sim_modem.c", name);
@@ -146,15 +112,18 @@ int nrf_modem_lib_init(void)
 	}
 #if defined(CONFIG_IOTHUB_CREDENTIALS_DIR)
 	if (sizeof(CONFIG_IOTHUB_CREDENTIALS_DIR) > 1) {
-		int err = iothub_credentials_write();
-
+		err = iothub_credentials_write();
 		if (err != 0) {
 			return err;
 		}
 	}
 #endif
 	running = true;
-	return sim_keys_load(iothub_sim_option_credentials());
+	err = sim_keys_load(iothub_sim_option_credentials());
+	if (err == 0) {
+		sim_modem_started();
+	}
+	return err;
 }
 
 int nrf_modem_lib_shutdown(void)
@@ -164,65 +133,17 @@ int nrf_modem_lib_shutdown(void)
 	return 0;
 }
 
-void iothub_platform_modem_watch(void (*handler)(unsigned int what, int value))
-{
-	on_modem = handler;
-}
-
-static int answer_with(char *answer, size_t len, const char *line)
-{
-	int length = snprintk(answer, len, "%sOK\r\n", line);
-
-	return length < 0 || (size_t)length >= len ? -E2BIG : 0;
-}
-
-/* What iothub and its application ask: what the modem is, where it is, what it runs on, and whether a credential is there. */
-int iothub_platform_at(const char *command, char *answer, size_t len)
-{
-	static const char list[] = "AT%CMNG=1,";
-	static const char *const known[][2] = {
-		{"AT+CGMR", "iothub_sim_1.0.0\r\n"},
-		{"AT+CGSN", "352656100367872\r\n"},
-		{"AT%XICCID", "%XICCID: 8901234567890123456F\r\n"},
-		{"AT%XVBAT", "%XVBAT: 3950\r\n"},
-		{"AT%XMONITOR", "%XMONITOR: 1,\"Simulated\",\"Sim\",\"50501\",\"1A2B\",7,28,\"00843200\",7,9410,44,33\r\n"},
-		{"AT%CONEVAL", "%CONEVAL: 0,1,8,44,12,33,\"00843200\",\"50501\",7,9410,28,0,0,0,1,1,90\r\n"},
-		{"AT+CGPADDR=0", "+CGPADDR: 0,\"192.0.2.17\"\r\n"},
-	};
-	char *rest;
-
-	for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
-		if (strcmp(command, known[i][0]) == 0) {
-			return answer_with(answer, len, known[i][1]);
-		}
-	}
-	if (strncmp(command, list, strlen(list)) == 0) {
-		unsigned long tag = strtoul(command + strlen(list), &rest, 10);
-
-		return answer_with(answer, len,
-				   sim_keys_has(tag, *rest == ',' ? rest[1] - '0' : -1) ? "%CMNG: \r\n" : "");
-	}
-	return -ENOTSUP;
-}
-
-int iothub_platform_apn_set(const char *apn)
-{
-	LOG_INF("the access point name is \"%s\"", apn);
-	return 0;
-}
-
-int lte_lc_connect_async(lte_lc_evt_handler_t handler)
+int sim_modem_attach(void)
 {
 	if (!running) {
 		return -EFAULT;
 	}
-	on_lte = handler;
 	LOG_INF("attaching to the network %s", network->name);
 	iothub_sim_modem_play(network->steps);
 	return 0;
 }
 
-int lte_lc_power_off(void)
+void sim_modem_detach(void)
 {
 	static const struct iothub_sim_step off[] = {
 		{0, IOTHUB_SIM_REGISTRATION, LTE_LC_NW_REG_NOT_REGISTERED},
@@ -231,5 +152,4 @@ int lte_lc_power_off(void)
 	};
 
 	iothub_sim_modem_play(off);
-	return 0;
 }

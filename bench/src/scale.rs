@@ -64,6 +64,15 @@ pub async fn run(folder: &Path, binary: &Path, pki: &Pki, size: usize) -> Result
         times.push(begin.elapsed());
     }
     report::scale(size, "statistics", percentile(&mut times, 50), None);
+    let begin = Instant::now();
+    for block in 0..10 {
+        let entries: Vec<Value> = (0..100)
+            .map(|number| json!({"id": format!("new{block}-{number}"), "authentication": {"type": "sas"}}))
+            .collect();
+        rest.call("POST", "/devices", &json!(entries).to_string())
+            .await?;
+    }
+    report::scale(size, "1,000 devices in bulk", begin.elapsed(), None);
 
     for reader in [None].into_iter().chain(READERS.iter().map(Some)) {
         stall(&server, pki, size, reader).await?;
@@ -104,6 +113,7 @@ async fn stall(
                             rest.follow(path).await?;
                             while !stop.load(Ordering::Relaxed) && rest.lines().await.is_ok() {}
                         }
+                        None if what == JOBS => job(&mut rest, &stop).await?,
                         None => drop(rest.query(what, 0).await?),
                     }
                     done.fetch_add(1, Ordering::Relaxed);
@@ -125,6 +135,29 @@ async fn stall(
     let read = done.load(Ordering::Relaxed);
     report::stall(size, what, &mut times, read);
     Ok(())
+}
+
+/// A job that changes the twins of all devices, to its end or until `stop`.
+async fn job(rest: &mut Rest, stop: &AtomicBool) -> Result<(), Failure> {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let path = format!("/jobs/v2/bench{number}");
+    let wanted = json!({"jobId": format!("bench{number}"), "type": "scheduleUpdateTwin", "queryCondition": "*",
+        "updateTwin": {"tags": {"job": number}}});
+    rest.call("PUT", &path, &wanted.to_string()).await?;
+    loop {
+        let job: Value = serde_json::from_str(&rest.call("GET", &path, "").await?)?;
+        match job["status"].as_str() {
+            Some("completed") => return Ok(()),
+            Some("queued" | "scheduled" | "running") => {}
+            other => return Err(format!("job {number} is {other:?}").into()),
+        }
+        if stop.load(Ordering::Relaxed) {
+            rest.call("POST", &format!("{path}/cancel"), "{}").await?;
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 fn queries(size: usize) -> Vec<(&'static str, String, usize)> {
@@ -195,7 +228,9 @@ const READERS: &[(&str, &str)] = &[
     ),
     ("statistics", "GET /statistics/devices"),
     ("exports", "GET /admin/export"),
+    ("jobs over all twins", JOBS),
 ];
+const JOBS: &str = "jobs";
 
 const REPEAT: usize = 9;
 const STALL: Duration = Duration::from_secs(8);

@@ -96,7 +96,8 @@ fn on_event(event: Event<'_>) {
         Event::Firmware(event) if iothub::FOTA => firmware::on_event(event),
         _ => {}
     }
-    if iothub::HOLD {
+    // What waits may leave with what keeps the radio on now.
+    if iothub::HOLD || !configuration::current().update.is_zero() {
         iothub::wake();
     }
 }

@@ -55,6 +55,12 @@ impl Schedule {
         }
     }
 
+    /// Whether what waits may leave before its time with something else that is sent: in the second half of its wait.
+    pub(crate) fn may_join(&self, configuration: &Configuration, now: Instant) -> bool {
+        self.sent
+            .is_some_and(|sent| sent + configuration.update / 2 <= now)
+    }
+
     /// A sample at once, which leaves at once.
     pub(crate) fn ask(&mut self) {
         (self.asked, self.urgent) = (true, true);
@@ -113,6 +119,19 @@ mod tests {
             ..configuration(false)
         };
         assert_eq!(schedule.next_sample(&impatient), at(110));
+    }
+
+    #[test]
+    fn what_waits_joins_others_in_the_second_half_of_its_wait() {
+        let buffered = Configuration {
+            update: Duration::from_secs(600),
+            ..configuration(true)
+        };
+        let mut schedule = Schedule::new();
+        assert!(!schedule.may_join(&buffered, at(1000)), "nothing was sent");
+        schedule.on_sent(at(100));
+        assert!(!schedule.may_join(&buffered, at(399)));
+        assert!(schedule.may_join(&buffered, at(400)));
     }
 
     #[test]

@@ -328,7 +328,9 @@ impl Tracker {
 
     /// Sends what waits, unless a position is about to join it, or it is not time yet.
     fn send(&mut self, configuration: &Configuration, now: Instant) {
-        let is_time = self.search.is_none() && self.schedule.next_update(configuration) <= now;
+        let is_time = self.search.is_none()
+            && (self.schedule.next_update(configuration) <= now
+                || self.schedule.may_join(configuration, now) && is_radio_on());
         if self.store.is_empty() || !(is_time || self.store.is_nearly_full()) {
             return;
         }
@@ -420,6 +422,11 @@ impl Tracker {
             Err(error) => log::debug!("what is newest cannot be reported now: {error}"),
         }
     }
+}
+
+/// A board that cannot tell waits for its time.
+fn is_radio_on() -> bool {
+    board::radio().is_ok_and(|radio| radio.is_on)
 }
 
 fn send_batch<'r>(

@@ -126,7 +126,7 @@ pub(crate) fn run(
     check("buffered: samples leave together", &mut || {
         bench
             .rest()
-            .patch_desired(DEVICE_ID, &json!({ "cfg": { "upd": 4 } }))?;
+            .patch_desired(DEVICE_ID, &json!({ "cfg": { "upd": 8 } }))?;
         bench
             .rest()
             .until("a batch of three samples", PATIENCE, |rest| {
@@ -148,7 +148,10 @@ pub(crate) fn run(
         let secret = ["KEY", "hostname", "azure", "sec_tag"]
             .into_iter()
             .find(|word| found.contains(word));
-        match (secret, found.contains("\"acknowledged\":")) {
+        let is_whole = ["\"acknowledged\":", "\"radio\":{\"seconds\":"]
+            .into_iter()
+            .all(|member| found.contains(member));
+        match (secret, is_whole) {
             (None, true) => Ok(found),
             _ => Err(Error::new(found)),
         }
@@ -158,7 +161,7 @@ pub(crate) fn run(
         method(&bench, "reboot", json!(null), 202)?;
         lines.find_after(mark, "restarting, as a method asks", PATIENCE)?;
         let line =
-            lines.find_after(mark, "active: a sample every 1 s, sent every 4 s", PATIENCE)?;
+            lines.find_after(mark, "active: a sample every 1 s, sent every 8 s", PATIENCE)?;
         connected(&bench, &lines, mark)?;
         Ok(line)
     });

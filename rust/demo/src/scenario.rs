@@ -128,7 +128,17 @@ fn some_network(lines: &Lines) -> Result<String, Error> {
         )
     };
     let (network, peer) = (words("network up: ")?, words(OVER_IP)?);
-    Ok(format!("its modem says \"{network}\", then \"{peer}\""))
+    Ok(shown(&network, &peer))
+}
+
+/// A modem that is played, as native_sim's, says one network and the sockets have another: then none was shown.
+fn shown(network: &str, peer: &str) -> String {
+    let is_played = network.contains("IPv6 only") && peer.starts_with("over IPv4");
+    let so = match is_played {
+        true => ": the hub was not reached over that network, which is played",
+        false => "",
+    };
+    format!("its modem says \"{network}\", then \"{peer}\"{so}")
 }
 
 /// How the device's line begins that names the hub's address.
@@ -371,5 +381,25 @@ fn disabled(bench: &Bench) -> Result<String, Error> {
         false => Err(Error::new(format!(
             "other reasons: closed: {dropped}; refused: {refused}"
         ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shown;
+
+    #[test]
+    fn a_network_that_was_not_gone_over_is_named() {
+        let (ipv6, both) = ("network up: IPv6 only", "network up: IPv4 and IPv6");
+        assert!(shown(ipv6, "over IPv4 to 127.0.0.1").contains("not reached over that network"));
+        for (network, peer) in [
+            (ipv6, "over IPv6 to 64:ff9b::1"),
+            (both, "over IPv4 to 127.0.0.1"),
+        ] {
+            assert!(
+                !shown(network, peer).contains("not reached"),
+                "{network}, {peer}"
+            );
+        }
     }
 }

@@ -57,6 +57,7 @@ pub struct Emulator {
     hostname: String,
     ca_pem: Option<String>,
     service_key: String,
+    service: Arc<Service>,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
     data_dir: Option<PathBuf>,
@@ -287,6 +288,7 @@ impl Emulator {
         if let Some(plan) = plan {
             timetable.start(&dps, plan);
         }
+        let running = Arc::clone(&service);
         tasks.spawn(sweep(service, stopping));
         // So that it is not the first device that waits for it.
         tokio::task::spawn_blocking(tls::warm_up);
@@ -298,6 +300,7 @@ impl Emulator {
             hostname: options.hostname,
             ca_pem,
             service_key,
+            service: running,
             stop,
             tasks,
             data_dir: options.data_dir,
@@ -328,14 +331,14 @@ impl Emulator {
 
     /// The connection string of services, with the key of `iothubowner`.
     pub fn connection_string(&self) -> String {
-        partitions::service_connection_string(&self.hostname, &self.service_key)
+        partitions::service_connection_string(&self.hostname, &self.owner_key())
     }
 
     /// The connection string of the Event Hubs-compatible endpoint, with the key of `iothubowner`.
     pub fn event_hub_connection_string(&self) -> Option<String> {
         let port = self.amqp?.port();
-        let (hub, key) = (&self.hostname, &self.service_key);
-        Some(partitions::connection_string(hub, port, key))
+        let (hub, key) = (&self.hostname, self.owner_key());
+        Some(partitions::connection_string(hub, port, &key))
     }
 
     /// The CA that devices must trust, if the identity was made here or its CA was given.
@@ -343,7 +346,13 @@ impl Emulator {
         self.ca_pem.as_deref()
     }
 
-    /// The key of the policy `iothubowner`, for service clients' connection strings.
+    fn owner_key(&self) -> String {
+        self.service
+            .hubs
+            .owner_key(&self.hostname, &self.service_key)
+    }
+
+    /// The key that the policies have from the start, `iothubowner` too, for service clients' connection strings.
     pub fn service_key(&self) -> &str {
         &self.service_key
     }

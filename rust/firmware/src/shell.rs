@@ -1,7 +1,7 @@
 //! What the commands of `src/shell.c` call.
 
 use core::{
-    ffi::{c_char, c_int},
+    ffi::{CStr, c_char, c_int},
     fmt::{self, Write},
     slice,
 };
@@ -46,6 +46,32 @@ unsafe extern "C" fn iothub_shell_send(
     // SAFETY: the caller's promise.
     let text = unsafe { Text::new(text, length) };
     tell(iothub::send(&Telemetry::json(payload)), text)
+}
+
+/// # Safety
+/// As [`Text::new`] says; `key` is a text with a 0 at its end, and `value_length` bytes can be read at `value`.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn iothub_shell_check(
+    key: *const c_char,
+    value: *const c_char,
+    value_length: usize,
+    text: *mut c_char,
+    length: usize,
+) -> c_int {
+    // SAFETY: the caller's promise.
+    let key = unsafe { CStr::from_ptr(key) };
+    // SAFETY: the caller's promise.
+    let value = unsafe { slice::from_raw_parts(value.cast::<u8>(), value_length) };
+    // SAFETY: the caller's promise.
+    let mut text = unsafe { Text::new(text, length) };
+    if iothub::setting_counts(key, value) == Some(true) {
+        return 0;
+    }
+    let _ = write!(
+        text,
+        "no value of {key:?}: it would be ignored at the next start"
+    );
+    -(ncs_sys::EIO as c_int)
 }
 
 /// # Safety

@@ -57,6 +57,7 @@
 //! | `iothub_board_reset_cause` | a restart by software after a reboot, else power on | – |
 //! | `iothub_board_last_fault`, `_coredump_*` | the watchdog's bite and a fault on purpose, in files of the data folder; the dump is a list of threads | no registers |
 //! | `iothub_board_fault` | hangs, or is recorded and restarts | memory is not really touched |
+//! | `iothub_board_radio` | connected from the first byte until 10 s after the last | [`Radio`] |
 //! | `iothub_board_stack`, `_heap` | -ENOTSUP | – |
 //!
 //! # Threads
@@ -126,6 +127,7 @@ mod modem;
 mod mqtt_helper;
 mod nat64;
 mod options;
+mod radio;
 mod settings;
 mod sync;
 mod tls;
@@ -149,6 +151,7 @@ pub use crate::{
     mqtt_helper::packets,
     nat64::{Nat64Prefix, Nat64PrefixError},
     options::{LedHook, Options, Reboot},
+    radio::{Radio, RadioUsage},
 };
 use crate::{
     flash::SimulatedFlash,

@@ -33,7 +33,7 @@ pub enum Firmware {
 const RECORD: &CStr = c"iothub/fota/record";
 
 /// Overrides `CONFIG_IOTHUB_FOTA_TRIAL_S`: a decimal number, 1 to 86400.
-const TRIAL: &CStr = c"iothub/fota/trial_s";
+pub(crate) const TRIAL: &CStr = c"iothub/fota/trial_s";
 
 /// Where neither Kconfig nor the platform knows.
 const UNKNOWN: &str = "0.0.0";
@@ -104,7 +104,7 @@ fn trial_s() -> Option<u32> {
     seconds
 }
 
-fn parse_trial(value: &[u8]) -> Option<u32> {
+pub(crate) fn parse_trial(value: &[u8]) -> Option<u32> {
     let digits = value.trim_ascii_end();
     if digits.len() > 5 || !digits.iter().all(u8::is_ascii_digit) {
         return None;

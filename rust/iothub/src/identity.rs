@@ -8,7 +8,7 @@ use iothub_proto::{
 };
 use ncs::{Plain, settings};
 
-use crate::kconfig;
+use crate::{fota, interval, kconfig};
 
 /// A text of the settings.
 pub(crate) struct Setting {
@@ -369,6 +369,32 @@ fn read(target: &mut Text, setting: &Setting) -> bool {
             false
         }
     }
+}
+
+/// Whether `value`, stored as the setting `key`, would count at the next start: what is none of its kind is logged and ignored
+/// then. `None`: `key` is no setting that a user writes. Empty stands for what the build has, and counts.
+pub fn setting_counts(key: &CStr, value: &[u8]) -> Option<bool> {
+    let value = value.trim_ascii_end();
+    let texts = [
+        key::HOSTNAME,
+        key::DEVICE_ID,
+        key::APN,
+        key::DPS_ID_SCOPE,
+        key::DPS_ENDPOINT,
+        key::DPS_REGISTRATION_ID,
+    ];
+    if let Some(setting) = texts.iter().find(|setting| setting.key == key) {
+        let is_text = core::str::from_utf8(value).is_ok_and(setting.is_valid);
+        return Some(value.is_empty() || value.len() <= TEXT && is_text);
+    }
+    let is_number = if key == interval::KEY {
+        interval::seconds(value).is_some()
+    } else if key == fota::TRIAL {
+        fota::parse_trial(value).is_some()
+    } else {
+        return None;
+    };
+    Some(value.is_empty() || is_number)
 }
 
 fn hardware_id(target: &mut Text) {

@@ -6,7 +6,7 @@ use ncs::settings;
 
 use crate::{Errno, TELEMETRY_INTERVAL};
 
-const KEY: &CStr = c"iothub/telemetry_interval";
+pub(crate) const KEY: &CStr = c"iothub/telemetry_interval";
 
 /// The longest interval in seconds: a day.
 pub const INTERVAL_MAX: u32 = 86_400;
@@ -43,7 +43,7 @@ pub fn store_telemetry_interval(seconds: u32) -> Result<(), Errno> {
     })
 }
 
-fn seconds(text: &[u8]) -> Option<Duration> {
+pub(crate) fn seconds(text: &[u8]) -> Option<Duration> {
     let seconds: u32 = core::str::from_utf8(text).ok()?.parse().ok()?;
     (1..=INTERVAL_MAX)
         .contains(&seconds)

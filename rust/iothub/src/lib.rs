@@ -71,7 +71,7 @@ pub use clock::now;
 pub use configuration::Options;
 pub use fota::{FOTA, Firmware};
 pub use handler::{Handler, StartError};
-pub use identity::DeviceIdentity;
+pub use identity::{DeviceIdentity, setting_counts};
 pub use interval::{INTERVAL_MAX, store_telemetry_interval, telemetry_interval};
 /// What an update tells, and its limits.
 pub use iothub_proto::fota as firmware;

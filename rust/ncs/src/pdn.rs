@@ -99,6 +99,11 @@ pub(crate) fn on_lte_event(event: &ncs_sys::lte_lc_evt) {
     if pdn.cid != 0 && pdn.type_ != c::LTE_LC_EVT_PDN_NETWORK_DETACH {
         return;
     }
+    match pdn.type_ {
+        c::LTE_LC_EVT_PDN_IPV6_DOWN => ipv6_failed::note(),
+        c::LTE_LC_EVT_PDN_IPV6_UP if ipv6_failed::just_now() => return,
+        _ => {}
+    }
     deliver(match pdn.type_ {
         c::LTE_LC_EVT_PDN_ESM_ERROR => Event::Esm(pdn.esm_err),
         c::LTE_LC_EVT_PDN_ACTIVATED => Event::Activated(None),
@@ -110,4 +115,32 @@ pub(crate) fn on_lte_event(event: &ncs_sys::lte_lc_evt) {
         c::LTE_LC_EVT_PDN_RESUMED => Event::Resumed,
         _ => return,
     });
+}
+
+/// lte_lc reads `+CGEV: IPV6 FAIL 0` as IPv6 down, and the same line once more as `+CGEV: IPV6 0`, IPv6 up (`parse_cgev` in
+/// `pdn.c` of NCS 3.4): an event that comes with the failure is none.
+#[cfg(has_lte_lc_pdn)]
+mod ipv6_failed {
+    use core::sync::atomic::{AtomicU32, Ordering};
+
+    use crate::platform::uptime_ms;
+
+    /// When, in milliseconds, the lowest bit set; 0: never.
+    static AT: AtomicU32 = AtomicU32::new(0);
+
+    /// Both events come from one call; the modem needs longer for a new address.
+    const SAME_LINE_MS: u32 = 50;
+
+    fn now() -> u32 {
+        uptime_ms() as u32
+    }
+
+    pub(super) fn note() {
+        AT.store(now() | 1, Ordering::Relaxed);
+    }
+
+    pub(super) fn just_now() -> bool {
+        let at = AT.swap(0, Ordering::Relaxed);
+        at != 0 && now().wrapping_sub(at).wrapping_add(1) <= SAME_LINE_MS
+    }
 }

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::address::{Address, Node};
-use crate::auth::policy::Permission;
+use crate::auth::policy::{Permission, Policy};
 use crate::auth::sas::Token;
 use crate::clock::UnixMs;
 use crate::code::{ErrorCode, Refusal};
@@ -17,7 +17,7 @@ use crate::hub::service::Service;
 pub(super) struct Claim {
     /// The name of the policy.
     pub policy: String,
-    has: &'static [Permission],
+    has: Vec<Permission>,
     /// What it is for, behind the host name.
     path: String,
     /// When it ends; never, if a key was shown and no token.
@@ -94,9 +94,11 @@ pub(super) fn token(
             token.resource
         ))
     })?;
+    let policy = find(service, hub, key, &policy)?;
     // Clients of IoT Hub sign with what the key's base64 says, those of Event Hubs with the text itself.
-    let as_text = STANDARD.encode(key);
-    token.verify([key, &as_text], service.clock.now())?;
+    let as_texts = policy.keys.each_ref().map(|key| STANDARD.encode(key));
+    let keys = policy.keys.iter().chain(&as_texts);
+    token.verify(keys.map(String::as_str), service.clock.now())?;
     let resource = match token.resource.split_once("://") {
         Some((_, rest)) => rest,
         None => &token.resource,
@@ -112,7 +114,7 @@ pub(super) fn token(
         )));
     }
     allowed(service, hub)?;
-    claim(policy, path, Some(token.expiry))
+    Ok(claim(policy, path, Some(token.expiry)))
 }
 
 /// Checks the key of a policy, which Event Hubs takes as a password.
@@ -122,12 +124,17 @@ pub(super) fn password(
     policy: &str,
     given: &str,
 ) -> Result<Claim, Refusal> {
-    allowed(service, service.hub("").as_ref())?;
-    if aws_lc_rs::constant_time::verify_slices_are_equal(key.as_bytes(), given.as_bytes()).is_err()
-    {
-        return Err(refused(format!("the key is not that of policy '{policy}'")));
+    let hub = service.hub("");
+    allowed(service, &hub)?;
+    let policy = find(service, &hub, key, policy)?;
+    let is_equal = |key: &String| {
+        aws_lc_rs::constant_time::verify_slices_are_equal(key.as_bytes(), given.as_bytes()).is_ok()
+    };
+    if !policy.keys.iter().any(is_equal) {
+        let name = policy.name;
+        return Err(refused(format!("the key is not that of policy '{name}'")));
     }
-    claim(policy.to_owned(), "", None)
+    Ok(claim(policy, "", None))
 }
 
 fn allowed(service: &Service, hub: &str) -> Result<(), Refusal> {
@@ -139,15 +146,19 @@ fn allowed(service: &Service, hub: &str) -> Result<(), Refusal> {
     }
 }
 
-fn claim(policy: String, path: &str, until: Option<UnixMs>) -> Result<Claim, Refusal> {
-    let has = Permission::of_policy(&policy)
-        .ok_or_else(|| refused(format!("there is no policy '{policy}'")))?;
-    Ok(Claim {
-        policy,
-        has,
+fn find(service: &Service, hub: &str, key: &str, name: &str) -> Result<Policy, Refusal> {
+    let mut all = service.hubs.policies(hub, key).into_iter();
+    let found = all.find(|it| it.name == name);
+    found.ok_or_else(|| refused(format!("there is no policy '{name}'")))
+}
+
+fn claim(policy: Policy, path: &str, until: Option<UnixMs>) -> Claim {
+    Claim {
+        has: policy.permissions(),
+        policy: policy.name,
         path: path.to_owned(),
         until,
-    })
+    }
 }
 
 fn refused(reason: String) -> Refusal {

@@ -8,7 +8,7 @@ use crate::auth::sas::check_key;
 use crate::auth::x509;
 use crate::clock::{UnixMs, rfc3339};
 use crate::code::{ErrorCode, Refusal};
-use crate::dps::policies;
+use crate::dps::check;
 use crate::etag::{IfMatch, check_etag, etag};
 use crate::id::{check_device_id, is_registration_id};
 use crate::random;
@@ -227,7 +227,7 @@ pub(crate) fn put(
     document
         .entry("allocationPolicy")
         .or_insert_with(|| json!("hashed"));
-    policies::check(&document)?;
+    check::check(&document)?;
     let enrollment = Enrollment {
         kind,
         id: id.to_ascii_lowercase(),
@@ -262,9 +262,14 @@ fn check_attestation(
     match attestation.get("type").and_then(Value::as_str) {
         Some("symmetricKey") => {
             let old = known.map(Enrollment::keys).unwrap_or_default();
-            let keys = attestation
-                .entry("symmetricKey")
-                .or_insert_with(|| json!({}));
+            let given = attestation.entry("symmetricKey");
+            let given = given.or_insert_with(|| json!({}));
+            if given.is_null() {
+                *given = json!({});
+            }
+            let keys = given.as_object_mut().ok_or_else(|| {
+                invalid("attestation.symmetricKey must be a JSON object".to_owned())
+            })?;
             for (index, which) in ["primaryKey", "secondaryKey"].into_iter().enumerate() {
                 match keys
                     .get(which)
@@ -273,7 +278,8 @@ fn check_attestation(
                 {
                     Some(key) => check_key(key)?,
                     None => {
-                        keys[which] = json!(old.get(index).cloned().unwrap_or_else(random::key))
+                        let key = old.get(index).cloned().unwrap_or_else(random::key);
+                        keys.insert(which.to_owned(), json!(key));
                     }
                 }
             }

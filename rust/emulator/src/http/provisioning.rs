@@ -10,7 +10,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post, put};
 use axum::{Json, Router};
 
-use crate::code::Refusal;
+use crate::code::{ErrorCode, Refusal};
 use crate::dps;
 use crate::journal::Event;
 use crate::properties;
@@ -24,6 +24,16 @@ pub(super) fn routes() -> Router<Api> {
             get(status),
         )
         .route("/{scope}/registrations/{id}", post(registration))
+        .method_not_allowed_fallback(other_method)
+}
+
+async fn other_method(State(api): State<Api>, request: Request) -> Response {
+    let (method, path) = (request.method(), request.uri().path());
+    let what = format!("{path} has no {method}: see the header Allow");
+    answer(
+        api.dps
+            .turned_down(&Refusal::new(ErrorCode::MethodNotAllowed, what)),
+    )
 }
 
 type Certificates = Option<Extension<ClientCertificates>>;
@@ -36,7 +46,10 @@ async fn register(
     request: Request,
 ) -> Answer {
     let device = device(scope, id, query, request.headers(), certificates);
-    let bytes = body(request, MAX_BODY).await?;
+    let bytes = match body(request, MAX_BODY).await {
+        Ok(bytes) => bytes,
+        Err(failure) => return Ok(answer(api.dps.turned_down(&failure.0))),
+    };
     if let Err(refusal) = api.dps.admit(Arc::clone(&device)).await {
         return Ok(refused(&api, &device, &refusal));
     }

@@ -5,6 +5,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use rusqlite::{Connection, params};
 use serde_json::{Map, Value, json};
 
+use crate::auth::policy::{self, Policy};
 use crate::code::{ErrorCode, Refusal};
 use crate::fields;
 use crate::host::{Host, MANAGED_DOMAIN};
@@ -144,6 +145,21 @@ impl Hubs {
             .unwrap_or(false)
     }
 
+    /// The shared access policies of a hub; `key` is the one that those have which nobody has changed.
+    pub(crate) fn policies(&self, host: &str, key: &str) -> Vec<Policy> {
+        let all = self.read();
+        let hub = all.iter().find(|hub| hub.is_at(host));
+        let kept = hub.and_then(|hub| hub.document.get("properties")?.get(POLICIES));
+        policy::HUB.policies(kept, key)
+    }
+
+    /// The policy of a hub that has everything, with the key that it has now; `key` if nobody has changed it.
+    pub(crate) fn owner_key(&self, host: &str, key: &str) -> String {
+        let all = self.policies(host, key);
+        let owner = all.into_iter().find(|it| it.name == policy::OWNER);
+        owner.map_or_else(|| key.to_owned(), |it| it.keys[0].clone())
+    }
+
     /// Takes a hub in, or its change; it must have been [saved](Hub::save) before.
     pub(crate) fn put(&self, hub: Hub) {
         let mut all = self.write();
@@ -253,6 +269,9 @@ impl Hub {
         Ok(())
     }
 }
+
+/// Where a hub's document has its policies.
+pub(crate) const POLICIES: &str = "authorizationPolicies";
 
 /// The host name of a hub that management makes.
 fn host_of(name: &str) -> String {

@@ -4,29 +4,16 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse as _;
 use serde_json::{Map, Value, json};
 
-use super::resource::{
-    self, Type, check_policies, check_types, group_of, keys, must_be_new, service_host,
-};
+use super::resource::{self, Type, check_types, group_of, keys, must_be_new, service_host};
 use super::{Asked, accepted, certificates, groups, if_match, invalid, listed, not_found, shown};
+use crate::auth::policy::{self, Policy};
 use crate::code::{ErrorCode, Refusal};
 use crate::etag::{IfMatch, check_etag, etag};
-use crate::hub::hubs::Hub;
+use crate::hub::hubs::{Hub, POLICIES};
 use crate::hub::partitions::event_hub;
 use crate::hub::registry;
 use crate::journal::Event;
 use crate::rest::{Answer, Api};
-
-/// The built-in policies with their rights, as Azure writes them.
-const POLICIES: &[(&str, &str)] = &[
-    (
-        "iothubowner",
-        "RegistryWrite, ServiceConnect, DeviceConnect",
-    ),
-    ("service", "ServiceConnect"),
-    ("device", "DeviceConnect"),
-    ("registryRead", "RegistryRead"),
-    ("registryReadWrite", "RegistryWrite"),
-];
 
 /// What stands behind a hub's name.
 pub(super) async fn answer(
@@ -51,10 +38,10 @@ pub(super) async fn answer(
         ("DELETE", []) => delete(api, asked, hub).await,
         ("POST", ["listkeys"]) => hub
             .map_err(Into::into)
-            .and_then(|_| keys(api, POLICIES, None)),
+            .and_then(|hub| keys(&policies(api, &hub.host), None)),
         ("POST", ["iothubkeys", key, "listkeys"]) => hub
             .map_err(Into::into)
-            .and_then(|_| keys(api, POLICIES, Some(key))),
+            .and_then(|hub| keys(&policies(api, &hub.host), Some(key))),
         ("GET", ["iothubstats"]) => statistics(api, hub).await,
         ("GET", ["quotametrics"]) => quota(api, hub).await,
         ("GET", ["skus"]) => hub.map_err(Into::into).and_then(|_| {
@@ -66,6 +53,10 @@ pub(super) async fn answer(
         }),
         _ => return None,
     })
+}
+
+fn policies(api: &Api, host: &str) -> Vec<Policy> {
+    api.service.hubs.policies(host, &api.access.service_key)
 }
 
 pub(super) fn list(api: &Api, asked: &Asked, group: Option<&str>) -> Answer {
@@ -162,6 +153,10 @@ fn show(api: &Api, asked: &Asked, hub: &Hub) -> Value {
         "locations": [{"location": resource::DEFAULT_LOCATION, "role": "primary"}],
     });
     let mut properties = resource::merge(properties, hub.document.get("properties"));
+    // They are shown by `listkeys`, to those who may see keys.
+    if let Some(properties) = properties.as_object_mut() {
+        properties.shift_remove(POLICIES);
+    }
     // What is so, whatever was written.
     let fixed = json!({
         "state": "Active",
@@ -230,9 +225,9 @@ async fn put(api: &Api, asked: &Asked, group: &str, name: &str) -> Answer {
         Some(hub) => hub,
         None => Hub::made(name)?,
     };
-    let document = resource::document(asked, group)?;
+    let mut document = resource::document(asked, group)?;
+    keep_policies(api, &hub, &mut document)?;
     let properties = document.get("properties");
-    check_policies(properties, POLICIES)?;
     check_types("properties", properties, PROPERTIES)?;
     let wanted = partition_count(properties)?;
     let had = api.service.ring.partitions.count(&hub.host);
@@ -253,6 +248,20 @@ async fn put(api: &Api, asked: &Asked, group: &str, name: &str) -> Answer {
     let what = if is_new { "made" } else { "changed" };
     record(api, &hub, format!("hub '{}' was {what}", hub.name));
     accepted(asked, StatusCode::CREATED, Some(show(api, asked, &hub)))
+}
+
+/// Puts the policies into a hub's document that it is to have from here on.
+fn keep_policies(api: &Api, hub: &Hub, document: &mut Map<String, Value>) -> Result<(), Refusal> {
+    let given = document.get("properties").and_then(|it| it.get(POLICIES));
+    let changed = policy::HUB.changed(given, &policies(api, &hub.host))?;
+    let known = || hub.document.get("properties")?.get(POLICIES).cloned();
+    if let Some(all) = changed.or_else(known) {
+        let properties = document.entry("properties").or_insert_with(|| json!({}));
+        properties[POLICIES] = all;
+    } else if let Some(Value::Object(properties)) = document.get_mut("properties") {
+        properties.shift_remove(POLICIES);
+    }
+    Ok(())
 }
 
 async fn patch(api: &Api, asked: &Asked, hub: Result<Hub, Refusal>) -> Answer {

@@ -5,21 +5,16 @@ use axum::response::IntoResponse as _;
 use rusqlite::Connection;
 use serde_json::{Map, Value, json};
 
-use super::resource::{
-    self, Type, check_policies, check_types, group_of, keep, kept, keys, service_host,
-};
+use super::resource::{self, Type, check_types, group_of, keep, kept, keys, service_host};
 use super::{Asked, accepted, certificates, groups, if_match, invalid, listed, not_found, shown};
 use crate::auth::certificates::PROVISIONING;
+use crate::auth::policy::{self, Policy};
 use crate::code::{ErrorCode, Refusal};
+use crate::dps::{POLICIES, RESOURCE};
 use crate::etag::{check_etag, etag};
 use crate::host::Host;
 use crate::journal::Event;
 use crate::rest::{Answer, Api};
-
-const POLICIES: &[(&str, &str)] = &[(
-    "provisioningserviceowner",
-    "ServiceConfig, DeviceConnect, EnrollmentWrite",
-)];
 
 /// The service as management knows it.
 struct Dps {
@@ -31,7 +26,7 @@ struct Dps {
 
 impl Dps {
     fn load(c: &Connection) -> Result<Self, Refusal> {
-        let document = kept(c, KEY)?.unwrap_or_default();
+        let document = kept(c, RESOURCE)?.unwrap_or_default();
         let name = document.get("name").and_then(Value::as_str);
         Ok(Self {
             name: name.unwrap_or(DEFAULT_NAME).to_owned(),
@@ -42,6 +37,11 @@ impl Dps {
     fn etag(&self) -> i64 {
         let etag = self.document.get("etag").and_then(Value::as_i64);
         etag.unwrap_or(1)
+    }
+
+    fn policies(&self, api: &Api) -> Vec<Policy> {
+        let kept = self.document.get(POLICIES);
+        policy::PROVISIONING.policies(kept, &api.access.service_key)
     }
 
     fn is_named(&self) -> bool {
@@ -80,10 +80,10 @@ pub(super) async fn answer(
         },
         ("POST", ["listkeys"]) => dps
             .map_err(Into::into)
-            .and_then(|_| keys(api, POLICIES, None)),
+            .and_then(|dps| keys(&dps.policies(api), None)),
         ("POST", ["keys", key, "listkeys"]) => dps
             .map_err(Into::into)
-            .and_then(|_| keys(api, POLICIES, Some(key))),
+            .and_then(|dps| keys(&dps.policies(api), Some(key))),
         ("GET", ["skus"]) => dps
             .map_err(Into::into)
             .and_then(|_| listed(vec![json!({"name": "S1"})])),
@@ -205,7 +205,11 @@ async fn put(api: &Api, asked: &Asked, group: &str, name: &str) -> Answer {
     let mut document = resource::document(asked, group)?;
     let properties = document.remove("properties");
     check_types("properties", properties.as_ref(), PROPERTIES)?;
-    check_policies(properties.as_ref(), POLICIES)?;
+    let given = properties.as_ref().and_then(|it| it.get(POLICIES));
+    let changed = policy::PROVISIONING.changed(given, &dps.policies(api))?;
+    if let Some(all) = changed.or_else(|| dps.document.get(POLICIES).cloned()) {
+        document.insert(POLICIES.to_owned(), all);
+    }
     check_linked(api, properties.as_ref())?;
     document.insert("name".to_owned(), json!(dps_name(&dps, name)));
     document.insert("etag".to_owned(), json!(dps.etag() + 1));
@@ -275,7 +279,7 @@ async fn patch(api: &Api, asked: &Asked, dps: Result<Dps, Refusal>) -> Answer {
 
 async fn save(api: &Api, document: Map<String, Value>) -> Result<Dps, Refusal> {
     let saved = api.service.store.run(move |c| {
-        keep(c, KEY, &document)?;
+        keep(c, RESOURCE, &document)?;
         Dps::load(c)
     });
     saved.await
@@ -292,7 +296,7 @@ async fn delete(api: &Api, asked: &Asked, dps: &Dps) -> Answer {
         c.execute("DELETE FROM enrollments", [])?;
         c.execute("DELETE FROM registrations", [])?;
         c.execute("DELETE FROM certificates WHERE scope = ?1", [PROVISIONING])?;
-        c.execute("DELETE FROM settings WHERE key = ?1", [KEY])?;
+        c.execute("DELETE FROM settings WHERE key = ?1", [RESOURCE])?;
         Ok(())
     });
     deleted.await?;
@@ -309,7 +313,7 @@ pub(super) async fn delete_group(api: &Api, group: &str) -> Result<(), Refusal> 
     let group = group.to_owned();
     let deleted = api.service.store.run(move |c| {
         if group_of(&Dps::load(c)?.document).eq_ignore_ascii_case(&group) {
-            c.execute("DELETE FROM settings WHERE key = ?1", [KEY])?;
+            c.execute("DELETE FROM settings WHERE key = ?1", [RESOURCE])?;
         }
         Ok(())
     });
@@ -328,6 +332,5 @@ const PROPERTIES: &[(&str, Type)] = &[
     ("enableDataResidency", Type::Boolean),
 ];
 
-const KEY: &str = "provisioning service";
 /// Its name until somebody gives it another.
 const DEFAULT_NAME: &str = "dps";

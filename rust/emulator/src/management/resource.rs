@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 use serde_json::{Map, Value, json};
 
 use super::{Asked, invalid, not_found};
+use crate::auth::policy::Policy;
 use crate::code::Refusal;
 use crate::fields;
 use crate::rest::{Answer, Api};
@@ -175,44 +176,16 @@ pub(super) fn merge(mut object: Value, over: Option<&Value>) -> Value {
     object
 }
 
-/// A policy with its keys, as `listkeys` shows it. All policies share one key here.
-pub(super) fn policy(name: &str, rights: &str, key: &str) -> Value {
-    json!({"keyName": name, "primaryKey": key, "secondaryKey": key, "rights": rights})
-}
-
-/// Refuses policies beside those that there are: their tokens would not be taken.
-pub(super) fn check_policies(
-    properties: Option<&Value>,
-    known: &[(&str, &str)],
-) -> Result<(), Refusal> {
-    let given = properties.and_then(|it| it.get("authorizationPolicies"));
-    for policy in given.and_then(Value::as_array).into_iter().flatten() {
-        let name = policy["keyName"].as_str().unwrap_or_default();
-        if !known.iter().any(|(it, _)| *it == name) {
-            let all: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
-            return Err(invalid(format!(
-                "policy '{name}' is none of {}: policies of one's own are not emulated",
-                all.join(", ")
-            )));
-        }
-    }
-    Ok(())
-}
-
 /// All keys of a resource, or the one of a policy.
-pub(super) fn keys(api: &Api, policies: &[(&str, &str)], name: Option<&str>) -> Answer {
-    let key = &api.access.service_key;
+pub(super) fn keys(policies: &[Policy], name: Option<&str>) -> Answer {
     let Some(name) = name else {
-        let all = policies
-            .iter()
-            .map(|(name, rights)| policy(name, rights, key));
-        return super::listed(all.collect());
+        return super::listed(policies.iter().map(Policy::to_json).collect());
     };
     let found = policies
         .iter()
-        .find(|(it, _)| it.eq_ignore_ascii_case(name));
+        .find(|it| it.name.eq_ignore_ascii_case(name));
     match found {
-        Some((name, rights)) => super::shown(policy(name, rights, key)),
+        Some(policy) => super::shown(policy.to_json()),
         None => Err(not_found(format!("there is no policy '{name}'")).into()),
     }
 }

@@ -10,6 +10,7 @@ use crate::auth::bearer;
 use crate::auth::policy::Permission;
 use crate::auth::sas::Token;
 use crate::code::{ErrorCode, Refusal};
+use crate::dps;
 use crate::host::Host;
 use crate::hub::authenticate::{self, Credentials};
 use crate::hub::hubs::Signer;
@@ -145,10 +146,17 @@ impl Access {
         let Some(name) = token.policy.as_deref() else {
             return check_device(service, &token, asked).await;
         };
-        token.verify([self.service_key.as_str()], service.clock.now())?;
-        let has = Permission::of_policy(name)
-            .ok_or_else(|| forbidden(format!("there is no policy '{name}'")))?;
         let hub = super::hub_meant(service, asked.uri, asked.host)?;
+        let mut all = service.hubs.policies(&hub, &self.service_key);
+        if !all.iter().any(|it| it.name == name) {
+            let key = self.service_key.clone();
+            let of_provisioning = service.store.read(move |c| dps::policies(c, &key));
+            all = of_provisioning.await?;
+        }
+        let policy = all.iter().find(|it| it.name == name);
+        let policy = policy.ok_or_else(|| forbidden(format!("there is no policy '{name}'")))?;
+        token.verify(policy.keys.iter().map(String::as_str), service.clock.now())?;
+        let has = policy.permissions();
         if service.hubs.refuses(&hub, Signer::Policy) {
             return Err(refused(format!(
                 "shared access policies are switched off for hub '{hub}' (disableLocalAuth)"

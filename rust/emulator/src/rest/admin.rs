@@ -79,7 +79,7 @@ async fn about(State(api): State<Api>) -> Answer {
 
 /// What service clients connect with; as secret as the REST side itself.
 async fn connection_string(State(api): State<Api>, Hub(hub): Hub) -> Answer {
-    let key = &api.access.service_key;
+    let key = &api.service.hubs.owner_key(&hub, &api.access.service_key);
     let text = partitions::service_connection_string(&hub, key);
     let events = api
         .amqp

@@ -42,7 +42,19 @@ impl Permission {
             // Of the registry, and yet with the service client of the SDKs.
             ["statistics", "service"] => &[Self::RegistryRead, Self::ServiceConnect],
             ["statistics", ..] => &[Self::RegistryRead],
-            ["enrollments" | "enrollmentGroups" | "registrations", ..] => &[Self::Provisioning],
+            ["registrations", ..] if method == Method::DELETE => &[Self::RegistrationStatusWrite],
+            ["registrations", ..] => &[Self::RegistrationStatusRead],
+            [
+                "enrollments" | "enrollmentGroups",
+                ..,
+                "query" | "attestationmechanism",
+            ] => &[Self::EnrollmentRead],
+            ["enrollments" | "enrollmentGroups", ..]
+                if method == Method::GET || method == Method::HEAD =>
+            {
+                &[Self::EnrollmentRead]
+            }
+            ["enrollments" | "enrollmentGroups", ..] => &[Self::EnrollmentWrite],
             _ => &[Self::Owner],
         }
     }

@@ -29,11 +29,11 @@ pub(super) fn routes() -> Router<Api> {
         )
         .route(
             "/enrollments/query",
-            post(|api: State<Api>| list(Kind::Individual, api)),
+            post(|api: State<Api>, _: Document| list(Kind::Individual, api)),
         )
         .route(
             "/enrollmentGroups/query",
-            post(|api: State<Api>| list(Kind::Group, api)),
+            post(|api: State<Api>, _: Document| list(Kind::Group, api)),
         )
         .route(
             "/enrollments/{id}",
@@ -119,6 +119,7 @@ async fn registrations_of_group(
     State(api): State<Api>,
     Path(id): Path<String>,
     headers: HeaderMap,
+    _: Document,
 ) -> Answer {
     let (start, size) = paging(&headers)?;
     let found = api.service.store.read(move |c| {

@@ -19,6 +19,8 @@ use crate::id;
 mod device;
 mod export;
 mod file;
+#[cfg(test)]
+mod former;
 mod import;
 mod message;
 

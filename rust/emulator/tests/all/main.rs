@@ -43,3 +43,4 @@ mod takes_the_blame;
 mod tells_its_health;
 mod tells_the_sender;
 mod withstands_hostile_clients;
+mod withstands_wrong_requests;

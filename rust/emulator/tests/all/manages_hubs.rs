@@ -282,6 +282,115 @@ async fn keys_of_devices_and_of_modules_are_refused_apart() {
     }
 }
 
+/// A policy of one's own has its rights and no others, until its key is renewed.
+#[tokio::test]
+async fn policies_of_ones_own_open_what_they_name() {
+    let hub = Hub::start().await;
+    let name = HUB.split('.').next().unwrap();
+    let keys = async || {
+        let path = at(&format!("{GROUP}/IotHubs/{name}/listkeys"));
+        let (status, answer) = hub.post(&path, &json!({})).await;
+        assert_eq!(status, 200, "{answer}");
+        answer["value"].as_array().unwrap().clone()
+    };
+    let mut all = keys().await;
+    assert_eq!(all.len(), 5);
+    all.push(json!({"keyName": "readers", "rights": "RegistryRead"}));
+    let (status, answer) = made(&hub, name, &json!({ "authorizationPolicies": all })).await;
+    assert_eq!(
+        (status, answer["properties"].get("authorizationPolicies")),
+        (201, None)
+    );
+    let mut all = keys().await;
+    let key = all[5]["primaryKey"].as_str().unwrap().to_owned();
+    assert_ne!(key, hub.emulator.service_key());
+    let ask = async |key: &str, policy: &str, method: &str, path: &str| {
+        let token = support::token(HUB, key, 600, Some(policy));
+        let headers = [("authorization", token.as_str())];
+        hub.request(method, path, &headers, b"{}").await.0
+    };
+    assert_eq!(ask(&key, "readers", "GET", "/devices").await, 200);
+    assert_eq!(ask(&key, "readers", "PUT", "/devices/d").await, 401);
+    assert_eq!(ask(&key, "readers", "POST", "/devices/query").await, 401);
+    assert_eq!(ask(&key, "service", "GET", "/devices").await, 401);
+    // Another key, and the owner's too; who writes the hub without policies leaves them as they are.
+    let other = "QUFBQUFBQUFBQUFBQUFBQQ==";
+    all[5]["primaryKey"] = json!(other);
+    all[0]["primaryKey"] = json!(other);
+    assert_eq!(
+        made(&hub, name, &json!({ "authorizationPolicies": all }))
+            .await
+            .0,
+        201
+    );
+    assert_eq!(made(&hub, name, &json!({})).await.0, 201);
+    assert_eq!(ask(&key, "readers", "GET", "/devices").await, 401);
+    assert_eq!(ask(other, "readers", "GET", "/devices").await, 200);
+    assert_eq!(ask(other, "iothubowner", "GET", "/admin").await, 200);
+    let (_, shown) = hub.get("/admin/connection-string").await;
+    let text = shown["connectionString"].as_str().unwrap();
+    assert!(text.ends_with(other), "{text}");
+    assert_eq!(hub.emulator.connection_string(), text);
+    // A built-in one that is left out is gone.
+    all.remove(1);
+    assert_eq!(
+        made(&hub, name, &json!({ "authorizationPolicies": all }))
+            .await
+            .0,
+        201
+    );
+    let service = hub.emulator.service_key().to_owned();
+    assert_eq!(
+        ask(&service, "service", "POST", "/devices/query").await,
+        401
+    );
+    assert_eq!(ask(&service, "device", "GET", "/devices").await, 401);
+}
+
+#[tokio::test]
+async fn policies_of_the_provisioning_service_too() {
+    let hub = Hub::start().await;
+    let path = at(&format!("{GROUP}/provisioningServices/dps"));
+    let put = async |policies: Value| {
+        let body = json!({"location": "local", "sku": {"name": "S1", "capacity": 1},
+            "properties": {"authorizationPolicies": policies}});
+        hub.put(&path, &body).await
+    };
+    let key = "QUFBQUFBQUFBQUFBQUFBQQ==";
+    let own = |rights: &str| json!([{"keyName": "own", "rights": rights, "primaryKey": key}]);
+    let ask = async |method: &str, path: &str| {
+        let token = support::token(HUB, key, 600, Some("own"));
+        let headers = [("authorization", token.as_str())];
+        let body = br#"{"attestation":{"type":"symmetricKey"}}"#;
+        hub.request(method, path, &headers, body).await.0
+    };
+    assert_eq!(ask("POST", "/enrollments/query").await, 401);
+    for (rights, reads, writes, registrations, deletes) in [
+        ("EnrollmentRead", 200, 401, 401, 401),
+        ("EnrollmentWrite", 200, 200, 401, 401),
+        ("RegistrationStatusRead", 401, 401, 200, 401),
+        ("RegistrationStatusWrite", 401, 401, 200, 404),
+        ("ServiceConfig", 401, 401, 401, 401),
+    ] {
+        let (status, answer) = put(own(rights)).await;
+        assert_eq!(status, 201, "{answer}");
+        let seen = [
+            ask("POST", "/enrollments/query").await,
+            ask("PUT", "/enrollments/e").await,
+            ask("GET", "/registrations").await,
+            ask("DELETE", "/registrations/none").await,
+            ask("GET", "/devices").await,
+        ];
+        assert_eq!(
+            seen,
+            [reads, writes, registrations, deletes, 401],
+            "{rights}"
+        );
+        hub.delete("/enrollments/e").await;
+    }
+    assert_eq!(put(own("RegistryRead")).await.0, 400);
+}
+
 #[tokio::test]
 async fn what_makes_no_sense_is_refused_in_the_shape_of_resource_manager() {
     let hub = Hub::start().await;

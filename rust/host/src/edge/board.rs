@@ -14,7 +14,7 @@ use crate::{
     board::{BoardEvent, Sensor, Unavailable},
     errno::{Errno, code},
     health::hung,
-    log,
+    log, radio,
 };
 
 super::defines! {
@@ -215,13 +215,26 @@ unsafe extern "C" fn iothub_board_heap(_size: *mut u32, _most: *mut u32) -> c_in
     Errno::NOTSUP.code()
 }
 
-/// Nobody counts it.
+/// How the simulated radio was used.
 ///
 /// # Safety
-/// None is needed: the pointer is not used.
+/// `value` is NULL or leads to a number that can be written.
 #[unsafe(no_mangle)]
-unsafe extern "C" fn iothub_board_radio(_what: c_uint, _value: *mut u32) -> c_int {
-    Errno::NOTSUP.code()
+unsafe extern "C" fn iothub_board_radio(what: c_uint, value: *mut u32) -> c_int {
+    // SAFETY: NULL, or as the caller promises.
+    let Some(value) = (unsafe { value.as_mut() }) else {
+        return Errno::INVAL.code();
+    };
+    let usage = radio::with(|radio| radio.usage(uptime()));
+    *value = match what {
+        sys::IOTHUB_BOARD_RADIO_SECONDS => {
+            u32::try_from(usage.connected.as_secs()).unwrap_or(u32::MAX)
+        }
+        sys::IOTHUB_BOARD_RADIO_CONNECTIONS => usage.connections,
+        sys::IOTHUB_BOARD_RADIO_IS_ON => usage.is_on.into(),
+        _ => return Errno::INVAL.code(),
+    };
+    0
 }
 
 /// Bytes of the core dump.

@@ -11,7 +11,7 @@ use std::{
 
 use rustls::ClientConnection;
 
-use crate::{errno::Errno, lock, modem::Socket, tls};
+use crate::{edge::uptime, errno::Errno, lock, modem::Socket, radio, tls};
 
 /// A connection whose TLS handshake is done.
 #[derive(Debug)]
@@ -69,6 +69,7 @@ impl Link {
             if !part.is_empty() {
                 self.write(&mut tls, part)
                     .map_err(|error| self.errno(&error))?;
+                radio::with(|radio| radio.carry(uptime(), part.len() as u64, 0));
             }
         }
         *lock(&self.last_write) = Instant::now();
@@ -114,7 +115,7 @@ impl Link {
         let mut tls = lock(&self.tls);
         match tls.read_tls(&mut self.socket.stream()) {
             Ok(0) => return Ok(false),
-            Ok(_) => {}
+            Ok(count) => radio::with(|radio| radio.carry(uptime(), 0, count as u64)),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(true),
             Err(error) => return Err(self.errno(&error)),
         }

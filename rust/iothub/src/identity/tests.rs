@@ -82,6 +82,37 @@ fn a_text_that_is_none_of_its_kind_is_ignored() {
     });
 }
 
+/// The same judgement, made before the value is stored.
+#[test]
+fn what_would_not_count_is_known_before_it_is_stored() {
+    let too_long = "a".repeat(TEXT + 1);
+    for (setting, damaged, valid) in &TEXTS[..6] {
+        let counts = |value: &[u8]| setting_counts(setting.key, value).unwrap();
+        assert!(
+            counts(valid.as_bytes()) && counts(b"") && counts(b" \n"),
+            "{:?}",
+            setting.key
+        );
+        let damaged = damaged.iter().map(|text| text.as_bytes());
+        for value in damaged.chain([too_long.as_bytes(), b"\xff\xff", b"\0\0"]) {
+            assert!(!counts(value), "{:?}: {value:?}", setting.key);
+        }
+    }
+    for key in [c"iothub/telemetry_interval", c"iothub/fota/trial_s"] {
+        for value in [&b"1"[..], b"86400", b"60\n", b""] {
+            assert_eq!(setting_counts(key, value), Some(true), "{key:?}: {value:?}");
+        }
+        for value in [&b"0"[..], b"86401", b"-5", b"ten", b"\xff"] {
+            assert_eq!(
+                setting_counts(key, value),
+                Some(false),
+                "{key:?}: {value:?}"
+            );
+        }
+    }
+    assert_eq!(setting_counts(key::ATTEMPTS, b"1"), None);
+}
+
 #[test]
 fn a_number_that_is_none_is_ignored() {
     with_settings(|write| {

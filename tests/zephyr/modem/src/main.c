@@ -5,12 +5,11 @@
 #include <zephyr/kernel.h>
 #include <zephyr/ztest.h>
 
-#include <modem/lte_lc.h>
-#include <modem/pdn.h>
-
 #include <iothub_platform.h>
 #include <iothub_sim_modem.h>
 
+/* What src/sim_sdk.c defines; the SDK's own headers of NCS 3.4 have no PDN library. */
+#include "../rust/ncs-sys/modem.h"
 #include "sim_keys.h"
 
 int nrf_modem_lib_init(void);

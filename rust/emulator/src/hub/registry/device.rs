@@ -147,19 +147,22 @@ impl Device {
                 "scope {other} does not begin with {SCOPE}"
             ))),
         };
-        match document.get("parentScopes") {
-            None | Some(Value::Null) => {}
+        let by_parents = match document.get("parentScopes") {
+            None | Some(Value::Null) => None,
             Some(Value::Array(scopes)) if scopes.len() <= 1 => {
-                self.parent = scope(scopes.first().unwrap_or(&Value::Null))?;
+                Some(scope(scopes.first().unwrap_or(&Value::Null))?)
             }
             Some(_) => return Err(invalid("parentScopes may have one scope".to_owned())),
-        }
-        if let Some(value) = document.get("deviceScope").filter(|_| !self.iot_edge) {
-            let given = scope(value)?;
-            // Whoever writes back what was read names a parent in both, or in neither.
-            if given.is_some() || document.get("parentScopes").is_none() {
-                self.parent = given;
-            }
+        };
+        let by_device = document.get("deviceScope").filter(|it| !it.is_null());
+        let by_device = by_device
+            .filter(|_| !self.iot_edge)
+            .map(scope)
+            .transpose()?;
+        // Whoever changes one of them writes back the other as it was read.
+        let changed = [by_device, by_parents].into_iter().flatten();
+        if let Some(parent) = changed.into_iter().find(|parent| *parent != self.parent) {
+            self.parent = parent;
         }
         Ok(())
     }

@@ -51,4 +51,4 @@ typedef void (*location_event_handler_t)(const struct location_event_data *event
 
 int location_init(location_event_handler_t handler);
 int location_request(const struct location_config *config);
-void location_config_defaults_set(struct location_config *config, uint8_t count, const enum location_method *methods);
+void location_config_defaults_set(struct location_config *config, uint8_t count, enum location_method *methods);

@@ -11,4 +11,9 @@
 	static void callback(int mode, void *ctx); \
 	static void (*const name##_on_cfun)(int, void *) __attribute__((used)) = (callback)
 
+struct nrf_modem_lib_init_cb {
+	void (*callback)(int ret, void *ctx);
+	void *context;
+};
+
 #endif

@@ -76,6 +76,11 @@ int k_sem_take(struct k_sem *sem, k_timeout_t timeout);
 void k_sem_give(struct k_sem *sem);
 void k_sem_reset(struct k_sem *sem);
 
+#define STRUCT_SECTION_FOREACH(type, iterator) \
+	for (struct type *iterator = syntax_section(); iterator != NULL; iterator++)
+
+void *syntax_section(void);
+
 struct k_mutex {
 	k_tid_t owner;
 };

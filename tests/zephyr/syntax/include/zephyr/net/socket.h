@@ -63,4 +63,6 @@ void zsock_freeaddrinfo(struct zsock_addrinfo *found);
 int zsock_shutdown(int socket, int how);
 int zsock_setsockopt(int socket, int level, int name, const void *value, socklen_t length);
 
+int zsock_inet_pton(int family, const char *src, void *dst);
+
 #endif
