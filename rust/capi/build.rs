@@ -29,6 +29,13 @@ mod generate {
             &[("azure_iot_hub_buf", "struct azure_iot_hub_buf")],
         );
         header(
+            "iothub_outbox.h",
+            "IOTHUB_OUTBOX__",
+            &["src/outbox.rs"],
+            "#include <stddef.h>\n#include <stdint.h>",
+            &[],
+        );
+        header(
             "legacy.h",
             "AZURE_IOT_HUB__",
             &["src/legacy.rs"],

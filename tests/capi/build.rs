@@ -44,7 +44,7 @@ fn main() {
         "include",
         &[
             "harness", "network", "session", "failures", "input", "defects", "dps", "sample",
-            "layout", "stress", "fota", "slot", "clock", "nordic", "users",
+            "layout", "stress", "fota", "slot", "clock", "nordic", "users", "outbox",
         ],
         sanitizes,
     );

@@ -36,6 +36,26 @@ pub(crate) unsafe fn bytes<'a, T>(
     Ok(unsafe { slice::from_raw_parts(ptr, size) })
 }
 
+/// The room behind a pointer; NULL with a size of 0 is none.
+///
+/// # Errors
+/// EINVAL for NULL with a size.
+///
+/// # Safety
+/// `ptr` is NULL or leads to `size` bytes that nobody else uses for `'a`.
+pub(crate) unsafe fn room<'a>(ptr: *mut u8, size: usize) -> Result<&'a mut [u8], c_int> {
+    if size == 0 {
+        return Ok(&mut []);
+    }
+    if ptr.is_null() {
+        return Err(errno::EINVAL);
+    }
+    // SAFETY: not NULL; zeroed first, so that nothing in it is uninitialised.
+    unsafe { ptr.write_bytes(0, size) };
+    // SAFETY: as the caller promises.
+    Ok(unsafe { slice::from_raw_parts_mut(ptr, size) })
+}
+
 /// As [`bytes`], of a `struct azure_iot_hub_buf`.
 ///
 /// # Safety

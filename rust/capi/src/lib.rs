@@ -1,11 +1,11 @@
-//! The C API: the functions of Nordic's `azure_iot_hub.h` and `azure_iot_hub_dps.h`, served by `iothub`.
+//! The C API: the functions of Nordic's `azure_iot_hub.h` and `azure_iot_hub_dps.h`, served by `iothub`; and of our own `iothub_outbox.h`.
 //!
 //! The conventions (ownership, NULL, threads, lifetimes, errno) are in this crate's `README.md`, the headers in
 //! `include/` and, in the older form, in `legacy/`. Rust programs use the crate `iothub` instead.
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`types`], [`hub`], [`dps`], [`legacy`] | what cbindgen turns into the headers: types and functions under C's names |
+//! | [`types`], [`hub`], [`dps`], [`legacy`], [`outbox`] | what cbindgen turns into the headers: types and functions under C's names |
 //! | `engine` | states, waiting and events, whatever the form |
 //! | `outgoing`, `requests` | from C to the client |
 //! | `c_event` | from the client to C |
@@ -25,6 +25,7 @@ mod errno;
 pub mod hub;
 pub mod layout;
 pub mod legacy;
+pub mod outbox;
 mod outgoing;
 mod requests;
 pub mod types;

@@ -7,6 +7,7 @@ use crate::id::RequestId;
 use crate::identity::{self, Identity, NAME_MAX};
 use crate::json;
 use crate::reconnect::{Class, Failures};
+use crate::scan::Set;
 use crate::writer::Writer;
 
 /// How to reach DPS, and the device's identity there. X.509 only: symmetric keys and SAS are out of scope.
@@ -100,7 +101,9 @@ pub(crate) struct Registration {
     failures: (u32, u32),
     /// The next connection goes to DPS.
     required: bool,
-    operation_id: String<OPERATION_ID_MAX>,
+    operation_id: [u8; OPERATION_ID_MAX],
+    /// 0: there is none.
+    operation_id_len: usize,
     pub(crate) step: Step,
     polls: u8,
     throttled: u8,
@@ -175,7 +178,8 @@ impl Registration {
             limits: (0, 0),
             failures: (0, 0),
             required: false,
-            operation_id: String::new(),
+            operation_id: [0; OPERATION_ID_MAX],
+            operation_id_len: 0,
             step: Step::Request,
             polls: 0,
             throttled: 0,
@@ -264,7 +268,7 @@ impl Registration {
 
     /// A new connection to DPS starts from the beginning.
     pub(crate) fn begin(&mut self) {
-        self.operation_id.clear();
+        self.operation_id_len = 0;
         self.step = Step::Request;
         self.polls = 0;
         self.throttled = 0;
@@ -294,7 +298,8 @@ impl Registration {
 
     /// The topic of the next request.
     pub(crate) fn write_topic(&self, request: RequestId, writer: &mut Writer<'_>) {
-        let polls = !self.operation_id.is_empty();
+        let operation_id = self.operation_id();
+        let polls = !operation_id.is_empty();
         writer.text(if polls {
             "$dps/registrations/GET/iotdps-get-operationstatus/?$rid="
         } else {
@@ -302,13 +307,21 @@ impl Registration {
         });
         writer.number(u64::from(request.0));
         if polls {
-            writer.texts(&["&operationId=", &self.operation_id]);
+            writer.text("&operationId=");
+            writer.bytes(operation_id);
         }
+    }
+
+    /// Empty before the answer to the registration.
+    fn operation_id(&self) -> &[u8] {
+        self.operation_id
+            .get(..self.operation_id_len)
+            .unwrap_or_default()
     }
 
     /// The body of the next request.
     pub(crate) fn write_body(&self, writer: &mut Writer<'_>) {
-        if !self.operation_id.is_empty() {
+        if self.operation_id_len > 0 {
             return;
         }
         writer.texts(&["{\"registrationId\":\"", &self.registration_id, "\""]);
@@ -351,22 +364,33 @@ impl Registration {
             return self.refused(status, seconds, body);
         }
         self.throttled = 0;
-        if !json::is_object(body) {
+        let none: &[u8] = &[];
+        let mut operation = [("status", none), ("operationId", none)];
+        let mut state = [
+            ("assignedHub", none),
+            ("deviceId", none),
+            ("connectionProfile", none),
+            ("payload", none),
+            ("errorCode", none),
+        ];
+        if !json::read(body, &mut operation, "registrationState", &mut state) {
             return Outcome::Failed(ProvisioningFailure::Malformed);
         }
-        let state = json::member(body, "registrationState").unwrap_or_default();
-        let mut word = [0; 16];
-        let word = json::member(body, "status")
-            .and_then(|raw| json::text(raw, &mut word).ok())
-            .unwrap_or_default();
-        match word {
-            "assigned" => self.assigned(state, identity),
-            "assigning" | "unassigned" => self.assigning(seconds, body),
-            "failed" => Outcome::Failed(ProvisioningFailure::Failed {
-                code: error_code(state),
-            }),
-            "disabled" => Outcome::Failed(ProvisioningFailure::Disabled),
-            _ => Outcome::Failed(ProvisioningFailure::Malformed),
+        let [(_, word), (_, operation_id)] = operation;
+        let state = state.map(|(_, raw)| raw);
+        let is = |text| json::quoted(word).is_some_and(|word| json::is_text(word, text));
+        if is("assigning") || is("unassigned") {
+            self.assigning(seconds, operation_id)
+        } else if is("assigned") {
+            assigned(&state, identity)
+        } else if is("failed") {
+            Outcome::Failed(ProvisioningFailure::Failed {
+                code: error_code(state[4]),
+            })
+        } else if is("disabled") {
+            Outcome::Failed(ProvisioningFailure::Disabled)
+        } else {
+            Outcome::Failed(ProvisioningFailure::Malformed)
         }
     }
 
@@ -380,88 +404,87 @@ impl Registration {
                 };
             }
         }
-        let code = if json::is_object(body) {
-            error_code(body)
+        let mut code = [("errorCode", &[][..])];
+        let code = if json::read(body, &mut code, "", &mut []) {
+            error_code(code[0].1)
         } else {
             0
         };
         Outcome::Failed(ProvisioningFailure::Refused { status, code })
     }
 
-    fn assigning<'a>(&mut self, seconds: u32, body: &[u8]) -> Outcome<'a> {
+    /// The operation id goes into a topic without being encoded, so that it can hold little.
+    fn take_operation_id(&mut self, raw: &[u8]) -> Option<usize> {
+        let quoted = json::quoted(raw)?;
+        let length = if Set::OPERATION_ID.has_all(quoted) {
+            self.operation_id
+                .get_mut(..quoted.len())?
+                .copy_from_slice(quoted);
+            quoted.len()
+        } else {
+            let id = json::text(raw, &mut self.operation_id).ok()?;
+            Set::OPERATION_ID
+                .has_all(id.as_bytes())
+                .then_some(id.len())?
+        };
+        (length > 0).then_some(length)
+    }
+
+    fn assigning<'a>(&mut self, seconds: u32, operation_id: &[u8]) -> Outcome<'a> {
         self.polls += 1;
         if self.polls >= POLLS_MAX {
             return Outcome::Failed(ProvisioningFailure::Timeout);
         }
-        let mut buffer = [0; OPERATION_ID_MAX];
-        match json::member(body, "operationId").map(|raw| json::text(raw, &mut buffer)) {
-            Some(Ok(id)) if is_operation_id(id) => {
-                self.operation_id.clear();
-                // It fits: the buffer it was read into is as long.
-                let _ = self.operation_id.push_str(id);
-            }
-            None if !self.operation_id.is_empty() => {}
-            _ => return Outcome::Failed(ProvisioningFailure::Malformed),
+        if !operation_id.is_empty() {
+            let Some(length) = self.take_operation_id(operation_id) else {
+                return Outcome::Failed(ProvisioningFailure::Malformed);
+            };
+            self.operation_id_len = length;
+        } else if self.operation_id_len == 0 {
+            return Outcome::Failed(ProvisioningFailure::Malformed);
         }
         Outcome::Retry {
             seconds,
             throttled: None,
         }
     }
+}
 
-    fn assigned<'a>(&mut self, state: &'a [u8], identity: &mut Identity) -> Outcome<'a> {
-        let (mut hub, mut device, mut profile) = ([0; NAME_MAX], [0; NAME_MAX], [0; 8]);
-        match json::member(state, "connectionProfile") {
-            None | Some(b"null") => {}
-            Some(raw) if json::text(raw, &mut profile) == Ok("classic") => {}
-            Some(_) => return Outcome::Failed(ProvisioningFailure::ConnectionProfile),
-        }
-        let hub = json::member(state, "assignedHub").map(|raw| json::text(raw, &mut hub));
-        let device = json::member(state, "deviceId").map(|raw| json::text(raw, &mut device));
-        match (hub, device) {
-            (Some(Ok(hub)), Some(Ok(device))) if identity.assign(hub, device) => {
-                Outcome::Assigned {
-                    payload: json::member(state, "payload").filter(|raw| raw != b"null"),
-                }
-            }
-            _ => Outcome::Failed(ProvisioningFailure::Malformed),
-        }
+/// From the members of `registrationState`.
+fn assigned<'a>(state: &[&'a [u8]; 5], identity: &mut Identity) -> Outcome<'a> {
+    let [hub, device, profile, payload, _] = *state;
+    let is_classic = json::quoted(profile).is_some_and(|word| json::is_text(word, "classic"));
+    if !is_classic && !matches!(profile, b"" | b"null") {
+        return Outcome::Failed(ProvisioningFailure::ConnectionProfile);
+    }
+    let mut buffers = ([0; NAME_MAX], [0; NAME_MAX]);
+    match (
+        json::text(hub, &mut buffers.0),
+        json::text(device, &mut buffers.1),
+    ) {
+        (Ok(hub), Ok(device)) if identity.assign(hub, device) => Outcome::Assigned {
+            payload: Some(payload).filter(|raw| !matches!(*raw, b"" | b"null")),
+        },
+        _ => Outcome::Failed(ProvisioningFailure::Malformed),
     }
 }
 
-fn error_code(json: &[u8]) -> u32 {
-    json::member(json, "errorCode")
-        .and_then(json::number)
+fn error_code(raw: &[u8]) -> u32 {
+    json::number(raw)
         .and_then(|code| u32::try_from(code).ok())
         .unwrap_or(0)
-}
-
-/// The operation id goes into a topic without being encoded.
-fn is_operation_id(text: &str) -> bool {
-    !text.is_empty()
-        && text.bytes().all(|byte| {
-            byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b':')
-        })
 }
 
 /// Whether the text can be an ID scope: 1 to 32 letters, digits and `-`.
 /// <https://learn.microsoft.com/azure/iot-dps/concepts-service#id-scope>
 pub fn is_id_scope(text: &str) -> bool {
-    (1..=ID_SCOPE_MAX).contains(&text.len())
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    (1..=ID_SCOPE_MAX).contains(&text.len()) && Set::ID_SCOPE.has_all(text.as_bytes())
 }
 
 /// Whether the text can be a registration id: 1 to 128 letters, digits and `-._:`, with a letter, a digit or `-` at
 /// its end. <https://learn.microsoft.com/azure/iot-dps/concepts-service#registration-id>
 pub fn is_registration_id(text: &str) -> bool {
     text.len() <= NAME_MAX
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b':'))
-        && text
-            .bytes()
-            .last()
-            .is_some_and(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        && Set::REGISTRATION_ID.has_all(text.as_bytes())
+        && !matches!(text.bytes().last(), None | Some(b'.' | b'_' | b':'))
 }

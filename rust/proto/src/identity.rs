@@ -2,6 +2,7 @@
 
 use heapless::String;
 
+use crate::scan::Set;
 use crate::writer::Writer;
 
 pub(crate) const NAME_MAX: usize = 128;
@@ -150,34 +151,11 @@ pub(crate) fn is_assignment(hostname: &str, device_id: &str) -> bool {
 
 /// Whether the text is a DNS name or an IPv4 address, 1 to 128 bytes, without a port.
 pub fn is_hostname(text: &str) -> bool {
-    (1..=NAME_MAX).contains(&text.len())
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'))
+    (1..=NAME_MAX).contains(&text.len()) && Set::HOSTNAME.has_all(text.as_bytes())
 }
 
 /// Whether the text is a device's or a module's id by the hub's rule, 1 to 128 bytes, less `/`, `+` and `#`, which a topic
 /// name cannot carry. <https://learn.microsoft.com/azure/iot-hub/iot-hub-devguide-identity-registry>
 pub fn is_id(text: &str) -> bool {
-    (1..=NAME_MAX).contains(&text.len())
-        && text.bytes().all(|byte| {
-            byte.is_ascii_alphanumeric()
-                || matches!(
-                    byte,
-                    b'-' | b'.'
-                        | b'%'
-                        | b'_'
-                        | b'*'
-                        | b'?'
-                        | b'!'
-                        | b'('
-                        | b')'
-                        | b','
-                        | b':'
-                        | b'='
-                        | b'@'
-                        | b'$'
-                        | b'\''
-                )
-        })
+    (1..=NAME_MAX).contains(&text.len()) && Set::DEVICE_ID.has_all(text.as_bytes())
 }

@@ -2,6 +2,8 @@
 //! a peer's nesting takes no stack.
 
 use crate::error::{Capacity, Error, PeerError};
+use crate::scan::{self, Set};
+use crate::writer::Writer;
 
 /// Deepest nesting that is read. The hub's own limit for twins is 10.
 pub(crate) const MAX_DEPTH: u32 = 64;
@@ -20,12 +22,54 @@ pub(crate) fn is_object(json: &[u8]) -> bool {
 
 /// The members of an object as raw key (between its quotes) and raw value; ends early where the JSON is broken.
 pub(crate) fn members(json: &[u8]) -> Members<'_> {
-    let start = skip_space(json, 0);
-    Members {
-        json,
-        at: (json.get(start) == Some(&b'{')).then_some(start),
-    }
+    Members::at(json, skip_space(json, 0))
 }
+
+/// The first members of these names, all of them in one walk that checks the whole text as [`is_object`] does; what is not
+/// there is empty. `inner` is an object in it whose own members are taken as well.
+pub(crate) fn read<'a>(
+    json: &'a [u8],
+    wanted: &mut [Wanted<'a>],
+    inner: &'static str,
+    of_inner: &mut [Wanted<'a>],
+) -> bool {
+    let inner = Some((inner, of_inner));
+    walk(json, skip_space(json, 0), wanted, inner)
+        .is_some_and(|end| skip_space(json, end) == json.len())
+        && core::str::from_utf8(json).is_ok()
+}
+
+/// The end of the object.
+fn walk<'a>(
+    json: &'a [u8],
+    start: usize,
+    wanted: &mut [Wanted<'a>],
+    mut inner: Option<(&str, &mut [Wanted<'a>])>,
+) -> Option<usize> {
+    let mut members = Members::at(json, start);
+    while let Some((key, value)) = members.next_key() {
+        let is_inner =
+            |(name, _): &mut (&str, _)| json.get(value) == Some(&b'{') && is_text(key, name);
+        let end = match inner.take_if(is_inner) {
+            Some((_, of_inner)) => walk(json, value, of_inner, None)?,
+            None => {
+                let end = skip_value(json, value)?;
+                let found = wanted
+                    .iter_mut()
+                    .find(|(name, value)| value.is_empty() && is_text(key, name));
+                if let Some((_, place)) = found {
+                    *place = json.get(value..end)?;
+                }
+                end
+            }
+        };
+        members.go_on(end);
+    }
+    members.end
+}
+
+/// A member that [`read`] looks for: its name and its raw value.
+pub(crate) type Wanted<'a> = (&'static str, &'a [u8]);
 
 /// The raw value of the first member of that name.
 pub(crate) fn member<'a>(json: &'a [u8], name: &str) -> Option<&'a [u8]> {
@@ -49,55 +93,78 @@ pub(crate) fn items(json: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// A whole number, not negative, without fraction or exponent.
 pub(crate) fn number(raw: &[u8]) -> Option<u64> {
-    if raw.is_empty() {
-        return None;
+    let digit = |byte: &u8| Some(byte.wrapping_sub(b'0')).filter(|digit| *digit <= 9);
+    // Nine digits are always a number of 32 bits, with which a Cortex-M is quicker.
+    let (start, rest) = raw.split_at_checked(9).unwrap_or((raw, &[]));
+    let mut value = 0u32;
+    for byte in start {
+        value = value * 10 + u32::from(digit(byte)?);
     }
-    raw.iter().try_fold(0u64, |value, byte| {
-        let digit = byte.checked_sub(b'0').filter(|digit| *digit < 10)?;
-        value.checked_mul(10)?.checked_add(u64::from(digit))
-    })
+    let value = rest.iter().try_fold(u64::from(value), |value, byte| {
+        value.checked_mul(10)?.checked_add(u64::from(digit(byte)?))
+    });
+    value.filter(|_| !raw.is_empty())
 }
 
 /// The part of a raw text between its quotes.
 pub(crate) fn quoted(raw: &[u8]) -> Option<&[u8]> {
-    raw.strip_prefix(b"\"")?.strip_suffix(b"\"")
+    match raw {
+        [b'"', quoted @ .., b'"'] => Some(quoted),
+        _ => None,
+    }
 }
 
 /// A raw text value, its escapes resolved into `buffer`.
 pub(crate) fn text<'b>(raw: &[u8], buffer: &'b mut [u8]) -> Result<&'b str, Error> {
     let malformed = Error::Peer(PeerError::Malformed);
-    let mut len = 0;
-    for unit in unescaped(quoted(raw).ok_or(malformed)?) {
-        let mut utf8 = [0; 4];
-        let bytes = unit.ok_or(malformed)?.write(&mut utf8);
-        let end = len + bytes.len();
-        buffer
-            .get_mut(len..end)
-            .ok_or(Error::Capacity(Capacity::Buffer))?
-            .copy_from_slice(bytes);
-        len = end;
+    let mut writer = Writer::new(buffer);
+    let is_whole = quoted(raw).is_some_and(|quoted| {
+        unescaped(quoted, &mut |bytes| {
+            writer.bytes(bytes);
+            true
+        })
+    });
+    if !is_whole {
+        return Err(malformed);
     }
-    core::str::from_utf8(buffer.get(..len).unwrap_or_default()).map_err(|_| malformed)
+    let text = writer
+        .finish()
+        .map_err(|_| Error::Capacity(Capacity::Buffer))?;
+    core::str::from_utf8(text).map_err(|_| malformed)
 }
 
 /// Whether a raw text (between its quotes) stands for `plain`.
 pub(crate) fn is_text(quoted: &[u8], plain: &str) -> bool {
-    if !quoted.contains(&b'\\') {
-        return quoted == plain.as_bytes();
+    let mut plain = plain.as_bytes();
+    match (quoted, plain) {
+        ([byte, ..], [other, ..]) if byte == other || *byte == b'\\' => {}
+        _ => return quoted.len() + plain.len() == 0,
     }
-    let mut rest = plain.as_bytes();
-    for unit in unescaped(quoted) {
-        let mut utf8 = [0; 4];
-        let bytes: &[u8] = match unit {
-            Some(unit) => unit.write(&mut utf8),
-            None => return false,
+    // An escape is longer than what it stands for.
+    if quoted.len() <= plain.len() {
+        return scan::is_same(quoted, plain);
+    }
+    unescaped(quoted, &mut |bytes| {
+        let rest = scan::after(plain, bytes);
+        plain = rest.unwrap_or_default();
+        rest.is_some()
+    }) && plain.is_empty()
+}
+
+/// Hands out the text between quotes, piece by piece, until one is refused or an escape is broken.
+fn unescaped(quoted: &[u8], take: &mut dyn FnMut(&[u8]) -> bool) -> bool {
+    let mut rest = quoted.iter().copied();
+    while let Some(byte) = rest.next() {
+        let unit = match byte {
+            b'\\' => unescape(&mut rest),
+            _ => Some(Unit::Byte(byte)),
         };
-        match rest.strip_prefix(bytes) {
-            Some(stripped) => rest = stripped,
-            None => return false,
+        let mut utf8 = [0; 4];
+        if !unit.is_some_and(|unit| take(unit.write(&mut utf8))) {
+            return false;
         }
     }
-    rest.is_empty()
+    true
 }
 
 /// See [`members`].
@@ -106,23 +173,52 @@ pub(crate) struct Members<'a> {
     json: &'a [u8],
     /// At the `{` or the `,` before the next member.
     at: Option<usize>,
+    /// After the `}`, once all was read.
+    end: Option<usize>,
+}
+
+impl<'a> Members<'a> {
+    fn at(json: &'a [u8], start: usize) -> Self {
+        Self {
+            json,
+            at: (json.get(start) == Some(&b'{')).then_some(start),
+            end: None,
+        }
+    }
+
+    /// The next raw key, and where its value begins; [`Members::go_on`] has to follow.
+    fn next_key(&mut self) -> Option<(&'a [u8], usize)> {
+        let json = self.json;
+        let at = self.at.take()?;
+        let key = skip_space(json, at + 1);
+        if json.get(at) == Some(&b'{') && json.get(key) == Some(&b'}') {
+            self.end = Some(key + 1);
+            return None;
+        }
+        let key_end = skip_string(json, key)?;
+        let value = skip_space(json, expect(json, skip_space(json, key_end), b':')?);
+        Some((json.get(key + 1..key_end - 1)?, value))
+    }
+
+    /// Goes on where the value ended.
+    fn go_on(&mut self, value_end: usize) {
+        let end = skip_space(self.json, value_end);
+        match self.json.get(end) {
+            Some(b',') => self.at = Some(end),
+            Some(b'}') => self.end = Some(end + 1),
+            _ => {}
+        }
+    }
 }
 
 impl<'a> Iterator for Members<'a> {
     type Item = (&'a [u8], &'a [u8]);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let json = self.json;
-        let at = self.at.take()?;
-        if !matches!(json.get(at), Some(b'{' | b',')) {
-            return None;
-        }
-        let key = skip_space(json, at + 1);
-        let key_end = skip_string(json, key)?;
-        let value = skip_space(json, expect(json, skip_space(json, key_end), b':')?);
-        let value_end = skip_value(json, value)?;
-        self.at = Some(skip_space(json, value_end));
-        Some((json.get(key + 1..key_end - 1)?, json.get(value..value_end)?))
+        let (key, value) = self.next_key()?;
+        let end = skip_value(self.json, value)?;
+        self.go_on(end);
+        Some((key, self.json.get(value..end)?))
     }
 }
 
@@ -144,18 +240,6 @@ impl Unit {
             Self::Char(char) => char.encode_utf8(utf8).as_bytes(),
         }
     }
-}
-
-/// The text between quotes, piece by piece; `None` for a broken escape.
-fn unescaped(quoted: &[u8]) -> impl Iterator<Item = Option<Unit>> + '_ {
-    let mut bytes = quoted.iter().copied();
-    core::iter::from_fn(move || {
-        let byte = bytes.next()?;
-        if byte != b'\\' {
-            return Some(Some(Unit::Byte(byte)));
-        }
-        Some(unescape(&mut bytes))
-    })
 }
 
 /// An escape without its `\`. A surrogate counts in a pair only: alone it is no character (RFC 8259 section 8.2).
@@ -197,7 +281,7 @@ pub(crate) fn hex(digits: &[u8], bytes: &mut [u8]) -> Option<()> {
 
 fn hex4(bytes: &mut Bytes<'_>) -> Option<u32> {
     (0..4).try_fold(0, |value, _| {
-        Some(value * 16 + char::from(bytes.next()?).to_digit(16)?)
+        Some(value * 16 + u32::from(scan::hex_digit(bytes.next()?)?))
     })
 }
 
@@ -205,12 +289,20 @@ fn expect(json: &[u8], at: usize, byte: u8) -> Option<usize> {
     (json.get(at) == Some(&byte)).then_some(at + 1)
 }
 
+/// As a rule there is none.
 fn skip_space(json: &[u8], at: usize) -> usize {
-    let rest = json.get(at..).unwrap_or_default();
-    at + rest
-        .iter()
-        .take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'))
-        .count()
+    match json.get(at) {
+        Some(0..=b' ') => skip_spaces(json, at),
+        _ => at,
+    }
+}
+
+#[cold]
+fn skip_spaces(json: &[u8], mut at: usize) -> usize {
+    while let Some(b' ' | b'\t' | b'\n' | b'\r') = json.get(at) {
+        at += 1;
+    }
+    at
 }
 
 /// The end of the value at `at`. The kind of each open bracket is a bit of `open`: 1 for an object.
@@ -278,17 +370,14 @@ fn skip_word(json: &[u8], at: usize, word: &[u8]) -> Option<usize> {
 }
 
 fn skip_string(json: &[u8], at: usize) -> Option<usize> {
-    let mut at = expect(json, at, b'"')?;
+    let mut rest = json.get(expect(json, at, b'"')?..)?.iter().copied();
     loop {
-        match *json.get(at)? {
-            b'"' => return Some(at + 1),
+        match rest.find(|byte| !Set::JSON_PLAIN.has(*byte))? {
+            b'"' => return Some(json.len() - rest.len()),
             b'\\' => {
-                let mut rest = json.get(at + 1..)?.iter().copied();
                 unescape(&mut rest)?;
-                at = json.len() - rest.len();
             }
-            0..0x20 => return None,
-            _ => at += 1,
+            _ => return None,
         }
     }
 }
@@ -394,6 +483,58 @@ mod tests {
     }
 
     #[test]
+    fn one_walk_finds_what_two_find() {
+        let texts = [
+            r#"{"a":1,"in":{"b":"x","c":[{}]},"d":null}"#,
+            r#" { "in" : { "b" : 2 , "b" : 3 } , "in" : { "c" : 4 } , "a" : "\u0061" } "#,
+            r#"{"\u0061":1,"\u0069n":{"\u0062":2},"a":3}"#,
+            r#"{"a":{"b":1},"d":{"a":2},"in":[{"b":1}]}"#,
+            r#"{"in":"b","a":false}"#,
+            r#"{"in":{},"a":0}"#,
+            "{}",
+            "[]",
+            "1",
+            "",
+            r#"{"a":1"#,
+            r#"{"a":1,}"#,
+            r#"{"in":{"b":1}"#,
+            r#"{"in":{"b":1,},"a":1}"#,
+            r#"{"in":{"b":01}}"#,
+            r#"{"in":{"b":1]}"#,
+            r#"{"in":{"b":1}}}"#,
+            r#"{"in":{,}}"#,
+            r#"{"a" 1}"#,
+            r#"{"a":1 "d":2}"#,
+        ];
+        for text in texts {
+            let json = text.as_bytes();
+            let mut outer = [("a", &[][..]), ("d", &[][..])];
+            let mut inner = [("b", &[][..]), ("c", &[][..])];
+            let is_object = read(json, &mut outer, "in", &mut inner);
+            assert_eq!(is_object, super::is_object(json), "{text}");
+            if !is_object {
+                continue;
+            }
+            let nested = member(json, "in").unwrap_or_default();
+            for (name, raw) in outer {
+                assert_eq!(
+                    raw,
+                    member(json, name).unwrap_or_default(),
+                    "{text}: {name}"
+                );
+            }
+            for (name, raw) in inner {
+                assert_eq!(
+                    raw,
+                    member(nested, name).unwrap_or_default(),
+                    "{text}: {name}"
+                );
+            }
+        }
+        assert!(!read(b"{\"a\":\"\xff\"}", &mut [], "", &mut []));
+    }
+
+    #[test]
     fn items_of_an_array() {
         let of = |json: &'static str| items(json.as_bytes()).collect::<Vec<_>>();
         assert_eq!(of(" [ 1 , [2,3],\"]\"] "), [&b"1"[..], b"[2,3]", b"\"]\""]);
@@ -405,7 +546,20 @@ mod tests {
     #[test]
     fn numbers_and_texts() {
         assert_eq!(number(b"18446744073709551615"), Some(u64::MAX));
-        for raw in ["", "18446744073709551616", "-1", "1.0", "1e3", "\"1\""] {
+        assert_eq!(number(b"999999999"), Some(999_999_999));
+        assert_eq!(number(b"1000000000"), Some(1_000_000_000));
+        assert_eq!(number(b"4294967296"), Some(1 << 32));
+        for raw in [
+            "",
+            "18446744073709551616",
+            "184467440737095516150",
+            "12345678x",
+            "123456789x",
+            "-1",
+            "1.0",
+            "1e3",
+            "\"1\"",
+        ] {
             assert_eq!(number(raw.as_bytes()), None, "{raw}");
         }
         let mut buffer = [0; 8];

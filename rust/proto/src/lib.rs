@@ -77,6 +77,7 @@ mod percent;
 pub mod pnp;
 mod properties;
 pub mod reconnect;
+mod scan;
 mod status;
 pub mod store;
 mod telemetry;

@@ -1,10 +1,7 @@
 //! Percent-encoding, RFC 3986 section 2: everything but unreserved characters is `%XX`, upper-case.
 
 use crate::error::{Capacity, Error, PeerError};
-
-pub(crate) const fn is_unreserved(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
-}
+use crate::scan::{self, Set};
 
 pub(crate) const fn hex(nibble: u8) -> u8 {
     if nibble < 10 {
@@ -15,9 +12,8 @@ pub(crate) const fn hex(nibble: u8) -> u8 {
 }
 
 pub(crate) fn encoded_len(text: &str) -> usize {
-    text.bytes()
-        .map(|byte| if is_unreserved(byte) { 1 } else { 3 })
-        .sum()
+    let escapes = text.bytes().filter(|byte| !Set::UNRESERVED.has(*byte));
+    text.len() + 2 * escapes.count()
 }
 
 /// Decodes into `buffer`. `+` is a plus sign.
@@ -38,23 +34,32 @@ pub(crate) fn decode<'b>(encoded: &[u8], buffer: &'b mut [u8]) -> Result<&'b str
         .map_err(|_| Error::Peer(PeerError::Encoding))
 }
 
-/// Whether `encoded` decodes to `plain`.
+/// Whether `encoded` decodes to `plain`, which is shorter wherever there is something to decode.
 pub(crate) fn is(encoded: &[u8], plain: &str) -> bool {
-    decoded(encoded).eq(plain.bytes().map(Some))
+    if encoded.len() <= plain.len() {
+        return scan::is_same(encoded, plain.as_bytes());
+    }
+    let mut rest = encoded.iter();
+    plain
+        .bytes()
+        .all(|byte| next(&mut rest) == Some(Some(byte)))
+        && rest.as_slice().is_empty()
 }
 
 /// The decoded bytes; `None` for a broken `%`.
 fn decoded(encoded: &[u8]) -> impl Iterator<Item = Option<u8>> + '_ {
-    let mut bytes = encoded.iter().copied();
-    core::iter::from_fn(move || {
-        let byte = bytes.next()?;
-        if byte != b'%' {
-            return Some(Some(byte));
-        }
-        let mut nibble = || char::from(bytes.next()?).to_digit(16);
-        Some(match (nibble(), nibble()) {
-            (Some(high), Some(low)) => u8::try_from(high * 16 + low).ok(),
-            _ => None,
-        })
+    let mut rest = encoded.iter();
+    core::iter::from_fn(move || next(&mut rest))
+}
+
+fn next(rest: &mut core::slice::Iter<'_, u8>) -> Option<Option<u8>> {
+    let byte = *rest.next()?;
+    if byte != b'%' {
+        return Some(Some(byte));
+    }
+    let mut nibble = || rest.next().and_then(|digit| scan::hex_digit(*digit));
+    Some(match (nibble(), nibble()) {
+        (Some(high), Some(low)) => Some(high << 4 | low),
+        _ => None,
     })
 }

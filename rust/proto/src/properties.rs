@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::percent;
+use crate::scan;
 
 /// `name=value&name=&name`, percent-encoded or raw, the end of a topic after `devicebound/`. A value may
 /// contain `/` and `=`; a name without `=` has no value; an empty part is skipped; the order is the sender's.
@@ -23,15 +24,33 @@ impl<'a> Properties<'a> {
 
     /// The properties in order.
     pub fn iter(&self) -> impl Iterator<Item = ReceivedProperty<'a>> + 'a {
-        self.bag
-            .split(|&byte| byte == b'&')
-            .filter(|part| !part.is_empty())
-            .map(ReceivedProperty::new)
+        self.parts().map(ReceivedProperty::new)
+    }
+
+    fn parts(&self) -> impl Iterator<Item = &'a [u8]> + 'a {
+        let mut rest = Some(self.bag);
+        core::iter::from_fn(move || {
+            loop {
+                let bag = rest?;
+                let (part, others) = match scan::split_at(bag, b'&') {
+                    Some((part, others)) => (part, Some(others)),
+                    None => (bag, None),
+                };
+                rest = others;
+                if !part.is_empty() {
+                    return Some(part);
+                }
+            }
+        })
     }
 
     /// The first property of this name, which is given decoded: `$.mid` also finds `%24.mid`.
     pub fn find(&self, name: &str) -> Option<ReceivedProperty<'a>> {
-        self.iter().find(|property| property.is_named(name))
+        let first = name.bytes().next().unwrap_or(b'=');
+        self.parts()
+            .filter(|part| matches!(part, [byte, ..] if *byte == first || *byte == b'%'))
+            .map(ReceivedProperty::new)
+            .find(|property| property.is_named(name))
     }
 }
 
@@ -44,10 +63,15 @@ pub struct ReceivedProperty<'a> {
 
 impl<'a> ReceivedProperty<'a> {
     fn new(part: &'a [u8]) -> Self {
-        let mut halves = part.splitn(2, |&byte| byte == b'=');
-        Self {
-            name: halves.next().unwrap_or_default(),
-            value: halves.next(),
+        match scan::split_at(part, b'=') {
+            Some((name, value)) => Self {
+                name,
+                value: Some(value),
+            },
+            None => Self {
+                name: part,
+                value: None,
+            },
         }
     }
 

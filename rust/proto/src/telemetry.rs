@@ -3,6 +3,7 @@
 use crate::error::InvalidRequest;
 use crate::outbox::Keep;
 use crate::percent;
+use crate::scan::Set;
 use crate::store::Priority;
 use crate::writer::Writer;
 
@@ -144,7 +145,8 @@ impl Telemetry<'_> {
         }
         let mut size = self.payload.len();
         let mut bag = 0usize;
-        for (name, value) in SYSTEM.iter().zip(self.system.values()) {
+        let system = self.system.is_any().then(|| self.system.values());
+        for (value, name) in system.iter().flatten().zip(&SYSTEM) {
             let Some(value) = value else { continue };
             size = size.saturating_add(value.len());
             bag += name.len() + 1 + percent::encoded_len(value);
@@ -168,7 +170,7 @@ impl Telemetry<'_> {
 
     pub(crate) fn write_properties(&self, writer: &mut Writer<'_>) {
         let start = writer.len();
-        for (name, value) in SYSTEM.iter().zip(self.system.values()) {
+        for (value, name) in self.system.values().iter().zip(&SYSTEM) {
             let Some(value) = value else { continue };
             separate(writer, start);
             writer.text(name);
@@ -178,7 +180,7 @@ impl Telemetry<'_> {
             separate(writer, start);
             writer.encoded(property.name);
             if let Some(value) = property.value {
-                writer.text("=");
+                writer.byte(b'=');
                 writer.encoded(value);
             }
         }
@@ -186,8 +188,27 @@ impl Telemetry<'_> {
 }
 
 impl<'a> SystemProperties<'a> {
+    fn is_any(&self) -> bool {
+        self.message_id.is_some()
+            || self.correlation_id.is_some()
+            || self.user_id.is_some()
+            || self.content_type.is_some()
+            || self.content_encoding.is_some()
+            || self.creation_time.is_some()
+            || self.expiry.is_some()
+            || self.component.is_some()
+            || self.output.is_some()
+            || self.interface_id.is_some()
+            || self.schema.is_some()
+            || self.to.is_some()
+            || self.connection_device.is_some()
+            || self.connection_module.is_some()
+            || self.diagnostic_id.is_some()
+            || self.diagnostic_context.is_some()
+    }
+
     /// In the order of [`SYSTEM`].
-    fn values(&self) -> [Option<&'a str>; SYSTEM.len()] {
+    fn values(&self) -> [Option<&'a str>; 16] {
         [
             self.message_id,
             self.correlation_id,
@@ -210,7 +231,7 @@ impl<'a> SystemProperties<'a> {
 }
 
 /// The names of the system properties on the wire.
-const SYSTEM: [&str; 16] = [
+static SYSTEM: [&str; 16] = [
     "%24.mid=",
     "%24.cid=",
     "%24.uid=",
@@ -231,33 +252,10 @@ const SYSTEM: [&str; 16] = [
 
 fn separate(writer: &mut Writer<'_>, start: usize) {
     if writer.len() != start {
-        writer.text("&");
+        writer.byte(b'&');
     }
 }
 
 fn is_message_id(id: &str) -> bool {
-    id.len() <= MESSAGE_ID_MAX
-        && id.bytes().all(|byte| {
-            byte.is_ascii_alphanumeric()
-                || matches!(
-                    byte,
-                    b'-' | b':'
-                        | b'.'
-                        | b'+'
-                        | b'%'
-                        | b'_'
-                        | b'#'
-                        | b'*'
-                        | b'?'
-                        | b'!'
-                        | b'('
-                        | b')'
-                        | b','
-                        | b'='
-                        | b'@'
-                        | b';'
-                        | b'$'
-                        | b'\''
-                )
-        })
+    id.len() <= MESSAGE_ID_MAX && Set::MESSAGE_ID.has_all(id.as_bytes())
 }

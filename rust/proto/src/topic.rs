@@ -1,6 +1,7 @@
 //! Incoming topics, recognised by their exact prefix.
 
 use crate::json;
+use crate::scan::{after, split_at};
 
 /// An incoming topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,42 +30,42 @@ pub(crate) enum Incoming<'a> {
 
 /// Parses a topic; `None` for one that is not for this device.
 pub(crate) fn read<'a>(topic: &'a [u8], device_id: &str) -> Option<Incoming<'a>> {
-    if let Some(rest) = topic.strip_prefix(b"devices/") {
-        let bag = rest
-            .strip_prefix(device_id.as_bytes())?
-            .strip_prefix(b"/messages/devicebound/")?;
+    if let Some(rest) = after(topic, b"$iothub/methods/POST/") {
+        let (name, query) = segment(rest)?;
+        let request = value(query, b"$rid=").filter(|request| !request.is_empty())?;
+        return (!name.is_empty()).then_some(Incoming::Method { name, request });
+    }
+    if let Some(rest) = after(topic, b"$iothub/twin/") {
+        return of_twin(rest);
+    }
+    if let Some(rest) = after(topic, b"devices/") {
+        let bag = after(
+            after(rest, device_id.as_bytes())?,
+            b"/messages/devicebound/",
+        )?;
         return Some(Incoming::C2d { bag });
     }
-    if let Some(rest) = topic.strip_prefix(b"$dps/registrations/res/") {
-        let (status, query) = status(rest)?;
-        return Some(Incoming::DpsAnswer {
-            status,
-            request: small(query, b"$rid"),
-            retry_after: small(query, b"retry-after"),
-        });
-    }
-    let rest = topic.strip_prefix(b"$iothub/")?;
-    if let Some(rest) = rest.strip_prefix(b"twin/res/") {
+    let (status, query) = status(after(topic, b"$dps/registrations/res/")?)?;
+    Some(Incoming::DpsAnswer {
+        status,
+        request: small(query, b"$rid="),
+        retry_after: small(query, b"retry-after="),
+    })
+}
+
+fn of_twin(rest: &[u8]) -> Option<Incoming<'_>> {
+    if let Some(rest) = after(rest, b"res/") {
         let (status, query) = status(rest)?;
         return Some(Incoming::TwinAnswer {
             status,
-            request: small(query, b"$rid"),
-            version: value(query, b"$version").and_then(json::number),
+            request: small(query, b"$rid="),
+            version: value(query, b"$version=").and_then(json::number),
         });
     }
-    if let Some(rest) = rest.strip_prefix(b"twin/PATCH/properties/desired/") {
-        let query = if rest.is_empty() {
-            rest
-        } else {
-            rest.strip_prefix(b"?")?
-        };
-        return Some(Incoming::Desired {
-            version: value(query, b"$version").and_then(json::number),
-        });
-    }
-    let (name, query) = segment(rest.strip_prefix(b"methods/POST/")?)?;
-    let request = value(query, b"$rid").filter(|request| !request.is_empty())?;
-    (!name.is_empty()).then_some(Incoming::Method { name, request })
+    let rest = after(rest, b"PATCH/properties/desired/")?;
+    Some(Incoming::Desired {
+        version: value(query(rest)?, b"$version=").and_then(json::number),
+    })
 }
 
 /// `{status}/?{query}`, three digits; the query may be missing.
@@ -79,19 +80,32 @@ fn status(rest: &[u8]) -> Option<(u16, &[u8])> {
 
 /// `{segment}/`, and the query after `?` if there is one.
 fn segment(rest: &[u8]) -> Option<(&[u8], &[u8])> {
-    let slash = rest.iter().position(|&byte| byte == b'/')?;
-    let (segment, rest) = (rest.get(..slash)?, rest.get(slash + 1..)?);
-    if rest.is_empty() {
-        return Some((segment, rest));
-    }
-    Some((segment, rest.strip_prefix(b"?")?))
+    let (segment, rest) = split_at(rest, b'/')?;
+    Some((segment, query(rest)?))
 }
 
-/// The value of the first parameter of that name.
+/// What follows `?`; nothing at all is a query too.
+fn query(rest: &[u8]) -> Option<&[u8]> {
+    match rest {
+        [] | [b'?'] => Some(&[]),
+        [b'?', query @ ..] => Some(query),
+        _ => None,
+    }
+}
+
+/// The value of the first parameter of that name, which is given with its `=`.
 fn value<'a>(query: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
-    query
-        .split(|&byte| byte == b'&')
-        .find_map(|part| part.strip_prefix(name)?.strip_prefix(b"="))
+    let mut rest = query;
+    loop {
+        let (part, others) = match split_at(rest, b'&') {
+            Some((part, others)) => (part, Some(others)),
+            None => (rest, None),
+        };
+        if let Some(value) = after(part, name) {
+            return Some(value);
+        }
+        rest = others?;
+    }
 }
 
 fn small(query: &[u8], name: &[u8]) -> Option<u32> {

@@ -119,10 +119,11 @@ impl VersionTracker {
 impl<'a> Document<'a> {
     /// Reads an answer; `None` where it is not a twin.
     pub(crate) fn read(request: RequestId, json: &'a [u8]) -> Option<Self> {
-        let desired = json::is_valid(json)
-            .then(|| json::member(json, "desired"))
-            .flatten()?;
-        let version = json::number(json::member(desired, "$version")?)?;
+        let mut version = [("$version", &[][..])];
+        if !json::read(json, &mut [], "desired", &mut version) {
+            return None;
+        }
+        let version = json::number(version[0].1)?;
         Some(Self {
             request,
             version,

@@ -1,6 +1,7 @@
 //! Writes into a buffer that may be too small.
 
 use crate::percent;
+use crate::scan::Set;
 use crate::time::divide;
 
 /// The buffer was too small.
@@ -31,11 +32,27 @@ impl<'b> Writer<'b> {
     pub(crate) fn bytes(&mut self, bytes: &[u8]) {
         let place = self.buffer.get_mut(self.len..);
         match place.and_then(|rest| rest.get_mut(..bytes.len())) {
-            Some(place) if !self.is_full => {
+            Some(place) => {
                 place.copy_from_slice(bytes);
                 self.len += bytes.len();
             }
-            _ => self.is_full = true,
+            None => self.fill(),
+        }
+    }
+
+    /// Leaves no room for anything else.
+    fn fill(&mut self) {
+        self.len = self.buffer.len();
+        self.is_full = true;
+    }
+
+    pub(crate) fn byte(&mut self, byte: u8) {
+        match self.buffer.get_mut(self.len) {
+            Some(place) => {
+                *place = byte;
+                self.len += 1;
+            }
+            None => self.fill(),
         }
     }
 
@@ -53,7 +70,10 @@ impl<'b> Writer<'b> {
         let mut digits = [0; 20];
         let mut used = 0;
         for digit in digits.iter_mut().rev() {
-            let (quotient, rest) = divide(number, 10);
+            let (quotient, rest) = match u32::try_from(number) {
+                Ok(small) => (u64::from(small / 10), small % 10),
+                Err(_) => divide(number, 10),
+            };
             *digit = b'0' + rest as u8;
             number = quotient;
             used += 1;
@@ -66,35 +86,50 @@ impl<'b> Writer<'b> {
 
     pub(crate) fn signed(&mut self, number: i64) {
         if number < 0 {
-            self.text("-");
+            self.byte(b'-');
         }
         self.number(number.unsigned_abs());
     }
 
     /// Writes a JSON text with its quotes; only what RFC 8259 demands is escaped.
     pub(crate) fn json_text(&mut self, text: &str) {
-        self.text("\"");
+        self.byte(b'"');
         for byte in text.bytes() {
-            match byte {
-                b'"' | b'\\' => self.bytes(&[b'\\', byte]),
-                0..0x20 => {
-                    self.text("\\u00");
-                    self.bytes(&[percent::hex(byte >> 4), percent::hex(byte & 15)]);
+            if !Set::JSON_PLAIN.has(byte) {
+                self.byte(b'\\');
+                if byte < 0x20 {
+                    self.text("u00");
+                    self.byte(percent::hex(byte >> 4));
+                    self.byte(percent::hex(byte & 15));
+                    continue;
                 }
-                _ => self.bytes(&[byte]),
             }
+            self.byte(byte);
         }
-        self.text("\"");
+        self.byte(b'"');
     }
 
     pub(crate) fn encoded(&mut self, text: &str) {
+        let all = self.buffer.len();
+        let mut room = self
+            .buffer
+            .get_mut(self.len..)
+            .unwrap_or_default()
+            .iter_mut();
         for byte in text.bytes() {
-            if percent::is_unreserved(byte) {
-                self.bytes(&[byte]);
+            let written = if Set::UNRESERVED.has(byte) {
+                room.next().map(|place| *place = byte)
             } else {
-                self.bytes(&[b'%', percent::hex(byte >> 4), percent::hex(byte & 15)]);
+                let mut next = |byte| room.next().map(|place| *place = byte);
+                next(b'%')
+                    .and_then(|()| next(percent::hex(byte >> 4)))
+                    .and_then(|()| next(percent::hex(byte & 15)))
+            };
+            if written.is_none() {
+                return self.fill();
             }
         }
+        self.len = all - room.len();
     }
 
     /// The bytes written, if all of them fitted.
@@ -148,6 +183,17 @@ mod tests {
         let mut writer = Writer::new(&mut buffer);
         writer.encoded("a b/é");
         assert_eq!(writer.into_str(), Ok("a%20b%2F%C3%A9"));
+
+        for room in 0..4 {
+            let mut writer = Writer::new(&mut buffer[..room]);
+            writer.encoded("\u{1}");
+            writer.encoded("a");
+            writer.byte(b'b');
+            assert_eq!((writer.len(), writer.is_full()), (room, true));
+        }
+        let mut writer = Writer::new(&mut buffer);
+        writer.json_text("a\"\\\u{1}\u{e9}");
+        assert_eq!(writer.into_str(), Ok("\"a\\\"\\\\\\u0001\u{e9}\""));
 
         let mut writer = Writer::new(&mut buffer[..3]);
         writer.text("abcd");

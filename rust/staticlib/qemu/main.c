@@ -17,6 +17,8 @@
 #include <modem/pdn.h>
 #include <net/mqtt_helper.h>
 
+#include "machine.h"
+
 #define STACK 8192
 #define PAINT 0xa5
 #define BUDGET 2048
@@ -28,25 +30,6 @@ void call_send(void);
 void call_report(void);
 void call_status(void);
 void call_request_twin(void);
-
-static int semihosting(int operation, const void *argument)
-{
-	register int r0 __asm__("r0") = operation;
-	register const void *r1 __asm__("r1") = argument;
-
-	__asm__ volatile("bkpt 0xab" : "+r"(r0) : "r"(r1) : "memory");
-	return r0;
-}
-
-static void leave(int status)
-{
-	/* SYS_EXIT_EXTENDED with ADP_Stopped_ApplicationExit. */
-	uint32_t block[2] = { 0x20026, status };
-
-	semihosting(0x20, block);
-	for (;;) {
-	}
-}
 
 static void print(const char *format, ...);
 

@@ -103,6 +103,8 @@ programs! {
     full = c_full;
     /// Large messages.
     batches = c_batches;
+    /// Every function of `iothub_outbox.h`.
+    outbox = c_outbox;
     /// Connecting with a lock held that the handler takes.
     connecting_with_a_lock = c_connecting_with_a_lock;
     /// Connecting inside DISCONNECTED, before the first connect has returned.

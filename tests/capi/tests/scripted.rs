@@ -605,6 +605,37 @@ fn batches() {
     });
 }
 
+/// With `tests/capi/outbox` in a build that has the outbox in flash, else in one that has not.
+#[test]
+fn outbox() {
+    Case::new("outbox").run(iothub_capi_tests::outbox, |hub| {
+        let mut session = ready(hub);
+        // In either order: one comes by way of the flash.
+        let (mut message, mut rid) = (None, None);
+        while message.is_none() || rid.is_none() {
+            match session.next() {
+                Sent::Publish {
+                    payload,
+                    message_id: Some(id),
+                    ..
+                } => {
+                    assert_eq!(payload, b"kept");
+                    message = Some(id);
+                }
+                Sent::Publish { topic, payload, .. } => {
+                    assert_eq!(payload, br#"{"starts":21}"#);
+                    rid = topic.split_once("$rid=").map(|(_, rid)| rid.to_owned());
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        session.puback(message.unwrap());
+        let topic = format!("$iothub/twin/res/204/?$rid={}&$version=2", rid.unwrap());
+        session.publish(&topic, b"", None);
+        end(&mut session);
+    });
+}
+
 /// Nordic's library tells CONNECTING on the caller's thread, so that a caller's lock may be recursive.
 #[test]
 fn connecting_with_a_lock() {

@@ -115,7 +115,9 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
             .outbox
             .push(kind, id.0, properties_len, message.payload.len())?;
         let mut writer = Writer::new(content);
-        message.write_properties(&mut writer);
+        if properties_len > 0 {
+            message.write_properties(&mut writer);
+        }
         writer.bytes(message.payload);
         let Delivery { priority, keep, .. } = message.delivery;
         let ram_only = u8::from(keep == Some(Keep::Never)) * Flags::RAM_ONLY;

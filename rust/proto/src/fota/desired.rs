@@ -7,7 +7,8 @@ use core::slice::SliceIndex;
 use super::field::{Fault, Field, NAMES};
 use super::{Reason, Version, line};
 use crate::error::{Capacity, Error};
-use crate::{json, percent};
+use crate::json;
+use crate::scan::Set;
 
 /// Longest version in bytes, as Nordic's.
 pub const VERSION_MAX: usize = 64;
@@ -458,7 +459,7 @@ fn text(raw: &[u8], field: Field, room: &mut [u8]) -> Result<(), Fault> {
     }
     let is_allowed = |byte: &u8| match field {
         // A name, or an address.
-        Field::Host => percent::is_unreserved(*byte) || matches!(byte, b':' | b'[' | b']' | b'/'),
+        Field::Host => Set::UNRESERVED.has(*byte) || matches!(byte, b':' | b'[' | b']' | b'/'),
         // It becomes a line of a request.
         Field::Path => byte.is_ascii_graphic(),
         // C ends a text at its first 0, and a log line has one line.
