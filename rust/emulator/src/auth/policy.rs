@@ -131,7 +131,8 @@ impl Rules {
     }
 
     /// What `authorizationPolicies` of a request makes of the policies that are there, to be kept. Whoever names no keys
-    /// keeps those that there are, or gets new ones; whoever names no policies keeps them all.
+    /// keeps those that there are, or gets new ones; whoever names one key of the two gets the other one anew; whoever
+    /// names no policies keeps them all.
     pub(crate) fn changed(
         &self,
         given: Option<&Value>,
@@ -188,7 +189,7 @@ impl Rules {
                 all.join(", ")
             )));
         }
-        // One of two that is left out is renewed, as the Azure CLI asks for it.
+        // `az iot hub policy renew-key` leaves out the key that is to be renewed.
         let no_keys = text("primaryKey").is_empty() && text("secondaryKey").is_empty();
         let key = |field: &str, place: usize| match (text(field), known) {
             ("", Some(known)) if no_keys => Ok(known.keys[place].clone()),
