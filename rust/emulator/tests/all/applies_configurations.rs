@@ -367,6 +367,12 @@ async fn what_is_wrong_is_refused_when_it_is_saved() {
             "properties.desired..a",
         ),
         ("a", json!({"targetCondition": "*"}), "content"),
+        (
+            "a",
+            json!({"targetCondition": "*", "content": {"modulesContent":
+                {"$edgeAgent": {"properties.desired.modules.a b": {}}}}}),
+            "$edgeAgent: modules",
+        ),
     ] {
         let (status, answer) = hub.put(&format!("/configurations/{id}"), &wrong).await;
         assert_eq!(status, 400, "{wrong}");
