@@ -277,6 +277,7 @@ def dps_policies():
 
 
 def dps_certificates():
+    hub.make_ca("factory")
     made = of_dps("certificate create --name factory --path " + hub.path("factory.pem"))
     assert [it["name"] for it in of_dps("certificate list")["value"]] == ["factory"]
     of_dps("certificate delete --name factory --etag " + made["etag"])

@@ -1,10 +1,11 @@
 //! Options from a TOML file: `http = "127.0.0.1:8080"` is `--http 127.0.0.1:8080`. The command line goes before the
-//! environment, and the environment before the file.
+//! environment, and the environment before the file, also where one of them has an option that excludes another's.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
-use clap::{ArgAction, Command};
+use clap::builder::Resettable;
+use clap::{Arg, ArgAction, Command};
 use toml::Value;
 
 /// The command line with the options of the file that it or the environment names, before those that it has itself.
@@ -31,12 +32,9 @@ pub(crate) fn expand(
     let wrong = |why: String| format!("--config {}: {why}", path.display());
     let text = super::read("--config ", path)?;
     let table: toml::Table = toml::from_str(&text).map_err(|error| wrong(error.to_string()))?;
-    let is_given = |name: &str| {
-        let option = format!("--{name}");
-        texts
-            .iter()
-            .any(|it| *it == option || it.starts_with(&format!("{option}=")))
-    };
+    let is_given = |name: &str| is_given(&texts, name);
+    let in_environment =
+        |option: &Arg| variable(option, &environment).is_some_and(|value| !is_off(option, &value));
     let mut all: Vec<OsString> = given.first().cloned().into_iter().collect();
     for (name, value) in &table {
         let known = command
@@ -49,11 +47,14 @@ pub(crate) fn expand(
                 let names: Vec<&str> = names.filter(|it| *it != "config").collect();
                 wrong(format!("option '{name}' is none of {}", names.join(", ")))
             })?;
-        let in_environment = known
-            .get_env()
-            .is_some_and(|it| environment(&it.to_string_lossy()).is_some());
         let is_list = matches!(known.get_action(), ArgAction::Append);
-        if in_environment || (!is_list && is_given(name)) {
+        if variable(known, &environment).is_some() || (!is_list && is_given(name)) {
+            continue;
+        }
+        if excluded(command, known)
+            .iter()
+            .any(|it| in_environment(it) || it.get_long().is_some_and(is_given))
+        {
             continue;
         }
         let is_path = matches!(
@@ -95,6 +96,70 @@ pub(crate) fn expand(
     }
     all.extend(given.into_iter().skip(1));
     Ok(all)
+}
+
+/// The command without the variables that do not count: those of options that one of the line excludes, of a value that
+/// the variable of a switch excludes (an image has the one, who starts it the other), and of switches that are off.
+pub(crate) fn without_excluded(
+    mut command: Command,
+    line: &[OsString],
+    environment: impl Fn(&str) -> Option<OsString>,
+) -> Command {
+    let texts: Vec<String> = line
+        .iter()
+        .map(|it| it.to_string_lossy().into_owned())
+        .collect();
+    let on_line = |option: &Arg| option.get_long().is_some_and(|it| is_given(&texts, it));
+    let is_on = |option: &Arg| {
+        let value = variable(option, &environment);
+        is_switch(option) && value.is_some_and(|value| !is_off(option, &value))
+    };
+    let yields = |option: &Arg| {
+        variable(option, &environment).is_some_and(|value| is_off(option, &value))
+            || excluded(&command, option)
+                .iter()
+                .any(|it| on_line(it) || (is_on(it) && !is_switch(option)))
+    };
+    let options = command.get_arguments();
+    let names: Vec<_> = options
+        .filter(|it| !on_line(it) && yields(it))
+        .map(|it| it.get_id().clone())
+        .collect();
+    for name in names {
+        command = command.mut_arg(name, |it| it.env(Resettable::<clap::builder::OsStr>::Reset));
+    }
+    command
+}
+
+/// The options that cannot stand beside one; it is enough that one of the two says so.
+fn excluded<'c>(command: &'c Command, option: &Arg) -> Vec<&'c Arg> {
+    let says = |it: &Arg, other: &Arg| {
+        let conflicts = command.get_arg_conflicts_with(it);
+        conflicts.iter().any(|it| it.get_id() == other.get_id())
+    };
+    let all = command.get_arguments();
+    all.filter(|it| says(it, option) || says(option, it))
+        .collect()
+}
+
+/// Whether the words have the option.
+fn is_given(texts: &[String], name: &str) -> bool {
+    let option = format!("--{name}");
+    let with_value = format!("{option}=");
+    let mut texts = texts.iter();
+    texts.any(|it| *it == option || it.starts_with(&with_value))
+}
+
+fn variable(option: &Arg, environment: &impl Fn(&str) -> Option<OsString>) -> Option<OsString> {
+    environment(&option.get_env()?.to_string_lossy())
+}
+
+fn is_switch(option: &Arg) -> bool {
+    matches!(option.get_action(), ArgAction::SetTrue)
+}
+
+fn is_off(option: &Arg, value: &OsStr) -> bool {
+    is_switch(option) && value == "false"
 }
 
 /// What `--config` names.
@@ -161,6 +226,51 @@ mod tests {
         let mut all = all.unwrap();
         all[..4].sort();
         assert_eq!(all, expected);
+    }
+
+    #[test]
+    fn of_the_options_that_exclude_each_other_the_stronger_place_has_its_own() {
+        const DATA: (&str, &str) = ("IOTHUB_EMULATOR_DATA_DIR", "/data");
+        const EPHEMERAL: (&str, &str) = ("IOTHUB_EMULATOR_EPHEMERAL", "true");
+        const KEPT: (&str, &str) = ("IOTHUB_EMULATOR_EPHEMERAL", "false");
+        const JSON: (&str, &str) = ("IOTHUB_EMULATOR_JSON", "true");
+        const QUIET: (&str, &str) = ("IOTHUB_EMULATOR_QUIET", "true");
+        for (line, set, expected) in [
+            ("--ephemeral", &[DATA][..], &["data-dir"][..]),
+            ("--data-dir=x", &[EPHEMERAL], &["ephemeral"]),
+            ("--json", &[QUIET], &["quiet"]),
+            ("--quiet", &[JSON], &["json"]),
+            ("health", &[EPHEMERAL, DATA], &["data-dir"]),
+            ("health", &[KEPT, DATA], &["ephemeral"]),
+            ("--seed=x", &[DATA], &[]),
+            ("--seed=x", &[JSON, QUIET], &[]),
+        ] {
+            let line: Vec<OsString> = ["iothub-emulator", line].map(Into::into).into();
+            let environment = |name: &str| {
+                let found = set.iter().find(|(known, _)| *known == name);
+                found.map(|(_, value)| value.into())
+            };
+            let command = without_excluded(crate::Arguments::command(), &line, environment);
+            let before = crate::Arguments::command();
+            let mut gone = Vec::new();
+            for option in before.get_arguments().filter(|it| it.get_env().is_some()) {
+                let after = command
+                    .get_arguments()
+                    .find(|it| it.get_id() == option.get_id());
+                if after.is_some_and(|it| it.get_env().is_none()) {
+                    gone.extend(option.get_long());
+                }
+            }
+            assert_eq!(gone, expected, "{line:?} {set:?}");
+        }
+        let file = "ephemeral = true\n";
+        let variable = "IOTHUB_EMULATOR_DATA_DIR";
+        assert_eq!(expanded(file, &[], &[variable]), Ok(Vec::new()));
+        assert_eq!(
+            expanded(file, &["--data-dir=x"], &[]),
+            Ok(vec!["--data-dir=x".to_owned()])
+        );
+        assert_eq!(expanded(file, &[], &[]), Ok(vec!["--ephemeral".to_owned()]));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser};
 use iothub_emulator::{AmqpPort, Emulator, Identity, LogFormat, Options, Settings, StartError};
 
 mod announce;
@@ -228,9 +228,15 @@ Exit status: 0 after SIGINT or SIGTERM, 1 if it cannot start, 2 for wrong argume
 #[tokio::main]
 async fn main() -> ExitCode {
     let line = std::env::args_os().collect();
-    let given = configuration::expand(&Arguments::command(), line, |name| std::env::var_os(name));
+    let environment = |name: &str| std::env::var_os(name);
+    let given = configuration::expand(&Arguments::command(), line, environment);
     let arguments = match given {
-        Ok(line) => Arguments::parse_from(line),
+        Ok(line) => {
+            let command = Arguments::command();
+            let command = configuration::without_excluded(command, &line, environment);
+            let matches = command.get_matches_from(line);
+            Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+        }
         Err(error) => {
             eprintln!("iothub-emulator: {error}");
             return ExitCode::from(2);

@@ -2,9 +2,10 @@
 
 use core::{ffi::CStr, fmt::Write, time::Duration};
 
+use iothub_proto::Errno;
 use ncs::settings;
 
-use crate::{Errno, TELEMETRY_INTERVAL};
+use crate::kconfig::TELEMETRY_INTERVAL;
 
 pub(crate) const KEY: &CStr = c"iothub/telemetry_interval";
 

@@ -52,6 +52,9 @@ mod execute;
 mod fota;
 mod handler;
 mod handler_lock;
+#[cfg(test)]
+#[path = "handler_lock/tests.rs"]
+mod handler_lock_tests;
 mod identity;
 mod inbox;
 mod interval;

@@ -136,7 +136,8 @@ impl Rules {
     }
 
     /// What `authorizationPolicies` of a request makes of the policies that are there, to be kept. Whoever names no keys
-    /// keeps those that there are, or gets new ones; whoever names no policies keeps them all.
+    /// keeps those that there are, or gets new ones; whoever names one key of the two gets the other one anew; whoever
+    /// names no policies keeps them all.
     pub(crate) fn changed(
         &self,
         given: Option<&Value>,
@@ -193,9 +194,11 @@ impl Rules {
                 all.join(", ")
             )));
         }
+        // `az iot hub policy renew-key` leaves out the key that is to be renewed.
+        let no_keys = text("primaryKey").is_empty() && text("secondaryKey").is_empty();
         let key = |field: &str, place: usize| match (text(field), known) {
-            ("", Some(known)) => Ok(known.keys[place].clone()),
-            ("", None) => Ok(random::key()),
+            ("", Some(known)) if no_keys => Ok(known.keys[place].clone()),
+            ("", _) => Ok(random::key()),
             (key, _) if is_key(key) => Ok(key.to_owned()),
             _ => Err(invalid(format!(
                 "{field} of policy '{name}' is not base64 of 16 to 64 bytes"

@@ -391,6 +391,94 @@ async fn policies_of_the_provisioning_service_too() {
     assert_eq!(put(own("RegistryRead")).await.0, 400);
 }
 
+/// `az iot hub policy renew-key` writes all policies as they are, but for the key that it leaves out, and so does
+/// `az iot dps policy update --primary-key ''`.
+#[tokio::test]
+async fn a_key_that_is_left_out_is_renewed_alone() {
+    let hub = Hub::start().await;
+    let name = HUB.split('.').next().unwrap();
+    for resource in [
+        format!("{GROUP}/IotHubs/{name}"),
+        format!("{GROUP}/provisioningServices/dps"),
+    ] {
+        let keys = async || {
+            let path = at(&format!("{resource}/listkeys"));
+            let (status, answer) = hub.post(&path, &json!({})).await;
+            assert_eq!(status, 200, "{answer}");
+            answer["value"].as_array().unwrap().clone()
+        };
+        let put = async |policies: &[Value]| {
+            let body = json!({"location": "local", "sku": {"name": "S1", "capacity": 1},
+                "properties": {"authorizationPolicies": policies}});
+            let (status, answer) = hub.put(&at(&resource), &body).await;
+            assert_eq!(status, 201, "{answer}");
+        };
+        put(&[]).await;
+        let mut given = keys().await;
+        given.push(json!({"keyName": "own", "rights": "DeviceConnect"}));
+        put(&given).await;
+        for (renewed, other) in [
+            ("primaryKey", "secondaryKey"),
+            ("secondaryKey", "primaryKey"),
+        ] {
+            let before = keys().await;
+            let mut given = before.clone();
+            let mut own = given.pop().unwrap();
+            own.as_object_mut().unwrap().remove(renewed);
+            given.push(own);
+            put(&given).await;
+            let mut after = keys().await;
+            let (own, was) = (after.pop().unwrap(), before.last().unwrap());
+            assert_ne!(own[renewed], was[renewed], "{resource}");
+            assert!(
+                own[renewed].as_str().is_some_and(|key| key.len() >= 24),
+                "{own}"
+            );
+            assert_eq!(own[other], was[other], "{resource}");
+            assert_eq!(after, before[..before.len() - 1], "{resource}");
+        }
+    }
+}
+
+/// Hub and provisioning service are at one address here: the key says whose policy is meant.
+#[tokio::test]
+async fn a_hub_and_the_provisioning_service_may_each_have_a_policy_of_one_name() {
+    let hub = Hub::start().await;
+    let name = HUB.split('.').next().unwrap();
+    let of_hub = "QUFBQUFBQUFBQUFBQUFBQQ==";
+    let of_provisioning = "QkJCQkJCQkJCQkJCQkJCQg==";
+    for (resource, rights, key) in [
+        (format!("IotHubs/{name}"), "RegistryRead", of_hub),
+        (
+            "provisioningServices/dps".to_owned(),
+            "EnrollmentRead",
+            of_provisioning,
+        ),
+    ] {
+        let own = json!([{"keyName": "readers", "rights": rights, "primaryKey": key}]);
+        let body = json!({"location": "local", "sku": {"name": "S1", "capacity": 1},
+            "properties": {"authorizationPolicies": own}});
+        let path = at(&format!("{GROUP}/{resource}"));
+        assert_eq!(hub.put(&path, &body).await.0, 201);
+    }
+    let ask = async |key: &str, method: &str, path: &str| {
+        let token = support::token(HUB, key, 600, Some("readers"));
+        let headers = [("authorization", token.as_str())];
+        hub.request(method, path, &headers, b"{}").await.0
+    };
+    for (key, devices, enrollments) in [
+        (of_hub, 200, 401),
+        (of_provisioning, 401, 200),
+        ("Q0NDQ0NDQ0NDQ0NDQ0NDQw==", 401, 401),
+    ] {
+        let seen = (
+            ask(key, "GET", "/devices").await,
+            ask(key, "POST", "/enrollments/query").await,
+        );
+        assert_eq!(seen, (devices, enrollments), "{key}");
+    }
+}
+
 #[tokio::test]
 async fn what_makes_no_sense_is_refused_in_the_shape_of_resource_manager() {
     let hub = Hub::start().await;

@@ -112,6 +112,41 @@ fn options_come_from_the_environment_and_from_a_file_and_health_asks_there() {
     );
 }
 
+/// An image has a data folder in its environment: whoever starts it may want nothing kept, and the other way round.
+#[test]
+fn the_command_line_goes_before_a_variable_that_it_excludes() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    for (set, argument, is_kept) in [
+        (&["DATA_DIR"][..], Some("--ephemeral"), false),
+        (&["DATA_DIR", "EPHEMERAL"], None, false),
+        (&["EPHEMERAL"], Some("--data-dir"), true),
+    ] {
+        let mut program = emulator();
+        program.args(["--quiet", "--mqtt", "127.0.0.1:0", "--http", "127.0.0.1:0"]);
+        for name in set {
+            let variable = format!("IOTHUB_EMULATOR_{name}");
+            match *name {
+                "DATA_DIR" => program.env(variable, &data),
+                _ => program.env(variable, "true"),
+            };
+        }
+        program.args(argument);
+        if argument == Some("--data-dir") {
+            program.arg(&data);
+        }
+        let (_running, ready) = Running::start(&mut program);
+        assert!(ready.starts_with("ready "), "{set:?}: {ready}");
+        assert_eq!(data.exists(), is_kept, "{set:?} {argument:?}");
+    }
+    let both = emulator()
+        .args(["--ephemeral", "--data-dir"])
+        .arg(&data)
+        .output()
+        .unwrap();
+    assert_eq!(both.status.code(), Some(2));
+}
+
 #[test]
 fn who_is_not_there_is_not_healthy_and_a_wrong_file_is_told() {
     let asked = emulator()
