@@ -202,9 +202,10 @@ impl Emulator {
         let (mqtt_door, websockets) = websocket::Door::new("mqtt");
         let (amqp_door, amqp_sockets) = websocket::Door::new("AMQPWSB10");
         let (mut doors, mut open, mut amqp_addr) = (vec![mqtt_door], Router::new(), None);
+        let consumer_groups: Arc<[String]> = options.consumer_groups.into();
         if let Some(listener) = amqp {
             let at = address("amqp", &listener, AMQPS)?;
-            let (groups, key) = (options.consumer_groups, service_key.clone());
+            let (groups, key) = (Arc::clone(&consumer_groups), service_key.clone());
             let amqp = Arc::new(Amqp::new(Arc::clone(&service), key, groups, at.port()));
             let tls = TlsAcceptor::from(Arc::clone(&config));
             let stop = stopping.clone();
@@ -222,6 +223,7 @@ impl Emulator {
         let open = open.merge(websocket::routes("/$iothub/websocket", doors));
         let api = Api {
             amqp: amqp_addr,
+            consumer_groups,
             service: Arc::clone(&service),
             dps: Arc::clone(&dps),
             timetable: Arc::clone(&timetable),

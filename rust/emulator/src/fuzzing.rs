@@ -248,6 +248,7 @@ impl Rest {
                     is_https: false,
                     mqtt: SocketAddr::from(([127, 0, 0, 1], 8883)),
                     amqp: None,
+                    consumer_groups: Arc::default(),
                     https: None,
                 },
                 http::routes().merge(management::routes()),

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::hub::hubs::DEFAULT_CONSUMER_GROUP;
 use crate::hub::service::Service;
 
 mod access;
@@ -26,8 +27,8 @@ pub(crate) struct Amqp {
     service: Arc<Service>,
     /// Of all policies.
     key: String,
-    /// Consumer groups beside `$Default`.
-    groups: Vec<String>,
+    /// Consumer groups of every hub, beside `$Default` and those that management makes.
+    groups: Arc<[String]>,
     owners: eventhub::owners::Owners,
     readers: AtomicU64,
     /// Where the listener is.
@@ -36,7 +37,12 @@ pub(crate) struct Amqp {
 
 impl Amqp {
     /// For services that sign with this key.
-    pub(crate) fn new(service: Arc<Service>, key: String, groups: Vec<String>, port: u16) -> Self {
+    pub(crate) fn new(
+        service: Arc<Service>,
+        key: String,
+        groups: Arc<[String]>,
+        port: u16,
+    ) -> Self {
         Self {
             service,
             key,
@@ -47,9 +53,11 @@ impl Amqp {
         }
     }
 
-    fn has_group(&self, name: &str) -> bool {
-        let mut groups = self.groups.iter().map(String::as_str).chain(["$Default"]);
+    fn has_group(&self, hub: &str, name: &str) -> bool {
+        let groups = self.groups.iter().map(String::as_str);
+        let mut groups = groups.chain([DEFAULT_CONSUMER_GROUP]);
         groups.any(|group| group.eq_ignore_ascii_case(name))
+            || self.service.hubs.has_consumer_group(hub, name)
     }
 
     fn next_reader(&self) -> u64 {

@@ -153,6 +153,16 @@ impl Hubs {
         policy::HUB.policies(kept, key)
     }
 
+    /// Whether management has made a consumer group of a hub's events.
+    pub(crate) fn has_consumer_group(&self, host: &str, name: &str) -> bool {
+        let all = self.read();
+        let hub = all.iter().find(|hub| hub.is_at(host));
+        hub.is_some_and(|hub| {
+            hub.consumer_groups()
+                .any(|it| it.eq_ignore_ascii_case(name))
+        })
+    }
+
     /// The policy of a hub that has everything, with the key that it has now; `key` if nobody has changed it.
     pub(crate) fn owner_key(&self, host: &str, key: &str) -> String {
         let all = self.policies(host, key);
@@ -229,6 +239,12 @@ impl Hub {
         u32::try_from(count).ok()
     }
 
+    /// The consumer groups of its events that management has made.
+    pub(crate) fn consumer_groups(&self) -> impl Iterator<Item = &str> {
+        let made = self.document.get(CONSUMER_GROUPS).and_then(Value::as_array);
+        made.into_iter().flatten().filter_map(Value::as_str)
+    }
+
     fn is_at(&self, host: &str) -> bool {
         Host::parse(host).is_same(Host::parse(&self.host))
     }
@@ -272,6 +288,11 @@ impl Hub {
 
 /// Where a hub's document has its policies.
 pub(crate) const POLICIES: &str = "authorizationPolicies";
+
+/// Where it has its consumer groups, beside what clients write.
+pub(crate) const CONSUMER_GROUPS: &str = "consumerGroups";
+/// The consumer group that each hub has.
+pub(crate) const DEFAULT_CONSUMER_GROUP: &str = "$Default";
 
 /// The host name of a hub that management makes.
 fn host_of(name: &str) -> String {

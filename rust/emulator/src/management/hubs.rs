@@ -5,11 +5,14 @@ use axum::response::IntoResponse as _;
 use serde_json::{Map, Value, json};
 
 use super::resource::{self, Type, check_types, group_of, keys, must_be_new, service_host};
-use super::{Asked, accepted, certificates, groups, if_match, invalid, listed, not_found, shown};
+use super::{
+    Asked, accepted, certificates, consumer_groups, groups, if_match, invalid, listed, not_found,
+    shown,
+};
 use crate::auth::policy::{self, Policy};
 use crate::code::{ErrorCode, Refusal};
 use crate::etag::{IfMatch, check_etag, etag};
-use crate::hub::hubs::{Hub, POLICIES};
+use crate::hub::hubs::{CONSUMER_GROUPS, Hub, POLICIES};
 use crate::hub::partitions::event_hub;
 use crate::hub::registry;
 use crate::journal::Event;
@@ -29,6 +32,9 @@ pub(super) async fn answer(
         return certificates::answer(api, asked, hub, rest).await;
     }
     let hub = find(api, Some(group), name);
+    if let ["eventhubendpoints", rest @ ..] = rest {
+        return consumer_groups::answer(api, asked, hub, rest).await;
+    }
     Some(match (method, rest) {
         ("GET", []) => hub
             .map_err(Into::into)
@@ -239,6 +245,9 @@ async fn put(api: &Api, asked: &Asked, group: &str, name: &str) -> Answer {
         ))
         .into());
     }
+    if let Some(groups) = hub.document.shift_remove(CONSUMER_GROUPS) {
+        document.insert(CONSUMER_GROUPS.to_owned(), groups);
+    }
     hub.document = document;
     if !is_new && wanted.is_none() {
         keep_partition_count(&mut hub.document, known_count);
@@ -273,7 +282,8 @@ async fn patch(api: &Api, asked: &Asked, hub: Result<Hub, Refusal>) -> Answer {
     shown(show(api, asked, &hub))
 }
 
-async fn save(api: &Api, hub: &Hub) -> Result<(), Refusal> {
+/// Writes a hub, and takes it in.
+pub(super) async fn save(api: &Api, hub: &Hub) -> Result<(), Refusal> {
     let saved = hub.clone();
     api.service.store.run(move |c| saved.save(c)).await?;
     let partitions = &api.service.ring.partitions;

@@ -16,6 +16,7 @@ use crate::code::{ErrorCode, Refusal};
 use crate::rest::{self, Answer, Api, Document, if_match};
 
 mod certificates;
+mod consumer_groups;
 mod groups;
 mod hubs;
 mod login;

@@ -86,6 +86,8 @@ pub(crate) struct Api {
     pub mqtt: SocketAddr,
     /// Where services speak AMQP.
     pub amqp: Option<SocketAddr>,
+    /// The consumer groups that every hub is started with, beside `$Default`.
+    pub consumer_groups: Arc<[String]>,
     /// The CA that devices must trust, if the server's certificate was made here.
     pub ca_pem: Option<Arc<str>>,
 }

@@ -50,6 +50,88 @@ async fn route(hub: &Hub, rules: Value) {
     assert_eq!(status, 200, "{shown}");
 }
 
+/// As the Azure CLI makes and deletes them, for one hub.
+#[tokio::test]
+async fn consumer_groups_that_management_makes_are_read_from() {
+    let hub = Hub::start_with(|options| {
+        options.amqp = Some(AmqpPort::At("127.0.0.1:0".parse().unwrap()));
+        options.consumer_groups = vec!["given".to_owned()];
+        options.settings.set("eventHubPartitions", "1").unwrap();
+    })
+    .await;
+    publish(&mut hub.device("dev").await, &["x"]).await;
+    let name = HUB.split('.').next().unwrap();
+    let resource = format!(
+        "/subscriptions/s/resourceGroups/iothub-emulator/providers/Microsoft.Devices/IotHubs/{name}"
+    );
+    let at = |rest: &str| format!("{resource}{rest}?api-version=2023-06-30");
+    let group = |name: &str| at(&format!("/eventHubEndpoints/events/ConsumerGroups/{name}"));
+    let names = async || {
+        let (status, all) = hub
+            .get(&at("/eventHubEndpoints/events/ConsumerGroups"))
+            .await;
+        assert_eq!(status, 200, "{all}");
+        let all = all["value"].as_array().unwrap().iter();
+        all.map(|it| it["name"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    let is_there = async |group: &str| {
+        let address = format!("iothub-ehub-{HUB}/ConsumerGroups/{group}/Partitions/0");
+        let mut reader = client(&hub).await;
+        reader.attach(2, true, &address, vec![]).await;
+        reader.expect(0x12).await;
+        reader.credit(2, 0, 1).await;
+        let frame = reader.frame().await.unwrap();
+        assert!(frame.code == 0x14 || frame.has("amqp:not-found"));
+        frame.code == 0x14
+    };
+    assert_eq!(names().await, ["$Default", "given"]);
+    assert!(!is_there("Readers").await);
+    let body = json!({"properties": {"name": "Readers"}});
+    for _ in 0..2 {
+        let (status, made) = hub.put(&group("Readers"), &body).await;
+        assert_eq!(
+            (status, made["name"].as_str()),
+            (200, Some("Readers")),
+            "{made}"
+        );
+    }
+    assert_eq!(names().await, ["$Default", "given", "Readers"]);
+    assert!(is_there("readers").await && is_there("given").await);
+    // Whoever writes the hub leaves them.
+    let body = json!({"location": "local", "sku": {"name": "S1", "capacity": 1}});
+    assert_eq!(hub.put(&at(""), &body).await.0, 201);
+    let shown = hub.get(&group("readers")).await.1;
+    let id = shown["id"].as_str().unwrap();
+    assert!(
+        id.ends_with("/eventHubEndpoints/events/ConsumerGroups/Readers"),
+        "{id}"
+    );
+    for (path, status) in [
+        (group("$Default"), 409),
+        (group("given"), 409),
+        (group("none"), 404),
+    ] {
+        assert_eq!(hub.delete(&path).await.0, status, "{path}");
+    }
+    let elsewhere = at("/eventHubEndpoints/operationsMonitoringEvents/ConsumerGroups/a");
+    for (path, status) in [
+        (group("-a"), 400),
+        (group(&"a".repeat(51)), 400),
+        (elsewhere, 404),
+    ] {
+        assert_eq!(hub.put(&path, &json!({})).await.0, status, "{path}");
+    }
+    assert_eq!(hub.delete(&group("READERS")).await.0, 200);
+    assert_eq!(hub.get(&group("Readers")).await.0, 404);
+    assert!(!is_there("Readers").await);
+    for number in 0..18 {
+        let (status, made) = hub.put(&group(&format!("g{number}")), &json!({})).await;
+        assert_eq!(status, 200, "{made}");
+    }
+    assert_eq!(hub.put(&group("more"), &json!({})).await.0, 409);
+}
+
 #[tokio::test]
 async fn each_partition_counts_for_itself() {
     let hub = start("4").await;

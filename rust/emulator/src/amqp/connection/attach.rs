@@ -195,11 +195,11 @@ impl Connection {
         let service = &self.amqp.service;
         let task = match node {
             Node::Partition(partition) => {
-                if !self.amqp.has_group(&partition.group) {
+                if !self.amqp.has_group(&partition.hub, &partition.group) {
                     return Err(Box::new(Fault::new(
                         performative::NOT_FOUND,
                         format!(
-                            "there is no consumer group '{}': start the emulator with --consumer-group {}",
+                            "there is no consumer group '{}': start the emulator with --consumer-group {}, or make it with az iot hub consumer-group create",
                             partition.group, partition.group
                         ),
                     )));
