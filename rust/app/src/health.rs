@@ -117,7 +117,7 @@ pub(crate) fn coredump<'b>(payload: &[u8], buffer: &'b mut [u8]) -> (i32, &'b [u
     };
     let mut piece = [0; PIECE];
     let left = u32::try_from(size).unwrap_or(0).saturating_sub(offset);
-    let wanted = usize::try_from(left).unwrap_or(0).min(PIECE);
+    let wanted = usize::try_from(left).unwrap_or(0).min(most(buffer.len()));
     let Some(room) = piece.get_mut(..wanted) else {
         return FAILED;
     };
@@ -140,8 +140,16 @@ pub(crate) fn coredump<'b>(payload: &[u8], buffer: &'b mut [u8]) -> (i32, &'b [u
     }
 }
 
+/// Bytes of a core dump that an answer has room for, in base64: fewer with a small `CONFIG_IOTHUB_MESSAGE_SIZE`.
+fn most(room: usize) -> usize {
+    PIECE.min(room.saturating_sub(AROUND) / 4 * 3)
+}
+
 /// Bytes of a core dump in one answer.
 const PIECE: usize = 384;
+
+/// What the answer has beside them, at the most.
+const AROUND: usize = r#"{"size":4294967295,"offset":4294967295,"data":""}"#.len();
 
 fn write_base64(out: &mut dyn Write, bytes: &[u8]) -> Result {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -210,11 +218,13 @@ mod tests {
 
     #[test]
     fn a_piece_fits_into_an_answer() {
-        let mut answer = [0; 1024];
-        let mut out = Text::new(&mut answer);
-        write!(out, "{{\"size\":{},\"offset\":{0},\"data\":\"", u32::MAX).unwrap();
-        write_base64(&mut out, &[0xff; PIECE]).unwrap();
-        assert!(out.room() > 2);
+        for room in [AROUND + 4, 192, 960, 1280] {
+            let mut answer = std::vec![0; room];
+            let mut out = Text::new(&mut answer);
+            write!(out, "{{\"size\":{},\"offset\":{0},\"data\":\"", u32::MAX).unwrap();
+            write_base64(&mut out, &[0xff; PIECE][..most(room)]).unwrap();
+            out.write_str("\"}").unwrap();
+        }
     }
 
     #[test]

@@ -19,8 +19,7 @@ use ncs::board::TestFault;
 
 use crate::{configuration, documents::Text, health, interval, measure, time::UnixTime, tracker};
 
-/// More than the longest answer, of `diagnostics`.
-/// A message has room for it, with the topic.
+/// Room for the longest answer, of `diagnostics`, as far as a message has it with the topic.
 const ANSWER: usize = if iothub::MESSAGE_MAX < 1280 + 64 {
     iothub::MESSAGE_MAX - 64
 } else {

@@ -15,12 +15,12 @@ pub(crate) async fn get(
     token: Option<&str>,
 ) -> Result<(u16, Vec<u8>), String> {
     let at = reachable(http);
-    match tokio::time::timeout(PATIENCE, answer(at, path, token)).await {
+    match tokio::time::timeout(TIME_LIMIT, answer(at, path, token)).await {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(error)) => Err(format!("{at} does not answer: {error}")),
         Err(_) => Err(format!(
             "{at} does not answer within {} s",
-            PATIENCE.as_secs()
+            TIME_LIMIT.as_secs()
         )),
     }
 }
@@ -55,5 +55,5 @@ pub(crate) fn reachable(mut at: SocketAddr) -> SocketAddr {
     at
 }
 
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIME_LIMIT: Duration = Duration::from_secs(5);
 const MAX_BODY: usize = 1 << 20;

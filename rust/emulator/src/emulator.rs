@@ -388,7 +388,7 @@ async fn lock(folder: &Path) -> Result<File, StartError> {
             folder.display()
         ))
     })?;
-    let deadline = tokio::time::Instant::now() + LOCK_PATIENCE;
+    let deadline = tokio::time::Instant::now() + LOCK_TIME_LIMIT;
     while file.try_lock().is_err() {
         if tokio::time::Instant::now() >= deadline {
             return Err(StartError::Storage(format!(
@@ -405,7 +405,7 @@ async fn lock(folder: &Path) -> Result<File, StartError> {
 const AMQPS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 5671);
 
 const LOCK: &str = "lock";
-const LOCK_PATIENCE: Duration = Duration::from_secs(3);
+const LOCK_TIME_LIMIT: Duration = Duration::from_secs(3);
 
 async fn listen(what: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(address)

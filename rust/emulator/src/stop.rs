@@ -1,4 +1,4 @@
-//! The wish to stop, as tasks wait for it.
+//! The request to stop, as tasks wait for it.
 
 use tokio::sync::watch;
 

@@ -105,7 +105,7 @@ impl Rules {
     /// share a key.
     pub(crate) fn policies(&'static self, kept: Option<&Value>, key: &str) -> Vec<Policy> {
         match kept.and_then(Value::as_array) {
-            Some(kept) => kept.iter().map(|it| self.kept(it)).collect(),
+            Some(kept) => kept.iter().map(|it| self.kept(it, key)).collect(),
             None => {
                 let built_in = self.built_in.iter();
                 let made = built_in.map(|(name, rights)| Policy {
@@ -119,14 +119,19 @@ impl Rules {
         }
     }
 
-    fn kept(&'static self, document: &Value) -> Policy {
-        let text = |name: &str| document[name].as_str().unwrap_or_default().to_owned();
-        let (name, rights) = (text("keyName"), text("rights"));
+    /// An emulator that did not look at them has kept some without keys or rights: those have what they have from the start.
+    fn kept(&'static self, document: &Value, key: &str) -> Policy {
+        let text = |name: &str, default: &str| {
+            let given = document[name].as_str().filter(|text| !text.is_empty());
+            given.unwrap_or(default).to_owned()
+        };
+        let name = text("keyName", "");
+        let built_in = self.built_in.iter().find(|(it, _)| *it == name);
         Policy {
             rules: self,
-            keys: [text("primaryKey"), text("secondaryKey")],
+            keys: [text("primaryKey", key), text("secondaryKey", key)],
+            rights: text("rights", built_in.map_or("", |(_, rights)| rights)),
             name,
-            rights,
         }
     }
 
@@ -274,6 +279,15 @@ mod tests {
             all[4].permissions(),
             [Permission::RegistryRead, Permission::RegistryWrite]
         );
+    }
+
+    #[test]
+    fn no_policy_has_an_empty_key() {
+        let kept = json!([{"keyName": "service"}, {"keyName": "device", "primaryKey": "", "secondaryKey": "own"}]);
+        let all = HUB.policies(Some(&kept), "key");
+        assert_eq!(all[0].keys, ["key", "key"]);
+        assert_eq!(all[0].permissions(), [Permission::ServiceConnect]);
+        assert_eq!(all[1].keys, ["key", "own"]);
     }
 
     #[test]

@@ -167,7 +167,7 @@ async fn ask(method: Method, uri: &Uri, body: Vec<u8>) -> Result<Answer, Refusal
         body,
         limit: MAX_BLOB,
     });
-    let answer = tokio::time::timeout(PATIENCE, call).await;
+    let answer = tokio::time::timeout(TIME_LIMIT, call).await;
     let answer = answer.map_err(|_| failed("the storage did not answer"))?;
     answer.map_err(|error| failed(&format!("the storage cannot be asked: {error}")))
 }
@@ -176,7 +176,7 @@ fn failed(reason: &str) -> Refusal {
     Refusal::new(ErrorCode::ServerError, reason)
 }
 
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
+const TIME_LIMIT: std::time::Duration = std::time::Duration::from_secs(30);
 const MINUTE: UnixMs = 60_000;
 /// The largest blob that is read whole.
 const MAX_BLOB: usize = 64 * 1024 * 1024;

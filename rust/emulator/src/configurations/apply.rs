@@ -196,13 +196,22 @@ impl Configurations {
             let (so_far, plans, next) = step.await?;
             rules = so_far;
             let mut statuses = Vec::new();
-            for (id, (contents, status)) in plans {
+            for (id, (contents, mut status)) in plans {
                 if !contents.is_empty() {
                     let (of, device) = (hub.to_owned(), id.clone());
                     let change = self.service.change_twins(move |c, now| {
                         deployment::apply(c, &of, &device, &contents, now)
                     });
-                    wrote |= change.await? > 0;
+                    match change.await {
+                        Ok(count) => wrote |= count > 0,
+                        // The other devices get theirs.
+                        Err(refusal) if refusal.code.status() < 500 => {
+                            not_applied(&mut rules, &mut status);
+                            let event = Event::refusal("configuration", &refusal);
+                            self.service.journal.record(event.of(hub, &id));
+                        }
+                        Err(refusal) => return Err(refusal),
+                    }
                 }
                 statuses.push((id::of_module(&id, deployment::AGENT), status));
             }
@@ -222,12 +231,7 @@ impl Configurations {
             return Ok(());
         }
         let hub = hub.to_owned();
-        let note = move |c: &Connection| {
-            for (id, status) in &statuses {
-                table::note_status(c, &hub, id, status)?;
-            }
-            Ok(())
-        };
+        let note = move |c: &Connection| table::note_statuses(c, &hub, statuses);
         self.service.store.run(note).await
     }
 
@@ -329,6 +333,18 @@ fn choose(rules: &mut [Rule], twin: &Value) -> (Vec<Modules>, Map<String, Value>
         statuses.insert(rule.configuration.id.clone(), status(is_applied));
     }
     (contents, statuses)
+}
+
+/// Takes back that rules are applied to a device, which has refused what they say.
+fn not_applied(rules: &mut [Rule], statuses: &mut Map<String, Value>) {
+    for rule in rules {
+        if let Some(shown) = statuses.get_mut(&rule.configuration.id)
+            && *shown == status(true)
+        {
+            *shown = status(false);
+            rule.applied -= 1;
+        }
+    }
 }
 
 fn status(is_applied: bool) -> Value {

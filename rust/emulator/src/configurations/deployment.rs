@@ -40,6 +40,11 @@ pub(crate) fn check(modules: &Modules) -> Result<(), Refusal> {
             }
         }
     }
+    let wanted = merged(std::iter::once(modules));
+    for name in named(&wanted).keys() {
+        id::check_identity(name)
+            .map_err(|error| invalid(format!("modulesContent.{AGENT}: modules: {error}")))?;
+    }
     Ok(())
 }
 
@@ -77,6 +82,15 @@ pub(super) fn merged<'m>(contents: impl Iterator<Item = &'m Modules>) -> Wanted 
     wanted
 }
 
+/// The modules that the agent is to run.
+fn named(wanted: &Wanted) -> Modules {
+    let agent = wanted.get(AGENT).and_then(|it| it.get("modules"));
+    agent
+        .and_then(Value::as_object)
+        .cloned()
+        .unwrap_or_default()
+}
+
 /// What a module is to have as desired properties.
 pub(super) type Wanted = BTreeMap<String, Map<String, Value>>;
 
@@ -96,10 +110,8 @@ pub(crate) fn apply(
         )));
     }
     let wanted = merged(contents.iter());
-    let agent = wanted.get(AGENT).and_then(|it| it.get("modules"));
-    let named = agent.and_then(Value::as_object).into_iter().flatten();
-    let all = wanted.keys().chain(named.map(|(name, _)| name));
-    for module in all {
+    let named = named(&wanted);
+    for module in wanted.keys().chain(named.keys()) {
         let path = id::of_module(device, module);
         if registry::find(c, hub, &path)?.is_none() {
             let made = json!({"managedBy": MANAGED_BY, "authentication": {"type": "sas"}});
@@ -109,8 +121,7 @@ pub(crate) fn apply(
     for module in registry::modules(c, hub, device)? {
         let (_, name) = id::split(&module.id);
         let name = name.unwrap_or_default();
-        let is_named =
-            wanted.contains_key(name) || agent.is_some_and(|modules| modules.get(name).is_some());
+        let is_named = wanted.contains_key(name) || named.contains_key(name);
         if module.managed_by.as_deref() == Some(MANAGED_BY) && !is_named {
             registry::delete(c, hub, &module.id, &IfMatch::Any, now)?;
         }

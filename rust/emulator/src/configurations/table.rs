@@ -1,5 +1,7 @@
 //! Configurations as rows, and what each of them says.
 
+use std::collections::HashSet;
+
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde_json::{Map, Value, json};
 
@@ -82,6 +84,12 @@ impl Configuration {
     pub(super) fn target(&self) -> Result<Option<Query>, Refusal> {
         let condition = self.document.get("targetCondition").and_then(Value::as_str);
         target(condition.unwrap_or_default(), self.is_for_modules())
+    }
+
+    /// Whether it targets anything.
+    fn has_target(&self) -> bool {
+        let condition = self.document.get("targetCondition").and_then(Value::as_str);
+        !condition.unwrap_or_default().trim().is_empty()
     }
 
     /// Its own metrics: names and queries.
@@ -285,6 +293,9 @@ pub(crate) fn put(
             configuration.updated
         ],
     )?;
+    if !configuration.has_target() {
+        forget_statuses(c, hub, id)?;
+    }
     Ok(configuration)
 }
 
@@ -347,6 +358,11 @@ pub(crate) fn delete(
         "DELETE FROM configurations WHERE hub = ?1 AND id = ?2",
         [hub, id],
     )?;
+    forget_statuses(c, hub, id)
+}
+
+/// Takes it from the twins that name it.
+fn forget_statuses(c: &Connection, hub: &str, id: &str) -> Result<(), Refusal> {
     c.execute(
         "UPDATE devices SET configurations = json_remove(configurations, '$.\"' || ?2 || '\"') \
          WHERE hub = ?1 AND configurations != '{}'",
@@ -390,17 +406,21 @@ pub(super) fn note(
     Ok(())
 }
 
-/// Notes which configurations are about a twin.
-pub(super) fn note_status(
+/// Notes which configurations are about each twin; one that was deleted since it was looked at is about none.
+pub(super) fn note_statuses(
     c: &Connection,
     hub: &str,
-    id: &str,
-    status: &Map<String, Value>,
+    statuses: Vec<(String, Map<String, Value>)>,
 ) -> Result<(), Refusal> {
-    c.prepare_cached(
+    let known = list(c, hub)?.into_iter().filter(Configuration::has_target);
+    let known: HashSet<String> = known.map(|it| it.id).collect();
+    let mut update = c.prepare_cached(
         "UPDATE devices SET configurations = ?3 WHERE hub = ?1 AND id = ?2 AND configurations != ?3",
-    )?
-    .execute(params![hub, id, json!(status).to_string()])?;
+    )?;
+    for (id, mut status) in statuses {
+        status.retain(|name, _| known.contains(name));
+        update.execute(params![hub, id, json!(status).to_string()])?;
+    }
     Ok(())
 }
 
@@ -429,3 +449,29 @@ fn invalid(reason: String) -> Refusal {
 const DESIRED: &str = "properties.desired";
 /// Azure's limit.
 const MAX_CONFIGURATIONS: i64 = 100;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hub::registry;
+    use crate::store::Store;
+
+    #[tokio::test]
+    async fn a_twin_names_none_that_was_deleted_while_it_was_looked_at() {
+        let store = Store::open(None, false).unwrap();
+        let found = store.run(|c| {
+            registry::put(c, "hub", "dev", &json!({}), &IfMatch::Absent, 1)?;
+            for (id, condition) in [("kept", "*"), ("off", "")] {
+                let document = json!({"targetCondition": condition, "content": {}});
+                let document = document.as_object().cloned().unwrap();
+                put(c, "hub", id, document, &IfMatch::Absent, 1)?;
+            }
+            let seen = json!({"kept": 1, "off": 2, "deleted": 3});
+            let seen = seen.as_object().cloned().unwrap();
+            note_statuses(c, "hub", vec![("dev".to_owned(), seen)])?;
+            registry::require(c, "hub", "dev")
+        });
+        let named = Value::Object(found.await.unwrap().configurations);
+        assert_eq!(named, json!({"kept": 1}));
+    }
+}

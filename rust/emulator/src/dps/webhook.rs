@@ -32,9 +32,9 @@ pub(crate) async fn allocate(
         Kind::Individual => "individualEnrollment",
         Kind::Group => "enrollmentGroup",
     }] = shown;
-    let answer = tokio::time::timeout(PATIENCE, post(&url, question.to_string())).await;
+    let answer = tokio::time::timeout(TIME_LIMIT, post(&url, question.to_string())).await;
     let answer =
-        answer.map_err(|_| failed(format!("{url} did not answer within {PATIENCE:?}")))??;
+        answer.map_err(|_| failed(format!("{url} did not answer within {TIME_LIMIT:?}")))??;
     let hub = answer.get("iotHubHostName").and_then(Value::as_str);
     let hub = hub.ok_or_else(|| failed(format!("{url} answered without iotHubHostName")))?;
     let document = &mut enrollment.document;
@@ -77,5 +77,5 @@ fn failed(why: String) -> Refusal {
 }
 
 /// As long as Azure waits.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIME_LIMIT: Duration = Duration::from_secs(5);
 const MAX_ANSWER: usize = 256 * 1024;

@@ -22,7 +22,7 @@ pub(crate) use serve::{Part, Range, router};
 #[derive(Debug, Default)]
 pub(crate) struct Firmware {
     folder: Option<PathBuf>,
-    /// Ports that were bound, for the wishes that are made here.
+    /// Ports that were bound, for what is asked for here.
     ports: Mutex<Ports>,
     pub(crate) faults: Faults,
     served: Mutex<HashMap<String, Served>>,

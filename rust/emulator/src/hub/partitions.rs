@@ -572,6 +572,31 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn places_of_events_go_with_the_events_where_there_is_no_telemetry() {
+        let store = Store::open(None, false).unwrap();
+        let left = store.run(|c| {
+            let ring = Ring::new(100_000, u64::MAX, 1);
+            events::set_sources(c, "hub", &[Source::TwinChange])?;
+            // The next is one of those with which the oldest go, up to number 352.
+            c.execute(
+                "INSERT INTO sqlite_sequence VALUES ('hub_events', 100351)",
+                [],
+            )?;
+            for seq in [352, 353] {
+                let event = Message {
+                    seq,
+                    ..message("a", 1)
+                };
+                ring.partitions.place_event(c, &event, 0)?;
+            }
+            let body = || serde_json::json!({});
+            events::note(c, "hub", "a", Source::TwinChange, "updateTwin", body, 2)?;
+            partition(0).ends(c)
+        });
+        assert_eq!(left.await.unwrap().first, 1);
+    }
+
+    #[tokio::test]
     async fn what_was_stored_before_keeps_its_numbers() {
         let store = store(&["a", "b", "a"]).await;
         let found = store.run(|c| {

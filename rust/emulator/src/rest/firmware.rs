@@ -101,7 +101,7 @@ fn firmware_of(device: &Device) -> Option<Value> {
     any.then(|| json!({"deviceId": device.id, "desired": desired, "reported": reported}))
 }
 
-/// Makes the wish for an image of the folder: `{"deviceId","image"}`; `jobId`, `version`, `protocol`, `host`,
+/// Asks for an image of the folder: `{"deviceId","image"}`; `jobId`, `version`, `protocol`, `host`,
 /// `fragmentSize` where they are to be otherwise.
 async fn deploy(State(api): State<Api>, Hub(hub): Hub, Document(document): Document) -> Answer {
     let text = |name: &str| document.get(name).and_then(Value::as_str);
@@ -136,7 +136,7 @@ async fn deploy(State(api): State<Api>, Hub(hub): Hub, Document(document): Docum
             .filter(|size| (128..=65_535).contains(size))
             .ok_or_else(|| invalid(format!("fragmentSize must be 128 to 65535, not {size}")))?,
     };
-    let wish = json!({
+    let wanted = json!({
         "fwVersion": version,
         "jobId": text("jobId").map_or_else(random::guid, str::to_owned),
         "fwLocation": {
@@ -146,8 +146,8 @@ async fn deploy(State(api): State<Api>, Hub(hub): Hub, Document(document): Docum
         "sha256": image.sha256,
         "fwFragmentSize": fragment,
     });
-    write(&api, hub, id, wish.clone()).await?;
-    Ok((StatusCode::CREATED, Json(wish)).into_response())
+    write(&api, hub, id, wanted.clone()).await?;
+    Ok((StatusCode::CREATED, Json(wanted)).into_response())
 }
 
 /// Reads the folder where waiting for the disk holds up nobody.
@@ -165,8 +165,8 @@ async fn withdraw(State(api): State<Api>, Hub(hub): Hub, Path(id): Path<String>)
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-async fn write(api: &Api, hub: String, id: String, wish: Value) -> Result<(), Refusal> {
-    let patch = json!({"properties": {"desired": {"firmware": wish}}});
+async fn write(api: &Api, hub: String, id: String, wanted: Value) -> Result<(), Refusal> {
+    let patch = json!({"properties": {"desired": {"firmware": wanted}}});
     let patch: Map<String, Value> = patch.as_object().cloned().unwrap_or_default();
     let written = api.service.write_twin(
         hub.clone(),

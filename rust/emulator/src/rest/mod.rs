@@ -327,12 +327,12 @@ fn paged(kind: &'static str, mut items: Vec<Value>, (start, size): (usize, usize
 /// A body of any kind, `limit` bytes at most.
 pub(crate) async fn body(request: Request<Body>, limit: usize) -> Result<Vec<u8>, Failure> {
     let read = axum::body::to_bytes(request.into_body(), limit);
-    let bytes = tokio::time::timeout(BODY_PATIENCE, read)
+    let bytes = tokio::time::timeout(BODY_TIME_LIMIT, read)
         .await
         .map_err(|_| {
             Failure(invalid(format!(
                 "the body did not arrive within {} s",
-                BODY_PATIENCE.as_secs()
+                BODY_TIME_LIMIT.as_secs()
             )))
         })?
         .map_err(|_| {
@@ -360,5 +360,5 @@ fn invalid(reason: impl Into<String>) -> Refusal {
     Refusal::new(ErrorCode::ArgumentInvalid, reason)
 }
 
-const BODY_PATIENCE: Duration = Duration::from_secs(60);
+const BODY_TIME_LIMIT: Duration = Duration::from_secs(60);
 const MAX_JSON: usize = 1024 * 1024;

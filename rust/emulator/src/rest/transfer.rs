@@ -14,7 +14,7 @@ use serde_json::json;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use super::{Answer, Api, BODY_PATIENCE, Failure, invalid};
+use super::{Answer, Api, BODY_TIME_LIMIT, Failure, invalid};
 use crate::code::{ErrorCode, Refusal};
 use crate::journal::Event;
 use crate::state::{self, Export, Intake};
@@ -90,7 +90,7 @@ async fn spool(request: Request, file: io::Result<File>) -> Result<File, Failure
     let mut file = file.map_err(unusable)?;
     let mut body = request.into_body().into_data_stream();
     let mut bytes = 0;
-    while let Some(chunk) = timeout(BODY_PATIENCE, body.next()).await.transpose() {
+    while let Some(chunk) = timeout(BODY_TIME_LIMIT, body.next()).await.transpose() {
         let chunk = chunk.map_err(|_| invalid("the body stopped on the way"))?;
         let chunk = chunk.map_err(|_| invalid("the body broke off"))?;
         bytes += chunk.len();

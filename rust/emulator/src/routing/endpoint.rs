@@ -77,8 +77,8 @@ impl Endpoint {
                     body: Value::Array(lines).to_string().into_bytes(),
                     limit: MAX_ANSWER,
                 });
-                let answer = tokio::time::timeout(PATIENCE, call).await;
-                let answer = answer.map_err(|_| format!("no answer within {PATIENCE:?}"))??;
+                let answer = tokio::time::timeout(TIME_LIMIT, call).await;
+                let answer = answer.map_err(|_| format!("no answer within {TIME_LIMIT:?}"))??;
                 match answer.status.is_success() {
                     true => Ok(()),
                     false => Err(format!("it answered {}", answer.status)),
@@ -113,6 +113,6 @@ fn invalid(reason: String) -> Refusal {
 
 /// The built-in endpoint.
 pub(super) const EVENTS: &str = "events";
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIME_LIMIT: Duration = Duration::from_secs(30);
 const MAX_ANSWER: usize = 64 * 1024;
 const MAX_FILE: u64 = 256 * 1024 * 1024;

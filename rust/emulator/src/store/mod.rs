@@ -138,7 +138,7 @@ pub(crate) fn fold(folder: &Path) -> Result<(), OpenError> {
     let path = folder.join("emulator.db");
     let failed = |error| OpenError::Database(path.clone(), error);
     let connection = Connection::open(&path).map_err(failed)?;
-    let deadline = Instant::now() + FOLD_PATIENCE;
+    let deadline = Instant::now() + FOLD_TIME_LIMIT;
     loop {
         let busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| {
             row.get::<_, bool>(0)
@@ -154,7 +154,7 @@ pub(crate) fn fold(folder: &Path) -> Result<(), OpenError> {
     }
 }
 
-const FOLD_PATIENCE: Duration = Duration::from_secs(5);
+const FOLD_TIME_LIMIT: Duration = Duration::from_secs(5);
 
 /// Refuses a folder whose database is gone while what belongs to it is still there: it would look like a hub that is empty.
 ///

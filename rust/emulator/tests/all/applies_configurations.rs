@@ -221,6 +221,33 @@ async fn deployments_set_the_modules_of_edge_devices() {
 }
 
 #[tokio::test]
+async fn a_device_without_room_keeps_nothing_from_the_others() {
+    let hub = Hub::start().await;
+    for id in ["a", "b"] {
+        let document = json!({"capabilities": {"iotEdge": true}});
+        assert_eq!(hub.put(&format!("/devices/{id}"), &document).await.0, 200);
+    }
+    // With the agent and the hub of IoT Edge as many as a device may have.
+    for number in 0..48 {
+        let path = format!("/devices/a/modules/m{number}");
+        assert_eq!(hub.put(&path, &json!({})).await.0, 200);
+    }
+    let content = json!({"$edgeAgent": {"properties.desired": {"modules": {"sensor": {}}}}});
+    let deployment = json!({"targetCondition": "*", "content": {"modulesContent": content}});
+    let (status, made) = hub.put("/configurations/base", &deployment).await;
+    assert_eq!(status, 200, "{made}");
+    let wanted = json!({"targetedCount": 2, "appliedCount": 1, "reportedSuccessfulCount": 0, "reportedFailedCount": 0});
+    results(&hub, "base", &wanted).await;
+    assert_eq!(hub.get("/devices/b/modules/sensor").await.0, 200);
+    for (device, expected) in [("a", "Targeted"), ("b", "Applied")] {
+        let (_, twin) = hub
+            .get(&format!("/twins/{device}/modules/$edgeAgent"))
+            .await;
+        assert_eq!(twin["configurations"]["base"]["status"], expected);
+    }
+}
+
+#[tokio::test]
 async fn the_modules_of_one_device_are_set() {
     let hub = Hub::start().await;
     hub.put("/devices/edge", &json!({"capabilities": {"iotEdge": true}}))
@@ -255,6 +282,8 @@ async fn the_modules_of_one_device_are_set() {
         json!({"m": {"properties.desired..a": 1}}),
         json!({"a/b": {}}),
         json!({"a b": {}}),
+        agent(json!({"a b": {}})),
+        json!({"$edgeAgent": {"properties.desired.modules.a b": {}}}),
     ] {
         let (status, answer) = set("edge", wrong.clone()).await;
         assert_eq!(
@@ -285,9 +314,16 @@ async fn twins_name_their_configurations() {
         hub.post("/devices/query", &query).await.1,
         json!([{"deviceId": "dev"}])
     );
-    // Both names go at once, and the twin's version stays.
+    // Both names go at once, of one that is deleted and of one that has no target any more, and the twin's version stays.
     hub.delete("/configurations/first").await;
-    hub.delete("/configurations/second").await;
+    let (path, none) = (
+        "/configurations/second",
+        configuration("", 1, &content).to_string(),
+    );
+    let (status, _) = hub
+        .request("PUT", path, &[("If-Match", "*")], none.as_bytes())
+        .await;
+    assert_eq!(status, 200);
     let left = hub.get("/twins/dev").await.1;
     assert_eq!(
         (left.get("configurations"), &left["version"]),
@@ -331,6 +367,12 @@ async fn what_is_wrong_is_refused_when_it_is_saved() {
             "properties.desired..a",
         ),
         ("a", json!({"targetCondition": "*"}), "content"),
+        (
+            "a",
+            json!({"targetCondition": "*", "content": {"modulesContent":
+                {"$edgeAgent": {"properties.desired.modules.a b": {}}}}}),
+            "$edgeAgent: modules",
+        ),
     ] {
         let (status, answer) = hub.put(&format!("/configurations/{id}"), &wrong).await;
         assert_eq!(status, 400, "{wrong}");

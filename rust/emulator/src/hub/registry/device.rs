@@ -46,7 +46,7 @@ pub(crate) struct Device {
     pub twin_version: i64,
     /// The service's notes.
     pub tags: Map<String, Value>,
-    /// What the service wishes.
+    /// What the service asks for.
     pub desired: Section,
     /// What the device says.
     pub reported: Section,
