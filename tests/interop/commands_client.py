@@ -315,13 +315,17 @@ def routes():
     of_hub("hub message-route create --route-name warm --endpoint-name events --source-type DeviceMessages", "--condition", "level='alarm'")
     assert [it["name"] for it in of_hub("hub message-route list")] == ["warm"]
     assert of_hub("hub message-route show --route-name warm")["condition"] == "level='alarm'"
-    of_hub("hub message-route test --route-name warm --ap", '{"level": "alarm"}')
+    tested = of_hub("hub message-route test --route-name warm --ap", '{"level": "alarm"}')
+    assert tested["result"] == "true", tested
+    tested = of_hub("hub message-route test --ap", '{"level": "calm"}')
+    assert [it["properties"]["name"] for it in tested["routes"]] == ["$fallback"], tested
     of_hub("hub message-route update --route-name warm --enabled false")
     of_hub("hub message-route fallback set --enabled true")
     of_hub("hub message-route delete --route-name warm -y")
-    of_hub("hub message-enrichment create --key site --value roof --endpoints events")
-    assert [it["key"] for it in of_hub("hub message-enrichment list")] == ["site"]
-    of_hub("hub message-enrichment delete --key site")
+    # In this group of commands the hub is --name.
+    az("iot hub message-enrichment create --key site --value roof --endpoints events --name", HUB)
+    assert [it["key"] for it in az("iot hub message-enrichment list --name", HUB)] == ["site"]
+    az("iot hub message-enrichment delete --key site --name", HUB)
 
 
 SCENARIOS = [("sign in", setup), ("hub", a_hub), ("hub policy", policies), ("hub consumer-group", groups), ("hub certificate", certificates),
