@@ -4,7 +4,9 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse as _;
 use serde_json::{Map, Value, json};
 
-use super::resource::{self, Type, check_types, group_of, keys, must_be_new, service_host};
+use super::resource::{
+    self, Type, check_types, group_of, keys, must_be_new, save_hub, service_host,
+};
 use super::{
     Asked, accepted, certificates, consumer_groups, groups, if_match, invalid, listed, not_found,
     shown,
@@ -253,7 +255,7 @@ async fn put(api: &Api, asked: &Asked, group: &str, name: &str) -> Answer {
         keep_partition_count(&mut hub.document, known_count);
     }
     hub.etag += 1;
-    save(api, &hub).await?;
+    save_hub(api, &hub).await?;
     let what = if is_new { "made" } else { "changed" };
     record(api, &hub, format!("hub '{}' was {what}", hub.name));
     accepted(asked, StatusCode::CREATED, Some(show(api, asked, &hub)))
@@ -277,19 +279,9 @@ async fn patch(api: &Api, asked: &Asked, hub: Result<Hub, Refusal>) -> Answer {
     let mut hub = hub?;
     resource::patch(&mut hub.document, asked)?;
     hub.etag += 1;
-    save(api, &hub).await?;
+    save_hub(api, &hub).await?;
     record(api, &hub, format!("hub '{}' was changed", hub.name));
     shown(show(api, asked, &hub))
-}
-
-/// Writes a hub, and takes it in.
-pub(super) async fn save(api: &Api, hub: &Hub) -> Result<(), Refusal> {
-    let saved = hub.clone();
-    api.service.store.run(move |c| saved.save(c)).await?;
-    let partitions = &api.service.ring.partitions;
-    partitions.set_count(&hub.host, hub.partition_count());
-    api.service.hubs.put(hub.clone());
-    Ok(())
 }
 
 async fn delete(api: &Api, asked: &Asked, hub: Result<Hub, Refusal>) -> Answer {
