@@ -9,7 +9,7 @@ use super::resource::{
 };
 use super::{
     Asked, accepted, certificates, consumer_groups, groups, if_match, invalid, listed, not_found,
-    shown,
+    routes, shown,
 };
 use crate::auth::policy::{self, Policy};
 use crate::code::{ErrorCode, Refusal};
@@ -50,6 +50,8 @@ pub(super) async fn answer(
         ("POST", ["iothubkeys", key, "listkeys"]) => hub
             .map_err(Into::into)
             .and_then(|hub| keys(&policies(api, &hub.host), Some(key))),
+        ("POST", ["routing", "routes", "$testnew"]) => routes::test_one(api, asked, hub),
+        ("POST", ["routing", "routes", "$testall"]) => routes::test_all(api, asked, hub),
         ("GET", ["iothubstats"]) => statistics(api, hub).await,
         ("GET", ["quotametrics"]) => quota(api, hub).await,
         ("GET", ["skus"]) => hub.map_err(Into::into).and_then(|_| {
@@ -128,7 +130,8 @@ fn find(api: &Api, group: Option<&str>, name: &str) -> Result<Hub, Refusal> {
     }
 }
 
-fn show(api: &Api, asked: &Asked, hub: &Hub) -> Value {
+/// A hub as Resource Manager shows it.
+pub(super) fn show(api: &Api, asked: &Asked, hub: &Hub) -> Value {
     let mut shown = resource::show(asked, "IotHubs", &hub.name, &hub.document);
     let c2d = api.service.settings.c2d;
     let properties = json!({

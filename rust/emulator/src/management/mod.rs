@@ -23,6 +23,7 @@ mod login;
 mod operations;
 mod provisioning;
 mod resource;
+mod routes;
 
 use operations::Operations;
 

@@ -391,6 +391,64 @@ async fn policies_of_the_provisioning_service_too() {
     assert_eq!(put(own("RegistryRead")).await.0, 400);
 }
 
+/// As `az iot hub message-route test` asks: with a route of the hub, and with none.
+#[tokio::test]
+async fn a_route_says_whether_a_message_takes_it() {
+    let hub = Hub::start().await;
+    let name = HUB.split('.').next().unwrap();
+    let route = |name: &str, source: &str, condition: &str| {
+        json!({"name": name, "source": source, "condition": condition,
+            "endpointNames": ["elsewhere"], "isEnabled": true})
+    };
+    let test = async |how: &str, body: Value| {
+        let path = at(&format!("{GROUP}/IotHubs/{name}/routing/routes/{how}"));
+        let (status, answer) = hub.post(&path, &body).await;
+        assert_eq!(status, 200, "{answer}");
+        answer
+    };
+    let message = json!({"body": "{\"t\": 21}", "appProperties": {"level": "alarm"},
+        "systemProperties": {"contentType": "application/json", "contentEncoding": "utf-8", "connectionDeviceId": "dev"}});
+    let twin = json!({"tags": {"site": "roof"}});
+    for (condition, result) in [
+        ("true", "true"),
+        ("level = 'alarm'", "true"),
+        ("level = 'calm'", "false"),
+        ("$body.t > 20", "true"),
+        ("$twin.tags.site = 'roof'", "true"),
+        ("$connectionDeviceId = 'other'", "false"),
+        ("level =", "undefined"),
+    ] {
+        let route = route("warm", "DeviceMessages", condition);
+        let body = json!({"message": message, "twin": twin, "route": route});
+        let answer = test("$testnew", body).await;
+        assert_eq!(answer["result"], result, "{condition}: {answer}");
+        let errors = answer["details"]["compilationErrors"].as_array();
+        assert_eq!(errors.unwrap().is_empty(), result != "undefined");
+    }
+    let taken = async |source: &str, level: &str| {
+        let message =
+            json!({"body": null, "appProperties": {"level": level}, "systemProperties": null});
+        let body = json!({"routingSource": source, "message": message, "twin": null});
+        let answer = test("$testall", body).await;
+        let routes = answer["routes"].as_array().unwrap().iter();
+        let names = routes.map(|it| it["properties"]["name"].as_str().unwrap().to_owned());
+        names.collect::<Vec<_>>()
+    };
+    assert_eq!(taken("DeviceMessages", "alarm").await, ["$fallback"]);
+    let mut off = route("off", "DeviceMessages", "true");
+    off["isEnabled"] = json!(false);
+    let routing = json!({"routing": {"fallbackRoute": {"source": "DeviceMessages", "isEnabled": true}, "routes": [
+        route("warm", "DeviceMessages", "level = 'alarm'"), off, route("changes", "TwinChangeEvents", "true")]}});
+    assert_eq!(made(&hub, name, &routing).await.0, 201);
+    assert_eq!(taken("DeviceMessages", "alarm").await, ["warm"]);
+    assert_eq!(taken("DeviceMessages", "calm").await, ["$fallback"]);
+    assert_eq!(taken("TwinChangeEvents", "alarm").await, ["changes"]);
+    assert!(taken("DeviceLifecycleEvents", "alarm").await.is_empty());
+    assert!(taken("MqttBrokerMessages", "alarm").await.is_empty());
+    let path = at(&format!("{GROUP}/IotHubs/{name}/routing/routes/$testnew"));
+    assert_eq!(hub.post(&path, &json!({})).await.0, 400);
+}
+
 /// `az iot hub policy renew-key` writes all policies as they are, but for the key that it leaves out, and so does
 /// `az iot dps policy update --primary-key ''`.
 #[tokio::test]
