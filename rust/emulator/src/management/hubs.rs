@@ -51,7 +51,10 @@ pub(super) async fn answer(
             .map_err(Into::into)
             .and_then(|hub| keys(&policies(api, &hub.host), Some(key))),
         ("POST", ["routing", "routes", "$testnew"]) => routes::test_one(api, asked, hub),
-        ("POST", ["routing", "routes", "$testall"]) => routes::test_all(api, asked, hub),
+        ("POST", ["routing", "routes", "$testall"]) => hub.map_err(Into::into).and_then(|hub| {
+            let shown = show(api, asked, &hub);
+            routes::test_all(api, asked, &hub, &shown["properties"]["routing"])
+        }),
         ("GET", ["iothubstats"]) => statistics(api, hub).await,
         ("GET", ["quotametrics"]) => quota(api, hub).await,
         ("GET", ["skus"]) => hub.map_err(Into::into).and_then(|_| {
@@ -131,7 +134,7 @@ fn find(api: &Api, group: Option<&str>, name: &str) -> Result<Hub, Refusal> {
 }
 
 /// A hub as Resource Manager shows it.
-pub(super) fn show(api: &Api, asked: &Asked, hub: &Hub) -> Value {
+fn show(api: &Api, asked: &Asked, hub: &Hub) -> Value {
     let mut shown = resource::show(asked, "IotHubs", &hub.name, &hub.document);
     let c2d = api.service.settings.c2d;
     let properties = json!({
