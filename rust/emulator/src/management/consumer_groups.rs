@@ -4,7 +4,8 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse as _;
 use serde_json::{Value, json};
 
-use super::{Asked, hubs, invalid, listed, not_found, shown};
+use super::resource::save_hub;
+use super::{Asked, invalid, listed, not_found, shown};
 use crate::code::{ErrorCode, Refusal};
 use crate::hub::hubs::{CONSUMER_GROUPS, DEFAULT_CONSUMER_GROUP, Hub};
 use crate::rest::{Answer, Api};
@@ -85,7 +86,7 @@ async fn put(api: &Api, asked: &Asked, mut hub: Hub, name: &str) -> Answer {
     let names: Vec<&str> = hub.consumer_groups().chain([name]).collect();
     let names = json!(names);
     hub.document.insert(CONSUMER_GROUPS.to_owned(), names);
-    hubs::save(api, &hub).await?;
+    save_hub(api, &hub).await?;
     shown(show(asked, &hub, name))
 }
 
@@ -102,7 +103,7 @@ async fn delete(api: &Api, mut hub: Hub, name: &str) -> Answer {
     let names: Vec<&str> = hub.consumer_groups().filter(|it| !is_it(it)).collect();
     let names = json!(names);
     hub.document.insert(CONSUMER_GROUPS.to_owned(), names);
-    hubs::save(api, &hub).await?;
+    save_hub(api, &hub).await?;
     Ok(StatusCode::OK.into_response())
 }
 

@@ -4,7 +4,9 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse as _;
 use serde_json::{Map, Value, json};
 
-use super::resource::{self, Type, check_types, group_of, keys, must_be_new, service_host};
+use super::resource::{
+    self, Type, check_types, group_of, keys, must_be_new, save_hub, service_host,
+};
 use super::{
     Asked, accepted, certificates, consumer_groups, groups, if_match, invalid, listed, not_found,
     routes, shown,
@@ -49,7 +51,10 @@ pub(super) async fn answer(
             .map_err(Into::into)
             .and_then(|hub| keys(&policies(api, &hub.host), Some(key))),
         ("POST", ["routing", "routes", "$testnew"]) => routes::test_one(api, asked, hub),
-        ("POST", ["routing", "routes", "$testall"]) => routes::test_all(api, asked, hub),
+        ("POST", ["routing", "routes", "$testall"]) => hub.map_err(Into::into).and_then(|hub| {
+            let shown = show(api, asked, &hub);
+            routes::test_all(api, asked, &hub, &shown["properties"]["routing"])
+        }),
         ("GET", ["iothubstats"]) => statistics(api, hub).await,
         ("GET", ["quotametrics"]) => quota(api, hub).await,
         ("GET", ["skus"]) => hub.map_err(Into::into).and_then(|_| {
@@ -129,7 +134,7 @@ fn find(api: &Api, group: Option<&str>, name: &str) -> Result<Hub, Refusal> {
 }
 
 /// A hub as Resource Manager shows it.
-pub(super) fn show(api: &Api, asked: &Asked, hub: &Hub) -> Value {
+fn show(api: &Api, asked: &Asked, hub: &Hub) -> Value {
     let mut shown = resource::show(asked, "IotHubs", &hub.name, &hub.document);
     let c2d = api.service.settings.c2d;
     let properties = json!({
@@ -256,7 +261,7 @@ async fn put(api: &Api, asked: &Asked, group: &str, name: &str) -> Answer {
         keep_partition_count(&mut hub.document, known_count);
     }
     hub.etag += 1;
-    save(api, &hub).await?;
+    save_hub(api, &hub).await?;
     let what = if is_new { "made" } else { "changed" };
     record(api, &hub, format!("hub '{}' was {what}", hub.name));
     accepted(asked, StatusCode::CREATED, Some(show(api, asked, &hub)))
@@ -280,19 +285,9 @@ async fn patch(api: &Api, asked: &Asked, hub: Result<Hub, Refusal>) -> Answer {
     let mut hub = hub?;
     resource::patch(&mut hub.document, asked)?;
     hub.etag += 1;
-    save(api, &hub).await?;
+    save_hub(api, &hub).await?;
     record(api, &hub, format!("hub '{}' was changed", hub.name));
     shown(show(api, asked, &hub))
-}
-
-/// Writes a hub, and takes it in.
-pub(super) async fn save(api: &Api, hub: &Hub) -> Result<(), Refusal> {
-    let saved = hub.clone();
-    api.service.store.run(move |c| saved.save(c)).await?;
-    let partitions = &api.service.ring.partitions;
-    partitions.set_count(&hub.host, hub.partition_count());
-    api.service.hubs.put(hub.clone());
-    Ok(())
 }
 
 async fn delete(api: &Api, asked: &Asked, hub: Result<Hub, Refusal>) -> Answer {

@@ -8,6 +8,7 @@ use super::{Asked, invalid, not_found};
 use crate::auth::policy::Policy;
 use crate::code::Refusal;
 use crate::fields;
+use crate::hub::hubs::Hub;
 use crate::rest::{Answer, Api};
 
 /// A resource's `location`, `tags`, `sku` and `properties` from the body that writes it, with the group that it is in.
@@ -125,6 +126,16 @@ pub(super) fn check_tags(tags: Option<&Value>) -> Result<(), Refusal> {
         true => Ok(()),
         false => Err(invalid("'tags' must be an object of texts")),
     }
+}
+
+/// Writes a hub, and takes it in.
+pub(super) async fn save_hub(api: &Api, hub: &Hub) -> Result<(), Refusal> {
+    let saved = hub.clone();
+    api.service.store.run(move |c| saved.save(c)).await?;
+    let partitions = &api.service.ring.partitions;
+    partitions.set_count(&hub.host, hub.partition_count());
+    api.service.hubs.put(hub.clone());
+    Ok(())
 }
 
 /// The group of a resource.

@@ -2,7 +2,6 @@
 
 use serde_json::{Map, Value, json};
 
-use super::hubs::show;
 use super::{Asked, invalid, shown};
 use crate::code::Refusal;
 use crate::fields;
@@ -37,18 +36,15 @@ pub(super) fn test_one(api: &Api, asked: &Asked, hub: Result<Hub, Refusal>) -> A
     shown(json!({"result": result, "details": {"compilationErrors": errors}}))
 }
 
-/// `$testall`: the hub's own.
-pub(super) fn test_all(api: &Api, asked: &Asked, hub: Result<Hub, Refusal>) -> Answer {
-    let hub = hub?;
+/// `$testall`: the hub's own, from its property as Resource Manager shows it.
+pub(super) fn test_all(api: &Api, asked: &Asked, hub: &Hub, routing: &Value) -> Answer {
     let source = asked.document.get("routingSource").and_then(Value::as_str);
     let source = source.ok_or_else(|| invalid("'routingSource' is missing"))?;
-    let message = message(api, asked, &hub)?;
+    let message = message(api, asked, hub)?;
     // Nothing comes from a source that is not here.
     let Some(source) = Source::parse(source) else {
         return shown(json!({"routes": []}));
     };
-    let hub = show(api, asked, &hub);
-    let routing = &hub["properties"]["routing"];
     let twin = asked.document.get("twin");
     let routes = routing["routes"].as_array().into_iter().flatten();
     let taken = routes.filter(|route| {
