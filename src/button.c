@@ -68,20 +68,20 @@ static void run(void *unused1, void *unused2, void *unused3)
 	for (;;) {
 		wait_until_held();
 
-		int err = iothub_forget_settings();
+		int credentials = IS_ENABLED(CONFIG_IOTHUB_BUTTON_CREDENTIALS) ? iothub_forget_credentials() : 0;
+		int settings = iothub_forget_settings();
 
-		if (IS_ENABLED(CONFIG_IOTHUB_BUTTON_CREDENTIALS)) {
-			int credentials = iothub_forget_credentials();
-
-			err = err != 0 ? err : credentials;
+		if (credentials != 0 || settings != 0) {
+			LOG_ERR("not everything could be deleted: %d; hold the button once more",
+				credentials != 0 ? credentials : settings);
+			/* A modem that went offline for its credentials comes back by a restart only. */
+			if (!IS_ENABLED(CONFIG_IOTHUB_BUTTON_CREDENTIALS)) {
+				continue;
+			}
+		} else {
+			LOG_WRN("the button was held: the settings%s are deleted, restarting",
+				IS_ENABLED(CONFIG_IOTHUB_BUTTON_CREDENTIALS) ? " and credentials" : "");
 		}
-
-		if (err != 0) {
-			LOG_ERR("not everything could be deleted: %d", err);
-			continue;
-		}
-		LOG_WRN("the button was held: the settings%s are deleted, restarting",
-			IS_ENABLED(CONFIG_IOTHUB_BUTTON_CREDENTIALS) ? " and credentials" : "");
 		iothub_platform_reboot();
 	}
 }

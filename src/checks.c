@@ -30,6 +30,8 @@ BUILD_ASSERT(IS_ENABLED(CONFIG_MQTT_LIB_TLS),
 	     "CONFIG_MQTT_LIB_TLS is n: IoT Hub takes connections by TLS only; it needs CONFIG_MQTT_LIB and sockets with TLS.");
 BUILD_ASSERT(IS_ENABLED(CONFIG_SETTINGS),
 	     "CONFIG_SETTINGS is n: iothub keeps what it learns there; it needs a back end, as CONFIG_SETTINGS_FCB or _NVS.");
+BUILD_ASSERT(!IS_ENABLED(CONFIG_IOTHUB_HEALTH) || IS_ENABLED(CONFIG_TASK_WDT),
+	     "CONFIG_TASK_WDT is n: CONFIG_IOTHUB_HEALTH watches the threads by it; set it, or CONFIG_IOTHUB_HEALTH=n.");
 BUILD_ASSERT(IS_ENABLED(CONFIG_RUST) || IS_ENABLED(CONFIG_IOTHUB_C_API),
 	     "CONFIG_RUST is n: an application in C sets CONFIG_IOTHUB_C_API=y, one in Rust has zephyr-lang-rust in its "
 	     "workspace.");

@@ -17,7 +17,7 @@ use crate::{
 const SPEED: f64 = 60.0;
 
 /// Longer than a connect takes on a machine that is very busy.
-const WATCHDOG: Duration = Duration::from_secs(15);
+const WATCHDOG: Duration = Duration::from_secs(20);
 
 /// What the device says where the network goes.
 const LOST: &str = "disconnected";

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::support::{PATIENCE, World, quick};
 
 /// Longer than a connect takes on a machine that is very busy.
-const WATCHDOG: Duration = Duration::from_secs(15);
+const WATCHDOG: Duration = Duration::from_secs(20);
 
 #[test]
 fn a_driver_that_hangs_is_restarted() {
