@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// How long a step may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(120);
+const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// A reading a minute.
 const DAY: u32 = 24 * 60;
@@ -62,7 +62,7 @@ pub(crate) fn run(
     let mut next = 0;
     let cut = check("no cell in reach; the power is cut", &mut || {
         let lines = bench.start_device(&recorder(Network::NoCell, 0..DAY))?;
-        lines.find_after(0, &format!("recorded {}", DAY / 2), PATIENCE)?;
+        lines.find_after(0, &format!("recorded {}", DAY / 2), TIMEOUT)?;
         let device = bench.device().ok_or_else(|| Error::new("no device"))?;
         device.kill()?;
         // Its output is all there once it is closed.
@@ -80,7 +80,7 @@ pub(crate) fn run(
     }
     check("the rest of the day, still without a cell", &mut || {
         let lines = bench.start_device(&recorder(Network::NoCell, next..DAY))?;
-        let line = lines.find_after(0, "outbox: ", PATIENCE)?;
+        let line = lines.find_after(0, "outbox: ", TIMEOUT)?;
         let device = bench.device().ok_or_else(|| Error::new("no device"))?;
         device.kill()?;
         match next < DAY {
@@ -91,7 +91,7 @@ pub(crate) fn run(
     check("coverage is back: the whole day arrives", &mut || {
         let begin = Instant::now();
         bench.start_device(&recorder(Network::DualStack, DAY..DAY))?;
-        let arrived = bench.rest().until("all readings", PATIENCE, |rest| {
+        let arrived = bench.rest().until("all readings", TIMEOUT, |rest| {
             let arrived = readings(rest, bench.since())?;
             let minutes: BTreeSet<_> = arrived.iter().map(|(minute, _)| *minute).collect();
             match minutes.len() == DAY as usize {
@@ -126,7 +126,7 @@ pub(crate) fn run(
     });
     check("the outbox is empty", &mut || {
         let lines = bench.device_lines();
-        lines.find_after(0, "outbox: 0 messages", PATIENCE)
+        lines.find_after(0, "outbox: 0 messages", TIMEOUT)
     });
     check("clean end", &mut || bench.stop());
     Ok(report)

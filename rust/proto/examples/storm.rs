@@ -23,7 +23,7 @@ const STEPS_PER_SECOND: u64 = 1000 / STEP_MS;
 /// What a second of quiet leaves over.
 const BURST: u64 = ADMITTED_PER_SECOND;
 /// What takes ten times as long as the hub needs is given up, …
-const PATIENCE: u64 = 10;
+const GIVE_UP_AFTER: u64 = 10;
 /// … and what wastes a thousand connects a device.
 const WASTE: u64 = 1000;
 /// Steps of the ring: longer than the longest wait.
@@ -130,7 +130,7 @@ fn storm(devices: u64, candidate: &Candidate, seed: u64) -> Outcome {
     let (mut left, mut wasted, mut step) = (devices, 0, 0);
     let (mut rate, mut peak) = (0, 0);
     let mut tokens = BURST;
-    while left > 0 && step < PATIENCE * devices + 6000 && wasted < WASTE * devices {
+    while left > 0 && step < GIVE_UP_AFTER * devices + 6000 && wasted < WASTE * devices {
         if step % STEPS_PER_SECOND == 0 {
             rate = 0;
         }

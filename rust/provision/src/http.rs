@@ -24,7 +24,7 @@ pub(crate) struct Response {
 
 /// Sends it, and takes any status for an answer.
 pub(crate) fn send(request: &Request<'_>) -> Result<Response, Error> {
-    let mut response = exchange(request, Some(PATIENCE))?;
+    let mut response = exchange(request, Some(TIMEOUT))?;
     Ok(Response {
         status: response.status().as_u16(),
         text: response
@@ -36,7 +36,7 @@ pub(crate) fn send(request: &Request<'_>) -> Result<Response, Error> {
 
 /// Sends it, for an answer that is not text.
 pub(crate) fn fetch(request: &Request<'_>) -> Result<(u16, Vec<u8>), Error> {
-    let mut response = exchange(request, Some(PATIENCE))?;
+    let mut response = exchange(request, Some(TIMEOUT))?;
     let body = response
         .body_mut()
         .read_to_vec()
@@ -142,4 +142,4 @@ pub(crate) fn address(text: &str) -> Result<String, String> {
 }
 
 const CONNECT: Duration = Duration::from_secs(10);
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);

@@ -8,7 +8,7 @@
 
 use std::{collections::BTreeSet, env, thread, time::Instant};
 
-use crate::support::{PATIENCE, World, quick};
+use crate::support::{TIMEOUT, World, quick};
 use iothub_demo::{DEVICE_ID, DeviceOptions, Lines};
 use iothub_host::Network;
 
@@ -33,7 +33,7 @@ fn a_device_killed_at_any_moment_loses_no_message() {
         let begin = Instant::now();
         let lines = start(world, Network::NoCell, first, end);
         lines
-            .find_after(0, &format!("recorded {}", end - 1), PATIENCE)
+            .find_after(0, &format!("recorded {}", end - 1), TIMEOUT)
             .expect("undisturbed");
         begin.elapsed()
     };
@@ -54,7 +54,7 @@ fn a_device_killed_at_any_moment_loses_no_message() {
         let lines = start(&mut world, network, next, next + READINGS);
         if round % 8 == 7 {
             lines
-                .find_after(0, "outbox: 0 messages", PATIENCE)
+                .find_after(0, "outbox: 0 messages", TIMEOUT)
                 .expect("all is sent");
         } else {
             // The one sleep: what is killed must not be asked.
@@ -75,7 +75,7 @@ fn a_device_killed_at_any_moment_loses_no_message() {
     start(&mut world, Network::DualStack, next, next);
     let (mut arrived, mut since) = (Vec::new(), 0);
     let rest = world.bench.rest();
-    let result = rest.until("all that was accepted", PATIENCE * 3, |rest| {
+    let result = rest.until("all that was accepted", TIMEOUT * 3, |rest| {
         for message in rest.telemetry(DEVICE_ID, since)? {
             since = message["seq"].as_u64().unwrap_or(since);
             arrived.extend(message["body"]["minute"].as_u64());
@@ -108,7 +108,7 @@ fn a_device_killed_at_any_moment_loses_no_message() {
 /// The readings that a device has told as accepted, once it is dead.
 fn recorded(lines: &Lines) -> Vec<u32> {
     // Its output is all there once it is closed.
-    let _ = lines.find_after(usize::MAX, "", PATIENCE);
+    let _ = lines.find_after(usize::MAX, "", TIMEOUT);
     let all = lines.all();
     let recorded = all.iter().filter_map(|line| line.strip_prefix("recorded "));
     recorded.filter_map(|minute| minute.parse().ok()).collect()

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::support::{PATIENCE, World};
+use crate::support::{TIMEOUT, World};
 use iothub_demo::{DEVICE_ID, Lines};
 use iothub_host::Network;
 use serde_json::Value;
@@ -30,7 +30,7 @@ const PHASES: [(&str, &str); 7] = [
     ("is in place: a restart runs it", "the new image is marked"),
     ("going on at byte", "the download goes on"),
     ("fetching ", "downloading"),
-    ("", "before the wish"),
+    ("", "before the deployment"),
 ];
 
 #[test]
@@ -79,7 +79,7 @@ fn a_device_killed_at_any_moment_runs_the_old_or_the_new_image() {
     let sum = killed.values().flatten().sum::<u64>();
     assert_eq!(sum, kills);
     println!(
-        "{kills} kills from seed {first}, within {} ms of a wish:",
+        "{kills} kills from seed {first}, within {} ms of a deployment:",
         span.as_millis()
     );
     for (phase, [old, new]) in killed {
@@ -97,7 +97,7 @@ fn number(name: &str, default: u64) -> u64 {
     })
 }
 
-/// What was killed: the last that it has said since the wish.
+/// What was killed: the last that it has said since the deployment.
 fn phase(lines: &Lines, mark: usize) -> &'static str {
     let said = lines.all();
     let said = said.get(mark..).unwrap_or_default();
@@ -112,7 +112,7 @@ fn phase(lines: &Lines, mark: usize) -> &'static str {
 fn settled(world: &World, old: &str, new: Option<&str>) -> String {
     let mut last = Value::Null;
     let rest = world.bench.rest();
-    let found = rest.until("the old or the new image", PATIENCE * 3, |rest| {
+    let found = rest.until("the old or the new image", TIMEOUT * 3, |rest| {
         last = rest.firmware(DEVICE_ID)?;
         let text = |name: &str| last[name].as_str().unwrap_or_default().to_owned();
         let runs = text("currentFwVersion");

@@ -48,6 +48,6 @@ mod reports_of_an_update_are_made_by_the_driver;
 mod says_why_there_is_no_network;
 mod strange_twins_are_survived;
 mod support;
+mod the_desired_interval_goes_before_the_devices_own_setting;
 mod the_device_alone_connects;
 mod the_terminal_says_what_arrives;
-mod the_twins_wish_goes_before_the_devices_own_setting;

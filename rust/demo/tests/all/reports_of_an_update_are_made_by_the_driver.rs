@@ -7,7 +7,7 @@ use std::{
     thread::{self, ThreadId},
 };
 
-use crate::support::{PATIENCE, World};
+use crate::support::{TIMEOUT, World};
 use iothub_demo::{DEVICE_ID, HOSTNAME};
 use iothub_host::Network;
 
@@ -67,7 +67,7 @@ fn run() {
     let until = |text: &str| {
         let mut seen = Vec::new();
         loop {
-            let line = lines.recv_timeout(PATIENCE);
+            let line = lines.recv_timeout(TIMEOUT);
             let line = line.unwrap_or_else(|_| panic!("no line with {text:?} but {seen:#?}"));
             let found = line.2.contains(text);
             seen.push(line);
