@@ -25,6 +25,7 @@ use critical_section::Mutex;
 use iothub::twin::{Document, View};
 
 use crate::{
+    client,
     decimal::{self, Decimal},
     documents::Text,
     interval,
@@ -621,7 +622,7 @@ fn take_effect() {
     if !now.led {
         iothub::set_led(false);
     }
-    iothub::wake();
+    client::wake();
 }
 
 fn level_filter(level: u8) -> log::LevelFilter {
@@ -673,7 +674,7 @@ fn report(answer: &Answer, version: u64) {
     let mut buffer = [0; 2 * ROOM + 288];
     let reported = acknowledgement(&mut buffer, &current(), answer, version)
         .ok_or(iothub::Error::Capacity(iothub::Capacity::Buffer))
-        .and_then(|patch| iothub::report(patch, None));
+        .and_then(|patch| client::report(patch, None));
     if let Err(error) = reported {
         log::warn!("cfg cannot be reported: {error}");
     }

@@ -8,6 +8,8 @@ use iothub::{
     twin,
 };
 
+use crate::client;
+
 /// Who says how often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Interval {
@@ -96,13 +98,13 @@ fn change(f: impl FnOnce(&mut Interval)) -> bool {
 fn announce() {
     log::info!("telemetry every {} s", current().as_secs());
     // It stands behind the configuration's own interval.
-    iothub::wake();
+    client::wake();
 }
 
 fn report(status: u16, version: u64, reason: &str) {
     let mut buffer = [0; 160];
     let reported = acknowledgement(&mut buffer, current().as_secs(), status, version, reason)
-        .and_then(|patch| iothub::report(patch, None));
+        .and_then(|patch| client::report(patch, None));
     if let Err(error) = reported {
         log::warn!("telemetryInterval cannot be reported: {error}");
     }

@@ -75,6 +75,11 @@ pub(crate) fn failing() -> u32 {
     FAILING.load(Ordering::Relaxed)
 }
 
+#[cfg(test)]
+pub(crate) fn forget() {
+    FAILING.store(0, Ordering::Relaxed);
+}
+
 /// `None` for a board without any such sensor, and where none works.
 pub(crate) fn environment() -> Option<Value> {
     let environment = Environment {

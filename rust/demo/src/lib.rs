@@ -37,7 +37,7 @@ pub use rest::Rest;
 pub use scenario::{stamps, timestamp};
 pub use setup::{DEVICE_ID, HOSTNAME, Setup};
 
-use arguments::{Role, device_options};
+use arguments::Role;
 use tempfile::TempDir;
 
 /// Runs what the command line asks for.
@@ -102,7 +102,7 @@ fn set_up(arguments: &Arguments, bench: &mut Bench, console: &Console) -> Result
     prefer_short_interval(&bench.rest())?;
     stop::check()?;
     show_telemetry(bench, console);
-    bench.start_device(&device_options(arguments)?).map(drop)
+    bench.start_device(&DeviceOptions::of(arguments)?).map(drop)
 }
 
 /// A line for each message that arrives, in the form of the hub's own. It ends with the hub.

@@ -11,26 +11,14 @@ use serde_json::Value;
 
 use crate::{
     Arguments, Bench, Check, Console, DEVICE_ID, DeviceOptions, Error, HOSTNAME, Report, Rest,
+    recorder::{DAY, time_of},
 };
 
 /// How long a step may take on a busy machine.
 const TIMEOUT: Duration = Duration::from_secs(120);
 
-/// A reading a minute.
-const DAY: u32 = 24 * 60;
-
 /// 512 KiB: a day of these readings takes half of it.
 const SECTORS: u32 = 128;
-
-/// When a reading was made: minutes of a March.
-pub(crate) fn time_of(minute: u32) -> String {
-    let (day, minute) = (1 + minute / DAY, minute % DAY);
-    format!(
-        "2026-03-{day:02}T{:02}:{:02}:00.000Z",
-        minute / 60,
-        minute % 60
-    )
-}
 
 pub(crate) fn run(
     arguments: &Arguments,

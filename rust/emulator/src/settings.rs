@@ -134,7 +134,10 @@ impl Settings {
         "pollsPerTenSeconds",
     ];
 
-    /// Sets one of [`Settings::NAMES`]; the error says what is wrong with name or value.
+    /// Sets one of [`Settings::NAMES`].
+    ///
+    /// # Errors
+    /// What is wrong with the name or the value.
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
         let millis = |low, high| number(name, value, low, high).map(Duration::from_millis);
         match name {

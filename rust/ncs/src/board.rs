@@ -330,6 +330,9 @@ pub enum TestFault {
 }
 
 /// Brings a fault about, for tests. Returns only where it cannot.
+///
+/// # Errors
+/// ENOTSUP in a build without `CONFIG_IOTHUB_FAULT_COMMAND`.
 pub fn fault(kind: TestFault) -> Result<(), Errno> {
     let kind = match kind {
         TestFault::Hang => ncs_sys::IOTHUB_BOARD_FAULT_HANG,

@@ -6,7 +6,7 @@ use iothub_host::Sensor;
 use serde_json::{Map, Value};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::route::Point;
+use super::point::Point;
 use crate::Error;
 
 /// What a world is made from. As a file it is a JSON object, in which everything may be left out:

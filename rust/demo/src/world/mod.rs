@@ -3,6 +3,7 @@
 
 mod description;
 mod player;
+mod point;
 mod route;
 
 use std::time::Duration;

@@ -40,6 +40,7 @@ mod once_drive_checks_the_whole_way;
 mod once_fota_checks_the_whole_way;
 mod once_outage_checks_the_whole_way;
 mod options_that_cannot_be_are_named;
+mod pages_name_what_there_is;
 mod provisions_over_at;
 mod reaches_any_hub_of_the_emulator;
 mod readings_of_before_the_time_was_known_have_their_own;

@@ -67,7 +67,7 @@ pub(super) fn merged<'m>(contents: impl Iterator<Item = &'m Modules>) -> Wanted 
                 Some(None) => *of_module = value.as_object().cloned().unwrap_or_default(),
                 Some(Some(rest)) => {
                     let names: Vec<&str> = rest.split('.').collect();
-                    super::apply::insert(of_module, &names, value);
+                    insert(of_module, &names, value);
                 }
                 None => {}
             }
@@ -80,6 +80,22 @@ pub(super) fn merged<'m>(contents: impl Iterator<Item = &'m Modules>) -> Wanted 
         *properties = kept;
     }
     wanted
+}
+
+/// Sets a value at a path.
+pub(super) fn insert(patch: &mut Map<String, Value>, names: &[&str], value: &Value) {
+    match names {
+        [] => {}
+        [name] => {
+            patch.insert((*name).to_owned(), value.clone());
+        }
+        [first, rest @ ..] => {
+            let inner = patch.entry(*first).or_insert_with(|| json!({}));
+            if let Value::Object(inner) = inner {
+                insert(inner, rest, value);
+            }
+        }
+    }
 }
 
 /// The modules that the agent is to run.
