@@ -70,6 +70,11 @@ fn messages_are_spilled_oldest_first_each_once_and_by_priority() {
         spill(&mut device, Priority::High),
         Some((alarm.as_u32(), b"3".to_vec()))
     );
+    assert_eq!(
+        spill(&mut device, Priority::High),
+        Some((alarm.as_u32(), b"3".to_vec())),
+        "it was not stored"
+    );
     assert!(device.client.spilled(7));
     assert_eq!(spill(&mut device, Priority::High), None);
     // One that was asked for and not stored is asked for again.

@@ -1,6 +1,6 @@
 //! Answers to nothing that is waited for change nothing.
 
-use iothub_proto::{Client, Command, Errno, Instant, Phase};
+use iothub_proto::{Client, Command, Errno, Instant, Phase, Telemetry};
 
 use crate::support::{Device, OUTBOX, config};
 
@@ -56,5 +56,32 @@ fn the_completion_of_an_earlier_command_is_no_completion_of_this_one() {
     assert_eq!(
         (status.phase, status.failures.transient),
         (Phase::Closing, 2)
+    );
+}
+
+#[test]
+fn an_answer_to_no_report_takes_nothing_that_is_on_its_way() {
+    let mut device = Device::ready(|_| {});
+    device.act(|client, _| client.send(&Telemetry::new(b"1")).unwrap());
+    let report = device.act(|client, _| client.report(b"{}", None).unwrap().as_u32());
+    device.skip();
+    device.publish(
+        &format!("$iothub/twin/res/204/?$rid={}&$version=2", report + 1),
+        "",
+    );
+    let log = device.take();
+    assert!(log[0].starts_with("* UnmatchedAnswer"), "{log:?}");
+    assert_eq!(log.len(), 1, "{log:?}");
+    device.publish(
+        &format!("$iothub/twin/res/204/?$rid={report}&$version=2"),
+        "",
+    );
+    let log = device.take();
+    assert!(log[0].starts_with("* Reported"), "{log:?}");
+    let id = device.last_packet();
+    assert_ne!(id, 0);
+    assert!(
+        device.client.status().outbox_used > 0,
+        "the message is there"
     );
 }
