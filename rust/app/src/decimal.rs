@@ -117,6 +117,7 @@ mod tests {
             ("-", None),
             (".5", None),
             ("true", None),
+            ("1:", None),
             ("\"5\"", None),
             ("1.2.3", None),
             ("1.", None),

@@ -30,6 +30,11 @@ fn tenths(offset: u32, size: u32) -> u8 {
 }
 
 #[cfg(test)]
+pub(crate) fn told() -> u8 {
+    TENTHS.load(Ordering::Relaxed)
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

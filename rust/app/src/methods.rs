@@ -42,9 +42,15 @@ pub(crate) fn on_method(request: &MethodRequest<'_>) {
         payload,
     };
     match client::respond(&answer) {
-        Ok(()) if status == 202 && request.name == "reboot" => tracker::restart(),
-        Ok(()) => {}
+        Ok(()) => answered(request.name, status),
         Err(error) => log::warn!("no answer to method {}: {error}", request.name),
+    }
+}
+
+/// What begins once the caller knows that it does.
+pub(crate) fn answered(name: &str, status: i32) {
+    if status == 202 && name == "reboot" {
+        tracker::restart();
     }
 }
 
@@ -146,7 +152,7 @@ fn config<'b>(payload: &[u8], buffer: &'b mut [u8]) -> (i32, &'b [u8]) {
 const FULL: (i32, &[u8]) = (507, br#"{"error":"the settings cannot be written"}"#);
 
 /// What the outbox in flash holds, what it has lost and why, and its wear.
-fn write_stored(out: &mut dyn Write, status: &OutboxStatus) -> core::fmt::Result {
+pub(crate) fn write_stored(out: &mut dyn Write, status: &OutboxStatus) -> core::fmt::Result {
     let (store, losses) = (status.store, status.losses);
     write!(
         out,
@@ -169,7 +175,7 @@ fn write_stored(out: &mut dyn Write, status: &OutboxStatus) -> core::fmt::Result
 }
 
 /// What is asked for happens once it is answered.
-fn fault(payload: &[u8]) -> (i32, &'static [u8]) {
+pub(crate) fn fault(payload: &[u8]) -> (i32, &'static [u8]) {
     match payload {
         b"\"hang\"" => tracker::fault(TestFault::Hang),
         b"\"panic\"" => tracker::fault(TestFault::Panic),

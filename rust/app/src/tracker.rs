@@ -108,8 +108,14 @@ pub(crate) fn fault(kind: board::TestFault) {
 
 #[cfg(test)]
 pub(crate) fn forget() {
-    critical_section::with(|cs| HAPPENED.borrow(cs).take());
+    let _ = asked_fault();
     IS_FULL.store(false, Ordering::Relaxed);
+}
+
+/// The fault that is to come; what else has happened is forgotten.
+#[cfg(test)]
+pub(crate) fn asked_fault() -> Option<board::TestFault> {
+    critical_section::with(|cs| HAPPENED.borrow(cs).take()).fault
 }
 
 /// What [`diagnostics`] tells.
@@ -530,7 +536,7 @@ fn report_device(time: UnixTime, buffer: &mut [u8]) -> bool {
 }
 
 /// Whether JSON needs no escapes for it.
-fn is_plain(text: &str) -> bool {
+pub(crate) fn is_plain(text: &str) -> bool {
     !text.is_empty()
         && text
             .bytes()

@@ -133,3 +133,55 @@ fn what_is_under_way_is_accepted() {
         "for the sample and the search"
     );
 }
+
+#[test]
+fn a_restart_begins_once_it_is_answered() {
+    let _world = World::new();
+    for (name, status) in [("reboot", 400), ("sample", 202)] {
+        methods::answered(name, status);
+    }
+    assert_eq!(double::with(|double| double.wakes), 0);
+    methods::answered("reboot", 202);
+    let mut device = std::boxed::Box::new(crate::tracker::Tracker::new());
+    let nothing = || -> std::boxed::Box<dyn FnMut() + Send> { std::boxed::Box::new(|| {}) };
+    double::run((0..1000).map(|_| nothing()).collect(), || device.run());
+    assert_eq!(double::calls().last().map(String::as_str), Some("reboot"));
+}
+
+#[test]
+fn faults_are_asked_for_by_name() {
+    use ncs::board::TestFault;
+    let _world = World::new();
+    for (name, expected) in [
+        ("hang", Some(TestFault::Hang)),
+        ("panic", Some(TestFault::Panic)),
+        ("memory", Some(TestFault::Memory)),
+    ] {
+        let answer = methods::fault(std::format!("\"{name}\"").as_bytes());
+        assert_eq!(answer, (202, &br#"{"fault":"under way"}"#[..]), "{name}");
+        assert_eq!(crate::tracker::asked_fault(), expected);
+    }
+    assert_eq!(methods::fault(b"\"hang-driver\"").0, 202);
+    assert_eq!(methods::fault(b"hang").0, 400);
+    assert_eq!(crate::tracker::asked_fault(), None);
+}
+
+#[test]
+fn what_the_outbox_in_flash_holds_is_told_in_full() {
+    let mut status = iothub::OutboxStatus::default();
+    (status.store.depth, status.store.high, status.store.dropped) = (1, 2, 4);
+    (status.store.damaged, status.store.foreign) = (7, 8);
+    (status.store.sectors, status.store.erases) = ((10, 11), (12, 13));
+    status.oldest = Some(core::time::Duration::from_secs(3));
+    (
+        status.losses.expired,
+        status.losses.too_large,
+        status.losses.refused,
+    ) = (5, 6, 9);
+    let mut text = String::new();
+    methods::write_stored(&mut text, &status).unwrap();
+    assert_eq!(
+        text,
+        r#","stored":{"depth":1,"alarms":2,"oldest":3,"room":4,"expired":5,"tooLarge":6,"damaged":7,"foreign":8,"refused":9,"sectors":[10,11],"erases":[12,13]}"#
+    );
+}

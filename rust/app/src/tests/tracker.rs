@@ -493,3 +493,19 @@ fn a_restart_does_not_wait_for_a_hub_that_is_away() {
         "for the outbox, and for the good-bye"
     );
 }
+
+#[test]
+fn a_plain_text_needs_no_escapes() {
+    for (text, expected) in [
+        ("mfw_nrf91x1_2.0.1", true),
+        (" !#[]~", true),
+        ("", false),
+        ("a\"b", false),
+        ("a\\b", false),
+        ("a\nb", false),
+        ("\u{7f}", false),
+        ("\u{fc}", false),
+    ] {
+        assert_eq!(tracker::is_plain(text), expected, "{text:?}");
+    }
+}

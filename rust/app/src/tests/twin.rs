@@ -86,6 +86,16 @@ fn a_change_takes_effect_is_stored_and_is_acknowledged_with_its_version() {
 }
 
 #[test]
+fn the_longest_configuration_is_acknowledged() {
+    let _world = World::new();
+    let members = r#""act":false,"actwt":2147483647,"mvres":2147483647,"mvt":2147483647,"loct":2147483647,"accath":78.453,"accith":77.453,"accito":5242.877,"nod":["gnss","ncell","wifi","env","bat","fg","roam","btn","impact"],"upd":86400,"led":false,"log":0"#;
+    let patch = format!(r#"{{"cfg":{{{members},"more":1}}}}"#);
+    configuration::on_desired(&desired(&patch, u64::MAX));
+    let remark = r#""more is not known""#;
+    assert_eq!(double::calls(), [cfg(members, 200, u64::MAX, remark)]);
+}
+
+#[test]
 fn a_whole_twin_takes_away_what_it_does_not_name_and_what_is_reported_is_not_reported_again() {
     let _world = World::new();
     configuration::on_desired(&desired(r#"{"cfg":{"actwt":30,"mvt":100}}"#, 7));
