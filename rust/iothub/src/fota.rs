@@ -88,7 +88,7 @@ pub(crate) fn prepare(firmware: Firmware, boot: &dyn Fn(&Config<'_>)) {
     boot(&config);
 }
 
-fn trial_s() -> Option<u32> {
+pub(crate) fn trial_s() -> Option<u32> {
     let mut buffer = [0; 16];
     let value = match settings::read(TRIAL, &mut buffer) {
         Ok(value) => value?,
