@@ -152,6 +152,16 @@ fn each_is_answered_with_error_and_a_reason() {
         ),
         (
             "host",
+            "\"fw.example]\"".into(),
+            "has a value that is not allowed",
+        ),
+        (
+            "host",
+            "\"[2001:db8::1]]\"".into(),
+            "has a value that is not allowed",
+        ),
+        (
+            "host",
             "\"[2001:db8::1]443\"".into(),
             "has a value that is not allowed",
         ),

@@ -61,6 +61,60 @@ fn null_and_a_document_without_it_cancel() {
     }
 }
 
+/// The platform is stopped only where it has begun, or is about to.
+#[test]
+fn a_job_that_is_taken_back_before_it_begins_stops_nothing() {
+    fn desired(firmware: &str) -> (u64, String) {
+        (3, format!(r#"{{"firmware":{firmware},"$version":3}}"#))
+    }
+    fn handle(updater: &mut Updater, now: Instant, firmware: &str) {
+        let (version, patch) = desired(firmware);
+        let patch = patch.as_bytes();
+        updater.handle_desired(now, &twin::Desired { version, patch });
+    }
+    let mut bench = Bench::new(|_| {});
+    bench.act(|updater, now| {
+        handle(updater, now, JOB);
+        handle(updater, now, "null");
+    });
+    assert!(
+        !bench.log.iter().any(|line| line == "> cancel"),
+        "{:?}",
+        bench.log
+    );
+    assert!(
+        !bench.log.iter().any(|line| line.starts_with("> start")),
+        "{:?}",
+        bench.log
+    );
+
+    // While the call is being made.
+    let mut bench = Bench::new(|_| {});
+    let now = bench.now;
+    handle(&mut bench.updater, now, JOB);
+    let mut buffer = [0; COMMAND_MAX];
+    loop {
+        while bench.updater.poll_event().is_some() {}
+        match bench.updater.poll_command(&mut buffer) {
+            Some(Command::Start(_)) => break,
+            Some(Command::Report(_)) => {
+                bench.updater.accepted(RequestId::new(1));
+                bench.updater.complete(now, Ok(()));
+            }
+            Some(_) => bench.updater.complete(now, Ok(())),
+            None => panic!("nothing is started"),
+        }
+    }
+    handle(&mut bench.updater, now, "null");
+    bench.updater.complete(now, Ok(()));
+    bench.drain();
+    assert!(
+        bench.log.iter().any(|line| line == "> cancel"),
+        "{:?}",
+        bench.log
+    );
+}
+
 /// Job `j1` has failed, and its record is stored.
 fn failed() -> Bench {
     let mut bench = Bench::new(|_| {});
