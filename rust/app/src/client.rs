@@ -1,5 +1,5 @@
-//! What the application asks of the client and the platform. In unit tests a double writes down what was asked, and its clock
-//! goes on only while the application waits.
+//! What the application asks of the client and the platform. In unit tests a double writes down
+//! what was asked, and its clock goes on only while the application waits.
 
 #[cfg(not(test))]
 pub(crate) use {

@@ -1,5 +1,5 @@
-//! The configuration over the air: the desired property `cfg` with nRF Asset Tracker's names, units and ranges, and a few of
-//! our own behind them.
+//! The configuration over the air: the desired property `cfg` with nRF Asset Tracker's names, units
+//! and ranges, and a few of our own behind them.
 //!
 //! | field | values | meaning |
 //! |---|---|---|
@@ -16,8 +16,8 @@
 //! | `led` | true, false | ours: whether the LED may be lit |
 //! | `log` | 0 to 5 | ours: the level of the log, as far as the build has it |
 //!
-//! A field that is wrong keeps its value, and the others take effect; the answer is then 400 and names it. See
-//! docs/decisions/0010-tracker-documents.md.
+//! A field that is wrong keeps its value, and the others take effect; the answer is then 400 and
+//! names it. See docs/decisions/0010-tracker-documents.md.
 
 use core::{cell::Cell, ffi::CStr, fmt::Write, time::Duration};
 
@@ -136,15 +136,16 @@ impl Fields {
         log: None,
     };
 
-    /// What was [written](Self::write) before a restart: it was accepted over the layer behind it, and is not asked to fit
-    /// without. `true` where it is not damaged.
+    /// What was [written](Self::write) before a restart: it was accepted over the layer behind it,
+    /// and is not asked to fit without. `true` where it is not damaged.
     fn stored(json: &[u8]) -> (Self, bool) {
         let mut fields = Self::NONE;
         let is_right = fields.take(&View::new(json), &mut Remarks::new());
         (fields, is_right)
     }
 
-    /// Takes over what is right of an object, each field by itself. `true` where all of it was right.
+    /// Takes over what is right of an object, each field by itself. `true` where all of it was
+    /// right.
     fn take(&mut self, object: &View<'_>, remarks: &mut Remarks) -> bool {
         let mut is_right = true;
         for (name, raw) in object.members() {
@@ -161,7 +162,8 @@ impl Fields {
         is_right
     }
 
-    /// Takes over what is right of an object, where `behind` counts for what is not named. `true` where all of it was right.
+    /// Takes over what is right of an object, where `behind` counts for what is not named. `true`
+    /// where all of it was right.
     fn merge(&mut self, object: &View<'_>, behind: Self, remarks: &mut Remarks) -> bool {
         let before = *self;
         let mut is_right = self.take(object, remarks);
@@ -180,7 +182,8 @@ impl Fields {
         is_right
     }
 
-    /// Takes away what the object does not name, and what then excludes one another. `true` where nothing did.
+    /// Takes away what the object does not name, and what then excludes one another. `true` where
+    /// nothing did.
     fn keep(&mut self, object: &View<'_>, behind: Self) -> bool {
         for name in NAMES {
             if object.raw(name).is_none() {
@@ -205,7 +208,8 @@ impl Fields {
         u64::from(self.accito.unwrap_or(INACTIVITY_MS)) >= resolution
     }
 
-    /// Fields of two layers, each right by itself, may exclude one another: then the build's own count.
+    /// Fields of two layers, each right by itself, may exclude one another: then the build's own
+    /// count.
     fn without_excluded(mut self) -> Self {
         if self.excludes_acceleration() {
             (self.accath, self.accith) = (None, None);
@@ -496,7 +500,8 @@ pub(crate) fn load() {
     take_effect();
 }
 
-/// The whole twin: what is not in it is not desired, even if the device was away when it was removed.
+/// The whole twin: what is not in it is not desired, even if the device was away when it was
+/// removed.
 pub(crate) fn on_twin(twin: &Document<'_>) {
     let desired = twin.desired();
     let answer = match desired.raw("cfg") {
@@ -522,7 +527,8 @@ pub(crate) fn on_desired(desired: &iothub::twin::Desired<'_>) {
     }
 }
 
-/// Makes fields this device's own, from now on and after a restart, where the twin desires nothing else.
+/// Makes fields this device's own, from now on and after a restart, where the twin desires nothing
+/// else.
 ///
 /// # Errors
 /// Something is wrong with them, which `remarks` then names: none was taken.
@@ -680,7 +686,8 @@ fn report(answer: &Answer, version: u64) {
     }
 }
 
-/// As nRF Asset Tracker has it, and in the same object as IoT Plug and Play has it: see the decision record.
+/// As nRF Asset Tracker has it, and in the same object as IoT Plug and Play has it: see the
+/// decision record.
 fn acknowledgement<'b>(
     buffer: &'b mut [u8],
     now: &Configuration,
@@ -982,8 +989,8 @@ mod tests {
         assert!(acknowledgement(&mut buffer, &fields.configuration(), &answer, u64::MAX).is_some());
     }
 
-    /// Documents that are broken and changed at random, from a seed: whatever comes, what counts afterwards is within every
-    /// range, has room, and reads back as itself.
+    /// Documents that are broken and changed at random, from a seed: whatever comes, what counts
+    /// afterwards is within every range, has room, and reads back as itself.
     #[test]
     fn nothing_that_a_twin_can_hold_leads_out_of_the_ranges() {
         const PIECES: [&[u8]; 30] = [

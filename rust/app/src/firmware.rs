@@ -1,4 +1,5 @@
-//! Firmware updates: the library carries them out and says how they end; how far they are is said here.
+//! Firmware updates: the library carries them out and says how they end; how far they are is said
+//! here.
 
 use core::sync::atomic::{AtomicU8, Ordering};
 

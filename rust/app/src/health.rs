@@ -1,4 +1,5 @@
-//! How the device is: the last fault, stacks, heap, radio and core dump; and faults on purpose, where the build has them.
+//! How the device is: the last fault, stacks, heap, radio and core dump; and faults on purpose,
+//! where the build has them.
 
 use core::{
     fmt::{Result, Write},
@@ -10,7 +11,8 @@ use ncs::board::{self, FaultReason, TestFault};
 
 use crate::{configuration::Plain, documents::Text};
 
-/// What `diagnostics` tells of it, as further members of an object. Stacks come last, as many as there is room for.
+/// What `diagnostics` tells of it, as further members of an object. Stacks come last, as many as
+/// there is room for.
 pub(crate) fn write(out: &mut Text<'_>) -> Result {
     if let Ok(radio) = board::radio() {
         let (seconds, connections) = (radio.seconds, radio.connections);
@@ -143,7 +145,8 @@ pub(crate) fn coredump<'b>(payload: &[u8], buffer: &'b mut [u8]) -> (i32, &'b [u
     }
 }
 
-/// Bytes of a core dump that an answer has room for, in base64: fewer with a small `CONFIG_IOTHUB_MESSAGE_SIZE`.
+/// Bytes of a core dump that an answer has room for, in base64: fewer with a small
+/// `CONFIG_IOTHUB_MESSAGE_SIZE`.
 fn most(room: usize) -> usize {
     PIECE.min(room.saturating_sub(AROUND) / 4 * 3)
 }

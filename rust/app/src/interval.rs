@@ -49,7 +49,8 @@ pub(crate) fn store(seconds: u32) -> Result<(), iothub::Errno> {
     Ok(())
 }
 
-/// The whole twin: what is not in it is not desired, even if the device was away when it was removed.
+/// The whole twin: what is not in it is not desired, even if the device was away when it was
+/// removed.
 pub(crate) fn on_twin(twin: &twin::Document<'_>) {
     match read(&twin.desired()) {
         Desired::Absent => remove(reported(&twin.reported())),
@@ -110,7 +111,8 @@ fn report(status: u16, version: u64, reason: &str) {
     }
 }
 
-/// A writable property as IoT Plug and Play has it: value, code, version of the desired properties, description.
+/// A writable property as IoT Plug and Play has it: value, code, version of the desired properties,
+/// description.
 fn acknowledgement<'b>(
     buffer: &'b mut [u8],
     seconds: u64,

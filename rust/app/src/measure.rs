@@ -1,5 +1,5 @@
-//! Readings of the board's sensors. A board without one has no such field; one that fails, hangs or lies is left out of the
-//! reading, and the log says so once until it works again.
+//! Readings of the board's sensors. A board without one has no such field; one that fails, hangs or
+//! lies is left out of the reading, and the log says so once until it works again.
 
 use core::sync::atomic::{AtomicU32, Ordering};
 

@@ -1,5 +1,5 @@
-//! The scenario of `--once --drive`: a vehicle goes through a tunnel, and the hub's side knows from the world's file what the
-//! device should have measured when.
+//! The scenario of `--once --drive`: a vehicle goes through a tunnel, and the hub's side knows from
+//! the world's file what the device should have measured when.
 
 use std::{fs, path::Path, time::Duration};
 
@@ -350,7 +350,8 @@ fn compare(rest: &Rest, bench: &Bench, world: &World) -> Result<Found, Error> {
     Ok(found)
 }
 
-/// The world's time passes between reading a sensor and reading the clock: half a minute of it on a machine that is very busy.
+/// The world's time passes between reading a sensor and reading the clock: half a minute of it on a
+/// machine that is very busy.
 const METRES: f64 = 500.0;
 const DEGREES: f64 = 0.25;
 

@@ -1,6 +1,7 @@
 //! The demonstration and its scripted scenario; also the bench of the end-to-end tests.
 //!
-//! The program re-executes itself as `hub` and as `device`, so that each is a process that can be killed.
+//! The program re-executes itself as `hub` and as `device`, so that each is a process that can be
+//! killed.
 #![forbid(unsafe_code)]
 
 mod arguments;
@@ -131,7 +132,8 @@ const INTERRUPTED: u8 = 130;
 /// How often to look whether hub and device are there.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// A message every 20 s is right for a battery and slow to watch. A twin that already asks for an interval keeps it.
+/// A message every 20 s is right for a battery and slow to watch. A twin that already asks for an
+/// interval keeps it.
 fn prefer_short_interval(rest: &Rest) -> Result<(), Error> {
     let twin = rest.twin(DEVICE_ID)?;
     if twin["properties"]["desired"]["telemetryInterval"].is_null() {

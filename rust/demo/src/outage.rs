@@ -1,4 +1,5 @@
-//! The scenario of `--once --outage`: a day without coverage, at speed, with a power cut in the middle of it.
+//! The scenario of `--once --outage`: a day without coverage, at speed, with a power cut in the
+//! middle of it.
 
 use std::{
     collections::BTreeSet,

@@ -1,4 +1,5 @@
-//! A device that records a reading a minute, as fast as it can, and keeps each in flash: for the scenario of an outage.
+//! A device that records a reading a minute, as fast as it can, and keeps each in flash: for the
+//! scenario of an outage.
 
 use std::{process::ExitCode, time::Duration};
 
@@ -22,8 +23,8 @@ pub(crate) fn time_of(minute: u32) -> String {
     )
 }
 
-/// Records these minutes, then sends what there is to send until it is ended. Says of each reading that it was accepted, and
-/// now and then what the outbox holds.
+/// Records these minutes, then sends what there is to send until it is ended. Says of each reading
+/// that it was accepted, and now and then what the outbox holds.
 pub(crate) fn run(minutes: Minutes) -> Result<ExitCode, Error> {
     Options::new(&|_: Event<'_>| {})
         .request_twin(false)

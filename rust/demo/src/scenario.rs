@@ -44,7 +44,8 @@ pub(crate) fn run(
             false => format!("the simulated modem, whose files the device gets: {found}"),
         })
     });
-    // Another device may have a modem that is only played, and the network of this machine behind it.
+    // Another device may have a modem that is only played, and the network of this machine behind
+    // it.
     let attaches = match is_ours {
         true => "device attaches on an IPv6-only network",
         false => "device attaches to a network",
@@ -131,7 +132,8 @@ fn some_network(lines: &Lines) -> Result<String, Error> {
     Ok(shown(&network, &peer))
 }
 
-/// A modem that is played, as native_sim's, says one network and the sockets have another: then none was shown.
+/// A modem that is played, as native_sim's, says one network and the sockets have another: then
+/// none was shown.
 fn shown(network: &str, peer: &str) -> String {
     let is_played = network.contains("IPv6 only") && peer.starts_with("over IPv4");
     let so = match is_played {
@@ -281,7 +283,8 @@ pub(crate) fn method(
     payload: Value,
     status: u64,
 ) -> Result<String, Error> {
-    // Right after a connect the subscription may be under way: the hub then says that the device is not online.
+    // Right after a connect the subscription may be under way: the hub then says that the device is
+    // not online.
     bench
         .rest()
         .until(&format!("method {name}"), TIMEOUT, |rest| {
@@ -335,7 +338,8 @@ pub(crate) fn nothing_lost(bench: &Bench, lines: &Lines) -> Result<String, Error
     })
 }
 
-/// The earliest reading of a line such as `… telemetry 3 queued: 2 readings from 1796025600123: {"bat":…`.
+/// The earliest reading of a line such as `… telemetry 3 queued: 2 readings from 1796025600123:
+/// {"bat":…`.
 pub fn timestamp(line: &str) -> Option<u64> {
     let (_, rest) = line.split_once(" queued: ")?;
     let (_, rest) = rest.split_once("readings from ")?;

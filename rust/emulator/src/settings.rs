@@ -15,7 +15,8 @@ pub struct Settings {
     pub(crate) verified_on_upload: bool,
     /// Whether the HTTPS port asks for a certificate of the client, which it need not have.
     pub(crate) https_client_certificates: bool,
-    /// Whether devices behind a CA may use the HTTPS port with their certificate, which Azure has as a preview.
+    /// Whether devices behind a CA may use the HTTPS port with their certificate, which Azure has
+    /// as a preview.
     pub(crate) x509_ca_over_https: bool,
     pub(crate) clean_session_discards_c2d: bool,
     /// Distinct filters a connection.

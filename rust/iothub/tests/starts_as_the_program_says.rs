@@ -1,5 +1,6 @@
-//! What the builder says counts: the hub and the device id against those of the settings, a connection that is not made
-//! again, a network that is the program's business, a second start that is refused.
+//! What the builder says counts: the hub and the device id against those of the settings, a
+//! connection that is not made again, a network that is the program's business, a second start that
+//! is refused.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test")]
 
 use std::{

@@ -1,15 +1,16 @@
-//! Many devices lose one hub at once and come back: time to full recovery, peak rate of connects and wasted
-//! connects, for our reconnect policy and those of other clients.
+//! Many devices lose one hub at once and come back: time to full recovery, peak rate of connects
+//! and wasted connects, for our reconnect policy and those of other clients.
 //!
 //! `cargo run --release --example storm -p iothub-proto -- [--svg FILE] [DEVICES…]`
 //!
 //! # The model of the hub
-//! All connections end at time 0. The hub admits 100 connects a second, the limit of one S1 unit: a bucket of
-//! 100 tokens, filled by one each 10 ms. Among what is due in a step those that are admitted are drawn by lot; the
-//! others are refused at once, as with CONNACK 3 or a closed connection. A connect takes no time, so that the
-//! numbers are those of the policies alone. Each policy is told the number of failures in a row and a random
-//! number. Of three runs the slowest is shown. What wastes a thousand connects a device, or takes ten
-//! times as long as the hub needs, is given up as "not".
+//! All connections end at time 0. The hub admits 100 connects a second, the limit of one S1 unit: a
+//! bucket of 100 tokens, filled by one each 10 ms. Among what is due in a step those that are
+//! admitted are drawn by lot; the others are refused at once, as with CONNACK 3 or a closed
+//! connection. A connect takes no time, so that the numbers are those of the policies alone. Each
+//! policy is told the number of failures in a row and a random number. Of three runs the slowest is
+//! shown. What wastes a thousand connects a device, or takes ten times as long as the hub needs, is
+//! given up as "not".
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "an example")]
 
 use std::time::Duration;
@@ -114,8 +115,8 @@ struct Outcome {
     wasted: u64,
 }
 
-/// Time goes in steps of 10 ms. What is due in a step lies in one place of a ring, as the numbers of failures of
-/// those devices.
+/// Time goes in steps of 10 ms. What is due in a step lies in one place of a ring, as the numbers
+/// of failures of those devices.
 fn storm(devices: u64, candidate: &Candidate, seed: u64) -> Outcome {
     let mut random = Random(seed);
     let mut ring: Vec<Vec<u32>> = vec![Vec::new(); RING];

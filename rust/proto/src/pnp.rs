@@ -21,7 +21,8 @@ use crate::json;
 use crate::twin::View;
 use crate::writer::{Full, Writer};
 
-/// A JSON value. There is no float: print it as the device prints numbers, and pass it as [`Value::Raw`].
+/// A JSON value. There is no float: print it as the device prints numbers, and pass it as
+/// [`Value::Raw`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Value<'a> {
     /// JSON as it is; checked when written.
@@ -45,8 +46,8 @@ pub struct Acknowledgement<'a> {
     pub code: u16,
     /// `av`, the version of the desired properties that is answered.
     pub version: u64,
-    /// `ad`, a reason. `None` is written as null: reported properties are merged, and a reason of an earlier answer
-    /// would stay.
+    /// `ad`, a reason. `None` is written as null: reported properties are merged, and a reason of
+    /// an earlier answer would stay.
     pub description: Option<&'a str>,
 }
 
@@ -85,7 +86,8 @@ impl<'b> Patch<'b> {
     /// Into this buffer.
     ///
     /// # Errors
-    /// [`Capacity::Buffer`] where it is too small, here and of all other methods; the patch is then of no use.
+    /// [`Capacity::Buffer`] where it is too small, here and of all other methods; the patch is then
+    /// of no use.
     pub fn new(buffer: &'b mut [u8]) -> Result<Self, Error> {
         let mut patch = Self {
             writer: Writer::new(buffer),

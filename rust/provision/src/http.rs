@@ -117,8 +117,9 @@ fn is_no_tls(error: &ureq::Error) -> bool {
     matches!(error, Some(rustls::Error::InvalidMessage(_)))
 }
 
-/// An address as a person gives it on the command line. One with a name and a password in it passes here,
-/// since the error of a command line repeats its value: [`exchange`] refuses it and shows nothing of it.
+/// An address as a person gives it on the command line. One with a name and a password in it passes
+/// here, since the error of a command line repeats its value: [`exchange`] refuses it and shows
+/// nothing of it.
 pub(crate) fn address(text: &str) -> Result<String, String> {
     let authority = |text: &str| {
         text.split(['/', '?', '#'])

@@ -1,4 +1,5 @@
-//! The application on a simulated board, with a double in place of the client. One test at a time: it has statics.
+//! The application on a simulated board, with a double in place of the client. One test at a time:
+//! it has statics.
 
 mod events;
 mod methods;

@@ -1,4 +1,5 @@
-//! `cfg` and `telemetryInterval`: what the twin desires, what the device's own settings say, and what is reported.
+//! `cfg` and `telemetryInterval`: what the twin desires, what the device's own settings say, and
+//! what is reported.
 
 use std::{format, string::String, time::Duration};
 

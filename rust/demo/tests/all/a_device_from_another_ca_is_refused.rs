@@ -1,4 +1,5 @@
-//! The hub does not know the CA of the device's certificate: refused, with the reason in the hub's log.
+//! The hub does not know the CA of the device's certificate: refused, with the reason in the hub's
+//! log.
 
 use crate::support::{World, issue, key, valid_now, waits_for};
 use iothub_demo::DEVICE_ID;

@@ -1,6 +1,6 @@
-//! Power cuts while messages are stored, sent and released: the device's process is killed at a seeded moment and started
-//! again, and each message whose acceptance was told arrives, in order. `IOTHUB_KILLS` is their number (10), `IOTHUB_SEED` the
-//! first seed (1):
+//! Power cuts while messages are stored, sent and released: the device's process is killed at a
+//! seeded moment and started again, and each message whose acceptance was told arrives, in order.
+//! `IOTHUB_KILLS` is their number (10), `IOTHUB_SEED` the first seed (1):
 //!
 //! ```text
 //! IOTHUB_KILLS=1000 cargo test -p iothub-demo --test all loses_no_message -- --nocapture
@@ -28,7 +28,8 @@ fn a_device_killed_at_any_moment_loses_no_message() {
             ..quick()
         })
     };
-    // How long a life takes here, undisturbed and with a flash that is there: the kills are spread over it.
+    // How long a life takes here, undisturbed and with a flash that is there: the kills are spread
+    // over it.
     let undisturbed = |world: &mut World, first, end| {
         let begin = Instant::now();
         let lines = start(world, Network::NoCell, first, end);
@@ -90,7 +91,8 @@ fn a_device_killed_at_any_moment_loses_no_message() {
         "{result:?}: {lost:?} of {} are lost",
         accepted.len()
     );
-    // What was stored in the moment of the cut is there too, though nobody was told; its number is then given again.
+    // What was stored in the moment of the cut is there too, though nobody was told; its number is
+    // then given again.
     let mut seen = BTreeSet::new();
     let firsts: Vec<_> = arrived
         .iter()

@@ -1,5 +1,6 @@
-//! Power cuts: the device's process is killed at a seeded moment of an update and started again; it runs the old image
-//! or the new one, and its twin says which. `IOTHUB_KILLS` is their number (10), `IOTHUB_SEED` the first seed (1):
+//! Power cuts: the device's process is killed at a seeded moment of an update and started again; it
+//! runs the old image or the new one, and its twin says which. `IOTHUB_KILLS` is their number (10),
+//! `IOTHUB_SEED` the first seed (1):
 //!
 //! ```text
 //! IOTHUB_KILLS=1000 cargo test --release -p iothub-demo --test all killed_at_any_moment -- --nocapture
@@ -107,8 +108,8 @@ fn phase(lines: &Lines, mark: usize) -> &'static str {
         .map_or("", |(_, phase)| phase)
 }
 
-/// Waits until the device reports how the job has ended, by the image that it then runs: the one that the reported state
-/// goes with.
+/// Waits until the device reports how the job has ended, by the image that it then runs: the one
+/// that the reported state goes with.
 fn settled(world: &World, old: &str, new: Option<&str>) -> String {
     let mut last = Value::Null;
     let rest = world.bench.rest();

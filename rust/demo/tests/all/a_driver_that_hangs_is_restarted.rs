@@ -1,4 +1,5 @@
-//! The watchdog bites for the driver's thread, too, and `diagnostics` names it after the restart; an unknown fault is refused.
+//! The watchdog bites for the driver's thread, too, and `diagnostics` names it after the restart;
+//! an unknown fault is refused.
 
 use std::time::Duration;
 

@@ -1,5 +1,6 @@
-//! A cloud-to-device message that cannot be received is read away and acknowledged, so that it does not come again after
-//! every connect; the device says so and stays connected. A method with such a body is answered with 413.
+//! A cloud-to-device message that cannot be received is read away and acknowledged, so that it does
+//! not come again after every connect; the device says so and stays connected. A method with such a
+//! body is answered with 413.
 
 use crate::support::{TIMEOUT, World};
 use iothub_demo::DEVICE_ID;

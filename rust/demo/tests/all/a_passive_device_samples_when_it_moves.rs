@@ -1,4 +1,5 @@
-//! `cfg.act` false: nothing while it stands, and while it moves a sample no more often than `cfg.mvres`.
+//! `cfg.act` false: nothing while it stands, and while it moves a sample no more often than
+//! `cfg.mvres`.
 
 use std::{
     collections::BTreeSet,

@@ -1,4 +1,5 @@
-//! Sensors that do not work: the sample goes without them, the log says so once, and the device goes on.
+//! Sensors that do not work: the sample goes without them, the log says so once, and the device
+//! goes on.
 
 use crate::support::{TIMEOUT, World};
 use iothub_demo::DEVICE_ID;

@@ -1,5 +1,5 @@
-//! HTTPS with several roots: one alone that has not signed the server's certificate is not trusted, and with the right
-//! one behind it the image is fetched. The log says how far it is, and why not.
+//! HTTPS with several roots: one alone that has not signed the server's certificate is not trusted,
+//! and with the right one behind it the image is fetched. The log says how far it is, and why not.
 
 use std::fs;
 

@@ -1,5 +1,5 @@
-//! IPv6 goes away on an IPv6-only network: the link is down and the program goes on; when the network is back, so is
-//! the device, and what was accepted meanwhile arrives.
+//! IPv6 goes away on an IPv6-only network: the link is down and the program goes on; when the
+//! network is back, so is the device, and what was accepted meanwhile arrives.
 
 use std::{
     net::{IpAddr, Ipv4Addr},

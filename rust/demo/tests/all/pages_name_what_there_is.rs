@@ -1,4 +1,7 @@
-//! Links between the pages lead somewhere, and the files and functions that docs/architecture.md names exist.
+//! Links between the pages lead somewhere, and the files and functions that docs/architecture.md
+//! names exist.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::{
     collections::BTreeSet,

@@ -1,4 +1,5 @@
-//! The device alone finds every hub of an emulator by Azure's own names, and the provisioning service by its default one.
+//! The device alone finds every hub of an emulator by Azure's own names, and the provisioning
+//! service by its default one.
 
 use std::{fs, net::Ipv4Addr, process::Command};
 

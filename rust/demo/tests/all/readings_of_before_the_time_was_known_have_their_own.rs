@@ -1,4 +1,5 @@
-//! Nobody knows the time for the first seconds: what was measured then is stamped when it comes, with when it was measured.
+//! Nobody knows the time for the first seconds: what was measured then is stamped when it comes,
+//! with when it was measured.
 
 use std::collections::BTreeSet;
 

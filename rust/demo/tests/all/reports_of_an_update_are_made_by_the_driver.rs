@@ -1,5 +1,5 @@
-//! No report and no event of an update comes from the thread that downloads. The device runs in this process, so that
-//! its log tells the threads.
+//! No report and no event of an update comes from the thread that downloads. The device runs in
+//! this process, so that its log tells the threads.
 
 use std::{
     net::{IpAddr, Ipv4Addr},

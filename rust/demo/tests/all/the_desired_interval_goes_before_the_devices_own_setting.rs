@@ -1,4 +1,5 @@
-//! How often telemetry is sent: the desired property, else the device's own setting, and the twin is told which.
+//! How often telemetry is sent: the desired property, else the device's own setting, and the twin
+//! is told which.
 
 use crate::support::{TIMEOUT, World};
 use iothub_demo::DEVICE_ID;

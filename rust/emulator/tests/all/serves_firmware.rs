@@ -71,7 +71,8 @@ async fn serves_ranges_and_counts_what_went_out() {
     assert_eq!(about["images"][0]["version"], Value::Null);
 }
 
-/// RFC 9110, section 14.2: what is no range of bytes is not looked at; only one that is not there is refused.
+/// RFC 9110, section 14.2: what is no range of bytes is not looked at; only one that is not there
+/// is refused.
 #[tokio::test]
 async fn a_header_range_that_means_nothing_is_ignored() {
     let images = Images::new(IMAGE).await;

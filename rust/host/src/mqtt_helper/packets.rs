@@ -68,7 +68,8 @@ pub fn connect(connect: &Connect<'_>) -> Result<Vec<u8>, Errno> {
 /// A PUBLISH packet, its header apart from its payload.
 ///
 /// # Errors
-/// `EINVAL` for a topic that no packet can hold, a QoS that there is not, or message id 0 above QoS 0.
+/// `EINVAL` for a topic that no packet can hold, a QoS that there is not, or message id 0 above QoS
+/// 0.
 pub fn publish<'a>(publish: &Publish<'a>) -> Result<(Vec<u8>, &'a [u8]), Errno> {
     let qos = Qos::try_from(publish.qos).map_err(invalid)?;
     let mut builder = v3_1_1::Publish::builder()

@@ -186,8 +186,8 @@ fn the_bag_is_encoded_and_ordered() {
     );
 }
 
-/// Four messages are on their way at once, and one alarm beside them; alarms come before what else waits, and the rest keeps
-/// its order.
+/// Four messages are on their way at once, and one alarm beside them; alarms come before what else
+/// waits, and the rest keeps its order.
 #[test]
 fn an_alarm_overtakes_what_waits_and_has_a_place_of_its_own() {
     let mut device = Device::ready(|_| ());

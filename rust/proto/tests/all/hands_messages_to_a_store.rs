@@ -1,4 +1,7 @@
-//! What a store in flash asks of the client: messages that are only in RAM go there, come back from there, and are given up.
+//! What a store in flash asks of the client: messages that are only in RAM go there, come back from
+//! there, and are given up.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
 
 use core::time::Duration;
 

@@ -1,4 +1,5 @@
-//! One program for all behaviours, a file each: a link for each file would cost more than the tests.
+//! One program for all behaviours, a file each: a link for each file would cost more than the
+//! tests.
 
 mod answers_every_method;
 mod becomes_another_device_between_connections;

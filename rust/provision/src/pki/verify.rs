@@ -34,8 +34,9 @@ impl Check {
     }
 }
 
-/// Checks a chain: leaf first, each signed by the next, up to the first that one of `roots` is or has
-/// signed; every one valid at `now`, and every one but the leaf a CA with room for those below it.
+/// Checks a chain: leaf first, each signed by the next, up to the first that one of `roots` is or
+/// has signed; every one valid at `now`, and every one but the leaf a CA with room for those below
+/// it.
 pub fn verify_chain(
     chain: &[Certificate],
     roots: &[Certificate],
@@ -116,8 +117,8 @@ pub fn verify_thumbprint(id: &str, certificate: &Certificate, now: OffsetDateTim
     ]
 }
 
-/// Why one certificate may not have issued another, with `below` CAs between it and the leaf; `None`
-/// if it may.
+/// Why one certificate may not have issued another, with `below` CAs between it and the leaf;
+/// `None` if it may.
 pub(crate) fn objection(lower: &Certificate, upper: &Certificate, below: usize) -> Option<String> {
     let has_room = upper
         .path_length()

@@ -1,5 +1,5 @@
-//! An application of its own that uses the crate `iothub`: telemetry at an interval that the twin sets, and the method
-//! `led`.
+//! An application of its own that uses the crate `iothub`: telemetry at an interval that the twin
+//! sets, and the method `led`.
 #![no_std]
 
 use core::{

@@ -50,7 +50,8 @@ impl World {
             .expect("the device starts")
     }
 
-    /// Starts the device in a world that begins now, at its true speed; when that was, in milliseconds since 1970.
+    /// Starts the device in a world that begins now, at its true speed; when that was, in
+    /// milliseconds since 1970.
     pub fn begin(&mut self, world: &Value) -> (u64, Lines) {
         let path = self.folder.path().join("world.json");
         fs::write(&path, world.to_string()).expect("written");
