@@ -66,4 +66,4 @@ pub use journal::LogFormat;
 pub use offline::{export, import};
 pub use options::{AmqpPort, Identity, Options, StartError};
 pub use random::token as new_token;
-pub use settings::Settings;
+pub use settings::{SettingError, Settings};
