@@ -20,7 +20,7 @@ const SPEED: f64 = 60.0;
 const WATCHDOG: Duration = Duration::from_secs(20);
 
 /// What the device says where the network goes.
-const LOST: &str = "disconnected";
+const LOST: &str = crate::said::DISCONNECTED;
 
 /// In seconds of the world: late enough that a slow machine is connected by then.
 const TUNNEL: (u64, u64) = (2400, 3000);
@@ -159,7 +159,7 @@ pub(crate) fn run(
     check("method reboot restarts it, and cfg is kept", &mut || {
         let mark = lines.mark();
         method(&bench, "reboot", json!(null), 202)?;
-        lines.find_after(mark, "restarting, as a method asks", TIMEOUT)?;
+        lines.find_after(mark, crate::said::RESTARTING, TIMEOUT)?;
         let line = lines.find_after(mark, "active: a sample every 1 s, sent every 8 s", TIMEOUT)?;
         connected(&bench, &lines, mark)?;
         Ok(line)
@@ -290,7 +290,7 @@ impl Found {
     /// Whether as many readings are here as the device says that it has accepted.
     fn counted(&self, lines: &Lines) -> bool {
         let count = |line: &String| -> Option<usize> {
-            let (_, rest) = line.split_once(" queued: ")?;
+            let (_, rest) = line.split_once(crate::said::QUEUED)?;
             rest.split_once(" readings")?.0.parse().ok()
         };
         self.readings >= lines.all().iter().filter_map(count).sum()

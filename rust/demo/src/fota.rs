@@ -61,7 +61,7 @@ pub(crate) fn run(
         let from = bench.rest().deploy(DEVICE_ID, "1.0.0", "https")?["fwLocation"].take();
         says(&bench, "current", "1.0.0", "job-1.0.0")?;
         let lines = bench.device_lines();
-        lines.find_after(mark, "on trial", TIMEOUT)?;
+        lines.find_after(mark, crate::said::ON_TRIAL, TIMEOUT)?;
         let served = bench.rest().served("1.0.0")?;
         match (from["protocol"].as_str(), from["port"].as_u64()) {
             (Some("https"), Some(port)) if served >= size => Ok(format!(
@@ -202,7 +202,7 @@ fn survives(bench: &mut Bench, seed: u64) -> Result<String, Error> {
             let moments = [
                 "the new firmware is in place",
                 "restarting for the firmware",
-                "on trial",
+                crate::said::ON_TRIAL,
                 "ready: every subscription",
             ];
             let at = (random >> 32) as usize % moments.len();

@@ -20,6 +20,7 @@ mod provisioning;
 mod recorder;
 mod report;
 mod rest;
+pub mod said;
 mod scenario;
 mod setup;
 mod stop;

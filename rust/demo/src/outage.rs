@@ -115,7 +115,7 @@ pub(crate) fn run(
     });
     check("the outbox is empty", &mut || {
         let lines = bench.device_lines();
-        lines.find_after(0, "outbox: 0 messages", TIMEOUT)
+        lines.find_after(0, crate::said::OUTBOX_EMPTY, TIMEOUT)
     });
     check("clean end", &mut || bench.stop());
     Ok(report)

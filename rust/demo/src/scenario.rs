@@ -92,9 +92,9 @@ pub(crate) fn run(
     check("hub killed and started again: device is back", &mut || {
         let mark = lines.mark();
         bench.kill_hub()?;
-        lines.find_after(mark, "next attempt in", TIMEOUT)?;
+        lines.find_after(mark, crate::said::RETRY, TIMEOUT)?;
         // What is accepted now waits in the outbox.
-        lines.find_after(lines.mark(), " queued: ", TIMEOUT)?;
+        lines.find_after(lines.mark(), crate::said::QUEUED, TIMEOUT)?;
         bench.restart_hub()?;
         connected(&bench, &lines, mark)?;
         method(&bench, "led", json!(0), 200)
@@ -114,7 +114,7 @@ fn behind_nat64(lines: &Lines) -> Result<String, Error> {
     lines.find_after(0, "network up: IPv6 only", TIMEOUT)?;
     let line = lines.find_after(0, OVER_IP, TIMEOUT)?;
     line.split_once("over IPv6 to ")
-        .filter(|(_, peer)| peer.contains("behind a NAT64"))
+        .filter(|(_, peer)| peer.contains(crate::said::BEHIND_NAT64))
         .map(|(_, peer)| format!("to {peer}"))
         .ok_or_else(|| Error::new(format!("not by IPv6 through a NAT64: {line}")))
 }
@@ -128,7 +128,7 @@ fn some_network(lines: &Lines) -> Result<String, Error> {
                 .map_or(line.clone(), |at| line[at..].to_owned()),
         )
     };
-    let (network, peer) = (words("network up: ")?, words(OVER_IP)?);
+    let (network, peer) = (words(crate::said::NETWORK_UP)?, words(OVER_IP)?);
     Ok(shown(&network, &peer))
 }
 
@@ -191,7 +191,7 @@ fn events(bench: &Bench, kind: &str, since: u64) -> Result<Vec<Value>, Error> {
 
 /// The hub's log begins anew with each start of the hub; the device's is looked at from `mark` on.
 pub(crate) fn connected(bench: &Bench, lines: &Lines, mark: usize) -> Result<String, Error> {
-    lines.find_after(mark, "ready: every subscription is granted", TIMEOUT)?;
+    lines.find_after(mark, crate::said::READY, TIMEOUT)?;
     let event = bench.rest().until("connected", TIMEOUT, |_| {
         Ok(events(bench, "connected", 0)?.pop())
     })?;
@@ -341,7 +341,7 @@ pub(crate) fn nothing_lost(bench: &Bench, lines: &Lines) -> Result<String, Error
 /// The earliest reading of a line such as `… telemetry 3 queued: 2 readings from 1796025600123:
 /// {"bat":…`.
 pub fn timestamp(line: &str) -> Option<u64> {
-    let (_, rest) = line.split_once(" queued: ")?;
+    let (_, rest) = line.split_once(crate::said::QUEUED)?;
     let (_, rest) = rest.split_once("readings from ")?;
     rest.split_once(':')?.0.parse().ok()
 }

@@ -12,7 +12,7 @@ fn a_device_from_another_ca_is_refused() {
     world.credential("cert.pem", Some(&stranger.chain_pem()));
     world.credential("key.pem", Some(&key(&stranger)));
     let lines = world.start(Network::Ipv4Only);
-    waits_for(&lines, "next attempt in");
+    waits_for(&lines, iothub_demo::said::RETRY);
     let refused = world.event("refused");
     assert!(
         !refused["reason"].as_str().unwrap_or_default().is_empty(),

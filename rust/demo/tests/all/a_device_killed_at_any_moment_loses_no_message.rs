@@ -55,7 +55,7 @@ fn a_device_killed_at_any_moment_loses_no_message() {
         let lines = start(&mut world, network, next, next + READINGS);
         if round % 8 == 7 {
             lines
-                .find_after(0, "outbox: 0 messages", TIMEOUT)
+                .find_after(0, iothub_demo::said::OUTBOX_EMPTY, TIMEOUT)
                 .expect("all is sent");
         } else {
             // The one sleep: what is killed must not be asked.

@@ -26,7 +26,7 @@ const PHASES: [(&str, &str); 7] = [
         "ready: every subscription",
         "the new image has reached the hub",
     ),
-    ("on trial", "the new image boots, on trial"),
+    (iothub_demo::said::ON_TRIAL, "the new image boots, on trial"),
     ("restarting for the firmware", "restarting"),
     ("is in place: a restart runs it", "the new image is marked"),
     ("going on at byte", "the download goes on"),

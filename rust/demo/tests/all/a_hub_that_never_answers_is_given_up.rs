@@ -29,7 +29,7 @@ fn a_hub_that_never_answers_is_given_up() {
         .recv_timeout(TIMEOUT)
         .expect("the device connects");
     waits_for(&lines, "ETIMEDOUT");
-    waits_for(&lines, "next attempt in");
+    waits_for(&lines, iothub_demo::said::RETRY);
     let _second = connections
         .recv_timeout(TIMEOUT)
         .expect("the device connects again");

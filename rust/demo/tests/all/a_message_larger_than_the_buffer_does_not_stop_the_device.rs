@@ -19,11 +19,7 @@ fn a_message_larger_than_the_buffer_does_not_stop_the_device() {
         .send_c2d(DEVICE_ID, &"x".repeat(8 * 1024))
         .expect("queued");
     lines
-        .find_after(
-            mark,
-            "larger than the payload buffer of 4096 bytes",
-            TIMEOUT,
-        )
+        .find_after(mark, iothub_demo::said::TOO_LARGE, TIMEOUT)
         .expect("the device says why");
     world
         .bench
@@ -47,7 +43,10 @@ fn a_message_larger_than_the_buffer_does_not_stop_the_device() {
         .expect("an answer");
     assert_eq!((status, &answer["status"]), (200, &json!(413)));
     assert!(
-        !lines.all().iter().any(|line| line.contains("disconnected")),
+        !lines
+            .all()
+            .iter()
+            .any(|line| line.contains(iothub_demo::said::DISCONNECTED)),
         "the connection stays"
     );
 }

@@ -18,21 +18,21 @@ fn reconnects_after_hub_restart() {
         .patch_desired(DEVICE_ID, &json!({ "telemetryInterval": 1 }))
         .expect("patched");
     lines
-        .find_after(0, "telemetry every 1 s", TIMEOUT)
+        .find_after(0, &format!("{}1 s", iothub_demo::said::INTERVAL), TIMEOUT)
         .expect("applied");
 
     let mark = lines.mark();
     world.bench.kill_hub().expect("killed");
     lines
-        .find_after(mark, "next attempt in", TIMEOUT)
+        .find_after(mark, iothub_demo::said::RETRY, TIMEOUT)
         .expect("the device notices");
     let accepted = lines
-        .find_after(lines.mark(), " queued: ", TIMEOUT)
+        .find_after(lines.mark(), iothub_demo::said::QUEUED, TIMEOUT)
         .expect("accepted offline");
     let mark = lines.mark();
     world.bench.restart_hub().expect("restarted");
     lines
-        .find_after(mark, "ready: every subscription is granted", TIMEOUT)
+        .find_after(mark, iothub_demo::said::READY, TIMEOUT)
         .expect("back by itself");
 
     let wanted: BTreeSet<_> = lines

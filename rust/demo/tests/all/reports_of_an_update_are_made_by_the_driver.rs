@@ -76,7 +76,10 @@ fn run() {
             }
         }
     };
-    let driver = until("connecting to ").pop().expect("a line").0;
+    let driver = until(iothub_demo::said::CONNECTING)
+        .pop()
+        .expect("a line")
+        .0;
     until("ready: every subscription");
     setup.image("1.0.0", &[7; 40_000]).expect("an image");
     let rest = world.bench.rest();

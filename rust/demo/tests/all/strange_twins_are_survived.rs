@@ -39,7 +39,7 @@ fn strange_twins_are_survived() {
         .collect();
     rest.patch_desired(DEVICE_ID, &large).expect("patched");
     lines
-        .find_after(mark, "larger than the payload buffer", TIMEOUT)
+        .find_after(mark, iothub_demo::said::TOO_LARGE, TIMEOUT)
         .expect("the device says why");
     rest.until("a method is answered", TIMEOUT, |rest| {
         let (status, answer) = rest.method(DEVICE_ID, "led", &json!(0))?;

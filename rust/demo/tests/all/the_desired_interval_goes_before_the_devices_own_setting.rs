@@ -36,15 +36,23 @@ fn the_desired_interval_goes_before_the_devices_own_setting() {
     // Removed while the device is away.
     rest.set_status(DEVICE_ID, "disabled").expect("disabled");
     lines
-        .find_after(mark, "disconnected", TIMEOUT)
+        .find_after(mark, iothub_demo::said::DISCONNECTED, TIMEOUT)
         .expect("the device is away");
     rest.patch_desired(DEVICE_ID, &json!({ "telemetryInterval": null }))
         .expect("patched");
     let told: Vec<_> = lines.all().split_off(mark);
-    assert!(!told.iter().any(|line| line.contains("telemetry every")));
+    assert!(
+        !told
+            .iter()
+            .any(|line| line.contains(iothub_demo::said::INTERVAL))
+    );
     rest.set_status(DEVICE_ID, "enabled").expect("enabled");
     lines
-        .find_after(mark, "telemetry every 60 s", TIMEOUT)
+        .find_after(
+            mark,
+            &format!("{}60 s", iothub_demo::said::INTERVAL),
+            TIMEOUT,
+        )
         .expect("its own setting counts again");
     reported(&world, &json!({ "value": 60, "ac": 203, "av": 0 }));
 }

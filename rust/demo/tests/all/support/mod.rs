@@ -99,7 +99,7 @@ impl World {
 
     pub fn connected(&self, lines: &Lines) {
         lines
-            .find_after(0, "ready: every subscription is granted", TIMEOUT)
+            .find_after(0, iothub_demo::said::READY, TIMEOUT)
             .expect("ready");
     }
 
