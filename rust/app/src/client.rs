@@ -145,7 +145,7 @@ pub(crate) mod double {
         call("flush".to_string());
     }
 
-    pub(crate) fn reboot() -> ! {
+    pub(crate) fn reboot() {
         call("reboot".to_string());
         end()
     }

@@ -79,8 +79,8 @@ fn a_sample_is_sent_at_once_and_the_twin_is_told_of_the_device_and_of_the_newest
         r#"report {{"health":{{"v":{{"resetCause":8,"fault":{{"reason":"panic","number":4,"thread":"main"}}}},"ts":{ts}}}}}"#
     );
     assert_eq!(*health, expected);
-    let begin = std::format!(r#"report {{"env":{{"v":{{"temp":25.3,"hum":null,"#);
-    assert!(newest.starts_with(&begin), "{newest}");
+    let begin = r#"report {"env":{"v":{"temp":25.3,"hum":null,"#;
+    assert!(newest.starts_with(begin), "{newest}");
     assert!(
         newest.contains(r#""bat":{"v":3950,"#) && newest.contains(r#""roam":{"#),
         "{newest}"
