@@ -6,7 +6,7 @@ mod becomes_another_device_between_connections;
 mod bounds_the_outbox;
 mod connects_and_sends_back_to_back;
 mod counts_what_happens;
-mod hands_messages_to_a_store;
+mod hands_messages_to_flash;
 mod has_none_of_the_defects_of_azure_iot_hub;
 mod has_none_of_the_weaknesses_of_azure_sdk_for_c;
 mod ignores_what_answers_nothing;

@@ -401,3 +401,22 @@ fn a_twin_that_comes_again_changes_nothing_at_any_stage() {
     assert_eq!(bench.updater.status(), "rolledback");
     again(&mut bench);
 }
+
+/// Only before an image is put in its place the record has to be there.
+#[test]
+fn a_record_that_cannot_be_stored_is_stored_later() {
+    let mut bench = Bench::new(|_| {});
+    bench.desired(JOB);
+    bench.log.clear();
+    bench.fails = vec!["store"];
+    bench.act(|updater, now| updater.handle_failed(now, Reason::IMAGE));
+    let count = |bench: &Bench, begin: &str| {
+        let lines = bench.log.iter().filter(|line| line.starts_with(begin));
+        lines.count()
+    };
+    assert_eq!(count(&bench, "* Failed"), 1, "{:?}", bench.log);
+    assert_eq!(count(&bench, "> store"), 1, "{:?}", bench.log);
+    bench.log.clear();
+    bench.pass(600);
+    assert_eq!(bench.log, ["> store Ended(not an image for this device)"]);
+}
