@@ -1,5 +1,5 @@
-//! GET with a range over the simulated network, with or without TLS, on a connection that is kept. HTTP itself is
-//! ureq-proto's. No answer is read beyond what was asked for.
+//! GET with a range over the simulated network, with or without TLS, on a connection that is kept.
+//! HTTP itself is ureq-proto's. No answer is read beyond what was asked for.
 
 use std::{
     fmt,
@@ -163,7 +163,8 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Resolves, connects, shakes hands; `opened` gets the socket before, so that a cancel can close it.
+    /// Resolves, connects, shakes hands; `opened` gets the socket before, so that a cancel can
+    /// close it.
     pub(super) fn open(
         modem: &Simulated,
         location: &Location,
@@ -280,7 +281,8 @@ impl Connection {
                 let body = self.body(call, received, last + 1 - from, None)?;
                 Ok(Answer::Part { body, total })
             }
-            // A server without ranges sends the whole file: what is more than was asked for is left in it.
+            // A server without ranges sends the whole file: what is more than was asked for is left
+            // in it.
             200 => {
                 let total = length(headers)
                     .ok_or_else(|| Error::answer("a whole file without its length"))?;

@@ -106,7 +106,8 @@ impl fmt::Debug for Fota {
 /// So often a transfer follows the server to another place.
 const REDIRECTS_MAX: u32 = 5;
 
-/// Bytes of a request where the source says nothing, as Nordic's library has it beside the modem's TLS.
+/// Bytes of a request where the source says nothing, as Nordic's library has it beside the modem's
+/// TLS.
 const FRAGMENT: u32 = 1024;
 
 impl Fota {
