@@ -56,8 +56,10 @@ struct Done {
     /// Why those that were done with it fail.
     failed: Option<Refusal>,
     /// Runs after the commit and learns whether it worked.
-    after: Box<dyn FnOnce(&Result<(), Refusal>) + Send>,
+    after: After,
 }
+
+type After = Box<dyn FnOnce(&Result<(), Refusal>) + Send>;
 
 impl Job {
     /// One that leaves no trace if it fails, whatever it has written.
@@ -102,7 +104,7 @@ impl Job {
 fn answered<T: Send + 'static>(
     result: Result<T, Refusal>,
     after: impl FnOnce(Result<T, Refusal>) + Send + 'static,
-) -> Box<dyn FnOnce(&Result<(), Refusal>) + Send> {
+) -> After {
     Box::new(move |commit| {
         after(match commit {
             Ok(()) => result,
