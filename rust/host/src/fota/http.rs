@@ -18,7 +18,7 @@ use ureq_proto::{
     http::{HeaderMap, Request, Uri, header},
 };
 
-use super::{Cause, Source};
+use super::source::{Cause, Source, TARGET};
 use crate::{
     errno::Errno,
     log,
@@ -174,7 +174,7 @@ impl Connection {
     ) -> Result<Self, Cause> {
         let Location { host, port, .. } = location;
         let refused = |reason: &dyn fmt::Display| {
-            log::warning!(super::TARGET, "{host}, port {port}: {reason}");
+            log::warning!(TARGET, "{host}, port {port}: {reason}");
         };
         let address = modem.resolve(host).map_err(|error| {
             refused(&error);

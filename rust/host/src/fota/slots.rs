@@ -11,7 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{TARGET, image};
+use super::{image, source::TARGET};
 use crate::{errno::Errno, log, settings};
 
 /// Room for an image: a slot of the Thingy:91, less MCUboot's trailer.
