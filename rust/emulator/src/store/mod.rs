@@ -5,7 +5,6 @@
 //! The storage thread does what may take long. What a device waits for and is short is done where it was asked for,
 //! without a change of threads, as long as the connection is free ([`Store::enqueue`]).
 
-use std::any::Any;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,13 +14,17 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+use self::attempt::stopped;
 use self::queue::{Job, Place, Queue};
 use self::readers::Readers;
-use crate::code::{ErrorCode, Refusal};
+use crate::code::Refusal;
 use crate::file::Mode as _;
 
+mod attempt;
 mod queue;
 mod readers;
+
+pub(crate) use attempt::attempt;
 
 /// The handle of the storage thread; clones share it.
 #[derive(Clone, Debug)]
@@ -143,7 +146,7 @@ impl Store {
     /// The same as [`Store::submit`] for a job that is short, and done by [`Store::execute_pending`], which whoever enqueues
     /// calls before it waits for anything.
     ///
-    /// It either fails before it writes, or because the storage does ([`ErrorCode::ServerError`]): then all that were done
+    /// It either fails before it writes, or because the storage does ([`ServerError`](crate::code::ErrorCode::ServerError)): then all that were done
     /// with it fail.
     pub(crate) fn enqueue<T: Send + 'static>(
         &self,
@@ -259,21 +262,6 @@ impl fmt::Display for OpenError {
 
 impl std::error::Error for OpenError {}
 
-/// Does a job as a part of another: if it fails, it leaves no trace, and the other goes on.
-pub(crate) fn attempt<T>(
-    connection: &Connection,
-    job: impl FnOnce(&Connection) -> Result<T, Refusal>,
-) -> Result<T, Refusal> {
-    connection.prepare_cached("SAVEPOINT job")?.execute([])?;
-    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| job(connection)))
-        .unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
-    if result.is_err() {
-        connection.prepare_cached("ROLLBACK TO job")?.execute([])?;
-    }
-    connection.prepare_cached("RELEASE job")?.execute([])?;
-    result
-}
-
 fn prepare(connection: Connection, sync: bool) -> rusqlite::Result<Connection> {
     connection.busy_timeout(Duration::from_secs(5))?;
     let synchronous = if sync { "FULL" } else { "NORMAL" };
@@ -317,27 +305,6 @@ fn prepare(connection: Connection, sync: bool) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-impl From<rusqlite::Error> for Refusal {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::new(ErrorCode::ServerError, format!("storage failed: {error}"))
-    }
-}
-
-fn stopped() -> Refusal {
-    Refusal::new(ErrorCode::ServiceUnavailable, "the emulator is stopping")
-}
-
-fn panicked(panic: &(dyn Any + Send)) -> Refusal {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    let text = text
-        .or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_default();
-    Refusal::new(
-        ErrorCode::ServerError,
-        format!("a fault of the emulator: {text}"),
-    )
-}
-
 pub(crate) const DATABASE: &str = "emulator.db";
 
 pub(crate) const SCHEMA: &str = include_str!("store.sql");
@@ -375,6 +342,7 @@ fn private(path: &Path) -> Result<(), OpenError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::code::ErrorCode;
 
     #[tokio::test]
     async fn a_job_that_fails_leaves_no_trace_and_harms_no_other() {

@@ -7,7 +7,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use rusqlite::Connection;
 
-use super::{attempt, panicked};
+use super::attempt::{attempt, panicked};
 use crate::code::{ErrorCode, Refusal};
 
 /// What waits, and the connection, which one thread has at a time.
