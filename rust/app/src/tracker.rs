@@ -151,6 +151,10 @@ pub(crate) struct Tracker {
     network: Option<(Network, Instant)>,
     device_reported: bool,
     health_reported: bool,
+    /// Starts, and those after a fault, over power cuts.
+    starts: Option<[u32; 2]>,
+    /// The last sample found it so.
+    battery_low: bool,
     /// The outbox had no room at this time.
     full: Option<Instant>,
     payload: [u8; PAYLOAD],
@@ -187,12 +191,15 @@ impl Tracker {
             network: None,
             device_reported: false,
             health_reported: false,
+            starts: None,
+            battery_low: false,
             full: None,
             payload: [0; PAYLOAD],
         }
     }
 
     pub(crate) fn run(&mut self) -> ! {
+        self.starts = count_start();
         loop {
             let configuration = configuration::current();
             let happened = critical_section::with(|cs| HAPPENED.borrow(cs).take());
@@ -205,6 +212,11 @@ impl Tracker {
                 self.store.stamp(now, time);
             }
             self.send(&configuration, now);
+            if iothub::OUTBOX_FLASH && core::mem::take(&mut self.battery_low) {
+                self.send_all(now);
+                client::flush();
+                log::warn!("the battery is low: what waits is in flash");
+            }
             critical_section::with(|cs| {
                 DIAGNOSTICS.borrow(cs).set(Diagnostics {
                     waiting: self.store.len(),
@@ -303,6 +315,8 @@ impl Tracker {
                 continue;
             }
             if let Some(value) = read() {
+                self.battery_low |=
+                    matches!(value, Value::Battery(mv) if mv < iothub::BATTERY_LOW_MV);
                 self.push(value, now, UnixTime::now());
             }
         }
@@ -411,8 +425,8 @@ impl Tracker {
                 UnixTime::now().is_some_and(|time| report_device(time, &mut self.payload));
         }
         if !self.health_reported {
-            self.health_reported =
-                UnixTime::now().is_some_and(|time| report_health(time, &mut self.payload));
+            self.health_reported = UnixTime::now()
+                .is_some_and(|time| report_health(time, self.starts, &mut self.payload));
         }
         if self
             .reported
@@ -484,8 +498,33 @@ fn send_batch<'r>(
 /// 0.001 °C above which `temperatureAlert` is true.
 const ALERT: i32 = 30_000;
 
+/// Counts this start beside the outbox in flash, if there is one.
+fn count_start() -> Option<[u32; 2]> {
+    if !iothub::OUTBOX_FLASH {
+        return None;
+    }
+    let number = |bytes: &[u8]| bytes.try_into().map_or(0, u32::from_le_bytes);
+    let mut bytes = [0; 8];
+    let (starts, faults) = client::kept(STARTS, &mut bytes)
+        .split_at_checked(4)
+        .map_or((0, 0), |(starts, faults)| (number(starts), number(faults)));
+    let is_fault = board::last_fault(&mut [0; 24]).is_ok();
+    let counts = [
+        starts.saturating_add(1),
+        faults.saturating_add(u32::from(is_fault)),
+    ];
+    let mut bytes = [0; 8];
+    for (place, count) in bytes.chunks_mut(4).zip(counts) {
+        place.copy_from_slice(&count.to_le_bytes());
+    }
+    client::keep(STARTS, &bytes).ok().map(|()| counts)
+}
+
+/// The key of the value that is kept for it.
+const STARTS: u8 = 3;
+
 /// Why the device has started, and the fault before, for the twin. `false`: later again.
-fn report_health(time: UnixTime, buffer: &mut [u8]) -> bool {
+fn report_health(time: UnixTime, starts: Option<[u32; 2]>, buffer: &mut [u8]) -> bool {
     let mut name = [0; 24];
     let (cause, fault) = (board::reset_cause(), board::last_fault(&mut name));
     if cause.is_err() && fault.is_err_and(board::is_missing) {
@@ -496,6 +535,9 @@ fn report_health(time: UnixTime, buffer: &mut [u8]) -> bool {
         out.write_str("{\"health\":{\"v\":{")?;
         if let Ok(cause) = cause {
             write!(out, "\"resetCause\":{cause},")?;
+        }
+        if let Some([starts, faults]) = starts {
+            write!(out, "\"starts\":{starts},\"faults\":{faults},")?;
         }
         out.write_str("\"fault\":")?;
         match &fault {
