@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// How long a step may take on a busy machine. A board tries three times, 35 s, before it gives a server up.
-const PATIENCE: Duration = Duration::from_secs(150);
+const TIMEOUT: Duration = Duration::from_secs(150);
 
 /// How long a new image of a device that is not ours may take to reach the hub, in seconds.
 const TRIAL_S: u32 = 20;
@@ -58,7 +58,7 @@ pub(crate) fn run(
         bench.provision()?;
         bench.setup().setting("iothub/fota/trial_s", "20")?;
         let lines = start(&mut bench, other.as_ref())?;
-        let found = lines.find_after(0, READY, PATIENCE);
+        let found = lines.find_after(0, READY, TIMEOUT);
         if found.is_err() && lines.are_all() {
             return Err(bench.why_device_ended());
         }
@@ -73,7 +73,7 @@ pub(crate) fn run(
         let from = deploy(&bench, "1.0.0", "https")?["fwLocation"].take();
         says(&bench, "current", "1.0.0", "job-1.0.0")?;
         let lines = bench.device_lines();
-        lines.find_after(mark, "on trial", PATIENCE)?;
+        lines.find_after(mark, crate::said::ON_TRIAL, TIMEOUT)?;
         let served = bench.rest().served("1.0.0")?;
         match (from["protocol"].as_str(), from["port"].as_u64()) {
             (Some("https"), Some(port)) if served >= size => Ok(format!(
@@ -135,7 +135,7 @@ fn image(bench: &Bench, version: &str) -> Result<u64, Error> {
 /// Waits until the device reports this.
 fn says(bench: &Bench, status: &str, version: &str, job: &str) -> Result<String, Error> {
     let what = format!("firmware {status}, {version}");
-    bench.rest().until(&what, PATIENCE, |rest| {
+    bench.rest().until(&what, TIMEOUT, |rest| {
         let found = rest.firmware(DEVICE_ID)?;
         let right = found["fwUpdateStatus"] == status
             && found["currentFwVersion"] == version
@@ -197,7 +197,7 @@ fn rolls_back(bench: &Bench) -> Result<String, Error> {
     bench.setup().setting("iothub/fota/trial_s", "60")?;
     found?;
     let lines = bench.device_lines();
-    lines.find_after(mark, "firmware 2.0.0, on trial", PATIENCE)?;
+    lines.find_after(mark, "firmware 2.0.0, on trial", TIMEOUT)?;
     Ok("2.0.0 was tried; 1.1.0 runs".to_owned())
 }
 
@@ -207,11 +207,11 @@ fn rolls_back_without_a_hub(bench: &mut Bench) -> Result<String, Error> {
     image(bench, "2.0.0")?;
     deploy(bench, "2.0.0", "https")?;
     let lines = bench.device_lines();
-    lines.find_after(mark, "restarting for the firmware", PATIENCE)?;
+    lines.find_after(mark, "restarting for the firmware", TIMEOUT)?;
     bench.kill_hub()?;
-    let tried = lines.find_after(mark, "firmware 2.0.0, on trial", PATIENCE);
+    let tried = lines.find_after(mark, "firmware 2.0.0, on trial", TIMEOUT);
     let mark = lines.mark();
-    let back = tried.and_then(|_| lines.find_after(mark, "firmware 1.1.0", PATIENCE));
+    let back = tried.and_then(|_| lines.find_after(mark, "firmware 1.1.0", TIMEOUT));
     bench.restart_hub()?;
     back?;
     says(bench, "rolledback", "1.1.0", "job-2.0.0")?;
@@ -232,7 +232,7 @@ fn survives(bench: &mut Bench, other: Option<&DeviceCommand>, seed: u64) -> Resu
     let moment = match random >> 62 {
         0 | 1 => {
             let bytes = (random >> 16) % size;
-            rest.until("bytes", PATIENCE, |rest| {
+            rest.until("bytes", TIMEOUT, |rest| {
                 Ok((rest.served(&version)? >= bytes).then_some(()))
             })?;
             format!("at {bytes}")
@@ -241,12 +241,12 @@ fn survives(bench: &mut Bench, other: Option<&DeviceCommand>, seed: u64) -> Resu
             let moments = [
                 "the new firmware is in place",
                 "restarting for the firmware",
-                "on trial",
+                crate::said::ON_TRIAL,
                 READY,
             ];
             let at = (random >> 32) as usize % moments.len();
             let text = moments.get(at).copied().unwrap_or_default();
-            bench.device_lines().find_after(mark, text, PATIENCE)?;
+            bench.device_lines().find_after(mark, text, TIMEOUT)?;
             format!("at \"{text}\"")
         }
     };
@@ -254,7 +254,7 @@ fn survives(bench: &mut Bench, other: Option<&DeviceCommand>, seed: u64) -> Resu
         device.kill()?;
     }
     start(bench, other)?;
-    let found = rest.until("the old or the new image", PATIENCE, |rest| {
+    let found = rest.until("the old or the new image", TIMEOUT, |rest| {
         let found = rest.firmware(DEVICE_ID)?;
         let right = match (
             found["fwUpdateStatus"].as_str(),

@@ -7,7 +7,7 @@ import pytest
 
 from mcuboot import image
 
-PATIENCE = 120
+TIMEOUT = 120
 FRAGMENT = 1024
 
 
@@ -23,7 +23,7 @@ class Bench:
         return self.device
 
     def wants(self, version, protocol="http", **more):
-        """Puts the image there, and the wish into the twin."""
+        """Puts the image there, and its deployment into the twin."""
         content = image(version, version.encode() * 8192)
         (self.hub.data / "images" / f"{version}.bin").write_bytes(content)
         self.hub.rest("POST", "/admin/firmware/deployments", {
@@ -45,7 +45,7 @@ class Bench:
         return next(image["bytesServed"] for image in images if image["name"] == f"{version}.bin")
 
     def reports(self, status, version):
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while True:
             twin = self.hub.rest("GET", f"/twins/{self.name}?api-version=2021-04-12")
             found = twin["properties"]["reported"].get("firmware", {})
@@ -53,11 +53,11 @@ class Bench:
                 return found
             if time.monotonic() > deadline:
                 lines = "\n".join(self.device.seen[-60:] + list(self.device.lines.queue)[-60:])
-                pytest.fail(f"not {status} {version} in {PATIENCE} s but {found}; the last lines:\n{lines}")
+                pytest.fail(f"not {status} {version} in {TIMEOUT} s but {found}; the last lines:\n{lines}")
             time.sleep(0.1)
 
     def until(self, found):
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while not found():
             assert time.monotonic() < deadline, "it does not come"
             time.sleep(0.02)

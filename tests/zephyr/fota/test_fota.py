@@ -1,7 +1,7 @@
 """Updates from the emulator's image server by the SDK's own libraries. The boot loader is played by mcuboot.py."""
 import pytest
 
-from bench import FRAGMENT, PATIENCE
+from bench import FRAGMENT, TIMEOUT
 from mcuboot import OTHER, image
 
 
@@ -10,8 +10,8 @@ def test_update(bench, protocol):
     bench.boots().waits_for("firmware 0.1.0")
     bench.reports("current", "0.1.0")
     content = bench.wants("1.0.0", protocol)
-    bench.device.waits_for("restarting for the firmware", PATIENCE)
-    bench.device.process.wait(PATIENCE)
+    bench.device.waits_for("restarting for the firmware", TIMEOUT)
+    bench.device.process.wait(TIMEOUT)
     assert bench.flash.read(OTHER, len(content)) == content
     bench.flash.swap()
     assert not bench.flash.is_confirmed()
@@ -27,8 +27,8 @@ def test_cut_at_half(bench):
     bench.fault(kind="cut", at=half)
     content = bench.wants("1.1.0")
     # Up to NCS 2.9 we go on where it was cut; since 3.0 `downloader` does by itself, and says nothing of it.
-    bench.device.waits_for("restarting for the firmware", PATIENCE)
-    bench.device.process.wait(PATIENCE)
+    bench.device.waits_for("restarting for the firmware", TIMEOUT)
+    bench.device.process.wait(TIMEOUT)
     assert f"1.1.0.bin: cut at byte {half}" in bench.reasons()
     assert bench.flash.read(OTHER, len(content)) == content
     assert bench.served("1.1.0") - len(content) <= FRAGMENT
@@ -41,8 +41,8 @@ def test_killed_at_half(bench):
     content = bench.wants("1.2.0")
     bench.until(lambda: bench.served("1.2.0") > len(content) // 2)
     bench.device.stop()
-    bench.boots().waits_for("restarting for the firmware", PATIENCE)
-    bench.device.process.wait(PATIENCE)
+    bench.boots().waits_for("restarting for the firmware", TIMEOUT)
+    bench.device.process.wait(TIMEOUT)
     assert bench.flash.read(OTHER, len(content)) == content
     # What was on its way, and what the flash's buffer held.
     assert bench.served("1.2.0") - len(content) <= 2 * FRAGMENT
@@ -52,8 +52,8 @@ def test_not_swapped(bench):
     bench.boots()
     bench.reports("current", "0.1.0")
     bench.wants("1.3.0")
-    bench.device.waits_for("restarting for the firmware", PATIENCE)
-    bench.device.process.wait(PATIENCE)
+    bench.device.waits_for("restarting for the firmware", TIMEOUT)
+    bench.device.process.wait(TIMEOUT)
     bench.boots()
     bench.reports("rolledback", "0.1.0")
 

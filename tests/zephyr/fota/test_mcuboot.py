@@ -3,7 +3,7 @@ import subprocess
 
 import pytest
 
-from bench import PATIENCE
+from bench import TIMEOUT
 from mcuboot import OTHER, RUNNING, image
 
 HEADER = 0x20
@@ -25,8 +25,8 @@ def updated(bench, starts, version):
     bench.boots()
     bench.reports("current", "0.1.0")
     bench.wants(version)
-    bench.device.waits_for("restarting for the firmware", PATIENCE)
-    bench.device.process.wait(PATIENCE)
+    bench.device.waits_for("restarting for the firmware", TIMEOUT)
+    bench.device.process.wait(TIMEOUT)
 
 
 def test_an_image_is_tried_and_stays(bench, starts):
