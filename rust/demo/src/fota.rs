@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     Arguments, Bench, Check, Console, DEVICE_ID, DeviceCommand, DeviceOptions, Error, HOSTNAME,
-    Lines, Report,
+    Lines, Report, said,
 };
 
 /// How long a step may take on a busy machine. A board tries three times, 35 s, before it gives a server up.
@@ -20,9 +20,6 @@ const BODY: usize = 48 * 1024;
 
 /// Bytes of a request.
 const FRAGMENT: u64 = 1024;
-
-/// What every device says once it is connected.
-const READY: &str = "ready: every subscription";
 
 /// What runs out of the factory.
 const FACTORY: &str = "0.1.0";
@@ -58,7 +55,7 @@ pub(crate) fn run(
         bench.provision()?;
         bench.setup().setting("iothub/fota/trial_s", "20")?;
         let lines = start(&mut bench, other.as_ref())?;
-        let found = lines.find_after(0, READY, TIMEOUT);
+        let found = lines.find_after(0, said::READY, TIMEOUT);
         if found.is_err() && lines.are_all() {
             return Err(bench.why_device_ended());
         }
@@ -73,7 +70,7 @@ pub(crate) fn run(
         let from = deploy(&bench, "1.0.0", "https")?["fwLocation"].take();
         says(&bench, "current", "1.0.0", "job-1.0.0")?;
         let lines = bench.device_lines();
-        lines.find_after(mark, crate::said::ON_TRIAL, TIMEOUT)?;
+        lines.find_after(mark, said::ON_TRIAL, TIMEOUT)?;
         let served = bench.rest().served("1.0.0")?;
         match (from["protocol"].as_str(), from["port"].as_u64()) {
             (Some("https"), Some(port)) if served >= size => Ok(format!(
@@ -241,8 +238,8 @@ fn survives(bench: &mut Bench, other: Option<&DeviceCommand>, seed: u64) -> Resu
             let moments = [
                 "the new firmware is in place",
                 "restarting for the firmware",
-                crate::said::ON_TRIAL,
-                READY,
+                said::ON_TRIAL,
+                said::READY,
             ];
             let at = (random >> 32) as usize % moments.len();
             let text = moments.get(at).copied().unwrap_or_default();
