@@ -5,8 +5,8 @@ use std::{path::Path, time::Duration};
 use serde_json::{Value, json};
 
 use crate::{
-    Arguments, Bench, Check, Console, DEVICE_ID, DeviceCommand, DeviceOptions, Error, HOSTNAME,
-    Lines, Report, said,
+    Arguments, Bench, Check, Console, DEVICE_ID, DeviceCommand, DeviceOptions, Error, Lines,
+    Report, said,
 };
 
 /// How long a step may take on a busy machine. A board tries three times, 35 s, before it gives a server up.
@@ -34,14 +34,9 @@ pub(crate) fn run(
     let mut check =
         |name, step: &mut dyn FnMut() -> Result<String, Error>| report.check(tell, name, step);
 
-    let mut started = None;
-    let up = check("hub is up, and serves images", &mut || {
-        let bench = Bench::start(arguments, temporary, console.clone())?;
-        let address = bench.hub_address();
-        started = Some(bench);
-        Ok(format!("{HOSTNAME} at {address}"))
-    });
-    let Some(mut bench) = started.filter(|_| up) else {
+    let of = (arguments, temporary, console);
+    let begun = Bench::begin(&mut check, "hub is up, and serves images", of, |_| Ok(()));
+    let Some(mut bench) = begun else {
         return Ok(report);
     };
     let other = arguments.device_command()?;
