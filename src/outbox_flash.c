@@ -3,9 +3,10 @@
 #include <errno.h>
 #include <zephyr/drivers/flash.h>
 #include <zephyr/kernel.h>
-#include <zephyr/storage/flash_map.h>
 
 #include <iothub_platform.h>
+
+#include "partition.h"
 
 #if defined(CONFIG_PARTITION_MANAGER_ENABLED)
 #include <pm_config.h>
@@ -20,7 +21,7 @@ BUILD_ASSERT(PM_IOTHUB_OUTBOX_ADDRESS >= PM_MCUBOOT_PRIMARY_END_ADDRESS ||
 	     "iothub_outbox lies in the slot of an image: pm_static.yml is to name a place for it, see docs/reliability.md");
 #endif
 #else
-#define PARTITION FIXED_PARTITION_ID(iothub_outbox)
+#define PARTITION PARTITION_ID(iothub_outbox)
 #endif
 
 static K_MUTEX_DEFINE(flash_lock);
