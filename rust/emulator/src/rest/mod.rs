@@ -53,7 +53,7 @@ mod twins;
 pub(crate) use access::{Access, METADATA};
 pub(crate) use api_version::management_versions;
 pub(crate) use operations::not_here;
-pub(crate) use serve::{ClientCertificates, MAX_STREAMS, Peer, Port, serve};
+pub(crate) use serve::{ClientCertificates, Encryption, MAX_STREAMS, Peer, Port, serve};
 
 /// What the handlers share.
 #[derive(Clone, Debug)]
