@@ -195,7 +195,11 @@ impl Emulator {
         tasks.spawn(Arc::clone(&jobs).run(stopping.clone()));
         let configurations = Arc::new(Configurations::new(Arc::clone(&service)));
         tasks.spawn(Arc::clone(&configurations).run(stopping.clone()));
-        let routing = Arc::new(Routing::new(Arc::clone(&service), routes_folder));
+        let routing = Arc::new(Routing::new(
+            Arc::clone(&service),
+            Arc::clone(&blobs),
+            routes_folder,
+        ));
         let routes = routing.load().await;
         routes.map_err(|refusal| StartError::Storage(refusal.to_string()))?;
         tasks.spawn(Arc::clone(&routing).run(stopping.clone()));

@@ -235,7 +235,9 @@ async fn a_hub_can_refuse_tokens_of_devices_and_of_policies() {
             .await
     };
     assert_eq!(ask().await.0, 200);
+    assert!(!put_token(&hub, &service).await.has("disableLocalAuth"));
     made(&hub, name, &json!({"disableLocalAuth": true})).await;
+    assert!(put_token(&hub, &service).await.has("disableLocalAuth"));
     let (status, answer) = ask().await;
     assert_eq!(status, 401);
     assert!(
@@ -264,7 +266,7 @@ async fn keys_of_devices_and_of_modules_are_refused_apart() {
         let resource = format!("{HUB}{path}");
         tokens.push(support::token(&resource, key.unwrap(), 600, None));
     }
-    // Whether the device and whether the module is let in: over MQTT, and over HTTP.
+    // Whether the device and whether the module is let in: over MQTT, HTTP, and AMQP.
     let let_in = async || {
         let mut all = Vec::new();
         for ((id, path), token) in ["dev", "dev/m"].iter().zip(paths).zip(&tokens) {
@@ -419,7 +421,7 @@ async fn a_route_says_whether_a_message_takes_it() {
     let name = HUB.split('.').next().unwrap();
     let route = |name: &str, source: &str, condition: &str| {
         json!({"name": name, "source": source, "condition": condition,
-            "endpointNames": ["elsewhere"], "isEnabled": true})
+            "endpointNames": ["events"], "isEnabled": true})
     };
     let test = async |how: &str, body: Value| {
         let path = at(&format!("{GROUP}/IotHubs/{name}/routing/routes/{how}"));
