@@ -37,6 +37,8 @@ pub struct Server {
     pub mqtt: SocketAddr,
     /// REST; only the emulator has it.
     pub http: Option<SocketAddr>,
+    /// The same and WebSocket over TLS.
+    pub https: Option<SocketAddr>,
     /// Of the emulator as well.
     pub amqp: Option<SocketAddr>,
     pub ready_after: Duration,
@@ -83,6 +85,7 @@ impl Server {
             kind: Kind::Mosquitto,
             mqtt,
             http: None,
+            https: None,
             amqp: None,
             ready_after: begin.elapsed(),
             data: None,
@@ -112,9 +115,10 @@ impl Server {
     ) -> Result<Self, Failure> {
         let mut command = Command::new(binary);
         let any = "127.0.0.1:0";
-        let listen = ["--mqtt", any, "--http", any, "--amqp", any, "--quiet"];
+        let listen = ["--mqtt", any, "--http", any, "--https", any];
         command
             .args(listen)
+            .args(["--amqp", any, "--quiet"])
             .args(["--hostname", crate::HOST])
             .arg("--cert")
             .arg(folder.join("server.pem"))
@@ -141,6 +145,7 @@ impl Server {
             kind,
             mqtt: mqtt.parse()?,
             http: Some(http.parse()?),
+            https: field("https=https://").map(|it| it.parse()).transpose()?,
             amqp: field("amqp=").map(|it| it.parse()).transpose()?,
             ready_after,
             data: None,
