@@ -8,7 +8,8 @@ use clap::builder::{BoolishValueParser, Resettable, TypedValueParser as _};
 use clap::{Arg, ArgAction, Command};
 use toml::Value;
 
-/// The command, whose switches take as variables what people write for yes and no: `true`, `1`, `yes`, `on`, and the other way round.
+/// The command, whose switches take as variables what people write for yes and no: `true`, `1`,
+/// `yes`, `on`, and the other way round.
 pub(crate) fn with_switches(command: Command) -> Command {
     command.mut_args(|option| match is_switch(&option) {
         true => option.value_parser(BoolishValueParser::new()),

@@ -133,7 +133,8 @@ impl Configurations {
         Ok(wrote)
     }
 
-    /// Notes how many a configuration targets and has been applied to, and the results of its own metrics, where they are new.
+    /// Notes how many a configuration targets and has been applied to, and the results of its own
+    /// metrics, where they are new.
     async fn note_counts(
         &self,
         hub: &str,

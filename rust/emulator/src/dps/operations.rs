@@ -56,7 +56,8 @@ impl Operations {
 
 /// How often each device asks what became of its operations, over whatever protocol and on however many connections.
 ///
-/// Devices that nobody has room for any more share one count: a fleet as large as that is slowed down, and memory is not spent.
+/// Devices that nobody has room for any more share one count: a fleet as large as that is slowed
+/// down, and memory is not spent.
 #[derive(Debug)]
 pub(super) struct Polls {
     each: Mutex<HashMap<String, Arc<Throttle>>>,

@@ -98,7 +98,8 @@ impl Service {
     }
 
     /// Applies a patch to twins, each by itself, in one transaction with what `note` writes of each, and tells the devices in the
-    /// order of the commits. What there is no time for within [`SLICE`] is left out, but for the first: others wait meanwhile.
+    /// order of the commits. What there is no time for within [`SLICE`] is left out, but for the
+    /// first: others wait meanwhile.
     pub(crate) async fn write_twins(
         self: &Arc<Self>,
         hub: String,

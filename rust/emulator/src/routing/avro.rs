@@ -1,4 +1,5 @@
-//! Messages as an Avro object container file, of the one schema that Azure uses (Apache Avro 1.11, "Object Container Files").
+//! Messages as an Avro object container file, of the one schema that Azure uses (Apache Avro 1.11,
+//! "Object Container Files").
 
 use super::record::Record;
 use crate::random;

@@ -1,4 +1,5 @@
-//! Messages as blobs of a storage container, in batches (Microsoft, "IoT Hub message routing query and endpoints", Azure Storage).
+//! Messages as blobs of a storage container, in batches (Microsoft, "IoT Hub message routing query
+//! and endpoints", Azure Storage).
 
 use std::collections::BTreeMap;
 
@@ -165,7 +166,8 @@ impl Container {
     }
 }
 
-/// The account of a connection string, where it is one under plain HTTP; what leads elsewhere is the storage of the emulator.
+/// The account of a connection string, where it is one under plain HTTP; what leads elsewhere is
+/// the storage of the emulator.
 fn plain_account(text: &str) -> Result<Option<Account>, String> {
     let has = |name: &str| {
         let mut parts = text

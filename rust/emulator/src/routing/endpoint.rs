@@ -96,7 +96,8 @@ impl Endpoint {
         })
     }
 
-    /// How long a message waits for others, and with how many bytes they wait no longer; `None` if it does not.
+    /// How long a message waits for others, and with how many bytes they wait no longer; `None` if
+    /// it does not.
     pub(super) fn waits(&self) -> Option<(UnixMs, usize)> {
         match &self.kind {
             Kind::Container(container) => Some((container.wait_ms, container.max_bytes)),

@@ -80,7 +80,8 @@ impl Routing {
         resource::to_property(&rules.document)
     }
 
-    /// The rules that a hub is to have by a property `routing`, to be [set](Self::set), or what is wrong with it.
+    /// The rules that a hub is to have by a property `routing`, to be [set](Self::set), or what is
+    /// wrong with it.
     pub(crate) fn read_property(
         &self,
         hub: &str,
@@ -92,7 +93,8 @@ impl Routing {
         Ok(rules)
     }
 
-    /// How the endpoints of a hub are: the id or name of each, and what went wrong, or `None` where nothing has gone there yet.
+    /// How the endpoints of a hub are: the id or name of each, and what went wrong, or `None` where
+    /// nothing has gone there yet.
     pub(crate) fn endpoints(&self, hub: &str) -> Vec<(String, Option<String>)> {
         let rules = self.of_hub(hub).unwrap_or_default();
         let health = self.health.read().unwrap_or_else(PoisonError::into_inner);
@@ -422,7 +424,8 @@ struct Batch {
     events: i64,
 }
 
-/// A page of what has come since the endpoint's place, or pages until there are `enough` bytes; `None` if nothing has come.
+/// A page of what has come since the endpoint's place, or pages until there are `enough` bytes;
+/// `None` if nothing has come.
 fn next(
     c: &Connection,
     hub: &str,

@@ -1,4 +1,5 @@
-//! The property `routing` of a hub as Resource Manager has it, where endpoints stand by their kinds.
+//! The property `routing` of a hub as Resource Manager has it, where endpoints stand by their
+//! kinds.
 
 use serde_json::{Map, Value, json};
 
@@ -7,7 +8,8 @@ use crate::code::{ErrorCode, Refusal};
 use crate::fields;
 use crate::random;
 
-/// The rules of a hub's property `routing`; files and webhooks, of which Resource Manager knows nothing, stay as they are.
+/// The rules of a hub's property `routing`; files and webhooks, of which Resource Manager knows
+/// nothing, stay as they are.
 pub(super) fn from_property(
     property: &Map<String, Value>,
     known: &Map<String, Value>,
@@ -81,7 +83,8 @@ pub(super) fn from_property(
     Ok(rules)
 }
 
-/// The rules of a hub as its property; files and webhooks do not show in it, and routes that lead there do.
+/// The rules of a hub as its property; files and webhooks do not show in it, and routes that lead
+/// there do.
 pub(super) fn to_property(rules: &Map<String, Value>) -> Value {
     let endpoints = rules.get("endpoints").and_then(Value::as_array);
     let all = |kind: &str| -> Vec<Value> {
