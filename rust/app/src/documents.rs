@@ -239,7 +239,7 @@ mod tests {
 
     fn reading(value: Value) -> Reading {
         Reading {
-            taken: Instant::from_millis(1),
+            taken: Some(Instant::from_millis(1)),
             time: UnixTime::from_millis(TIME),
             value,
         }

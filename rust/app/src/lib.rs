@@ -29,6 +29,7 @@ mod documents;
 mod firmware;
 mod health;
 mod interval;
+mod kept;
 mod measure;
 mod methods;
 mod modem;
@@ -37,6 +38,12 @@ mod schedule;
 mod store;
 mod time;
 mod tracker;
+
+/// What the fuzz target `app_configuration` calls.
+#[doc(hidden)]
+pub fn fuzz_configuration(data: &[u8]) {
+    configuration::fuzzing::configuration(data);
+}
 
 // Unit tests link the functions of the seam.
 #[cfg(test)]

@@ -10,8 +10,8 @@ use crate::time::UnixTime;
 /// known; what it is stamped with stays, whatever the clock does afterwards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Reading {
-    /// By the clock that never jumps.
-    pub(crate) taken: Instant,
+    /// By the clock that never jumps; `None`: before this start of the device.
+    pub(crate) taken: Option<Instant>,
     pub(crate) time: Option<UnixTime>,
     pub(crate) value: Value,
 }
