@@ -8,7 +8,7 @@ use core::net::IpAddr;
 use iothub::{Error, KEPT, Keep};
 
 use crate::{
-    reading::{Environment, FuelGauge, Kind, Network, Position, Reading, Value},
+    reading::{Environment, FuelGauge, Kind, Network, Position, Reading, Taken, Value},
     store::Store,
     time::UnixTime,
 };
@@ -231,7 +231,7 @@ impl Writer {
         self.number(u64::from(reading.value.kind() as u8))?;
         self.number(mask)?;
         // A time takes the same room as none, so that a slot whose readings are stamped has room for all of them.
-        let millis = reading.time.map_or(0, UnixTime::as_millis).to_le_bytes();
+        let millis = reading.time().map_or(0, UnixTime::as_millis).to_le_bytes();
         self.bytes.extend_from_slice(millis.get(..6)?).ok()?;
         for field in fields.into_iter().flatten() {
             self.number((field << 1 ^ field >> 63).cast_unsigned())?;
@@ -267,9 +267,9 @@ impl Reader<'_> {
                 *field = Some((number >> 1).cast_signed() ^ -(number & 1).cast_signed());
             }
         }
+        let time = UnixTime::from_millis(i64::from_le_bytes(millis));
         Some(Reading {
-            taken: None,
-            time: UnixTime::from_millis(i64::from_le_bytes(millis)),
+            taken: time.map_or(Taken::Before, Taken::At),
             value: value(kind, fields)?,
         })
     }
@@ -415,8 +415,7 @@ mod tests {
 
     fn reading(value: Value) -> Reading {
         Reading {
-            taken: None,
-            time: UnixTime::from_millis(TIME),
+            taken: Taken::At(UnixTime::from_millis(TIME).unwrap()),
             value,
         }
     }
@@ -516,7 +515,7 @@ mod tests {
             })),
             reading(Value::Button(u8::MAX)),
             Reading {
-                time: None,
+                taken: Taken::Before,
                 ..reading(Value::Impact(u16::MAX))
             },
         ];
@@ -615,20 +614,19 @@ mod tests {
         let now = iothub::Instant::from_millis(5);
         for number in 0..60 {
             store.push(Reading {
-                taken: Some(now),
-                time: None,
+                taken: Taken::Unstamped(now),
                 ..reading(Value::Impact(number))
             });
         }
         flash.update(&mut kept, &store, false);
         let (_, unstamped) = flash.boot();
-        assert!(unstamped.iter().all(|reading| reading.time.is_none()));
+        assert!(unstamped.iter().all(|it| it.taken == Taken::Before));
         let time = UnixTime::from_millis(TIME).unwrap();
         assert!(store.stamp(now, time));
         flash.update(&mut kept, &store, true);
         let (_, stamped) = flash.boot();
         assert_eq!(numbers(&stamped), (0..60).collect::<Vec<_>>());
-        assert!(stamped.iter().all(|reading| reading.time == Some(time)));
+        assert!(stamped.iter().all(|it| it.taken == Taken::At(time)));
         // One of a life before has no time to come.
         let mut unstamped = unstamped;
         assert!(!unstamped.stamp(now, time) && !unstamped.awaits_time());

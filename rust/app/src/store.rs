@@ -3,7 +3,10 @@
 use heapless::Deque;
 use iothub::Instant;
 
-use crate::{reading::Reading, time::UnixTime};
+use crate::{
+    reading::{Reading, Taken},
+    time::UnixTime,
+};
 
 /// Up to `N` readings, oldest first. Where there is no room the oldest gives way, and is counted.
 pub(crate) struct Store<const N: usize> {
@@ -34,10 +37,12 @@ impl<const N: usize> Store<N> {
     /// Stamps what was taken before the time was known; whether there was any. `time` is now.
     pub(crate) fn stamp(&mut self, now: Instant, time: UnixTime) -> bool {
         let mut is_stamped = false;
-        for reading in self.readings.iter_mut().filter(|it| it.time.is_none()) {
-            if let Some(taken) = reading.taken {
-                reading.time = time.before(now.saturating_duration_since(taken));
-                is_stamped |= reading.time.is_some();
+        for reading in &mut self.readings {
+            if let Taken::Unstamped(taken) = reading.taken
+                && let Some(time) = time.before(now.saturating_duration_since(taken))
+            {
+                reading.taken = Taken::At(time);
+                is_stamped = true;
             }
         }
         is_stamped
@@ -46,7 +51,7 @@ impl<const N: usize> Store<N> {
     /// Whether a reading is still to be stamped.
     pub(crate) fn awaits_time(&self) -> bool {
         let mut readings = self.readings.iter();
-        readings.any(|reading| reading.time.is_none() && reading.taken.is_some())
+        readings.any(|reading| matches!(reading.taken, Taken::Unstamped(_)))
     }
 
     /// The number of the oldest reading.
@@ -107,8 +112,7 @@ mod tests {
 
     fn reading(taken: u64, number: u8) -> Reading {
         Reading {
-            taken: Some(Instant::from_millis(taken)),
-            time: None,
+            taken: Taken::Unstamped(Instant::from_millis(taken)),
             value: Value::Button(number),
         }
     }
@@ -149,7 +153,7 @@ mod tests {
         let stamps = |store: &Store<4>| -> std::vec::Vec<_> {
             store
                 .iter()
-                .map(|reading| reading.time.map(UnixTime::as_millis))
+                .map(|reading| reading.time().map(UnixTime::as_millis))
                 .collect()
         };
         let expected = std::vec![Some(1_799_999_930_000), Some(1_799_999_990_000)];

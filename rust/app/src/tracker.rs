@@ -17,7 +17,7 @@ use crate::{
     health,
     kept::Kept,
     measure, modem,
-    reading::{Kind, Network, Reading, Value},
+    reading::{Kind, Network, Reading, Taken, Value},
     schedule::Schedule,
     store::Store,
     time::UnixTime,
@@ -243,6 +243,7 @@ impl Tracker {
             self.schedule.ask();
         }
         if happened.locate {
+            self.schedule.hurry();
             self.search(configuration, now);
         }
         match happened.located {
@@ -261,8 +262,7 @@ impl Tracker {
 
     fn push(&mut self, value: Value, taken: Instant, time: Option<UnixTime>) {
         let reading = Reading {
-            taken: Some(taken),
-            time,
+            taken: Taken::new(taken, time),
             value,
         };
         let kind = value.kind();
@@ -424,7 +424,7 @@ impl Tracker {
         }
         let newest = self.newest.iter().flatten();
         let fresh = newest.filter(|reading| {
-            reading.time.is_some() && self.unreported & reading.value.kind().bit() != 0
+            reading.time().is_some() && self.unreported & reading.value.kind().bit() != 0
         });
         let Some(patch) = documents::reported(fresh, &mut self.payload) else {
             return;
@@ -450,7 +450,7 @@ fn send_batch<'r>(
     keep: Option<Keep>,
 ) -> Result<(), Error> {
     let count = readings.clone().count();
-    let first = readings.clone().filter_map(|reading| reading.time).min();
+    let first = readings.clone().filter_map(Reading::time).min();
     let hottest = readings.filter_map(|reading| match reading.value {
         Value::Environment(environment) => environment.temperature,
         _ => None,
