@@ -5,7 +5,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use crate::support::{PATIENCE, World, waits_for};
+use crate::support::{TIMEOUT, World, waits_for};
 use iothub_demo::DEVICE_ID;
 use iothub_host::Network;
 use serde_json::{Value, json};
@@ -65,7 +65,7 @@ impl Wait {
         world
             .bench
             .rest()
-            .until("what waited", PATIENCE, |rest| {
+            .until("what waited", TIMEOUT, |rest| {
                 let now = stamps(&rest.telemetry(DEVICE_ID, 0)?);
                 let old = now
                     .difference(&self.before)
@@ -86,13 +86,13 @@ fn buffered() -> (World, Wait) {
     let version = rest
         .patch_desired(DEVICE_ID, &json!({ "cfg": cfg }))
         .expect("patched");
-    rest.until("an acknowledgement", PATIENCE, |rest| {
+    rest.until("an acknowledgement", TIMEOUT, |rest| {
         let twin = rest.twin(DEVICE_ID)?;
         Ok((twin["properties"]["reported"]["cfg"]["av"] == version).then_some(()))
     })
     .expect("acknowledged");
     let before = stamps(&rest.telemetry(DEVICE_ID, 0).expect("telemetry"));
-    rest.until("readings that wait", PATIENCE, |rest| {
+    rest.until("readings that wait", TIMEOUT, |rest| {
         let (_, answer) = rest.method(DEVICE_ID, "diagnostics", &json!({}))?;
         let waiting = answer["payload"]["readingsWaiting"].as_u64();
         Ok(waiting.filter(|waiting| *waiting >= WAITING))

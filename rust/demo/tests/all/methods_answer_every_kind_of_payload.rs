@@ -1,6 +1,6 @@
 //! Methods with what they take and with every kind of payload that they do not; what they are asked for happens.
 
-use crate::support::{PATIENCE, World};
+use crate::support::{TIMEOUT, World};
 use iothub_demo::DEVICE_ID;
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ fn methods_answer_every_kind_of_payload() {
     world.connected(&lines);
     let rest = world.bench.rest();
     let ask = |name: &str, payload: &Value| -> Value {
-        rest.until(name, PATIENCE, |rest| {
+        rest.until(name, TIMEOUT, |rest| {
             let (http, answer) = rest.method(DEVICE_ID, name, payload)?;
             Ok((http == 200).then_some(answer))
         })
@@ -84,14 +84,14 @@ fn methods_answer_every_kind_of_payload() {
     let mark = lines.mark();
     expect("buzz", json!(250), 200);
     lines
-        .find_after(mark, "buzzer: 250 ms", PATIENCE)
+        .find_after(mark, "buzzer: 250 ms", TIMEOUT)
         .expect("it sounds");
 
     // With an hour between two updates nothing leaves but what is asked for.
     let version = rest
         .patch_desired(DEVICE_ID, &json!({ "cfg": { "upd": 3600, "actwt": 3600 } }))
         .expect("patched");
-    rest.until("an acknowledgement", PATIENCE, |rest| {
+    rest.until("an acknowledgement", TIMEOUT, |rest| {
         let twin = rest.twin(DEVICE_ID)?;
         Ok((twin["properties"]["reported"]["cfg"]["av"] == version).then_some(()))
     })
@@ -105,7 +105,7 @@ fn methods_answer_every_kind_of_payload() {
         };
         let before = count(&rest.telemetry(DEVICE_ID, 0).expect("telemetry"));
         expect(name, Value::Null, 202);
-        rest.until(name, PATIENCE, |rest| {
+        rest.until(name, TIMEOUT, |rest| {
             let now = count(&rest.telemetry(DEVICE_ID, 0)?);
             Ok((now > before).then_some(()))
         })
