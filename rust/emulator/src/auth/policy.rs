@@ -311,6 +311,16 @@ mod tests {
     }
 
     #[test]
+    fn there_may_be_so_many_and_no_more() {
+        let many = |count: usize| -> Value {
+            let policy = |n| json!({"keyName": format!("p{n}"), "rights": "ServiceConnect"});
+            (0..count).map(policy).collect()
+        };
+        assert!(HUB.changed(Some(&many(MAX_POLICIES)), &[]).is_ok());
+        assert!(HUB.changed(Some(&many(MAX_POLICIES + 1)), &[]).is_err());
+    }
+
+    #[test]
     fn what_is_none_is_refused() {
         for wrong in [
             json!({}),
