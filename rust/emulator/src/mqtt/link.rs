@@ -122,7 +122,8 @@ impl Writer {
                 self.timeout.as_secs()
             ))),
         };
-        self.waiting = Vec::new();
+        self.waiting.clear();
+        self.waiting.shrink_to(IDLE_BUFFER);
         result
     }
 
@@ -145,8 +146,8 @@ pub(crate) fn read_refusal(error: &ReadError) -> Refusal {
     Refusal::new(code, error.to_string())
 }
 
-/// The return code of a CONNACK that refuses: 3 where the fault is the emulator's own or passes, else 5, which is what the
-/// real hub answers to every CONNECT that it does not let in.
+/// The return code of a CONNACK that refuses: 3 where the fault is the emulator's own or passes,
+/// else 5, which is what the real hub answers to every CONNECT that it does not let in.
 pub(crate) fn refused(refusal: &Refusal) -> u8 {
     match refusal.code {
         ErrorCode::ServerError | ErrorCode::ServiceUnavailable | ErrorCode::ThrottlingException => {
@@ -163,4 +164,6 @@ fn closed(reason: String) -> Refusal {
 /// A CONNECT may carry a will of 64 KiB.
 const CONNECT_LIMIT: usize = 80 * 1024;
 const BATCH: usize = 64 * 1024;
+/// What a connection that waits may keep.
+const IDLE_BUFFER: usize = 256;
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
