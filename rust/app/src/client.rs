@@ -3,13 +3,13 @@
 
 #[cfg(not(test))]
 pub(crate) use {
-    iothub::{disconnect, flush, keep, kept, now, report, respond, send, status, wait, wake},
+    iothub::{disconnect, flush, now, report, respond, send, status, wait, wake},
     ncs::platform::reboot,
 };
 
 #[cfg(test)]
 pub(crate) use double::{
-    disconnect, flush, keep, kept, now, reboot, report, respond, send, status, wait, wake,
+    disconnect, flush, now, reboot, report, respond, send, status, wait, wake,
 };
 
 #[cfg(test)]
@@ -38,8 +38,6 @@ pub(crate) mod double {
         pub(crate) send_error: Option<Error>,
         pub(crate) report_error: Option<Error>,
         pub(crate) wakes: u32,
-        /// The one value that is kept; none where there is no outbox in flash.
-        pub(crate) kept: Option<Vec<u8>>,
         /// Until when the last wait was to last.
         pub(crate) deadline: Option<u64>,
         /// What each wait does, the next first; the wait after the last ends the loop.
@@ -61,7 +59,6 @@ pub(crate) mod double {
             send_error: None,
             report_error: None,
             wakes: 0,
-            kept: None,
             deadline: None,
             waits: Vec::new(),
         }))
@@ -146,20 +143,6 @@ pub(crate) mod double {
 
     pub(crate) fn flush() {
         call("flush".to_string());
-    }
-
-    pub(crate) fn keep(_: u8, value: &[u8]) -> Result<(), Error> {
-        with(|double| {
-            *double.kept.as_mut().ok_or(Error::NotReady)? = value.to_vec();
-            Ok(())
-        })
-    }
-
-    pub(crate) fn kept(_: u8, buffer: &mut [u8]) -> &[u8] {
-        let value = with(|double| double.kept.clone()).unwrap_or_default();
-        let place = &mut buffer[..value.len()];
-        place.copy_from_slice(&value);
-        place
     }
 
     pub(crate) fn reboot() {

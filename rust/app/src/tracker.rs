@@ -8,15 +8,17 @@ use core::{
 };
 
 use critical_section::Mutex;
-use iothub::{Capacity, Error, Instant, Property, Telemetry};
+use iothub::{Capacity, Error, Instant, Keep, Property, Telemetry};
 use ncs::board;
 
 use crate::{
     client,
     configuration::{self, Configuration},
     documents::{self, Text},
-    health, measure, modem,
-    reading::{Kind, Network, Reading, Value},
+    health,
+    kept::Kept,
+    measure, modem,
+    reading::{Kind, Network, Reading, Taken, Value},
     schedule::Schedule,
     store::Store,
     time::UnixTime,
@@ -139,6 +141,7 @@ pub(crate) fn diagnostics() -> Diagnostics {
 /// Everything that the loop remembers.
 pub(crate) struct Tracker {
     store: Store<{ iothub::READINGS }>,
+    kept: Kept,
     schedule: Schedule,
     /// The newest of each kind that is a state.
     newest: [Option<Reading>; Kind::ALL.len()],
@@ -151,10 +154,6 @@ pub(crate) struct Tracker {
     network: Option<(Network, Instant)>,
     device_reported: bool,
     health_reported: bool,
-    /// Starts, and those after a fault, over power cuts.
-    starts: Option<[u32; 2]>,
-    /// The last sample found it so.
-    battery_low: bool,
     /// The outbox had no room at this time.
     full: Option<Instant>,
     payload: [u8; PAYLOAD],
@@ -183,6 +182,7 @@ impl Tracker {
     pub(crate) const fn new() -> Self {
         Self {
             store: Store::new(),
+            kept: Kept::new(),
             schedule: Schedule::new(),
             newest: [None; Kind::ALL.len()],
             unreported: 0,
@@ -191,15 +191,13 @@ impl Tracker {
             network: None,
             device_reported: false,
             health_reported: false,
-            starts: None,
-            battery_low: false,
             full: None,
             payload: [0; PAYLOAD],
         }
     }
 
     pub(crate) fn run(&mut self) -> ! {
-        self.starts = count_start();
+        self.kept.restore(&mut self.store);
         loop {
             let configuration = configuration::current();
             let happened = critical_section::with(|cs| HAPPENED.borrow(cs).take());
@@ -208,15 +206,9 @@ impl Tracker {
             if self.schedule.next_sample(&configuration) <= now {
                 self.sample(&configuration, now);
             }
-            if let Some(time) = UnixTime::now() {
-                self.store.stamp(now, time);
-            }
+            let stamped = UnixTime::now().is_some_and(|time| self.store.stamp(now, time));
             self.send(&configuration, now);
-            if iothub::OUTBOX_FLASH && core::mem::take(&mut self.battery_low) {
-                self.send_all(now);
-                client::flush();
-                log::warn!("the battery is low: what waits is in flash");
-            }
+            self.kept.update(&self.store, stamped);
             critical_section::with(|cs| {
                 DIAGNOSTICS.borrow(cs).set(Diagnostics {
                     waiting: self.store.len(),
@@ -240,11 +232,9 @@ impl Tracker {
         if let Some(search) = self.search {
             next = next.min(search);
         }
-        if !self.store.is_empty() && self.search.is_none() {
-            let full = self.full.map(|full| full + ROOM_WAIT);
-            next = next.min(full.unwrap_or(self.schedule.next_update(configuration)));
+        if let Some(send) = self.next_send(configuration) {
+            next = next.min(self.full.map_or(send, |full| full + ROOM_WAIT));
         }
-        // Without the time nothing leaves before the store is full.
         next.max(client::now() + Duration::from_millis(100))
     }
 
@@ -266,6 +256,7 @@ impl Tracker {
             self.schedule.ask();
         }
         if happened.locate {
+            self.schedule.hurry();
             self.search(configuration, now);
         }
         match happened.located {
@@ -283,7 +274,10 @@ impl Tracker {
     }
 
     fn push(&mut self, value: Value, taken: Instant, time: Option<UnixTime>) {
-        let reading = Reading { taken, time, value };
+        let reading = Reading {
+            taken: Taken::new(taken, time),
+            value,
+        };
         let kind = value.kind();
         let at = Kind::ALL.iter().position(|of| *of == kind);
         if let Some(place) = at
@@ -315,8 +309,6 @@ impl Tracker {
                 continue;
             }
             if let Some(value) = read() {
-                self.battery_low |=
-                    matches!(value, Value::Battery(mv) if mv < iothub::BATTERY_LOW_MV);
                 self.push(value, now, UnixTime::now());
             }
         }
@@ -353,19 +345,26 @@ impl Tracker {
         }
     }
 
-    /// Sends what waits, unless a position is about to join it, or it is not time yet.
+    /// When what waits is to leave; `None` while nothing does, or its position or the time of day is to come first.
+    fn next_send(&self, configuration: &Configuration) -> Option<Instant> {
+        if self.store.is_nearly_full() {
+            return Some(Instant::from_millis(0));
+        }
+        if self.store.is_empty() || self.search.is_some() || self.store.awaits_time() {
+            return None;
+        }
+        Some(match self.kept.is_full() {
+            true => Instant::from_millis(0),
+            false => self.schedule.next_update(configuration),
+        })
+    }
+
     fn send(&mut self, configuration: &Configuration, now: Instant) {
-        let is_time = self.search.is_none()
-            && (self.schedule.next_update(configuration) <= now
-                || self.schedule.may_join(configuration, now) && is_radio_on());
-        if self.store.is_empty() || !(is_time || self.store.is_nearly_full()) {
+        let Some(next) = self.next_send(configuration) else {
             return;
-        }
-        let is_stamped = self.store.iter().all(|reading| reading.time.is_some());
-        if !is_stamped && !self.store.is_nearly_full() {
-            return;
-        }
-        if self.send_all(now) {
+        };
+        let may_join = || self.schedule.may_join(configuration, now) && is_radio_on();
+        if (next <= now || may_join()) && self.send_all(now) {
             self.schedule.on_sent(now);
             self.report(now);
         }
@@ -376,7 +375,9 @@ impl Tracker {
         self.full = None;
         while let Some((count, len)) = documents::batch(self.store.iter(), &mut self.payload) {
             let payload = self.payload.get(..len).unwrap_or_default();
-            match send_batch(payload, self.store.iter().take(count)) {
+            // The outbox has it in flash before the store gives it up.
+            let keep = self.kept.has(self.store.first()).then_some(Keep::Always);
+            match send_batch(payload, self.store.iter().take(count), keep) {
                 Ok(()) => self.store.remove(count),
                 Err(Error::Capacity(Capacity::Outbox)) => {
                     log::debug!("the outbox is full: {} readings wait", self.store.len());
@@ -425,8 +426,8 @@ impl Tracker {
                 UnixTime::now().is_some_and(|time| report_device(time, &mut self.payload));
         }
         if !self.health_reported {
-            self.health_reported = UnixTime::now()
-                .is_some_and(|time| report_health(time, self.starts, &mut self.payload));
+            self.health_reported =
+                UnixTime::now().is_some_and(|time| report_health(time, &mut self.payload));
         }
         if self
             .reported
@@ -436,7 +437,7 @@ impl Tracker {
         }
         let newest = self.newest.iter().flatten();
         let fresh = newest.filter(|reading| {
-            reading.time.is_some() && self.unreported & reading.value.kind().bit() != 0
+            reading.time().is_some() && self.unreported & reading.value.kind().bit() != 0
         });
         let Some(patch) = documents::reported(fresh, &mut self.payload) else {
             return;
@@ -459,9 +460,10 @@ fn is_radio_on() -> bool {
 fn send_batch<'r>(
     payload: &[u8],
     readings: impl Iterator<Item = &'r Reading> + Clone,
+    keep: Option<Keep>,
 ) -> Result<(), Error> {
     let count = readings.clone().count();
-    let first = readings.clone().filter_map(|reading| reading.time).min();
+    let first = readings.clone().filter_map(Reading::time).min();
     let hottest = readings.filter_map(|reading| match reading.value {
         Value::Environment(environment) => environment.temperature,
         _ => None,
@@ -481,6 +483,7 @@ fn send_batch<'r>(
     let is_known = UnixTime::now().is_some_and(|time| write!(created, "{time}").is_ok());
     let mut message = Telemetry::json(payload);
     message.system.creation_time = is_known.then_some(created.as_str());
+    message.delivery.keep = keep;
     message.properties = match alert {
         Some(_) => &properties,
         None => properties.get(..1).unwrap_or_default(),
@@ -498,33 +501,8 @@ fn send_batch<'r>(
 /// 0.001 °C above which `temperatureAlert` is true.
 const ALERT: i32 = 30_000;
 
-/// Counts this start beside the outbox in flash, if there is one.
-fn count_start() -> Option<[u32; 2]> {
-    if !iothub::OUTBOX_FLASH {
-        return None;
-    }
-    let number = |bytes: &[u8]| bytes.try_into().map_or(0, u32::from_le_bytes);
-    let mut bytes = [0; 8];
-    let (starts, faults) = client::kept(STARTS, &mut bytes)
-        .split_at_checked(4)
-        .map_or((0, 0), |(starts, faults)| (number(starts), number(faults)));
-    let is_fault = board::last_fault(&mut [0; 24]).is_ok();
-    let counts = [
-        starts.saturating_add(1),
-        faults.saturating_add(u32::from(is_fault)),
-    ];
-    let mut bytes = [0; 8];
-    for (place, count) in bytes.chunks_mut(4).zip(counts) {
-        place.copy_from_slice(&count.to_le_bytes());
-    }
-    client::keep(STARTS, &bytes).ok().map(|()| counts)
-}
-
-/// The key of the value that is kept for it.
-const STARTS: u8 = 3;
-
 /// Why the device has started, and the fault before, for the twin. `false`: later again.
-fn report_health(time: UnixTime, starts: Option<[u32; 2]>, buffer: &mut [u8]) -> bool {
+fn report_health(time: UnixTime, buffer: &mut [u8]) -> bool {
     let mut name = [0; 24];
     let (cause, fault) = (board::reset_cause(), board::last_fault(&mut name));
     if cause.is_err() && fault.is_err_and(board::is_missing) {
@@ -535,9 +513,6 @@ fn report_health(time: UnixTime, starts: Option<[u32; 2]>, buffer: &mut [u8]) ->
         out.write_str("{\"health\":{\"v\":{")?;
         if let Ok(cause) = cause {
             write!(out, "\"resetCause\":{cause},")?;
-        }
-        if let Some([starts, faults]) = starts {
-            write!(out, "\"starts\":{starts},\"faults\":{faults},")?;
         }
         out.write_str("\"fault\":")?;
         match &fault {

@@ -90,36 +90,6 @@ fn a_sample_is_sent_at_once_and_the_twin_is_told_of_the_device_and_of_the_newest
 }
 
 #[test]
-fn starts_are_counted_over_power_cuts_and_those_after_a_fault_too() {
-    let _world = World::new();
-    set(&[(Sensor::Temperature, 25_300)]);
-    double::with(|double| double.kept = Some(Vec::new()));
-    for start in 1..=3 {
-        let calls = run(std::vec![]);
-        let begin = std::format!(
-            r#"report {{"health":{{"v":{{"resetCause":8,"starts":{start},"faults":{start},"fault":"#
-        );
-        assert!(
-            calls.iter().any(|call| call.starts_with(&begin)),
-            "{calls:?}"
-        );
-    }
-}
-
-#[test]
-fn a_low_battery_sends_what_waits_to_flash() {
-    let _world = World::new();
-    set(&[(Sensor::BatteryVoltage, 3_499)]);
-    // Not time for an update for an hour.
-    configuration::on_desired(&desired(r#"{"cfg":{"upd":3600}}"#, 1));
-    let calls = run(std::vec![next_sample()]);
-    assert!(calls.contains(&"flush".into()), "{calls:?}");
-    set(&[(Sensor::BatteryVoltage, 3_500)]);
-    let calls = run(std::vec![next_sample()]);
-    assert!(!calls.contains(&"flush".into()), "{calls:?}");
-}
-
-#[test]
 fn samples_come_at_the_interval_and_the_twin_is_told_no_more_often_than_each_minute() {
     let _world = World::new();
     set(&[(Sensor::Temperature, 25_300)]);
@@ -303,6 +273,13 @@ fn a_method_asks_for_a_sample_or_a_position() {
     tracker::locate();
     assert!(go_on(&mut device, std::vec![]).is_empty());
     assert_eq!(said(|said| said.searches.clone()), [45]);
+    set(&POSITION);
+    tracker::on_board(Event::Located(Ok(())));
+    let calls = go_on(&mut device, std::vec![]);
+    assert!(
+        sent(&calls)[0].contains("gnss"),
+        "without waiting: {calls:?}"
+    );
 }
 
 const POSITION: [(Sensor, i32); 6] = [
@@ -428,7 +405,9 @@ fn what_has_no_time_of_day_waits_for_it_or_until_there_is_hardly_any_room() {
     set(&[(Sensor::Temperature, 25_300)]);
     said(|said| said.time = None);
     let mut device = Box::new(tracker::Tracker::new());
-    assert!(go_on(&mut device, std::vec![next_sample(), next_sample()]).is_empty());
+    assert!(go_on(&mut device, std::vec![]).is_empty());
+    assert_eq!(deadline(), START + 20_000, "nothing polls for the time");
+    assert!(go_on(&mut device, std::vec![nothing(), nothing()]).is_empty());
     said(|said| said.time = Some(TIME));
     let calls = go_on(&mut device, std::vec![]);
     let batch = sent(&calls)[0];
