@@ -68,6 +68,18 @@ pub struct DeviceOptions {
     pub watchdog: Duration,
 }
 
+impl DeviceOptions {
+    pub(crate) fn of(arguments: &Arguments) -> Result<Self, Error> {
+        Ok(Self {
+            network: arguments.network,
+            world: arguments.world.clone(),
+            speed: arguments.speed,
+            command: arguments.device_command()?,
+            ..Self::default()
+        })
+    }
+}
+
 impl Default for DeviceOptions {
     fn default() -> Self {
         Self {

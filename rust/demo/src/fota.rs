@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// How long a step may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Bytes of an image's body.
 const BODY: usize = 48 * 1024;
@@ -61,7 +61,7 @@ pub(crate) fn run(
         let from = bench.rest().deploy(DEVICE_ID, "1.0.0", "https")?["fwLocation"].take();
         says(&bench, "current", "1.0.0", "job-1.0.0")?;
         let lines = bench.device_lines();
-        lines.find_after(mark, "on trial", PATIENCE)?;
+        lines.find_after(mark, crate::said::ON_TRIAL, TIMEOUT)?;
         let served = bench.rest().served("1.0.0")?;
         match (from["protocol"].as_str(), from["port"].as_u64()) {
             (Some("https"), Some(port)) if served >= size => Ok(format!(
@@ -113,7 +113,7 @@ fn image(bench: &Bench, version: &str) -> Result<u64, Error> {
 /// Waits until the device reports this.
 fn says(bench: &Bench, status: &str, version: &str, job: &str) -> Result<String, Error> {
     let what = format!("firmware {status}, {version}");
-    bench.rest().until(&what, PATIENCE, |rest| {
+    bench.rest().until(&what, TIMEOUT, |rest| {
         let found = rest.firmware(DEVICE_ID)?;
         let right = found["fwUpdateStatus"] == status
             && found["currentFwVersion"] == version
@@ -175,7 +175,7 @@ fn rolls_back(bench: &Bench) -> Result<String, Error> {
     bench.setup().setting("iothub/fota/trial_s", "60")?;
     found?;
     let lines = bench.device_lines();
-    lines.find_after(mark, "firmware 2.0.0, on trial", PATIENCE)?;
+    lines.find_after(mark, "firmware 2.0.0, on trial", TIMEOUT)?;
     Ok("2.0.0 was tried; 1.1.0 runs".to_owned())
 }
 
@@ -193,7 +193,7 @@ fn survives(bench: &mut Bench, seed: u64) -> Result<String, Error> {
     let moment = match random >> 62 {
         0 | 1 => {
             let bytes = (random >> 16) % size;
-            rest.until("bytes", PATIENCE, |rest| {
+            rest.until("bytes", TIMEOUT, |rest| {
                 Ok((rest.served(&version)? >= bytes).then_some(()))
             })?;
             format!("at {bytes}")
@@ -202,12 +202,12 @@ fn survives(bench: &mut Bench, seed: u64) -> Result<String, Error> {
             let moments = [
                 "the new firmware is in place",
                 "restarting for the firmware",
-                "on trial",
+                crate::said::ON_TRIAL,
                 "ready: every subscription",
             ];
             let at = (random >> 32) as usize % moments.len();
             let text = moments.get(at).copied().unwrap_or_default();
-            bench.device_lines().find_after(mark, text, PATIENCE)?;
+            bench.device_lines().find_after(mark, text, TIMEOUT)?;
             format!("at \"{text}\"")
         }
     };
@@ -215,7 +215,7 @@ fn survives(bench: &mut Bench, seed: u64) -> Result<String, Error> {
         device.kill()?;
     }
     start(bench)?;
-    let found = rest.until("the old or the new image", PATIENCE, |rest| {
+    let found = rest.until("the old or the new image", TIMEOUT, |rest| {
         let found = rest.firmware(DEVICE_ID)?;
         let right = match (
             found["fwUpdateStatus"].as_str(),

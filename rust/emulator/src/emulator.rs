@@ -67,6 +67,9 @@ pub struct Emulator {
 
 impl Emulator {
     /// Binds the ports, opens the storage and serves until it is shut down.
+    ///
+    /// # Errors
+    /// An option cannot be, a port is taken, or the storage cannot be opened: [`StartError`] says which.
     pub async fn start(mut options: Options) -> Result<Self, StartError> {
         // An empty one would be known to everybody.
         options.token = options.token.filter(|token| !token.is_empty());

@@ -1,4 +1,5 @@
-//! A message of the built-in endpoint as an event: the shape that a hub's Event Hubs-compatible endpoint gives it.
+//! A message of the built-in endpoint as an event: the shape that a hub's Event Hubs-compatible
+//! endpoint gives it.
 
 use crate::amqp::codec::message;
 use crate::amqp::eventhub::filter::{ENQUEUED_TIME, OFFSET, SEQUENCE_NUMBER};
@@ -32,8 +33,9 @@ impl Origin {
     }
 }
 
-/// Microsoft, "Create and read IoT Hub messages", has the names; the annotations `x-opt-…` are those of Event Hubs.
-/// `added` is what routing enriches it with, in the place of the sender's properties of these names.
+/// Microsoft, "Create and read IoT Hub messages", has the names; the annotations `x-opt-…` are
+/// those of Event Hubs. `added` is what routing enriches it with, in the place of the sender's
+/// properties of these names.
 pub(super) fn encode(entry: &Entry, origin: &Origin, added: &[(String, String)]) -> Vec<u8> {
     let Entry {
         at,

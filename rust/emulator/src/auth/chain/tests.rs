@@ -224,18 +224,19 @@ extendedKeyUsage = anyExtendedKeyUsage
 enum Others {
     /// Nobody.
     Agree,
-    /// rustls-webpki alone: it takes a root as it is (its dates, key usage and pathlen), looks neither at key usage nor at
-    /// the leaf's own key, knows no critical policies, takes neither a CA nor version 1 as end entity, and goes through six
-    /// intermediates.
+    /// rustls-webpki alone: it takes a root as it is (its dates, key usage and pathlen), looks
+    /// neither at key usage nor at the leaf's own key, knows no critical policies, takes neither a
+    /// CA nor version 1 as end entity, and goes through six intermediates.
     Webpki,
-    /// `openssl verify` alone: it knows of critical policies, tries one path, and goes through a hundred intermediates.
+    /// `openssl verify` alone: it knows of critical policies, tries one path, and goes through a
+    /// hundred intermediates.
     Openssl,
     /// Both: what is not judged here is refused here.
     Both,
 }
 
-/// What is presented, the registered CAs, the day from now, what the refusal says (empty: let in), and who else judges
-/// otherwise.
+/// What is presented, the registered CAs, the day from now, what the refusal says (empty: let in),
+/// and who else judges otherwise.
 type Case<'c> = (Vec<String>, &'c [&'c str], i64, &'c str, Others);
 
 #[test]
