@@ -1,4 +1,5 @@
-//! Peers over AMQP that count wrongly, stop in the middle, or ask for what is not there: others do not feel it.
+//! Peers over AMQP that count wrongly, stop in the middle, or ask for what is not there: others do
+//! not feel it.
 
 #![allow(clippy::unwrap_used)] // helpers of tests
 

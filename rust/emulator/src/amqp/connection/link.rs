@@ -239,7 +239,8 @@ impl Outgoing {
     }
 }
 
-/// How far a limit is ahead of a count, of which both go round the corner of 32 bits; one that was taken back is behind.
+/// How far a limit is ahead of a count, of which both go round the corner of 32 bits; one that was
+/// taken back is behind.
 pub(super) fn ahead(limit: u32, count: u32) -> u32 {
     match limit.wrapping_sub(count) {
         ahead @ 0..=MAX_AHEAD => ahead,

@@ -1,6 +1,8 @@
-//! Devices at the provisioning service: one registration a connection, asked for by messages on a pair of links.
+//! Devices at the provisioning service: one registration a connection, asked for by messages on a
+//! pair of links.
 //!
-//! The operations are those of Microsoft's clients; a refusal is the error's JSON in the rejection, as .NET's reads it.
+//! The operations are those of Microsoft's clients; a refusal is the error's JSON in the rejection,
+//! as .NET's reads it.
 
 use std::sync::Arc;
 
