@@ -35,15 +35,11 @@ pub(crate) fn run(
     let mut check =
         |name, step: &mut dyn FnMut() -> Result<String, Error>| report.check(tell, name, step);
 
-    let mut started = None;
-    let up = check("hub is up, device provisioned", &mut || {
-        let mut bench = Bench::start(arguments, temporary, console.clone())?;
-        bench.provision()?;
-        let address = bench.hub_address();
-        started = Some(bench);
-        Ok(format!("{} at {address}", crate::HOSTNAME))
+    let of = (arguments, temporary, console);
+    let begun = Bench::begin(&mut check, "hub is up, device provisioned", of, |bench| {
+        bench.provision().map(drop)
     });
-    let Some(mut bench) = started.filter(|_| up) else {
+    let Some(mut bench) = begun else {
         return Ok(report);
     };
     let (mut lines, mut world) = (Lines::default(), None);

@@ -4,9 +4,7 @@ use std::{path::Path, time::Duration};
 
 use serde_json::{Value, json};
 
-use crate::{
-    Arguments, Bench, Check, Console, DEVICE_ID, DeviceOptions, Error, HOSTNAME, Lines, Report,
-};
+use crate::{Arguments, Bench, Check, Console, DEVICE_ID, DeviceOptions, Error, Lines, Report};
 
 /// How long a step may take on a busy machine.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -30,14 +28,9 @@ pub(crate) fn run(
     let mut check =
         |name, step: &mut dyn FnMut() -> Result<String, Error>| report.check(tell, name, step);
 
-    let mut started = None;
-    let up = check("hub is up, and serves images", &mut || {
-        let bench = Bench::start(arguments, temporary, console.clone())?;
-        let address = bench.hub_address();
-        started = Some(bench);
-        Ok(format!("{HOSTNAME} at {address}"))
-    });
-    let Some(mut bench) = started.filter(|_| up) else {
+    let of = (arguments, temporary, console);
+    let begun = Bench::begin(&mut check, "hub is up, and serves images", of, |_| Ok(()));
+    let Some(mut bench) = begun else {
         return Ok(report);
     };
     let runs = check("device reports what it runs", &mut || {

@@ -11,7 +11,7 @@ use iothub_host::Network;
 use serde_json::Value;
 
 use crate::{
-    Arguments, Bench, Check, Console, DEVICE_ID, DeviceOptions, Error, HOSTNAME, Report, Rest,
+    Arguments, Bench, Check, Console, DEVICE_ID, DeviceOptions, Error, Report, Rest,
     recorder::{DAY, time_of},
 };
 
@@ -20,6 +20,17 @@ const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// 512 KiB: a day of these readings takes half of it.
 const SECTORS: u32 = 128;
+
+/// A device without an outbox of an earlier run.
+fn fresh(bench: &mut Bench) -> Result<(), Error> {
+    if bench.setup().device_data().join("flash").exists() {
+        return Err(Error::new(format!(
+            "a device has run in {} before, and its outbox is there: name another folder with --data",
+            bench.setup().data().display()
+        )));
+    }
+    bench.provision().map(drop)
+}
 
 pub(crate) fn run(
     arguments: &Arguments,
@@ -31,21 +42,9 @@ pub(crate) fn run(
     let mut check =
         |name, step: &mut dyn FnMut() -> Result<String, Error>| report.check(tell, name, step);
 
-    let mut started = None;
-    let up = check("hub is up, device provisioned", &mut || {
-        let mut bench = Bench::start(arguments, temporary, console.clone())?;
-        if bench.setup().device_data().join("flash").exists() {
-            return Err(Error::new(format!(
-                "a device has run in {} before, and its outbox is there: name another folder with --data",
-                bench.setup().data().display()
-            )));
-        }
-        bench.provision()?;
-        let address = bench.hub_address();
-        started = Some(bench);
-        Ok(format!("{HOSTNAME} at {address}"))
-    });
-    let Some(mut bench) = started.filter(|_| up) else {
+    let of = (arguments, temporary, console);
+    let begun = Bench::begin(&mut check, "hub is up, device provisioned", of, fresh);
+    let Some(mut bench) = begun else {
         return Ok(report);
     };
     let mut next = 0;

@@ -6,7 +6,7 @@ use iothub_host::Network;
 use serde_json::{Value, json};
 
 use crate::{
-    Arguments, Bench, Check, Console, DEVICE_ID, DeviceOptions, Error, HOSTNAME, Lines, Report,
+    Arguments, Bench, Check, Console, DEVICE_ID, DeviceOptions, Error, Lines, Report,
     rest::sequence,
 };
 
@@ -23,14 +23,9 @@ pub(crate) fn run(
     let mut check =
         |name, step: &mut dyn FnMut() -> Result<String, Error>| report.check(tell, name, step);
 
-    let mut started = None;
-    let up = check("hub is up", &mut || {
-        let bench = Bench::start(arguments, temporary, console.clone())?;
-        let address = bench.hub_address();
-        started = Some(bench);
-        Ok(format!("{HOSTNAME} at {address}"))
-    });
-    let Some(mut bench) = started.filter(|_| up) else {
+    let of = (arguments, temporary, console);
+    let begun = Bench::begin(&mut check, "hub is up", of, |_| Ok(()));
+    let Some(mut bench) = begun else {
         return Ok(report);
     };
 

@@ -49,6 +49,16 @@ fn starts_as_the_program_says() {
     assert_eq!(iothub::request_twin().map(drop), Err(Error::NotReady));
     let no_dps = Err(Error::InvalidRequest(InvalidRequest::NoProvisioning));
     assert_eq!(iothub::reprovision(), no_dps);
+    let mut buffer = [0; 8];
+    assert_eq!(iothub::kept(1, &mut buffer), b"");
+    match iothub::OUTBOX_FLASH {
+        true => {
+            assert_eq!(iothub::keep(1, b"value"), Ok(()));
+            assert_eq!(iothub::kept(1, &mut buffer), b"value");
+            assert_eq!(iothub::kept(2, &mut buffer), b"");
+        }
+        false => assert_eq!(iothub::keep(1, b"value"), Err(Error::NotReady)),
+    }
     let first = iothub::send(&Telemetry::new(b"1")).unwrap();
     let second = iothub::send(&Telemetry::new(b"2")).unwrap();
     assert_ne!(first, second);
@@ -75,6 +85,7 @@ fn nothing_is_ready() {
     assert_eq!(iothub::request_twin().map(drop), not_ready);
     assert_eq!(iothub::tell_ipv4only(&[]), not_ready);
     assert_eq!(iothub::status().map(drop), not_ready);
+    assert_eq!(iothub::keep(1, b"value"), not_ready);
     assert!(!iothub::in_handler());
     let identity = DeviceIdentity::Configured;
     assert_eq!(iothub::reconfigure(&identity), Err(ConfigError::Started));

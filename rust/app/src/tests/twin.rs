@@ -90,10 +90,13 @@ fn a_change_takes_effect_is_stored_and_is_acknowledged_with_its_version() {
 fn the_longest_configuration_is_acknowledged() {
     let _world = World::new();
     let members = r#""act":false,"actwt":2147483647,"mvres":2147483647,"mvt":2147483647,"loct":2147483647,"accath":78.453,"accith":77.453,"accito":5242.877,"nod":["gnss","ncell","wifi","env","bat","fg","roam","btn","impact"],"upd":86400,"led":false,"log":0"#;
-    let patch = format!(r#"{{"cfg":{{{members},"more":1}}}}"#);
+    let names = ["a", "b", "c", "d", "e", "f", "g", "h"];
+    let more: String = names.map(|name| format!(r#","{name}":1"#)).concat();
+    let patch = format!(r#"{{"cfg":{{{members}{more}}}}}"#);
     configuration::on_desired(&desired(&patch, u64::MAX));
-    let remark = r#""more is not known""#;
-    assert_eq!(double::calls(), [cfg(members, 200, u64::MAX, remark)]);
+    let remark = names.map(|name| format!("{name} is not known")).join("; ");
+    let remark = format!("\"{remark}\"");
+    assert_eq!(double::calls(), [cfg(members, 200, u64::MAX, &remark)]);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::Semaphore;
 
-use super::{panicked, stopped};
+use super::attempt::{panicked, stopped};
 use crate::code::Refusal;
 
 /// A few connections that only read; whoever finds them all in use waits.
