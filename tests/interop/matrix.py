@@ -7,7 +7,7 @@ import sys
 
 ORDER = ["python", "node", "openssl", "amqp-python", "amqp-node"]
 SCENARIOS = ["websocket", "files", "modules", "jobs", "surface"]
-CLI = {"az": "az: ", "article": "", "guide": "guide: ", "commands": ""}
+CLI = {"az": "az: ", "article": "", "guide": "", "commands": ""}
 BEGIN, END = "<!-- made by tests/interop/run --matrix{} -->", "<!-- end -->"
 
 
