@@ -234,6 +234,8 @@ fn csr(pki: &Pki, arguments: &Csr, now: OffsetDateTime) -> Result<Report, Error>
 }
 
 fn sign_ca(pki: &Pki, arguments: &SignCa, now: OffsetDateTime) -> Result<Report, Error> {
+    files::has_place(&arguments.out)?;
+    files::spares_keys(&arguments.out)?;
     let request = read_request(&arguments.csr)?;
     let name = match &arguments.common_name {
         Some(name) => Subject::common_name(name)?,
@@ -400,10 +402,16 @@ fn options(
 
 /// The CA in this folder that has signed a certificate.
 fn signer_of(pki: &Pki, old: &Certificate, arguments: &Renew) -> Result<Authority, Error> {
+    let mut signers = Vec::new();
     for name in pki.authorities()? {
         if name != arguments.name && pki.authority_certificate(&name)?.has_signed(old) {
-            return arguments.signer.open(pki, &name);
+            signers.push(name);
         }
+    }
+    // The same CA may have come once more, with a chain and without its key.
+    let with_key = signers.iter().find(|name| pki.has_key(name));
+    if let Some(name) = with_key.or(signers.first()) {
+        return arguments.signer.open(pki, name);
     }
     Err(Error::new(
         Kind::Trust,

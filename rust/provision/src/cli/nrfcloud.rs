@@ -1,6 +1,7 @@
 //! `iothub-provision nrfcloud …`
 
 mod attestation;
+mod service;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -44,6 +45,12 @@ pub(crate) enum Command {
     /// Claim the devices of such a list for a team
     #[command(after_help = attestation::HELP)]
     Claim(attestation::Claim),
+    /// Have nRF Cloud make the service key of a team, which signs proxy tokens
+    #[command(after_help = service::KEY_HELP)]
+    ServiceKey(service::ServiceKey),
+    /// Show the token of the service key, or the one for evaluation
+    #[command(after_help = service::TOKEN_HELP)]
+    ServiceToken(service::Service),
 }
 
 #[derive(Debug, clap::Args)]
@@ -159,7 +166,7 @@ pub(crate) struct Get {
     #[arg(value_parser = crate::http::address)]
     api: String,
     /// Only these bytes, as 0-500
-    #[arg(long, value_name = "FROM-TO")]
+    #[arg(long, value_name = "FROM-TO", value_parser = range)]
     bytes: Option<String>,
     /// Where the answer goes
     #[arg(long, value_name = "FILE")]
@@ -176,6 +183,8 @@ pub(crate) fn run(common: &Common, command: Command, now: OffsetDateTime) -> Res
         Command::Get(arguments) => get(&arguments),
         Command::AttestationCsv(arguments) => attestation::list(&arguments, now),
         Command::Claim(arguments) => attestation::claim(&arguments),
+        Command::ServiceKey(arguments) => service::key(&arguments),
+        Command::ServiceToken(arguments) => service::token(&arguments),
     }
 }
 
@@ -205,6 +214,11 @@ fn claims(arguments: &Jwt, days: u32, now: OffsetDateTime) -> Result<Value, Erro
         ("aud", &arguments.aud),
     ];
     for (name, value) in given {
+        if value.as_deref() == Some("") {
+            return Err(usage(format!(
+                "--{name} is empty, and the token would name nobody"
+            )));
+        }
         claims.extend(value.as_ref().map(|value| (name.to_owned(), json!(value))));
     }
     if claims.is_empty() {
@@ -400,6 +414,8 @@ fn get(arguments: &Get) -> Result<Report, Error> {
         .bytes
         .as_ref()
         .map(|bytes| format!("bytes={bytes}"));
+    files::has_place(&arguments.out)?;
+    files::spares_keys(&arguments.out)?;
     let (status, body) = api.get(&arguments.path, range.as_deref())?;
     std::fs::write(&arguments.out, &body)
         .map_err(|error| Error::file(&arguments.out, "write", &error))?;
@@ -426,6 +442,18 @@ impl Access {
                         .advise("give --api-key-file FILE or set NRF_CLOUD_API_KEY")
                 }),
         }
+    }
+}
+
+/// Bytes as the header `Range` has them (RFC 9110, section 14.1.2): from, from and to, or the last ones.
+fn range(text: &str) -> Result<String, String> {
+    let number = |text: &str| text.is_empty() || text.parse::<u64>().is_ok();
+    let is_range = text
+        .split_once('-')
+        .is_some_and(|(from, to)| text.len() > 1 && number(from) && number(to));
+    match is_range {
+        true => Ok(text.to_owned()),
+        false => Err("bytes are FROM-TO, as 0-500".to_owned()),
     }
 }
 

@@ -7,9 +7,17 @@ use std::path::Path;
 
 use rustix::fs::OFlags;
 
+/// What is said of a file that is for its owner alone.
+pub(crate) const FOR_ITS_OWNER: &str = " (0600)";
+
 /// Makes the file with this mode.
 pub(crate) fn readable_by(options: &mut OpenOptions, mode: u32) {
     options.mode(mode);
+}
+
+/// What of a name no file can have: nothing that a device id may have.
+pub(crate) fn no_file_name(_: &str) -> Option<String> {
+    None
 }
 
 /// Only the owner may enter.
