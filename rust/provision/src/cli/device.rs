@@ -18,6 +18,7 @@ use crate::pki::{
     Profile, SigningRequest, Validity, imei_warning, read_certificates, read_request,
     verify_device, verify_thumbprint,
 };
+use crate::platform::FOR_ITS_OWNER;
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
@@ -124,7 +125,10 @@ fn create(pki: &Pki, arguments: &Create, now: OffsetDateTime) -> Result<Report, 
     };
     report.plain(format!("  chain  {}", made.chain_path().display()));
     match &request {
-        None => report.plain(format!("  key    {} (0600)", made.key_path().display())),
+        None => report.plain(format!(
+            "  key    {}{FOR_ITS_OWNER}",
+            made.key_path().display()
+        )),
         Some(_) => report.plain("  key    where the signing request was made"),
     };
     let mut warnings = Vec::new();

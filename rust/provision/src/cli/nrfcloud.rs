@@ -1,6 +1,7 @@
 //! `iothub-provision nrfcloud …`
 
 mod attestation;
+mod service;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -44,6 +45,12 @@ pub(crate) enum Command {
     /// Claim the devices of such a list for a team
     #[command(after_help = attestation::HELP)]
     Claim(attestation::Claim),
+    /// Have nRF Cloud make the service key of a team, which signs proxy tokens
+    #[command(after_help = service::KEY_HELP)]
+    ServiceKey(service::ServiceKey),
+    /// Show the token of the service key, or the one for evaluation
+    #[command(after_help = service::TOKEN_HELP)]
+    ServiceToken(service::Service),
 }
 
 #[derive(Debug, clap::Args)]
@@ -176,6 +183,8 @@ pub(crate) fn run(common: &Common, command: Command, now: OffsetDateTime) -> Res
         Command::Get(arguments) => get(&arguments),
         Command::AttestationCsv(arguments) => attestation::list(&arguments, now),
         Command::Claim(arguments) => attestation::claim(&arguments),
+        Command::ServiceKey(arguments) => service::key(&arguments),
+        Command::ServiceToken(arguments) => service::token(&arguments),
     }
 }
 

@@ -7,6 +7,7 @@ use crate::cli::Common;
 use crate::cli::ca::{certificate_facts, describe};
 use crate::cli::output::Report;
 use crate::error::Error;
+use crate::platform::FOR_ITS_OWNER;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
@@ -36,7 +37,10 @@ pub(crate) fn run(
     };
     report
         .plain(format!("  chain  {}", server.chain_path().display()))
-        .plain(format!("  key    {} (0600)", server.key_path().display()));
+        .plain(format!(
+            "  key    {}{FOR_ITS_OWNER}",
+            server.key_path().display()
+        ));
     let mut facts = certificate_facts(server.certificate());
     facts["names"] = json!(server.certificate().alt_names());
     facts["chain"] = json!(server.chain_path().display().to_string());

@@ -16,6 +16,17 @@ pub enum Target {
     PublicKeys,
 }
 
+/// Which token of a team.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServiceToken {
+    /// `GetServiceToken`: signed with the team's service key.
+    OfKey,
+    /// `GetServiceEvaluationToken`: the one that is there.
+    Evaluation,
+    /// `GenerateServiceEvaluationToken`; the first one begins the period of evaluation.
+    NewEvaluation,
+}
+
 /// nRF Cloud's REST interface.
 pub struct Api {
     base: String,
@@ -113,6 +124,30 @@ impl Api {
         self.expect(path, response, &[200, 201, 202]).map(drop)
     }
 
+    /// `GenerateServiceKeyAndToken`: nRF Cloud makes a key pair for the team, keeps the public half and
+    /// forgets the one before. Gives the private key as PEM and a token that it has signed.
+    ///
+    /// # Errors
+    /// [`Kind::Denied`] for 401 and 403, [`Kind::Server`] for anything else but 200 with both.
+    pub fn new_service_key(&self) -> Result<(Secret, Secret), Error> {
+        let answer = self.ask("POST", "/v1/account/service-key-and-token")?;
+        let part = |name| secret_in(&answer, name, "/v1/account/service-key-and-token");
+        Ok((part("key")?, part("token")?))
+    }
+
+    /// A token for the team's proxy.
+    ///
+    /// # Errors
+    /// As [`Api::new_service_key`].
+    pub fn service_token(&self, which: ServiceToken) -> Result<Secret, Error> {
+        let (method, path) = match which {
+            ServiceToken::OfKey => ("GET", "/v1/account/service-token"),
+            ServiceToken::Evaluation => ("GET", "/v1/account/service-evaluation-token"),
+            ServiceToken::NewEvaluation => ("POST", "/v1/account/service-evaluation-token"),
+        };
+        secret_in(&self.ask(method, path)?, "token", path)
+    }
+
     /// A GET that a device's token opens, such as `/v1/location/agnss?…`. `range` is the value of
     /// the `Range` header.
     ///
@@ -170,12 +205,33 @@ impl Api {
         })
     }
 
+    /// A call of the account, which has no body.
+    fn ask(&self, method: &str, path: &str) -> Result<Value, Error> {
+        let response = send(&Request {
+            method,
+            url: &format!("{}{path}", self.base),
+            headers: vec![
+                ("authorization", format!("Bearer {}", self.token.expose())),
+                ("accept", "application/json".to_owned()),
+            ],
+            body: None,
+        })?;
+        self.expect(path, response, &[200])
+    }
+
     fn expect(&self, path: &str, response: Response, good: &[u16]) -> Result<Value, Error> {
         if good.contains(&response.status) {
             return Ok(serde_json::from_str(&response.text).unwrap_or_default());
         }
         Err(refused(path, response.status, response.text.trim()))
     }
+}
+
+fn secret_in(answer: &Value, name: &str, path: &str) -> Result<Secret, Error> {
+    let text = answer[name].as_str().filter(|text| !text.is_empty());
+    let missing = || Error::new(Kind::Server, format!("{path}: the answer has no {name}"));
+    text.map(|text| Secret::new(text.to_owned()))
+        .ok_or_else(missing)
 }
 
 fn refused(path: &str, status: u16, said: &str) -> Error {

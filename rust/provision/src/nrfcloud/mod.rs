@@ -8,5 +8,5 @@ mod jwt;
 pub(crate) use attestation::dashed;
 pub use attestation::{Attestation, attestations, with_attestation};
 pub use bulk::{FirmwareType, MOST_ROWS, OnboardRow, onboard_csv, public_keys_csv};
-pub use client::{Api, Operation, Target};
+pub use client::{Api, Operation, ServiceToken, Target};
 pub use jwt::{Token, sign, verify};

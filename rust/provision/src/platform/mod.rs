@@ -12,10 +12,12 @@ mod unix;
 
 #[cfg(not(unix))]
 pub(crate) use portable::{
-    finish, is_linked, is_no_line, link, readable_by, restrict_folder, settle,
+    FOR_ITS_OWNER, finish, is_linked, is_no_line, link, readable_by, restrict_folder, settle,
 };
 #[cfg(unix)]
-pub(crate) use unix::{finish, is_linked, is_no_line, link, readable_by, restrict_folder, settle};
+pub(crate) use unix::{
+    FOR_ITS_OWNER, finish, is_linked, is_no_line, link, readable_by, restrict_folder, settle,
+};
 
 #[cfg(test)]
 mod tests {

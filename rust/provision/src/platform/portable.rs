@@ -5,6 +5,9 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::Path;
 
+/// What is said of a file that is for its owner alone: here its folder decides.
+pub(crate) const FOR_ITS_OWNER: &str = "";
+
 /// There are no modes.
 pub(crate) fn readable_by(_: &mut OpenOptions, _mode: u32) {}
 

@@ -7,6 +7,9 @@ use std::path::Path;
 
 use rustix::fs::OFlags;
 
+/// What is said of a file that is for its owner alone.
+pub(crate) const FOR_ITS_OWNER: &str = " (0600)";
+
 /// Makes the file with this mode.
 pub(crate) fn readable_by(options: &mut OpenOptions, mode: u32) {
     options.mode(mode);

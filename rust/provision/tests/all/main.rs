@@ -8,6 +8,7 @@ mod a_list_is_submitted_and_followed;
 mod a_passphrase_protects_the_ca;
 mod a_renewed_ca_keeps_its_devices;
 mod a_request_never_makes_a_ca;
+mod a_team_gets_its_service_key;
 mod a_wedged_line_is_freed;
 mod answers_that_come_late_are_nobodys;
 mod azure_is_asked_with_a_bearer_token;
