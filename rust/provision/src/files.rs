@@ -1,7 +1,7 @@
 //! Files that are whole or absent: written beside their place, then renamed into it.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read as _, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -15,7 +15,29 @@ pub(crate) fn write_private(path: &Path, content: &str) -> Result<(), Error> {
 
 /// Writes a file that everybody may read (mode 0644).
 pub(crate) fn write_public(path: &Path, content: &str) -> Result<(), Error> {
+    spares_keys(path)?;
     write(path, content.as_bytes(), 0o644)
+}
+
+/// Whatever is to be written: a private key that stands there would be lost for ever.
+pub(crate) fn spares_keys(path: &Path) -> Result<(), Error> {
+    let mark = b"PRIVATE KEY-----";
+    let old = path.is_file().then(|| read_bytes(path).unwrap_or_default());
+    match old
+        .unwrap_or_default()
+        .windows(mark.len())
+        .any(|it| it == mark)
+    {
+        false => Ok(()),
+        true => Err(Error::new(
+            Kind::Exists,
+            format!(
+                "{} holds a private key, which would be lost",
+                path.display()
+            ),
+        )
+        .advise("give another name; a key that is of no use any more is deleted by hand")),
+    }
 }
 
 /// Adds one line to a file that is only ever appended to.
@@ -61,8 +83,21 @@ pub(crate) fn read(path: &Path) -> Result<String, Error> {
 
 /// Reads a file that may be text or not.
 pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>, Error> {
-    fs::read(path).map_err(|error| Error::file(path, "read", &error))
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes));
+    match read {
+        Ok(length) if length as u64 > LARGEST => Err(Error::new(
+            Kind::Content,
+            format!("{} has more than {LARGEST} bytes", path.display()),
+        )
+        .advise("give the file itself: no certificate, key or list is that large")),
+        Ok(_) => Ok(bytes),
+        Err(error) => Err(Error::file(path, "read", &error)),
+    }
 }
+
+/// More than a list of a hundred thousand devices has; what has no end has more.
+const LARGEST: u64 = 256 << 20;
 
 /// The text of a file. Bytes that are no text are replaced, since a PEM file may have a note in any
 /// encoding in front.

@@ -400,10 +400,16 @@ fn options(
 
 /// The CA in this folder that has signed a certificate.
 fn signer_of(pki: &Pki, old: &Certificate, arguments: &Renew) -> Result<Authority, Error> {
+    let mut signers = Vec::new();
     for name in pki.authorities()? {
         if name != arguments.name && pki.authority_certificate(&name)?.has_signed(old) {
-            return arguments.signer.open(pki, &name);
+            signers.push(name);
         }
+    }
+    // The same CA may have come once more, with a chain and without its key.
+    let with_key = signers.iter().find(|name| pki.has_key(name));
+    if let Some(name) = with_key.or(signers.first()) {
+        return arguments.signer.open(pki, name);
     }
     Err(Error::new(
         Kind::Trust,

@@ -169,6 +169,7 @@ fn keygen(arguments: &Keygen) -> Result<Report, Error> {
         crate::modem::check_key_name(id)?;
     }
     crate::files::has_place(&arguments.out)?;
+    crate::files::spares_keys(&arguments.out)?;
     let mut modem = arguments.line.open()?;
     let id = match &arguments.device_id {
         Some(id) => id.clone(),

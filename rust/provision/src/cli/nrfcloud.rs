@@ -166,7 +166,7 @@ pub(crate) struct Get {
     #[arg(value_parser = crate::http::address)]
     api: String,
     /// Only these bytes, as 0-500
-    #[arg(long, value_name = "FROM-TO")]
+    #[arg(long, value_name = "FROM-TO", value_parser = range)]
     bytes: Option<String>,
     /// Where the answer goes
     #[arg(long, value_name = "FILE")]
@@ -214,6 +214,11 @@ fn claims(arguments: &Jwt, days: u32, now: OffsetDateTime) -> Result<Value, Erro
         ("aud", &arguments.aud),
     ];
     for (name, value) in given {
+        if value.as_deref() == Some("") {
+            return Err(usage(format!(
+                "--{name} is empty, and the token would name nobody"
+            )));
+        }
         claims.extend(value.as_ref().map(|value| (name.to_owned(), json!(value))));
     }
     if claims.is_empty() {
@@ -409,6 +414,8 @@ fn get(arguments: &Get) -> Result<Report, Error> {
         .bytes
         .as_ref()
         .map(|bytes| format!("bytes={bytes}"));
+    files::has_place(&arguments.out)?;
+    files::spares_keys(&arguments.out)?;
     let (status, body) = api.get(&arguments.path, range.as_deref())?;
     std::fs::write(&arguments.out, &body)
         .map_err(|error| Error::file(&arguments.out, "write", &error))?;
@@ -435,6 +442,18 @@ impl Access {
                         .advise("give --api-key-file FILE or set NRF_CLOUD_API_KEY")
                 }),
         }
+    }
+}
+
+/// Bytes as the header `Range` has them (RFC 9110, section 14.1.2): from, from and to, or the last ones.
+fn range(text: &str) -> Result<String, String> {
+    let number = |text: &str| text.is_empty() || text.parse::<u64>().is_ok();
+    let is_range = text
+        .split_once('-')
+        .is_some_and(|(from, to)| text.len() > 1 && number(from) && number(to));
+    match is_range {
+        true => Ok(text.to_owned()),
+        false => Err("bytes are FROM-TO, as 0-500".to_owned()),
     }
 }
 

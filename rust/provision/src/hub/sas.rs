@@ -51,6 +51,16 @@ impl ConnectionString {
                 Error::new(Kind::Content, "the key of the connection string is cut").advise(COPY),
             );
         }
+        let hosts = text.expose().trim().split(';');
+        if hosts
+            .filter(|part| part.trim().starts_with("HostName="))
+            .count()
+            > 1
+        {
+            return Err(
+                Error::new(Kind::Content, "the connection string has two HostName").advise(COPY),
+            );
+        }
         let host = needed("HostName")?;
         let is_host = |c: char| c.is_ascii_alphanumeric() || "-.:_".contains(c);
         if !host.chars().all(is_host) {

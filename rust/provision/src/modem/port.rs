@@ -71,12 +71,17 @@ impl Port {
             .timeout(TICK)
             .open()
             .map_err(|error| {
+                if name.is_empty() {
+                    return Error::new(Kind::Usage, "the name of the port is empty")
+                        .advise("see the ports that there are: iothub-provision modem ports");
+                }
                 if is_no_line(name) {
                     return Error::new(Kind::Port, format!("{name} is no serial port"))
                         .advise("see the ports that there are: iothub-provision modem ports");
                 }
                 let advice = match error.kind() {
-                    serialport::ErrorKind::NoDevice => {
+                    // Windows says so of a port that is not there.
+                    serialport::ErrorKind::NoDevice if cfg!(unix) => {
                         "close the terminal that uses it, and check the cable"
                     }
                     serialport::ErrorKind::Io(ErrorKind::PermissionDenied) if cfg!(windows) => {
@@ -185,6 +190,15 @@ fn connect(address: &str) -> Result<TcpStream, Error> {
         Error::new(Kind::Port, format!("cannot connect to {address}: {error}"))
             .advise("check that the simulated modem or the adapter is running")
     };
+    let is_address = address
+        .rsplit_once(':')
+        .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+    if !is_address {
+        return Err(
+            Error::new(Kind::Usage, format!("tcp:{address} is not tcp:HOST:PORT"))
+                .advise("give host and port, as in tcp:127.0.0.1:9100"),
+        );
+    }
     let target = address.to_socket_addrs().map_err(failed)?.next();
     let target = target.ok_or_else(|| failed(ErrorKind::NotFound.into()))?;
     let stream = TcpStream::connect_timeout(&target, CONNECT).map_err(failed)?;

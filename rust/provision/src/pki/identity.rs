@@ -62,6 +62,11 @@ impl Identity {
         now: OffsetDateTime,
     ) -> Result<Self, Error> {
         check_name(options.name)?;
+        if let Some(why) = crate::platform::no_file_name(options.name) {
+            let text = format!("{:?} cannot be made here: {why}", options.name);
+            return Err(Error::new(Kind::Usage, text)
+                .advise("choose another name, or make it on Linux or macOS"));
+        }
         let files = Files::of(pki, &options.profile, options.name);
         if files.certificate.exists() && !options.replace {
             return Self::reopen(pki, authority, options, files, now);

@@ -176,6 +176,11 @@ impl Pki {
         self.home.join(&**name)
     }
 
+    /// Whether the key of a CA is here.
+    pub(crate) fn has_key(&self, name: &AuthorityName) -> bool {
+        self.authority_file(name, "key").exists()
+    }
+
     pub(crate) fn authority_file(&self, name: &AuthorityName, extension: &str) -> PathBuf {
         self.authority_folder(name)
             .join(format!("{name}.{extension}"))

@@ -2,6 +2,7 @@
 
 use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::prelude::FromDer as _;
+use x509_parser::public_key::PublicKey;
 
 use crate::error::{Error, Kind};
 use crate::files;
@@ -41,6 +42,18 @@ impl SigningRequest {
         let (rest, parsed) = X509CertificationRequest::from_der(&der).map_err(|_| not_one())?;
         if !rest.is_empty() {
             return Err(not_one());
+        }
+        if let Ok(PublicKey::RSA(key)) = parsed.certification_request_info.subject_pki.parsed()
+            && key.key_size() < LEAST_RSA
+        {
+            return Err(Error::new(
+                Kind::Trust,
+                format!(
+                    "the key of the signing request is RSA with {} bits",
+                    key.key_size()
+                ),
+            )
+            .advise("make it with 2048 bits or more, or with EC P-256"));
         }
         parsed.verify_signature().map_err(|_| {
             Error::new(Kind::Trust, "the signature of the signing request is wrong")
@@ -140,6 +153,9 @@ impl SigningRequest {
         self.asks_for_ca
     }
 }
+
+/// Bits of an RSA key that a hub takes; the crypto library verifies no shorter one.
+const LEAST_RSA: usize = 2048;
 
 fn not_one() -> Error {
     Error::new(Kind::Content, "this is not a PKCS#10 signing request")

@@ -65,6 +65,14 @@ pub fn verify_chain(
     }
     checks.extend(all.iter().map(|found| in_time(found, now)));
     checks.push(match root {
+        Some(root) if !root.is_ca() => Check {
+            advice: Some("give the certificate of the CA that has signed it with --root FILE".to_owned()),
+            ..Check::new(
+                "ends at a trusted CA",
+                false,
+                format!("{} is no CA", root.subject()),
+            )
+        },
         Some(root) => Check::new("ends at a trusted CA", true, root.subject()),
         None => Check {
             advice: Some(format!(

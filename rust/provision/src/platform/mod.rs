@@ -12,11 +12,13 @@ mod unix;
 
 #[cfg(not(unix))]
 pub(crate) use portable::{
-    FOR_ITS_OWNER, finish, is_linked, is_no_line, link, readable_by, restrict_folder, settle,
+    FOR_ITS_OWNER, finish, is_linked, is_no_line, link, no_file_name, readable_by, restrict_folder,
+    settle,
 };
 #[cfg(unix)]
 pub(crate) use unix::{
-    FOR_ITS_OWNER, finish, is_linked, is_no_line, link, readable_by, restrict_folder, settle,
+    FOR_ITS_OWNER, finish, is_linked, is_no_line, link, no_file_name, readable_by, restrict_folder,
+    settle,
 };
 
 #[cfg(test)]
@@ -42,6 +44,25 @@ mod tests {
         }
         settle(folder.path());
         portable::settle(folder.path());
+    }
+
+    #[test]
+    fn names_that_windows_has_no_file_for_are_known() {
+        for name in ["a:b", "*", "d?", "con", "NUL", "aux.1", "com1", "d1/lpt9"] {
+            assert!(portable::no_file_name(name).is_some(), "{name}");
+            assert_eq!(no_file_name(name).is_some(), cfg!(not(unix)), "{name}");
+        }
+        for name in [
+            "352656100367872",
+            "d1/m1",
+            "console",
+            "com",
+            "com10",
+            "a.con",
+            "%=@$'!(),",
+        ] {
+            assert_eq!(portable::no_file_name(name), None, "{name}");
+        }
     }
 
     #[test]

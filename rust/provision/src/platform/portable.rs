@@ -29,6 +29,32 @@ pub(crate) fn finish(file: &File) -> io::Result<()> {
 /// Nothing is left to wait for.
 pub(crate) fn settle(_: &Path) {}
 
+/// What of a name no file of Windows can have, where it is not the whole of a name that is a device's there.
+pub(crate) fn no_file_name(name: &str) -> Option<String> {
+    let is_odd = |c: char| matches!(c, ':' | '*' | '?' | '"' | '<' | '>' | '|');
+    if let Some(odd) = name.chars().find(|c| is_odd(*c)) {
+        return Some(format!("no file of Windows can have {odd:?} in its name"));
+    }
+    let mut parts = name.split('/');
+    let stem = |part: &str| {
+        part.split('.')
+            .next()
+            .unwrap_or_default()
+            .to_ascii_lowercase()
+    };
+    let is_device = |part: &str| {
+        let stem = stem(part);
+        let numbered = |kind| {
+            let number = stem.strip_prefix(kind);
+            number.is_some_and(|it| it.len() == 1 && it.bytes().all(|b| b.is_ascii_digit()))
+        };
+        matches!(stem.as_str(), "con" | "prn" | "aux" | "nul") || numbered("com") || numbered("lpt")
+    };
+    parts
+        .find(|part| is_device(part))
+        .map(|part| format!("{part} is a device of Windows, and no file can have its name"))
+}
+
 /// Whether it is a file: a serial line has no path.
 pub(crate) fn is_no_line(name: &str) -> bool {
     Path::new(name).is_file()

@@ -15,6 +15,11 @@ pub(crate) fn readable_by(options: &mut OpenOptions, mode: u32) {
     options.mode(mode);
 }
 
+/// What of a name no file can have: nothing that a device id may have.
+pub(crate) fn no_file_name(_: &str) -> Option<String> {
+    None
+}
+
 /// Only the owner may enter.
 pub(crate) fn restrict_folder(path: &Path) -> io::Result<()> {
     fs::set_permissions(path, fs::Permissions::from_mode(0o700))

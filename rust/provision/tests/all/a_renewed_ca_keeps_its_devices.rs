@@ -38,3 +38,17 @@ fn a_renewed_ca_keeps_its_devices() {
     bench.write("chain.pem", &chain);
     bench.done(&["device", "verify", "d1", "--chain", "chain.pem"]);
 }
+
+#[test]
+fn a_ca_is_renewed_by_the_signer_that_has_its_key() {
+    let bench = Bench::new();
+    bench.done(&["ca", "create"]);
+    bench.done(&[
+        "ca",
+        "import-chain",
+        "--name",
+        "again",
+        "dev-certs/rootca/rootca.pem",
+    ]);
+    bench.done(&["ca", "renew", "subca", "--days", "100"]);
+}

@@ -23,6 +23,10 @@ fn each_is_refused_with_a_sentence_and_changes_nothing() {
         ("bad.csv", "deviceId\na b\n"),
         ("root.pem", &bench.read("dev-certs/rootca/rootca.pem")),
         (
+            "two",
+            "HostName=h;HostName=g;SharedAccessKeyName=o;SharedAccessKey=a2V5\n",
+        ),
+        (
             "cs",
             "HostName=h;SharedAccessKeyName=o;SharedAccessKey=a2V5\n",
         ),

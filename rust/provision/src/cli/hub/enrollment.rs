@@ -17,6 +17,7 @@ pub(crate) enum Command {
         #[command(flatten)]
         hub: Where,
         /// The name of the group
+        #[arg(value_parser = group)]
         id: String,
         /// The CA
         #[arg(long, default_value = INTERMEDIATE)]
@@ -47,6 +48,15 @@ pub(crate) enum Command {
         #[arg(long)]
         device: bool,
     },
+}
+
+/// As the provisioning service takes it.
+fn group(text: &str) -> Result<String, String> {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || "-._:".contains(c);
+    match (1..=128).contains(&text.len()) && text.chars().all(is_part) {
+        true => Ok(text.to_owned()),
+        false => Err("a group has 1 to 128 letters, digits and - . _ :".to_owned()),
+    }
 }
 
 pub(crate) fn run(common: &Common, command: Command, now: OffsetDateTime) -> Result<Report, Error> {
