@@ -38,7 +38,9 @@ function plot(holder, legend, stats, { title, series, marks, shared, height }) {
   if (!values.length) [low, high] = [0, 1];
   if (low === high) [low, high] = [low - Math.max(1, Math.abs(low) * 0.05), high + Math.max(1, Math.abs(high) * 0.05)];
   const air = (high - low) * 0.08;
-  [low, high] = [low - air, high + air];
+  // What is never negative has an axis from 0 on where it comes near it.
+  const least = Math.min(...values, 0) < 0 || low > air ? -Infinity : 0;
+  [low, high] = [Math.max(least, low - air), high + air];
   const x = (at) => LEFT + ((at - from) / (to - from)) * (width - LEFT - RIGHT);
   const y = (value) => TOP + (1 - (value - low) / (high - low)) * (height - TOP - BOTTOM);
   const svg = el("svg", { width, height, viewBox: `0 0 ${width} ${height}` });
