@@ -3,7 +3,6 @@
 use std::{
     fs::File,
     net::SocketAddr,
-    os::unix::process::ExitStatusExt as _,
     path::{Path, PathBuf},
     process::{Command, ExitStatus},
     time::Duration,
@@ -11,7 +10,6 @@ use std::{
 
 use iothub_host::Network;
 use iothub_provision::up::Step;
-use rustix::process::Signal;
 
 use crate::{
     Arguments, Console, DEVICE_ID, DeviceCommand, Error, Lines, Process, Rest, Setup,
@@ -363,7 +361,13 @@ impl Bench {
 
 /// SIGTERM is what we have sent; it ends a process that does not catch signals yet.
 fn as_asked(status: &ExitStatus) -> bool {
-    status.success() || status.signal() == Some(Signal::TERM.as_raw())
+    #[cfg(unix)]
+    {
+        use std::os::unix::process::ExitStatusExt as _;
+        status.success() || status.signal() == Some(rustix::process::Signal::TERM.as_raw())
+    }
+    #[cfg(not(unix))]
+    status.success()
 }
 
 fn ended(

@@ -3,9 +3,8 @@
 use std::{net::Ipv4Addr, process::ExitCode};
 
 use iothub_emulator::{AmqpPort, Emulator, Identity, LogFormat, Options};
-use tokio::signal::unix::{SignalKind, signal};
 
-use crate::{Error, HOSTNAME, arguments::HubArguments, setup::Setup};
+use crate::{Error, HOSTNAME, arguments::HubArguments, setup::Setup, stop};
 
 /// What the process prints once it can be reached: the marker, MQTT's address, [`PAGE`], HTTP's address.
 pub(crate) const READY: &str = "ready: MQTT over TLS on ";
@@ -21,11 +20,8 @@ pub(crate) fn run(arguments: &HubArguments) -> Result<ExitCode, Error> {
 }
 
 async fn serve(arguments: &HubArguments) -> Result<ExitCode, Error> {
-    let ended = |kind| signal(kind).map_err(|source| Error::io("signals cannot be caught", source));
-    let (mut interrupt, mut terminate) = (
-        ended(SignalKind::interrupt())?,
-        ended(SignalKind::terminate())?,
-    );
+    let (tell, asked) = tokio::sync::oneshot::channel();
+    stop::catch(move || _ = tell.send(()))?;
     let setup = Setup::open(&arguments.data)?;
     let data = setup.hub_data();
     let server = setup.server()?;
@@ -54,10 +50,7 @@ async fn serve(arguments: &HubArguments) -> Result<ExitCode, Error> {
         emulator.mqtt_addr(),
         emulator.http_addr()
     );
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
+    let _ = asked.await;
     emulator.shutdown().await;
     Ok(ExitCode::SUCCESS)
 }

@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+#[cfg(unix)]
 use rustix::process::{Pid, Signal};
 
 use crate::{Console, Error, stop};
@@ -44,11 +45,9 @@ impl Process {
         console: &Console,
         lines: Lines,
     ) -> Result<Self, Error> {
-        use std::os::unix::process::CommandExt;
+        // Ctrl-C is for us alone: the device says good-bye before its hub goes.
+        alone(&mut command);
         let mut child = command
-            // Ctrl-C is for us alone: the device says good-bye before its hub goes.
-            .process_group(0)
-            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -74,6 +73,7 @@ impl Process {
     /// # Errors
     /// The operating system refuses.
     pub fn kill(&mut self) -> Result<(), Error> {
+        #[cfg(unix)]
         self.signal(Signal::KILL);
         let killed = self.child.kill().and_then(|()| self.child.wait());
         killed.map(drop).map_err(|source| {
@@ -87,12 +87,16 @@ impl Process {
     /// # Errors
     /// It has not ended within `timeout`.
     pub fn stop(&mut self, timeout: Duration) -> Result<ExitStatus, Error> {
+        #[cfg(unix)]
         self.signal(Signal::TERM);
+        #[cfg(not(unix))]
+        drop(self.child.stdin.take());
         self.wait(timeout)
     }
 
     /// A script has children of its own: all of its group get the signal. Once it has been waited for, its number may be
     /// another's.
+    #[cfg(unix)]
     fn signal(&mut self, signal: Signal) {
         if !matches!(self.child.try_wait(), Ok(None)) {
             return;
@@ -137,6 +141,24 @@ impl Process {
             }
         }
     }
+}
+
+/// What is typed is not for it, and Ctrl-C neither.
+#[cfg(unix)]
+fn alone(command: &mut Command) {
+    use std::os::unix::process::CommandExt as _;
+    command.process_group(0).stdin(Stdio::null());
+}
+
+/// As on Unix. Where there are no signals, the end of its input is what asks a child of ours to end.
+#[cfg(windows)]
+fn alone(command: &mut Command) {
+    use std::os::windows::process::CommandExt as _;
+    const CREATE_NEW_PROCESS_GROUP: u32 = 0x200;
+    command
+        .creation_flags(CREATE_NEW_PROCESS_GROUP)
+        .stdin(Stdio::piped())
+        .env(stop::PARENT, "1");
 }
 
 /// More than an error shows of them, and than a hub prints before it is ready.

@@ -4,14 +4,17 @@
 use std::{
     fs,
     io::{self, Write as _},
-    os::unix::fs::FileExt as _,
     path::PathBuf,
     sync::{Mutex, MutexGuard},
     thread,
     time::Duration,
 };
 
-use crate::{errno::Errno, lock, log};
+use crate::{
+    errno::Errno,
+    lock, log,
+    system::{read_at, write_at},
+};
 
 /// The shape of the outbox's flash, and what ails it.
 #[non_exhaustive]
@@ -90,7 +93,7 @@ impl SimulatedFlash {
 
     pub(crate) fn read(&self, at: u32, bytes: &mut [u8]) -> Result<(), Errno> {
         let state = self.opened(at, bytes.len(), 1)?;
-        self.on(&state, |file| file.read_exact_at(bytes, at.into()))
+        self.on(&state, |file| read_at(file, bytes, at.into()))
     }
 
     pub(crate) fn write(&self, at: u32, bytes: &[u8]) -> Result<(), Errno> {
@@ -100,11 +103,11 @@ impl SimulatedFlash {
         for bytes in bytes.chunks(block) {
             let mut word = vec![0; bytes.len()];
             self.on(&state, |file| {
-                file.read_exact_at(&mut word, place)?;
+                read_at(file, &mut word, place)?;
                 for (old, new) in word.iter_mut().zip(bytes) {
                     *old &= new;
                 }
-                file.write_all_at(&word, place)
+                write_at(file, &word, place)
             })?;
             place += bytes.len() as u64;
         }
@@ -119,7 +122,7 @@ impl SimulatedFlash {
             for (number, place) in (start..start + sector).step_by(step.len()).enumerate() {
                 let rest = step.len().min(sector - number * step.len());
                 let ones = step.get(..rest).unwrap_or_default();
-                self.on(&state, |file| file.write_all_at(ones, place as u64))?;
+                self.on(&state, |file| write_at(file, ones, place as u64))?;
                 thread::sleep(self.options.erase_time / STEPS);
             }
         }
@@ -200,8 +203,8 @@ impl SimulatedFlash {
         let bit = 1 << (state.changes / every % 8);
         self.on(state, |file| {
             let mut byte = [0];
-            file.read_exact_at(&mut byte, place)?;
-            file.write_all_at(&[byte[0] & !bit], place)
+            read_at(file, &mut byte, place)?;
+            write_at(file, &[byte[0] & !bit], place)
         })
     }
 

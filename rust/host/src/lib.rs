@@ -127,9 +127,12 @@ mod modem;
 mod mqtt_helper;
 mod nat64;
 mod options;
+#[cfg(any(not(target_os = "linux"), test))]
+mod portable;
 mod radio;
 mod settings;
 mod sync;
+mod system;
 mod tls;
 
 use critical_section as _;

@@ -7,6 +7,7 @@ use crate::{
     board::Bare,
     log::{self, Level, LogHook},
     nat64::Nat64Prefix,
+    system::become_program,
 };
 
 /// Told of each change of the application's LED.
@@ -157,12 +158,9 @@ impl Reboot {
 }
 
 fn execute_again() -> ! {
-    use std::os::unix::process::CommandExt as _;
-
     let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("/proc/self/exe"));
-    let error = process::Command::new(&program)
-        .args(std::env::args_os().skip(1))
-        .exec();
+    let mut again = process::Command::new(&program);
+    let error = become_program(again.args(std::env::args_os().skip(1)));
     log::error!(
         "host",
         "{} could not be executed anew: {error}",

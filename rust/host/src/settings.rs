@@ -4,12 +4,15 @@
 use std::{
     fs,
     io::{self, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     sync::Mutex,
 };
 
-use crate::{errno::Errno, lock, log};
+use crate::{
+    errno::Errno,
+    lock, log,
+    system::{readable_by, settle},
+};
 
 /// The settings under one folder.
 #[derive(Debug)]
@@ -81,15 +84,14 @@ pub(crate) fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> 
     name.push(".new");
     let new = folder.join(name);
     let _ = fs::remove_file(&new);
-    let mut file = fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(mode)
-        .open(&new)?;
+    let mut options = fs::OpenOptions::new();
+    readable_by(options.write(true).create_new(true), mode);
+    let mut file = options.open(&new)?;
     file.write_all(content)?;
     file.sync_all()?;
+    drop(file);
     fs::rename(&new, path)?;
-    fs::File::open(folder)?.sync_all()
+    settle(folder)
 }
 
 fn failed(path: &Path, error: &io::Error) -> Errno {

@@ -3,8 +3,7 @@
 //! resumption.
 
 use std::{
-    fmt, fs, io,
-    os::unix::fs::PermissionsExt as _,
+    fmt, io,
     path::Path,
     sync::Arc,
     time::{Duration, Instant},
@@ -25,6 +24,7 @@ use crate::{
         Socket,
         credentials::{Credentials, Kind},
     },
+    system::is_open_to_others,
 };
 
 /// The modem's suites that rustls has too (it has no CBC): `C02B`, `C02F`, `C030`.
@@ -173,8 +173,7 @@ fn identity(store: &Credentials, sec_tags: &[u32]) -> Result<Option<Identity>, T
 }
 
 fn warn_if_open(key: &Path) {
-    let mode = fs::metadata(key).map(|metadata| metadata.permissions().mode());
-    if mode.is_ok_and(|mode| mode & 0o077 != 0) {
+    if is_open_to_others(key) {
         log::warning!(
             "modem_key_mgmt",
             "{} can be read by others: chmod 600",
@@ -357,8 +356,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = Credentials::new(folder.path().into());
         for (kind, content) in files {
-            fs::create_dir_all(folder.path().join("7")).unwrap();
-            fs::write(store.path(7, *kind), content).unwrap();
+            std::fs::create_dir_all(folder.path().join("7")).unwrap();
+            std::fs::write(store.path(7, *kind), content).unwrap();
         }
         (folder, store)
     }

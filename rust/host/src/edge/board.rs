@@ -338,7 +338,7 @@ pub(crate) fn supervise(work: Duration) -> std::io::Result<()> {
 const LOOK: Duration = Duration::from_millis(100);
 
 unsafe extern "C" {
-    /// `platform.c`.
+    /// `platform.c`, or `portable.rs`.
     fn iothub_host_alive_ms(waiter: c_uint) -> i64;
 }
 

@@ -18,6 +18,8 @@ mod fota;
 mod modem;
 mod mqtt_helper;
 mod platform;
+#[cfg(not(target_os = "linux"))]
+mod portable;
 mod tokens;
 
 use std::ffi::c_char;

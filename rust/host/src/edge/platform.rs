@@ -1,7 +1,8 @@
-//! `iothub_platform.h`, but for what is in `platform.c` and beside `mqtt_helper`.
+//! `iothub_platform.h`, but for what is in `platform.c` or `portable.rs` and beside `mqtt_helper`.
 
 use std::ffi::{c_char, c_int, c_uint, c_void};
 
+#[cfg(target_os = "linux")]
 use ncs_sys as sys;
 
 use super::{bytes, bytes_mut, copy_out, text, with_host};
@@ -20,6 +21,7 @@ super::defines! {
 }
 
 /// Keeps `platform.c` in the program, whatever order a linker looks for it in.
+#[cfg(target_os = "linux")]
 #[used]
 static PLATFORM_C: unsafe extern "C" fn() -> i64 = sys::iothub_platform_uptime_ms;
 
