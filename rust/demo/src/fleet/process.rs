@@ -111,4 +111,5 @@ pub(super) fn allow_sockets(_: u32) -> Result<(), Error> {
 }
 
 /// Beside one socket for each device.
+#[cfg(unix)]
 const OTHER_FILES: u64 = 200;

@@ -234,6 +234,8 @@ fn csr(pki: &Pki, arguments: &Csr, now: OffsetDateTime) -> Result<Report, Error>
 }
 
 fn sign_ca(pki: &Pki, arguments: &SignCa, now: OffsetDateTime) -> Result<Report, Error> {
+    files::has_place(&arguments.out)?;
+    files::spares_keys(&arguments.out)?;
     let request = read_request(&arguments.csr)?;
     let name = match &arguments.common_name {
         Some(name) => Subject::common_name(name)?,

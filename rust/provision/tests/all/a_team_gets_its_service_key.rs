@@ -31,16 +31,16 @@ fn a_service_key_is_kept_and_signs_proxy_tokens() {
     let said = bench.fails(2, &ask);
     assert!(said.contains("ends every token"), "{said}");
     for taken in ["key", "none/x"] {
-        let elsewhere = [&ask[..], &["--yes", "--token-out", taken]].concat();
+        let elsewhere = [&ask[..], &["--yes", "--new-token-file", taken]].concat();
         bench.fails(if taken == "key" { 5 } else { 3 }, &elsewhere);
     }
     bench.fails(
         2,
-        &[&ask[..], &["--yes", "--token-out", "service.key"]].concat(),
+        &[&ask[..], &["--yes", "--new-token-file", "service.key"]].concat(),
     );
     assert_eq!(cloud.asked().len(), 0, "nothing was asked of the cloud");
 
-    let said = bench.done(&[&ask[..], &["--yes", "--token-out", "token.txt"]].concat());
+    let said = bench.done(&[&ask[..], &["--yes", "--new-token-file", "token.txt"]].concat());
     assert!(
         !said.contains("PRIVATE KEY") && !said.contains("aa.bb.cc"),
         "{said}"

@@ -22,7 +22,7 @@ pub(crate) struct ServiceKey {
     out: PathBuf,
     /// Where the token goes that comes with it, valid for a year
     #[arg(long, value_name = "FILE")]
-    token_out: Option<PathBuf>,
+    new_token_file: Option<PathBuf>,
     /// Do not ask, though the tokens of an earlier service key end
     #[arg(long)]
     yes: bool,
@@ -41,7 +41,7 @@ pub(crate) struct Service {
 }
 
 pub(super) fn key(arguments: &ServiceKey) -> Result<Report, Error> {
-    let outs = [Some(&arguments.out), arguments.token_out.as_ref()];
+    let outs = [Some(&arguments.out), arguments.new_token_file.as_ref()];
     for out in outs.into_iter().flatten() {
         files::has_place(out)?;
         if out.exists() {
@@ -51,7 +51,7 @@ pub(super) fn key(arguments: &ServiceKey) -> Result<Report, Error> {
             );
         }
     }
-    if arguments.token_out.as_ref() == Some(&arguments.out) {
+    if arguments.new_token_file.as_ref() == Some(&arguments.out) {
         return Err(usage("key and token cannot go into one file"));
     }
     let api = Api::new(&arguments.access.api, arguments.access.key()?);
@@ -62,7 +62,7 @@ pub(super) fn key(arguments: &ServiceKey) -> Result<Report, Error> {
     let mut report = Report::new();
     let out = arguments.out.display().to_string();
     report.done(format!("{out}{FOR_ITS_OWNER}: the service key of the team"));
-    if let Some(path) = &arguments.token_out {
+    if let Some(path) = &arguments.new_token_file {
         files::write_private(path, &format!("{}\n", token.expose()))?;
         report.done(format!("{}{FOR_ITS_OWNER}: its token", path.display()));
     }
