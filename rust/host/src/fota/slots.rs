@@ -230,7 +230,9 @@ impl Slots {
             return Err(Errno::NOENT);
         }
         let path = self.other_path();
-        let marked = fs::File::open(&path).and_then(|file| {
+        // Windows flushes no file that was opened to be read.
+        let written = fs::OpenOptions::new().write(true).open(&path);
+        let marked = written.and_then(|file| {
             file.sync_all()?;
             self.set(State {
                 marked: true,
