@@ -29,6 +29,9 @@ struct Arguments {
     /// The emulator's binary (built with --release)
     #[arg(long)]
     emulator: PathBuf,
+    /// An older one, beside it
+    #[arg(long)]
+    before: Option<PathBuf>,
     /// How often each scenario runs; the middle one counts
     #[arg(long, default_value_t = 3)]
     rounds: usize,
@@ -56,6 +59,16 @@ struct Arguments {
     /// Measures although the machine has other work; ratios are then no ratios
     #[arg(long)]
     busy: bool,
+}
+
+impl Arguments {
+    /// The emulator that is meant.
+    fn binary(&self, kind: Kind) -> &Path {
+        match kind {
+            Kind::MemoryBefore | Kind::DiskBefore => self.before.as_ref().unwrap_or(&self.emulator),
+            _ => &self.emulator,
+        }
+    }
 }
 
 /// A load of more is other people's work.
@@ -96,8 +109,9 @@ async fn main() -> Result<(), Failure> {
     let most = arguments.sweep.iter().copied().max().unwrap_or(0).max(1000);
     let fleet = Fleet::new(&pki, most)?;
     let mut samples = Samples::new();
+    let kinds = Kind::present(arguments.before.is_some());
     for round in 0..arguments.rounds {
-        for kind in Kind::ALL {
+        for &kind in &kinds {
             eprintln!("round {}, {}", round + 1, kind.name());
             run(&arguments, folder.path(), &pki, &fleet, kind, &mut samples).await?;
         }
@@ -108,7 +122,7 @@ async fn main() -> Result<(), Failure> {
     }
     let mut curve = Vec::new();
     for &size in &arguments.sweep {
-        for kind in Kind::ALL {
+        for &kind in &kinds {
             let mut all = Vec::new();
             for _ in 0..arguments.rounds {
                 all.push(sweep(&arguments, folder.path(), &pki, &fleet, kind, size).await?);
@@ -141,7 +155,7 @@ async fn run(
         if !wanted(name) {
             continue;
         }
-        let server = Server::start(kind, folder, &arguments.emulator)?;
+        let server = Server::start(kind, folder, arguments.binary(kind))?;
         let size = match name {
             "storm" | "beat" => 1000,
             "steady, 1 device" => 1,
@@ -176,7 +190,7 @@ async fn sweep(
     size: usize,
 ) -> Result<Sample, Failure> {
     let time = Duration::from_secs_f64(arguments.seconds);
-    let server = Server::start(kind, folder, &arguments.emulator)?;
+    let server = Server::start(kind, folder, arguments.binary(kind))?;
     fleet.register(&server, pki, size).await?;
     let (storm, mut devices) = fleet.storm(&server, size).await?;
     let mut sample = scenario::steady(&server, &mut devices, 1, time).await?;

@@ -185,7 +185,9 @@ pub fn svg(curve: &[(usize, Kind, Sample)]) -> String {
         (LEFT + WIDTH - 170.0) / 2.0,
         BOTTOM + 42.0
     );
-    for (row, (kind, colour)) in Kind::ALL.into_iter().zip(COLOURS).enumerate() {
+    let mut kinds = Kind::ALL.to_vec();
+    kinds.retain(|kind| curve.iter().any(|it| it.1 == *kind));
+    for (row, (kind, colour)) in kinds.into_iter().zip(COLOURS).enumerate() {
         let points: Vec<String> = curve
             .iter()
             .filter(|it| it.1 == kind)
@@ -205,7 +207,9 @@ pub fn svg(curve: &[(usize, Kind, Sample)]) -> String {
     text
 }
 
-const COLOURS: [&str; 3] = ["#666", "#0063b1", "#c2410c"];
+const COLOURS: [&str; 7] = [
+    "#666", "#0063b1", "#c2410c", "#15803d", "#7e22ce", "#b45309", "#0f766e",
+];
 
 fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0

@@ -13,7 +13,7 @@ use crate::Failure;
 use crate::device::{self, Device};
 use crate::pki::Pki;
 use crate::rest::Rest;
-use crate::server::{Kind, Server};
+use crate::server::Server;
 
 /// What a scenario found.
 #[derive(Clone, Copy, Debug, Default)]
@@ -190,7 +190,7 @@ pub async fn twins(
 ) -> Result<Sample, Failure> {
     let begin = Instant::now() + WARM_UP;
     let end = begin + time;
-    let echo = server.kind == Kind::Mosquitto;
+    let echo = server.http.is_none();
     let mut tasks = JoinSet::new();
     for mut device in devices.drain(..) {
         tasks.spawn(async move {

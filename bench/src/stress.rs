@@ -123,14 +123,14 @@ async fn shut_out(
     let mut asked = Vec::new();
     for _ in 0..PROBES {
         let begin = Instant::now();
-        let answered = tokio::time::timeout(PATIENCE, async {
+        let answered = tokio::time::timeout(TIMEOUT, async {
             let mut rest = Rest::connect(address).await?;
             rest.call("GET", "/statistics/devices", "").await
         });
         match answered.await {
             Ok(Ok(_)) => asked.push(begin.elapsed()),
             // Refused or given up, both count as the whole wait.
-            _ => asked.push(PATIENCE),
+            _ => asked.push(TIMEOUT),
         }
     }
     let begin = Instant::now();
@@ -143,12 +143,12 @@ async fn shut_out(
         Some(server.peak()?),
     );
     let slowest = percentile(&mut asked, 100);
-    if slowest >= PATIENCE {
-        println!("| | at least one request was not answered within {PATIENCE:?} | | | |");
+    if slowest >= TIMEOUT {
+        println!("| | at least one request was not answered within {TIMEOUT:?} | | | |");
     }
     Ok(())
 }
 
 const TIME: Duration = Duration::from_secs(15);
 const PROBES: usize = 20;
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);

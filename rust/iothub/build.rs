@@ -45,8 +45,9 @@ fn read(path: &PathBuf) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The defaults of a Kconfig file in the subset that its head states; anything else stops the build. `rsource` takes
-/// in another file of the same folder; `orsource` is for files that are Zephyr's business only.
+/// The defaults of a Kconfig file in the subset that its head states; anything else stops the
+/// build. `rsource` takes in another file of the same folder; `orsource` is for files that are
+/// Zephyr's business only.
 fn parse_kconfig(root: &Path, file: &str, text: &str) -> Options {
     let mut options = Options::new();
     let mut current: Option<(String, Option<&str>)> = None;
@@ -122,7 +123,8 @@ fn value(kind: &str, text: &str) -> Option<Value> {
     })
 }
 
-/// Overrides the defaults with the configuration of a west build. A bool that is not set there is n.
+/// Overrides the defaults with the configuration of a west build. A bool that is not set there is
+/// n.
 fn apply_dotconfig(options: &mut Options, text: &str) {
     for value in options.values_mut() {
         if let Value::Bool(flag) = value {
@@ -155,7 +157,8 @@ fn check(options: &Options) {
     let empty =
         |name: &str| matches!(options.get(name), Some(Value::Text(text)) if text.is_empty());
     let dps = flag("IOTHUB_DPS") && !empty("IOTHUB_DPS_ID_SCOPE");
-    // A C application names the hub when it connects, and may keep its device alive for as long as the hub allows.
+    // A C application names the hub when it connects, and may keep its device alive for as long as
+    // the hub allows.
     let c_api = flag("IOTHUB_C_API");
     if empty("IOTHUB_HOSTNAME") && !dps && !c_api {
         panic!(
@@ -176,8 +179,8 @@ fn check(options: &Options) {
     }
 }
 
-/// The smallest buffers of mqtt_helper that an identity of these options can work with; the client checks again what
-/// settings make of it.
+/// The smallest buffers of mqtt_helper that an identity of these options can work with; the client
+/// checks again what settings make of it.
 fn check_buffers(options: &Options, dps: bool) {
     let length = |name: &str| match options.get(name) {
         Some(Value::Text(text)) => text.len(),
@@ -217,7 +220,8 @@ fn check_buffers(options: &Options, dps: bool) {
              telemetry need here"
         );
     }
-    // The words of a CONNECT lie there one behind the other, the host name with its 0, for which any room is kept.
+    // The words of a CONNECT lie there one behind the other, the host name with its 0, for which
+    // any room is kept.
     let words = device + user_name + 128 + 1;
     let transmit = size("IOTHUB_MESSAGE_SIZE");
     if transmit < words {

@@ -1,5 +1,6 @@
-//! Chooses the bindings: the committed ones for Linux, or, with the feature `generate`, new ones from
-//! the headers of this build. Says by `links` metadata which generation of the SDK they describe.
+//! Chooses the bindings: the committed ones for Linux, or, with the feature `generate`, new ones
+//! from the headers of this build. Says by `links` metadata which generation of the SDK they
+//! describe.
 
 use std::{env, fs, path::PathBuf};
 

@@ -14,7 +14,7 @@ PARTS = [
      r"|ncs/src/mqtt|iothub/src/(callbacks|carry_out|lib)\.rs"),
     ("requests and commands, for those and for the rest", r"proto/src/client/(commands|requests|mod)\.rs"),
     ("reconnect, timers, supervision of the link", r"proto/src/(client/link|reconnect|timer|time|zero_option)\.rs"),
-    ("texts of the log: who says what when", r"describe|patience|ncs/src/(text|errno)\.rs|proto/src/error"),
+    ("texts of the log: who says what when", r"describe|reminder|ncs/src/(text|errno)\.rs|proto/src/error"),
     ("JSON, checked before it is believed or sent", r"proto/src/json"),
     ("the driver, its inbox and turns, `wait_for`", r"iothub/src/(driver|inbox|turn|sequence|options)\.rs"),
     ("DPS", r"proto/src/dps"),

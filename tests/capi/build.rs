@@ -1,5 +1,5 @@
-//! Compiles the C programs against the public headers, as strictly as a compiler can, and with its sanitizers where it has
-//! them. CAPI_SANITIZE=0 leaves those out, as valgrind needs it.
+//! Compiles the C programs against the public headers, as strictly as a compiler can, and with its
+//! sanitizers where it has them. CAPI_SANITIZE=0 leaves those out, as valgrind needs it.
 
 use std::{env, path::Path};
 
@@ -10,7 +10,8 @@ const SANITIZERS: &[&str] = &[
     "-fno-omit-frame-pointer",
 ];
 
-/// Their libraries, linked statically: rustc links without gcc's defaults, and a shared one would have to come first.
+/// Their libraries, linked statically: rustc links without gcc's defaults, and a shared one would
+/// have to come first.
 const RUNTIME: &[&str] = &[
     "-Wl,--whole-archive",
     "-l:libasan.a",

@@ -21,7 +21,7 @@ GUIDE = (ROOT / "docs/guide/azure.md").read_text()
 hub = Emulator(sys.argv[1], "--name", "first")
 work = pathlib.Path(sys.argv[1])
 MARK = "--- done"
-PATIENCE = 300
+TIMEOUT = 300
 
 AZ = """az() {
   case "$1 ${2:-}" in

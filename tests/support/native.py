@@ -18,7 +18,7 @@ import pytest
 
 import hub as support
 
-PATIENCE = 60
+TIMEOUT = 60
 COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
@@ -61,7 +61,7 @@ class Device:
         except OSError:
             pass  # The other end of the serial line is gone.
 
-    def waits_for(self, text, within=PATIENCE):
+    def waits_for(self, text, within=TIMEOUT):
         """The next line with the text; those before it are used up."""
         deadline = time.monotonic() + within
         while True:

@@ -1,4 +1,5 @@
-//! Single operations of rust/proto, whose files are compiled once more here, so that what is private there can be called.
+//! Single operations of rust/proto, whose files are compiled once more here, so that what is
+//! private there can be called.
 #![no_std]
 #![allow(
     dead_code,

@@ -1,5 +1,6 @@
-//! What `../main.c` calls. Each operation writes its result into the caller's buffer, a number as it lies in memory, and returns its length;
-//! what azure-sdk-for-c makes of the same input has to be the same.
+//! What `../main.c` calls. Each operation writes its result into the caller's buffer, a number as
+//! it lies in memory, and returns its length; what azure-sdk-for-c makes of the same input has to
+//! be the same.
 
 use core::cell::UnsafeCell;
 use core::hint::black_box;

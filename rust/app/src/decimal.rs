@@ -1,8 +1,10 @@
-//! Numbers with a fixed point: written and read without floating point, which would take 20 KiB of a Cortex-M's flash.
+//! Numbers with a fixed point: written and read without floating point, which would take 20 KiB of
+//! a Cortex-M's flash.
 
 use core::fmt;
 
-/// `value` divided by ten to the power of `places`. Zeros at the end are not written: 21.5, not 21.500.
+/// `value` divided by ten to the power of `places`. Zeros at the end are not written: 21.5, not
+/// 21.500.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Decimal {
     pub(crate) value: i32,
@@ -32,8 +34,8 @@ impl fmt::Display for Decimal {
     }
 }
 
-/// A JSON number times ten to the power of `places`, what is behind cut off; `None` where it is no number, or larger than
-/// anything that is measured here.
+/// A JSON number times ten to the power of `places`, what is behind cut off; `None` where it is no
+/// number, or larger than anything that is measured here.
 pub(crate) fn parse(raw: &[u8], places: i32) -> Option<i64> {
     let (negative, rest) = match raw.split_first()? {
         (b'-', rest) => (true, rest),
@@ -117,6 +119,7 @@ mod tests {
             ("-", None),
             (".5", None),
             ("true", None),
+            ("1:", None),
             ("\"5\"", None),
             ("1.2.3", None),
             ("1.", None),

@@ -1,4 +1,5 @@
-//! Firmware updates: the library carries them out and says how they end; how far they are is said here.
+//! Firmware updates: the library carries them out and says how they end; how far they are is said
+//! here.
 
 use core::sync::atomic::{AtomicU8, Ordering};
 
@@ -27,6 +28,11 @@ fn tenths(offset: u32, size: u32) -> u8 {
         .find(|tenths| offset >= size / 10 * u32::from(*tenths))
         .filter(|_| size >= 10)
         .unwrap_or(0)
+}
+
+#[cfg(test)]
+pub(crate) fn told() -> u8 {
+    TENTHS.load(Ordering::Relaxed)
 }
 
 #[cfg(test)]

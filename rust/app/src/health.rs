@@ -1,4 +1,5 @@
-//! How the device is: the last fault, stacks, heap, radio and core dump; and faults on purpose, where the build has them.
+//! How the device is: the last fault, stacks, heap, radio and core dump; and faults on purpose,
+//! where the build has them.
 
 use core::{
     fmt::{Result, Write},
@@ -10,7 +11,8 @@ use ncs::board::{self, FaultReason, TestFault};
 
 use crate::{configuration::Plain, documents::Text};
 
-/// What `diagnostics` tells of it, as further members of an object. Stacks come last, as many as there is room for.
+/// What `diagnostics` tells of it, as further members of an object. Stacks come last, as many as
+/// there is room for.
 pub(crate) fn write(out: &mut Text<'_>) -> Result {
     if let Ok(radio) = board::radio() {
         let (seconds, connections) = (radio.seconds, radio.connections);
@@ -30,14 +32,17 @@ pub(crate) fn write(out: &mut Text<'_>) -> Result {
         out.write_str(",\"fault\":")?;
         write_fault(out, &fault)?;
     }
-    write_stacks(out)
+    write_stacks(out, board::stack)
 }
 
-fn write_stacks(out: &mut Text<'_>) -> Result {
+fn write_stacks<E>(
+    out: &mut Text<'_>,
+    stack: impl for<'n> Fn(u32, &'n mut [u8]) -> core::result::Result<board::Stack<'n>, E>,
+) -> Result {
     let mut separator = ",\"stacks\":{";
     for index in 0..STACKS {
         let mut name = [0; NAME];
-        let Ok(stack) = board::stack(index, &mut name) else {
+        let Ok(stack) = stack(index, &mut name) else {
             break;
         };
         let used = stack.size.saturating_sub(stack.unused);
@@ -140,7 +145,8 @@ pub(crate) fn coredump<'b>(payload: &[u8], buffer: &'b mut [u8]) -> (i32, &'b [u
     }
 }
 
-/// Bytes of a core dump that an answer has room for, in base64: fewer with a small `CONFIG_IOTHUB_MESSAGE_SIZE`.
+/// Bytes of a core dump that an answer has room for, in base64: fewer with a small
+/// `CONFIG_IOTHUB_MESSAGE_SIZE`.
 fn most(room: usize) -> usize {
     PIECE.min(room.saturating_sub(AROUND) / 4 * 3)
 }
@@ -228,6 +234,38 @@ mod tests {
     }
 
     #[test]
+    fn stacks_come_by_their_names_as_many_as_there_is_room_for() {
+        fn stack(index: u32, _: &mut [u8]) -> core::result::Result<board::Stack<'_>, ()> {
+            match index {
+                0..=2 => Ok(board::Stack {
+                    thread: ["main", "a\"b", "idle"][index as usize],
+                    size: 1000 + index,
+                    unused: 400,
+                }),
+                _ => Err(()),
+            }
+        }
+        let written = |room: usize| {
+            let mut buffer = std::vec![0; room];
+            let mut out = Text::new(&mut buffer);
+            write_stacks(&mut out, stack).unwrap();
+            String::from_utf8(out.finish().to_vec()).unwrap()
+        };
+        let whole = r#","stacks":{"main":[600,1000],"a?b":[601,1001],"idle":[602,1002]}"#;
+        assert_eq!(written(200), whole);
+        // One more bracket is to follow.
+        assert_eq!(written(whole.len() + 1), whole);
+        let two = r#","stacks":{"main":[600,1000],"a?b":[601,1001]}"#;
+        assert_eq!(written(whole.len()), two);
+        assert_eq!(written(two.len() + 1), two);
+        assert_eq!(written(20), "");
+        let mut buffer = [0; 100];
+        let mut out = Text::new(&mut buffer);
+        write_stacks(&mut out, |index, name| stack(index + 3, name)).unwrap();
+        assert_eq!(out.finish(), b"", "a board that does not count them");
+    }
+
+    #[test]
     fn a_fault_is_an_object_whatever_its_thread_is_called() {
         let mut text = String::new();
         let fault = board::Fault {
@@ -239,5 +277,35 @@ mod tests {
         write_fault(&mut text, &fault).unwrap();
         let expected = "{\"reason\":\"panic\",\"number\":4,\"thread\":\"a?b?c?\",\"pc\":\"0x00001234\",\"lr\":\"0x00005679\"}";
         assert_eq!(text, expected);
+        for (reason, name) in [
+            (FaultReason::Kernel(0), "cpu exception"),
+            (FaultReason::Kernel(1), "spurious interrupt"),
+            (FaultReason::Kernel(2), "stack"),
+            (FaultReason::Kernel(3), "oops"),
+            (FaultReason::Kernel(5), "architecture"),
+        ] {
+            let FaultReason::Kernel(number) = reason else {
+                continue;
+            };
+            let mut text = String::new();
+            let fault = board::Fault {
+                reason,
+                thread: "t",
+                pc: 0,
+                lr: 9,
+            };
+            write_fault(&mut text, &fault).unwrap();
+            let expected = std::format!(r#"{{"reason":"{name}","number":{number},"thread":"t"}}"#);
+            assert_eq!(text, expected);
+        }
+        let mut text = String::new();
+        let fault = board::Fault {
+            reason: FaultReason::Watchdog,
+            thread: "t",
+            pc: 0,
+            lr: 0,
+        };
+        write_fault(&mut text, &fault).unwrap();
+        assert_eq!(text, r#"{"reason":"watchdog","thread":"t"}"#);
     }
 }

@@ -8,6 +8,8 @@ use iothub::{
     twin,
 };
 
+use crate::client;
+
 /// Who says how often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Interval {
@@ -47,7 +49,8 @@ pub(crate) fn store(seconds: u32) -> Result<(), iothub::Errno> {
     Ok(())
 }
 
-/// The whole twin: what is not in it is not desired, even if the device was away when it was removed.
+/// The whole twin: what is not in it is not desired, even if the device was away when it was
+/// removed.
 pub(crate) fn on_twin(twin: &twin::Document<'_>) {
     match read(&twin.desired()) {
         Desired::Absent => remove(reported(&twin.reported())),
@@ -96,19 +99,20 @@ fn change(f: impl FnOnce(&mut Interval)) -> bool {
 fn announce() {
     log::info!("telemetry every {} s", current().as_secs());
     // It stands behind the configuration's own interval.
-    iothub::wake();
+    client::wake();
 }
 
 fn report(status: u16, version: u64, reason: &str) {
     let mut buffer = [0; 160];
     let reported = acknowledgement(&mut buffer, current().as_secs(), status, version, reason)
-        .and_then(|patch| iothub::report(patch, None));
+        .and_then(|patch| client::report(patch, None));
     if let Err(error) = reported {
         log::warn!("telemetryInterval cannot be reported: {error}");
     }
 }
 
-/// A writable property as IoT Plug and Play has it: value, code, version of the desired properties, description.
+/// A writable property as IoT Plug and Play has it: value, code, version of the desired properties,
+/// description.
 fn acknowledgement<'b>(
     buffer: &'b mut [u8],
     seconds: u64,
@@ -205,6 +209,7 @@ mod tests {
             "\"\"",
             "\"5 s\"",
             "\"-5\"",
+            "\"+5\"",
             "[5]",
             "{\"value\":5}",
             "99999999999",

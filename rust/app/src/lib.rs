@@ -23,6 +23,7 @@
 #![forbid(unsafe_code)]
 
 mod c2d;
+mod client;
 mod configuration;
 mod decimal;
 mod documents;
@@ -35,12 +36,14 @@ mod modem;
 mod reading;
 mod schedule;
 mod store;
+#[cfg(test)]
+mod tests;
 mod time;
 mod tracker;
 
-// Unit tests link the functions of the seam.
 #[cfg(test)]
-use iothub_host as _;
+extern crate std;
+
 use static_cell::ConstStaticCell;
 
 use iothub::{Event, Firmware, Options, StartError};
@@ -59,7 +62,7 @@ pub fn run() -> StartError {
     if iothub::HOLD {
         log::warn!("held back by CONFIG_IOTHUB_HOLD: waiting for the shell's `iothub connect`");
         while is_idle() {
-            iothub::wait(None);
+            client::wait(None);
         }
     } else if let Err(error) = iothub::connect() {
         log::error!("{error}");
@@ -73,7 +76,7 @@ const MODEL: &str = "dtmi:iothub:Tracker;1";
 static TRACKER: ConstStaticCell<tracker::Tracker> = ConstStaticCell::new(tracker::Tracker::new());
 
 fn is_idle() -> bool {
-    iothub::status().is_ok_and(|status| status.phase == iothub::Phase::Idle)
+    client::status().is_ok_and(|status| status.phase == iothub::Phase::Idle)
 }
 
 fn on_event(event: Event<'_>) {
@@ -98,6 +101,6 @@ fn on_event(event: Event<'_>) {
     }
     // What waits may leave with what keeps the radio on now.
     if iothub::HOLD || !configuration::current().update.is_zero() {
-        iothub::wake();
+        client::wake();
     }
 }

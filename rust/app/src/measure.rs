@@ -1,5 +1,5 @@
-//! Readings of the board's sensors. A board without one has no such field; one that fails, hangs or lies is left out of the
-//! reading, and the log says so once until it works again.
+//! Readings of the board's sensors. A board without one has no such field; one that fails, hangs or
+//! lies is left out of the reading, and the log says so once until it works again.
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
@@ -73,6 +73,11 @@ fn read(sensor: Sensor) -> Option<i32> {
 /// Sensors that do not work now, a bit each in the order of the documents.
 pub(crate) fn failing() -> u32 {
     FAILING.load(Ordering::Relaxed)
+}
+
+#[cfg(test)]
+pub(crate) fn forget() {
+    FAILING.store(0, Ordering::Relaxed);
 }
 
 /// `None` for a board without any such sensor, and where none works.

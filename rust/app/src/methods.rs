@@ -17,7 +17,9 @@ use core::{fmt::Write, time::Duration};
 use iothub::{MethodRequest, MethodResponse, OUTBOX_FLASH, OutboxStatus, twin};
 use ncs::board::TestFault;
 
-use crate::{configuration, documents::Text, health, interval, measure, time::UnixTime, tracker};
+use crate::{
+    client, configuration, documents::Text, health, interval, measure, time::UnixTime, tracker,
+};
 
 /// Room for the longest answer, of `diagnostics`, as far as a message has it with the topic.
 const ANSWER: usize = if iothub::MESSAGE_MAX < 1280 + 64 {
@@ -28,25 +30,41 @@ const ANSWER: usize = if iothub::MESSAGE_MAX < 1280 + 64 {
 
 pub(crate) fn on_method(request: &MethodRequest<'_>) {
     let mut buffer = [0; ANSWER];
-    let (status, payload) = answer(request, &mut buffer);
+    let (status, payload) = answer(
+        request.name,
+        request.component,
+        request.payload,
+        &mut buffer,
+    );
     let answer = MethodResponse {
         request: request.id,
         status,
         payload,
     };
-    match iothub::respond(&answer) {
-        Ok(()) if status == 202 && request.name == "reboot" => tracker::restart(),
-        Ok(()) => {}
+    match client::respond(&answer) {
+        Ok(()) => answered(request.name, status),
         Err(error) => log::warn!("no answer to method {}: {error}", request.name),
     }
 }
 
-fn answer<'b>(request: &MethodRequest<'_>, buffer: &'b mut [u8]) -> (i32, &'b [u8]) {
-    if request.component.is_some() {
+/// What begins once the caller knows that it does.
+pub(crate) fn answered(name: &str, status: i32) {
+    if status == 202 && name == "reboot" {
+        tracker::restart();
+    }
+}
+
+pub(crate) fn answer<'b>(
+    name: &str,
+    component: Option<&str>,
+    payload: &[u8],
+    buffer: &'b mut [u8],
+) -> (i32, &'b [u8]) {
+    if component.is_some() {
         return UNKNOWN;
     }
-    let payload = request.payload.trim_ascii();
-    match request.name {
+    let payload = payload.trim_ascii();
+    match name {
         "led" => led(payload),
         "buzz" => buzz(payload),
         "sample" => {
@@ -134,7 +152,7 @@ fn config<'b>(payload: &[u8], buffer: &'b mut [u8]) -> (i32, &'b [u8]) {
 const FULL: (i32, &[u8]) = (507, br#"{"error":"the settings cannot be written"}"#);
 
 /// What the outbox in flash holds, what it has lost and why, and its wear.
-fn write_stored(out: &mut dyn Write, status: &OutboxStatus) -> core::fmt::Result {
+pub(crate) fn write_stored(out: &mut dyn Write, status: &OutboxStatus) -> core::fmt::Result {
     let (store, losses) = (status.store, status.losses);
     write!(
         out,
@@ -157,7 +175,7 @@ fn write_stored(out: &mut dyn Write, status: &OutboxStatus) -> core::fmt::Result
 }
 
 /// What is asked for happens once it is answered.
-fn fault(payload: &[u8]) -> (i32, &'static [u8]) {
+pub(crate) fn fault(payload: &[u8]) -> (i32, &'static [u8]) {
     match payload {
         b"\"hang\"" => tracker::fault(TestFault::Hang),
         b"\"panic\"" => tracker::fault(TestFault::Panic),
@@ -174,13 +192,13 @@ fn fault(payload: &[u8]) -> (i32, &'static [u8]) {
 }
 
 fn diagnostics(buffer: &mut [u8]) -> (i32, &[u8]) {
-    let Ok(status) = iothub::status() else {
+    let Ok(status) = client::status() else {
         return (503, br#"{"error":"not started"}"#);
     };
     let (counters, tracker) = (status.counters, tracker::diagnostics());
     let mut out = Text::new(buffer);
     let mut write = || -> core::fmt::Result {
-        write!(out, "{{\"uptime\":{}", iothub::now().as_millis() / 1000)?;
+        write!(out, "{{\"uptime\":{}", client::now().as_millis() / 1000)?;
         if let Some(time) = UnixTime::now() {
             write!(out, ",\"time\":\"{time}\"")?;
         }

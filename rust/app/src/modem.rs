@@ -1,5 +1,5 @@
-//! What the modem tells by AT commands, as Nordic's AT reference for the nRF91 has them: where it is registered, which SIM
-//! it has, what the battery gives.
+//! What the modem tells by AT commands, as Nordic's AT reference for the nRF91 has them: where it
+//! is registered, which SIM it has, what the battery gives.
 
 use core::net::IpAddr;
 
@@ -54,8 +54,8 @@ fn number<T: core::str::FromStr>(text: &str) -> Option<T> {
     text.trim().parse().ok()
 }
 
-/// The fields of an answer, without their quotes. No name that an operator has chosen shifts them: a comma inside of quotes
-/// separates nothing.
+/// The fields of an answer, without their quotes. No name that an operator has chosen shifts them:
+/// a comma inside of quotes separates nothing.
 fn fields(line: &str) -> impl Iterator<Item = &str> {
     let mut is_quoted = false;
     line.split(move |character| {
@@ -65,7 +65,8 @@ fn fields(line: &str) -> impl Iterator<Item = &str> {
     .map(|field| field.trim().trim_matches('"'))
 }
 
-/// `%XMONITOR: reg_status,full_name,short_name,plmn,tac,AcT,band,cell_id,phys_cell_id,EARFCN,rsrp,snr,…`
+/// `%XMONITOR:
+/// reg_status,full_name,short_name,plmn,tac,AcT,band,cell_id,phys_cell_id,EARFCN,rsrp,snr,…`
 fn monitor(line: &str) -> Option<Network> {
     let mut fields = fields(line.strip_prefix("%XMONITOR: ")?);
     let registration: u8 = number(fields.next()?)?;
@@ -109,8 +110,8 @@ fn energy(line: &str) -> Option<u8> {
     (result == 0 && (5..=9).contains(&estimate)).then_some(estimate)
 }
 
-/// `+CGPADDR: cid,address,address`: the first that is whole. Of an IPv6 address without a prefix from the network the first half
-/// is 0.
+/// `+CGPADDR: cid,address,address`: the first that is whole. Of an IPv6 address without a prefix
+/// from the network the first half is 0.
 fn address(line: &str) -> Option<IpAddr> {
     fields(line.strip_prefix("+CGPADDR: 0,")?).find_map(|field| {
         let address: IpAddr = field.parse().ok()?;

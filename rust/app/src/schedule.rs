@@ -55,7 +55,8 @@ impl Schedule {
         }
     }
 
-    /// Whether what waits may leave before its time with something else that is sent: in the second half of its wait.
+    /// Whether what waits may leave before its time with something else that is sent: in the second
+    /// half of its wait.
     pub(crate) fn may_join(&self, configuration: &Configuration, now: Instant) -> bool {
         self.sent
             .is_some_and(|sent| sent + configuration.update / 2 <= now)

@@ -2,8 +2,9 @@
 
 use core::{fmt, time::Duration};
 
-/// Milliseconds since 1970 in UTC, of a moment in which a device can have lived: from February 2009, as nRF Asset Tracker's
-/// documents demand, to the end of the year 9999, where the format of ISO 8601 ends.
+/// Milliseconds since 1970 in UTC, of a moment in which a device can have lived: from February
+/// 2009, as nRF Asset Tracker's documents demand, to the end of the year 9999, where the format of
+/// ISO 8601 ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct UnixTime(i64);
 
@@ -51,8 +52,8 @@ impl fmt::Display for UnixTime {
 
 const DAY: i64 = 86_400_000;
 
-/// Year, month and day of the Gregorian calendar, so many days after 1 January 1970. Counted in years that begin in March, so
-/// that the leap day is the last.
+/// Year, month and day of the Gregorian calendar, so many days after 1 January 1970. Counted in
+/// years that begin in March, so that the leap day is the last.
 fn date(days: i64) -> (i64, i64, i64) {
     let days = days + DAYS_FROM_0000_03_01;
     let (era, of_era) = (days / 146_097, days % 146_097);

@@ -12,6 +12,7 @@ use iothub::{Capacity, Error, Instant, Property, Telemetry};
 use ncs::board;
 
 use crate::{
+    client,
     configuration::{self, Configuration},
     documents::{self, Text},
     health, measure, modem,
@@ -57,7 +58,7 @@ fn happen(change: impl FnOnce(&mut Happened)) {
         change(&mut happened);
         cell.set(happened);
     });
-    iothub::wake();
+    client::wake();
 }
 
 pub(crate) fn on_board(event: board::Event) {
@@ -78,7 +79,7 @@ pub(crate) fn on_board(event: board::Event) {
 pub(crate) fn on_room() {
     if IS_FULL.load(Ordering::Relaxed) {
         IS_FULL.store(false, Ordering::Relaxed);
-        iothub::wake();
+        client::wake();
     }
 }
 
@@ -103,6 +104,18 @@ pub(crate) fn restart() {
 /// Brings a fault about, on the loop's thread.
 pub(crate) fn fault(kind: board::TestFault) {
     happen(|happened| happened.fault = Some(kind));
+}
+
+#[cfg(test)]
+pub(crate) fn forget() {
+    let _ = asked_fault();
+    IS_FULL.store(false, Ordering::Relaxed);
+}
+
+/// The fault that is to come; what else has happened is forgotten.
+#[cfg(test)]
+pub(crate) fn asked_fault() -> Option<board::TestFault> {
+    critical_section::with(|cs| HAPPENED.borrow(cs).take()).fault
 }
 
 /// What [`diagnostics`] tells.
@@ -184,7 +197,7 @@ impl Tracker {
             let configuration = configuration::current();
             let happened = critical_section::with(|cs| HAPPENED.borrow(cs).take());
             self.take(&configuration, happened);
-            let now = iothub::now();
+            let now = client::now();
             if self.schedule.next_sample(&configuration) <= now {
                 self.sample(&configuration, now);
             }
@@ -206,7 +219,7 @@ impl Tracker {
                 pause();
                 health::cause(kind);
             }
-            iothub::wait(Some(self.next(&configuration)));
+            client::wait(Some(self.next(&configuration)));
         }
     }
 
@@ -220,11 +233,11 @@ impl Tracker {
             next = next.min(full.unwrap_or(self.schedule.next_update(configuration)));
         }
         // Without the time nothing leaves before the store is full.
-        next.max(iothub::now() + Duration::from_millis(100))
+        next.max(client::now() + Duration::from_millis(100))
     }
 
     fn take(&mut self, configuration: &Configuration, happened: Happened) {
-        let now = iothub::now();
+        let now = client::now();
         if let Some(moves) = happened.moves {
             self.schedule.moves = moves;
         }
@@ -244,7 +257,7 @@ impl Tracker {
             self.search(configuration, now);
         }
         match happened.located {
-            Some(true) if self.search.take().is_some() => match measure::position(iothub::now()) {
+            Some(true) if self.search.take().is_some() => match measure::position(client::now()) {
                 Some((value, taken, time)) => self.push(value, taken, time),
                 None => log::warn!("the position that was found cannot be read"),
             },
@@ -369,25 +382,25 @@ impl Tracker {
     /// Sends the readings that wait and what the outbox has, leaves the hub, and restarts. Without the hub it does not wait for
     /// it: what the outbox in flash takes is sent after the restart.
     fn restart(&mut self) -> ! {
-        let deadline = iothub::now() + RESTART_WAIT;
-        while iothub::now() < deadline {
-            let all = self.send_all(iothub::now());
+        let deadline = client::now() + RESTART_WAIT;
+        while client::now() < deadline {
+            let all = self.send_all(client::now());
             // The method's answer, too.
-            if all && iothub::status().is_ok_and(|status| status.outbox_used == 0) {
+            if all && client::status().is_ok_and(|status| status.outbox_used == 0) {
                 break;
             }
             pause();
         }
-        let _ = iothub::disconnect();
-        let deadline = iothub::now() + LEAVE_WAIT;
+        let _ = client::disconnect();
+        let deadline = client::now() + LEAVE_WAIT;
         let is_idle = |status: iothub::Status| status.phase == iothub::Phase::Idle;
-        while iothub::now() < deadline && !iothub::status().is_ok_and(is_idle) {
+        while client::now() < deadline && !client::status().is_ok_and(is_idle) {
             pause();
         }
-        iothub::flush();
+        client::flush();
         log::warn!("restarting, as a method asks");
         loop {
-            ncs::platform::reboot();
+            client::reboot();
         }
     }
 
@@ -414,7 +427,7 @@ impl Tracker {
         let Some(patch) = documents::reported(fresh, &mut self.payload) else {
             return;
         };
-        match iothub::report(patch, None) {
+        match client::report(patch, None) {
             Ok(_) => {
                 self.unreported = 0;
                 self.reported = Some(now);
@@ -458,7 +471,7 @@ fn send_batch<'r>(
         Some(_) => &properties,
         None => properties.get(..1).unwrap_or_default(),
     };
-    let id = iothub::send(&message)?;
+    let id = client::send(&message)?;
     let text = core::str::from_utf8(payload).unwrap_or_default();
     let first = first.map_or(0, UnixTime::as_millis);
     log::info!(
@@ -492,7 +505,7 @@ fn report_health(time: UnixTime, buffer: &mut [u8]) -> bool {
         write!(out, "}},\"ts\":{}}}}}", time.as_millis())
     };
     let is_written = write().is_ok();
-    is_written && iothub::report(out.finish(), None).is_ok()
+    is_written && client::report(out.finish(), None).is_ok()
 }
 
 /// `false`: later again.
@@ -519,11 +532,11 @@ fn report_device(time: UnixTime, buffer: &mut [u8]) -> bool {
         .ok()
     };
     let is_written = write().is_some();
-    is_written && iothub::report(out.finish(), None).is_ok()
+    is_written && client::report(out.finish(), None).is_ok()
 }
 
 /// Whether JSON needs no escapes for it.
-fn is_plain(text: &str) -> bool {
+pub(crate) fn is_plain(text: &str) -> bool {
     !text.is_empty()
         && text
             .bytes()
@@ -531,5 +544,5 @@ fn is_plain(text: &str) -> bool {
 }
 
 fn pause() {
-    iothub::wait(Some(iothub::now() + Duration::from_millis(50)));
+    client::wait(Some(client::now() + Duration::from_millis(50)));
 }

@@ -1,5 +1,5 @@
-//! `cargo run -p iothub-demo --example power`: seconds of radio, bytes and charge of a day, for three patterns of traffic in the
-//! simulated network: docs/power.md.
+//! `cargo run -p iothub-demo --example power`: seconds of radio, bytes and charge of a day, for
+//! three patterns of traffic in the simulated network: docs/power.md.
 
 use std::time::Duration;
 
@@ -86,8 +86,9 @@ fn main() {
     }
 }
 
-/// nRF9160 Product Specification, modem current consumption, Cat-M1, B13: the PSM floor, the energy of a TAU event with the
-/// UICC, and the average of an uplink at 0 dBm. Its profiler measures at 3.7 V.
+/// nRF9160 Product Specification, modem current consumption, Cat-M1, B13: the PSM floor, the energy
+/// of a TAU event with the UICC, and the average of an uplink at 0 dBm. Its profiler measures at
+/// 3.7 V.
 const PSM_MA: f64 = 0.0027;
 const WAKE_J: f64 = 0.105;
 const UPLINK_MA: f64 = 45.0;

@@ -8,7 +8,7 @@ use clap::{
 };
 use iothub_host::Network;
 
-use crate::{DeviceCommand, DeviceOptions, Error, fleet::FleetArguments, world::Description};
+use crate::{DeviceCommand, Error, fleet::FleetArguments, recorder::Minutes, world::Description};
 
 /// Shows a Thingy:91 that talks to Azure IoT Hub, with neither a board nor an Azure account: a development PKI is made,
 /// a local IoT Hub starts, a simulated device attaches to LTE, waits for IPv6 and connects over mutual TLS.
@@ -192,9 +192,6 @@ pub(crate) struct DeviceArguments {
     pub(crate) watchdog: u64,
 }
 
-/// Which minutes of a day are recorded.
-pub(crate) type Minutes = std::ops::Range<u32>;
-
 fn minutes(text: &str) -> Result<Minutes, String> {
     let parse = |number: &str| number.parse().map_err(|error| format!("{error}"));
     match text.split_once("..") {
@@ -281,14 +278,4 @@ impl Arguments {
             self.http.unwrap_or_else(|| otherwise(8080)),
         )
     }
-}
-
-pub(crate) fn device_options(arguments: &Arguments) -> Result<DeviceOptions, Error> {
-    Ok(DeviceOptions {
-        network: arguments.network,
-        world: arguments.world.clone(),
-        speed: arguments.speed,
-        command: arguments.device_command()?,
-        ..DeviceOptions::default()
-    })
 }

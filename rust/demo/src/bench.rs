@@ -12,7 +12,7 @@ use iothub_host::Network;
 use iothub_provision::up::Step;
 
 use crate::{
-    Arguments, Console, DEVICE_ID, DeviceCommand, Error, Lines, Process, Rest, Setup,
+    Arguments, Console, DEVICE_ID, DeviceCommand, Error, HOSTNAME, Lines, Process, Rest, Setup,
     device_command::Told,
     hub::{PAGE, READY},
     provisioning,
@@ -66,6 +66,18 @@ pub struct DeviceOptions {
     pub watchdog: Duration,
 }
 
+impl DeviceOptions {
+    pub(crate) fn of(arguments: &Arguments) -> Result<Self, Error> {
+        Ok(Self {
+            network: arguments.network,
+            world: arguments.world.clone(),
+            speed: arguments.speed,
+            command: arguments.device_command()?,
+            ..Self::default()
+        })
+    }
+}
+
 impl Default for DeviceOptions {
     fn default() -> Self {
         Self {
@@ -86,7 +98,29 @@ impl Default for DeviceOptions {
 const START: Duration = Duration::from_secs(60);
 const STOP: Duration = Duration::from_secs(60);
 
+/// Takes one step of a scenario, and says whether it passed.
+type TakeStep<'c> = dyn FnMut(&'static str, &mut dyn FnMut() -> Result<String, Error>) -> bool + 'c;
+
 impl Bench {
+    /// The first step of a scenario: the hub is up, and then what `prepare` does. `None` where it
+    /// has failed.
+    pub(crate) fn begin(
+        check: &mut TakeStep<'_>,
+        name: &'static str,
+        (arguments, temporary, console): (&Arguments, Option<&Path>, &Console),
+        prepare: fn(&mut Self) -> Result<(), Error>,
+    ) -> Option<Self> {
+        let mut started = None;
+        let is_up = check(name, &mut || {
+            let mut bench = Self::start(arguments, temporary, console.clone())?;
+            prepare(&mut bench)?;
+            let address = bench.hub_address();
+            started = Some(bench);
+            Ok(format!("{HOSTNAME} at {address}"))
+        });
+        started.filter(|_| is_up)
+    }
+
     pub(crate) fn start(
         arguments: &Arguments,
         temporary: Option<&Path>,

@@ -1,5 +1,5 @@
-//! The scenario of `--once --drive`: a vehicle goes through a tunnel, and the hub's side knows from the world's file what the
-//! device should have measured when.
+//! The scenario of `--once --drive`: a vehicle goes through a tunnel, and the hub's side knows from
+//! the world's file what the device should have measured when.
 
 use std::{fs, path::Path, time::Duration};
 
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::{
     Arguments, Bench, Check, Console, DEVICE_ID, DeviceOptions, Error, Lines, Report, Rest,
-    scenario::{PATIENCE, connected, method, nothing_lost, stamps},
+    scenario::{TIMEOUT, connected, method, nothing_lost, stamps},
     world::{Description, World},
 };
 
@@ -20,7 +20,7 @@ const SPEED: f64 = 60.0;
 const WATCHDOG: Duration = Duration::from_secs(20);
 
 /// What the device says where the network goes.
-const LOST: &str = "disconnected";
+const LOST: &str = crate::said::DISCONNECTED;
 
 /// In seconds of the world: late enough that a slow machine is connected by then.
 const TUNNEL: (u64, u64) = (2400, 3000);
@@ -35,15 +35,11 @@ pub(crate) fn run(
     let mut check =
         |name, step: &mut dyn FnMut() -> Result<String, Error>| report.check(tell, name, step);
 
-    let mut started = None;
-    let up = check("hub is up, device provisioned", &mut || {
-        let mut bench = Bench::start(arguments, temporary, console.clone())?;
-        bench.provision()?;
-        let address = bench.hub_address();
-        started = Some(bench);
-        Ok(format!("{} at {address}", crate::HOSTNAME))
+    let of = (arguments, temporary, console);
+    let begun = Bench::begin(&mut check, "hub is up, device provisioned", of, |bench| {
+        bench.provision().map(drop)
     });
-    let Some(mut bench) = started.filter(|_| up) else {
+    let Some(mut bench) = begun else {
         return Ok(report);
     };
     let (mut lines, mut world) = (Lines::default(), None);
@@ -63,7 +59,7 @@ pub(crate) fn run(
     check(
         "position and weather are the world's of that time",
         &mut || {
-            bench.rest().until("a position", PATIENCE, |rest| {
+            bench.rest().until("a position", TIMEOUT, |rest| {
                 let found = compare(rest, &bench, &world)?;
                 Ok((found.positions > 0 && found.weather > 0).then(|| found.to_string()))
             })
@@ -87,7 +83,7 @@ pub(crate) fn run(
         }
     });
     check("no network in the tunnel, and then again", &mut || {
-        lines.find_after(0, LOST, PATIENCE)?;
+        lines.find_after(0, LOST, TIMEOUT)?;
         let mark = lines.all().iter().position(|line| line.contains(LOST));
         connected(&bench, &lines, mark.unwrap_or(0))
     });
@@ -99,7 +95,7 @@ pub(crate) fn run(
         &mut || {
             bench
                 .rest()
-                .until("samples of the tunnel", PATIENCE, |rest| {
+                .until("samples of the tunnel", TIMEOUT, |rest| {
                     let found = compare(rest, &bench, &world)?;
                     match found.in_tunnel >= 5 && found.counted(&lines) {
                         true => Ok(Some(found.to_string())),
@@ -111,7 +107,7 @@ pub(crate) fn run(
     check("twin: what the device is, and the newest", &mut || {
         bench
             .rest()
-            .until("dev, bat, env, gnss and roam", PATIENCE, |rest| {
+            .until("dev, bat, env, gnss and roam", TIMEOUT, |rest| {
                 let twin = rest.twin(DEVICE_ID)?;
                 let reported = &twin["properties"]["reported"];
                 let missing = ["dev", "bat", "env", "gnss", "roam"]
@@ -129,7 +125,7 @@ pub(crate) fn run(
             .patch_desired(DEVICE_ID, &json!({ "cfg": { "upd": 8 } }))?;
         bench
             .rest()
-            .until("a batch of three samples", PATIENCE, |rest| {
+            .until("a batch of three samples", TIMEOUT, |rest| {
                 let messages = rest.telemetry(DEVICE_ID, bench.since())?;
                 let readings =
                     |message: &Value| message["body"]["bat"].as_array().map_or(0, Vec::len);
@@ -159,9 +155,8 @@ pub(crate) fn run(
     check("method reboot restarts it, and cfg is kept", &mut || {
         let mark = lines.mark();
         method(&bench, "reboot", json!(null), 202)?;
-        lines.find_after(mark, "restarting, as a method asks", PATIENCE)?;
-        let line =
-            lines.find_after(mark, "active: a sample every 1 s, sent every 8 s", PATIENCE)?;
+        lines.find_after(mark, crate::said::RESTARTING, TIMEOUT)?;
+        let line = lines.find_after(mark, "active: a sample every 1 s, sent every 8 s", TIMEOUT)?;
         connected(&bench, &lines, mark)?;
         Ok(line)
     });
@@ -201,7 +196,7 @@ fn end_by_fault(
     connected(bench, lines, mark)?;
     bench
         .rest()
-        .until("the fault in the twin", PATIENCE, |rest| {
+        .until("the fault in the twin", TIMEOUT, |rest| {
             let health = reported(rest, "health")?;
             let fault = &health["v"]["fault"];
             let is_same = ["reason", "thread"]
@@ -266,7 +261,7 @@ fn reported(rest: &Rest, name: &str) -> Result<Value, Error> {
 
 /// Waits for the answer, in Plug and Play's form and in nRF Asset Tracker's.
 fn configured(bench: &Bench, code: u64, wait: u64, version: u64) -> Result<String, Error> {
-    bench.rest().until("an acknowledgement", PATIENCE, |rest| {
+    bench.rest().until("an acknowledgement", TIMEOUT, |rest| {
         let cfg = reported(rest, "cfg")?;
         let is_right = cfg["ac"] == code
             && cfg["av"] == version
@@ -291,7 +286,7 @@ impl Found {
     /// Whether as many readings are here as the device says that it has accepted.
     fn counted(&self, lines: &Lines) -> bool {
         let count = |line: &String| -> Option<usize> {
-            let (_, rest) = line.split_once(" queued: ")?;
+            let (_, rest) = line.split_once(crate::said::QUEUED)?;
             rest.split_once(" readings")?.0.parse().ok()
         };
         self.readings >= lines.all().iter().filter_map(count).sum()
@@ -351,7 +346,8 @@ fn compare(rest: &Rest, bench: &Bench, world: &World) -> Result<Found, Error> {
     Ok(found)
 }
 
-/// The world's time passes between reading a sensor and reading the clock: half a minute of it on a machine that is very busy.
+/// The world's time passes between reading a sensor and reading the clock: half a minute of it on a
+/// machine that is very busy.
 const METRES: f64 = 500.0;
 const DEGREES: f64 = 0.25;
 

@@ -4,12 +4,10 @@ use std::{path::Path, time::Duration};
 
 use serde_json::{Value, json};
 
-use crate::{
-    Arguments, Bench, Check, Console, DEVICE_ID, DeviceOptions, Error, HOSTNAME, Lines, Report,
-};
+use crate::{Arguments, Bench, Check, Console, DEVICE_ID, DeviceOptions, Error, Lines, Report};
 
 /// How long a step may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Bytes of an image's body.
 const BODY: usize = 48 * 1024;
@@ -30,14 +28,9 @@ pub(crate) fn run(
     let mut check =
         |name, step: &mut dyn FnMut() -> Result<String, Error>| report.check(tell, name, step);
 
-    let mut started = None;
-    let up = check("hub is up, and serves images", &mut || {
-        let bench = Bench::start(arguments, temporary, console.clone())?;
-        let address = bench.hub_address();
-        started = Some(bench);
-        Ok(format!("{HOSTNAME} at {address}"))
-    });
-    let Some(mut bench) = started.filter(|_| up) else {
+    let of = (arguments, temporary, console);
+    let begun = Bench::begin(&mut check, "hub is up, and serves images", of, |_| Ok(()));
+    let Some(mut bench) = begun else {
         return Ok(report);
     };
     let runs = check("device reports what it runs", &mut || {
@@ -61,7 +54,7 @@ pub(crate) fn run(
         let from = bench.rest().deploy(DEVICE_ID, "1.0.0", "https")?["fwLocation"].take();
         says(&bench, "current", "1.0.0", "job-1.0.0")?;
         let lines = bench.device_lines();
-        lines.find_after(mark, "on trial", PATIENCE)?;
+        lines.find_after(mark, crate::said::ON_TRIAL, TIMEOUT)?;
         let served = bench.rest().served("1.0.0")?;
         match (from["protocol"].as_str(), from["port"].as_u64()) {
             (Some("https"), Some(port)) if served >= size => Ok(format!(
@@ -113,7 +106,7 @@ fn image(bench: &Bench, version: &str) -> Result<u64, Error> {
 /// Waits until the device reports this.
 fn says(bench: &Bench, status: &str, version: &str, job: &str) -> Result<String, Error> {
     let what = format!("firmware {status}, {version}");
-    bench.rest().until(&what, PATIENCE, |rest| {
+    bench.rest().until(&what, TIMEOUT, |rest| {
         let found = rest.firmware(DEVICE_ID)?;
         let right = found["fwUpdateStatus"] == status
             && found["currentFwVersion"] == version
@@ -175,7 +168,7 @@ fn rolls_back(bench: &Bench) -> Result<String, Error> {
     bench.setup().setting("iothub/fota/trial_s", "60")?;
     found?;
     let lines = bench.device_lines();
-    lines.find_after(mark, "firmware 2.0.0, on trial", PATIENCE)?;
+    lines.find_after(mark, "firmware 2.0.0, on trial", TIMEOUT)?;
     Ok("2.0.0 was tried; 1.1.0 runs".to_owned())
 }
 
@@ -193,7 +186,7 @@ fn survives(bench: &mut Bench, seed: u64) -> Result<String, Error> {
     let moment = match random >> 62 {
         0 | 1 => {
             let bytes = (random >> 16) % size;
-            rest.until("bytes", PATIENCE, |rest| {
+            rest.until("bytes", TIMEOUT, |rest| {
                 Ok((rest.served(&version)? >= bytes).then_some(()))
             })?;
             format!("at {bytes}")
@@ -202,12 +195,12 @@ fn survives(bench: &mut Bench, seed: u64) -> Result<String, Error> {
             let moments = [
                 "the new firmware is in place",
                 "restarting for the firmware",
-                "on trial",
+                crate::said::ON_TRIAL,
                 "ready: every subscription",
             ];
             let at = (random >> 32) as usize % moments.len();
             let text = moments.get(at).copied().unwrap_or_default();
-            bench.device_lines().find_after(mark, text, PATIENCE)?;
+            bench.device_lines().find_after(mark, text, TIMEOUT)?;
             format!("at \"{text}\"")
         }
     };
@@ -215,7 +208,7 @@ fn survives(bench: &mut Bench, seed: u64) -> Result<String, Error> {
         device.kill()?;
     }
     start(bench)?;
-    let found = rest.until("the old or the new image", PATIENCE, |rest| {
+    let found = rest.until("the old or the new image", TIMEOUT, |rest| {
         let found = rest.firmware(DEVICE_ID)?;
         let right = match (
             found["fwUpdateStatus"].as_str(),

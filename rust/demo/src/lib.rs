@@ -1,6 +1,7 @@
 //! The demonstration and its scripted scenario; also the bench of the end-to-end tests.
 //!
-//! The program re-executes itself as `hub` and as `device`, so that each is a process that can be killed.
+//! The program re-executes itself as `hub` and as `device`, so that each is a process that can be
+//! killed.
 #![forbid(unsafe_code)]
 
 mod arguments;
@@ -19,6 +20,7 @@ mod provisioning;
 mod recorder;
 mod report;
 mod rest;
+pub mod said;
 mod scenario;
 mod setup;
 mod stop;
@@ -37,7 +39,7 @@ pub use rest::Rest;
 pub use scenario::{stamps, timestamp};
 pub use setup::{DEVICE_ID, HOSTNAME, Setup};
 
-use arguments::{Role, device_options};
+use arguments::Role;
 use tempfile::TempDir;
 
 /// Runs what the command line asks for.
@@ -102,7 +104,7 @@ fn set_up(arguments: &Arguments, bench: &mut Bench, console: &Console) -> Result
     prefer_short_interval(&bench.rest())?;
     stop::check()?;
     show_telemetry(bench, console);
-    bench.start_device(&device_options(arguments)?).map(drop)
+    bench.start_device(&DeviceOptions::of(arguments)?).map(drop)
 }
 
 /// A line for each message that arrives, in the form of the hub's own. It ends with the hub.
@@ -131,7 +133,8 @@ const INTERRUPTED: u8 = 130;
 /// How often to look whether hub and device are there.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// A message every 20 s is right for a battery and slow to watch. A twin that already asks for an interval keeps it.
+/// A message every 20 s is right for a battery and slow to watch. A twin that already asks for an
+/// interval keeps it.
 fn prefer_short_interval(rest: &Rest) -> Result<(), Error> {
     let twin = rest.twin(DEVICE_ID)?;
     if twin["properties"]["desired"]["telemetryInterval"].is_null() {

@@ -1,4 +1,5 @@
-//! The scenario of `--once --outage`: a day without coverage, at speed, with a power cut in the middle of it.
+//! The scenario of `--once --outage`: a day without coverage, at speed, with a power cut in the
+//! middle of it.
 
 use std::{
     collections::BTreeSet,
@@ -10,26 +11,25 @@ use iothub_host::Network;
 use serde_json::Value;
 
 use crate::{
-    Arguments, Bench, Check, Console, DEVICE_ID, DeviceOptions, Error, HOSTNAME, Report, Rest,
+    Arguments, Bench, Check, Console, DEVICE_ID, DeviceOptions, Error, Report, Rest,
+    recorder::{DAY, time_of},
 };
 
 /// How long a step may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(120);
-
-/// A reading a minute.
-const DAY: u32 = 24 * 60;
+const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// 512 KiB: a day of these readings takes half of it.
 const SECTORS: u32 = 128;
 
-/// When a reading was made: minutes of a March.
-pub(crate) fn time_of(minute: u32) -> String {
-    let (day, minute) = (1 + minute / DAY, minute % DAY);
-    format!(
-        "2026-03-{day:02}T{:02}:{:02}:00.000Z",
-        minute / 60,
-        minute % 60
-    )
+/// A device without an outbox of an earlier run.
+fn fresh(bench: &mut Bench) -> Result<(), Error> {
+    if bench.setup().device_data().join("flash").exists() {
+        return Err(Error::new(format!(
+            "a device has run in {} before, and its outbox is there: name another folder with --data",
+            bench.setup().data().display()
+        )));
+    }
+    bench.provision().map(drop)
 }
 
 pub(crate) fn run(
@@ -42,27 +42,15 @@ pub(crate) fn run(
     let mut check =
         |name, step: &mut dyn FnMut() -> Result<String, Error>| report.check(tell, name, step);
 
-    let mut started = None;
-    let up = check("hub is up, device provisioned", &mut || {
-        let mut bench = Bench::start(arguments, temporary, console.clone())?;
-        if bench.setup().device_data().join("flash").exists() {
-            return Err(Error::new(format!(
-                "a device has run in {} before, and its outbox is there: name another folder with --data",
-                bench.setup().data().display()
-            )));
-        }
-        bench.provision()?;
-        let address = bench.hub_address();
-        started = Some(bench);
-        Ok(format!("{HOSTNAME} at {address}"))
-    });
-    let Some(mut bench) = started.filter(|_| up) else {
+    let of = (arguments, temporary, console);
+    let begun = Bench::begin(&mut check, "hub is up, device provisioned", of, fresh);
+    let Some(mut bench) = begun else {
         return Ok(report);
     };
     let mut next = 0;
     let cut = check("no cell in reach; the power is cut", &mut || {
         let lines = bench.start_device(&recorder(Network::NoCell, 0..DAY))?;
-        lines.find_after(0, &format!("recorded {}", DAY / 2), PATIENCE)?;
+        lines.find_after(0, &format!("recorded {}", DAY / 2), TIMEOUT)?;
         let device = bench.device().ok_or_else(|| Error::new("no device"))?;
         device.kill()?;
         // Its output is all there once it is closed.
@@ -80,7 +68,7 @@ pub(crate) fn run(
     }
     check("the rest of the day, still without a cell", &mut || {
         let lines = bench.start_device(&recorder(Network::NoCell, next..DAY))?;
-        let line = lines.find_after(0, "outbox: ", PATIENCE)?;
+        let line = lines.find_after(0, "outbox: ", TIMEOUT)?;
         let device = bench.device().ok_or_else(|| Error::new("no device"))?;
         device.kill()?;
         match next < DAY {
@@ -91,7 +79,7 @@ pub(crate) fn run(
     check("coverage is back: the whole day arrives", &mut || {
         let begin = Instant::now();
         bench.start_device(&recorder(Network::DualStack, DAY..DAY))?;
-        let arrived = bench.rest().until("all readings", PATIENCE, |rest| {
+        let arrived = bench.rest().until("all readings", TIMEOUT, |rest| {
             let arrived = readings(rest, bench.since())?;
             let minutes: BTreeSet<_> = arrived.iter().map(|(minute, _)| *minute).collect();
             match minutes.len() == DAY as usize {
@@ -126,7 +114,7 @@ pub(crate) fn run(
     });
     check("the outbox is empty", &mut || {
         let lines = bench.device_lines();
-        lines.find_after(0, "outbox: 0 messages", PATIENCE)
+        lines.find_after(0, crate::said::OUTBOX_EMPTY, TIMEOUT)
     });
     check("clean end", &mut || bench.stop());
     Ok(report)

@@ -1,5 +1,5 @@
-//! What `iothub-provision up` does with a board, done with the simulated modem: its serial face is started on the store
-//! that the device process reads, and spoken to in AT commands.
+//! What `iothub-provision up` does with a board, done with the simulated modem: its serial face is
+//! started on the store that the device process reads, and spoken to in AT commands.
 
 use std::net::{Ipv4Addr, SocketAddr};
 

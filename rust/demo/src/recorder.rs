@@ -1,13 +1,30 @@
-//! A device that records a reading a minute, as fast as it can, and keeps each in flash: for the scenario of an outage.
+//! A device that records a reading a minute, as fast as it can, and keeps each in flash: for the
+//! scenario of an outage.
 
 use std::{process::ExitCode, time::Duration};
 
 use iothub::{Delivery, Error as ClientError, Event, Keep, Options, Telemetry};
 
-use crate::{Error, arguments::Minutes, outage::time_of};
+use crate::Error;
 
-/// Records these minutes, then sends what there is to send until it is ended. Says of each reading that it was accepted, and
-/// now and then what the outbox holds.
+/// Which minutes are recorded.
+pub(crate) type Minutes = std::ops::Range<u32>;
+
+/// A reading a minute.
+pub(crate) const DAY: u32 = 24 * 60;
+
+/// When a reading was made: minutes of a March.
+pub(crate) fn time_of(minute: u32) -> String {
+    let (day, minute) = (1 + minute / DAY, minute % DAY);
+    format!(
+        "2026-03-{day:02}T{:02}:{:02}:00.000Z",
+        minute / 60,
+        minute % 60
+    )
+}
+
+/// Records these minutes, then sends what there is to send until it is ended. Says of each reading
+/// that it was accepted, and now and then what the outbox holds.
 pub(crate) fn run(minutes: Minutes) -> Result<ExitCode, Error> {
     Options::new(&|_: Event<'_>| {})
         .request_twin(false)

@@ -56,8 +56,8 @@ impl fmt::Display for Check {
 }
 
 impl Report {
-    /// Takes a step, tells what came of it, and whether it passed. After Ctrl-C no step is taken any more, and what came
-    /// of one that was under way says nothing.
+    /// Takes a step, tells what came of it, and whether it passed. After Ctrl-C no step is taken
+    /// any more, and what came of one that was under way says nothing.
     pub(crate) fn check(
         &mut self,
         tell: &mut dyn FnMut(&Check),
@@ -88,7 +88,8 @@ impl Report {
         self.checks.len() - self.passed()
     }
 
-    /// One JSON object: `passed`, `failed`, and `checks` with `name`, `passed`, `seconds` and `detail`.
+    /// One JSON object: `passed`, `failed`, and `checks` with `name`, `passed`, `seconds` and
+    /// `detail`.
     pub fn to_json(&self) -> String {
         let checks: Vec<_> = self
             .checks

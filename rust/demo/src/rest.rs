@@ -39,13 +39,16 @@ impl Rest {
     /// Registers a CA certificate as verified.
     ///
     /// # Errors
-    /// The hub refuses, or cannot be reached. The same holds for all that follow.
+    /// The hub refuses, or cannot be reached.
     pub fn register_ca(&self, name: &str, pem: &str) -> Result<(), Error> {
         let body = json!({ "name": name, "certificate": pem, "isVerified": true });
         self.expect("POST", "/admin/certificates", &body).map(drop)
     }
 
     /// Changes the status of a device that is registered.
+    ///
+    /// # Errors
+    /// The hub refuses, or cannot be reached.
     pub fn set_status(&self, id: &str, status: &str) -> Result<(), Error> {
         let mut device = self.expect("GET", &format!("/devices/{id}"), &Value::Null)?;
         device["status"] = json!(status);
@@ -54,11 +57,17 @@ impl Rest {
     }
 
     /// The twin as the service sees it.
+    ///
+    /// # Errors
+    /// The hub refuses, or cannot be reached.
     pub fn twin(&self, id: &str) -> Result<Value, Error> {
         self.expect("GET", &format!("/twins/{id}"), &Value::Null)
     }
 
     /// Patches desired properties; returns the new version.
+    ///
+    /// # Errors
+    /// The hub refuses, or cannot be reached.
     pub fn patch_desired(&self, id: &str, desired: &Value) -> Result<u64, Error> {
         let body = json!({ "properties": { "desired": desired } });
         let twin = self.expect("PATCH", &format!("/twins/{id}"), &body)?;
@@ -68,6 +77,9 @@ impl Rest {
     }
 
     /// Calls a direct method: HTTP status and body.
+    ///
+    /// # Errors
+    /// The hub refuses, or cannot be reached.
     pub fn method(&self, id: &str, name: &str, payload: &Value) -> Result<(u16, Value), Error> {
         let body = json!({
             "methodName": name, "payload": payload,
@@ -77,6 +89,9 @@ impl Rest {
     }
 
     /// Queues a cloud-to-device message.
+    ///
+    /// # Errors
+    /// The hub refuses, or cannot be reached.
     pub fn send_c2d(&self, id: &str, body: &str) -> Result<(), Error> {
         let url = format!("{}/devices/{id}/messages/deviceBound", self.base);
         let answer = self.agent.post(&url).send(body).map_err(Error::new)?;
@@ -93,11 +108,17 @@ impl Rest {
     }
 
     /// The device as the registry has it.
+    ///
+    /// # Errors
+    /// The hub refuses, or cannot be reached.
     pub fn device(&self, id: &str) -> Result<Value, Error> {
         self.expect("GET", &format!("/devices/{id}"), &Value::Null)
     }
 
     /// Asks for the image `{version}.bin`, under a job of that name.
+    ///
+    /// # Errors
+    /// The hub refuses, or cannot be reached.
     pub fn deploy(&self, id: &str, version: &str, protocol: &str) -> Result<Value, Error> {
         let body = json!({
             "deviceId": id, "image": format!("{version}.bin"), "jobId": format!("job-{version}"), "protocol": protocol,
@@ -107,6 +128,9 @@ impl Rest {
     }
 
     /// Lets something go wrong with images; `null`: nothing any more.
+    ///
+    /// # Errors
+    /// The hub refuses, or cannot be reached.
     pub fn firmware_fault(&self, fault: &Value) -> Result<(), Error> {
         let method = if fault.is_null() { "DELETE" } else { "POST" };
         self.expect(method, "/admin/firmware/faults", fault)
@@ -114,6 +138,9 @@ impl Rest {
     }
 
     /// Bytes of the image `{version}.bin` that went out.
+    ///
+    /// # Errors
+    /// The hub refuses, or cannot be reached.
     pub fn served(&self, version: &str) -> Result<u64, Error> {
         let all = self.expect("GET", "/admin/firmware", &Value::Null)?;
         let name = format!("{version}.bin");
@@ -124,11 +151,17 @@ impl Rest {
     }
 
     /// What a device reports of its firmware.
+    ///
+    /// # Errors
+    /// The hub refuses, or cannot be reached.
     pub fn firmware(&self, id: &str) -> Result<Value, Error> {
         Ok(self.twin(id)?["properties"]["reported"]["firmware"].take())
     }
 
     /// Telemetry behind sequence number `since`.
+    ///
+    /// # Errors
+    /// The hub refuses, or cannot be reached.
     pub fn telemetry(&self, id: &str, since: u64) -> Result<Vec<Value>, Error> {
         self.lines(&format!("/admin/telemetry.jsonl?since={since}&device={id}"))
     }
@@ -154,12 +187,18 @@ impl Rest {
     }
 
     /// The sequence number of the newest telemetry message; 0 where there is none.
+    ///
+    /// # Errors
+    /// The hub refuses, or cannot be reached.
     pub fn last_telemetry(&self, id: &str) -> Result<u64, Error> {
         let newest = self.lines(&format!("/admin/telemetry.jsonl?last=1&device={id}"))?;
         Ok(newest.last().map_or(0, sequence))
     }
 
     /// The hub's events behind sequence number `since`.
+    ///
+    /// # Errors
+    /// The hub refuses, or cannot be reached.
     pub fn events(&self, since: u64) -> Result<Vec<Value>, Error> {
         self.lines(&format!("/admin/events.jsonl?since={since}"))
     }

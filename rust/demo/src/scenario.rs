@@ -6,12 +6,12 @@ use iothub_host::Network;
 use serde_json::{Value, json};
 
 use crate::{
-    Arguments, Bench, Check, Console, DEVICE_ID, DeviceOptions, Error, HOSTNAME, Lines, Report,
+    Arguments, Bench, Check, Console, DEVICE_ID, DeviceOptions, Error, Lines, Report,
     rest::sequence,
 };
 
 /// How long a step may take on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
 
 pub(crate) fn run(
     arguments: &Arguments,
@@ -23,14 +23,9 @@ pub(crate) fn run(
     let mut check =
         |name, step: &mut dyn FnMut() -> Result<String, Error>| report.check(tell, name, step);
 
-    let mut started = None;
-    let up = check("hub is up", &mut || {
-        let bench = Bench::start(arguments, temporary, console.clone())?;
-        let address = bench.hub_address();
-        started = Some(bench);
-        Ok(format!("{HOSTNAME} at {address}"))
-    });
-    let Some(mut bench) = started.filter(|_| up) else {
+    let of = (arguments, temporary, console);
+    let begun = Bench::begin(&mut check, "hub is up", of, |_| Ok(()));
+    let Some(mut bench) = begun else {
         return Ok(report);
     };
 
@@ -44,7 +39,8 @@ pub(crate) fn run(
             false => format!("the simulated modem, whose files the device gets: {found}"),
         })
     });
-    // Another device may have a modem that is only played, and the network of this machine behind it.
+    // Another device may have a modem that is only played, and the network of this machine behind
+    // it.
     let attaches = match is_ours {
         true => "device attaches on an IPv6-only network",
         false => "device attaches to a network",
@@ -91,9 +87,9 @@ pub(crate) fn run(
     check("hub killed and started again: device is back", &mut || {
         let mark = lines.mark();
         bench.kill_hub()?;
-        lines.find_after(mark, "next attempt in", PATIENCE)?;
+        lines.find_after(mark, crate::said::RETRY, TIMEOUT)?;
         // What is accepted now waits in the outbox.
-        lines.find_after(lines.mark(), " queued: ", PATIENCE)?;
+        lines.find_after(lines.mark(), crate::said::QUEUED, TIMEOUT)?;
         bench.restart_hub()?;
         connected(&bench, &lines, mark)?;
         method(&bench, "led", json!(0), 200)
@@ -110,10 +106,10 @@ pub(crate) fn run(
 
 /// What the simulated modem has attached to, and by which address the hub was then reached.
 fn behind_nat64(lines: &Lines) -> Result<String, Error> {
-    lines.find_after(0, "network up: IPv6 only", PATIENCE)?;
-    let line = lines.find_after(0, OVER_IP, PATIENCE)?;
+    lines.find_after(0, "network up: IPv6 only", TIMEOUT)?;
+    let line = lines.find_after(0, OVER_IP, TIMEOUT)?;
     line.split_once("over IPv6 to ")
-        .filter(|(_, peer)| peer.contains("behind a NAT64"))
+        .filter(|(_, peer)| peer.contains(crate::said::BEHIND_NAT64))
         .map(|(_, peer)| format!("to {peer}"))
         .ok_or_else(|| Error::new(format!("not by IPv6 through a NAT64: {line}")))
 }
@@ -121,17 +117,18 @@ fn behind_nat64(lines: &Lines) -> Result<String, Error> {
 /// The same as a device says it that is not ours: no more than its words.
 fn some_network(lines: &Lines) -> Result<String, Error> {
     let words = |text| {
-        let line = lines.find_after(0, text, PATIENCE)?;
+        let line = lines.find_after(0, text, TIMEOUT)?;
         Ok::<_, Error>(
             line.find(text)
                 .map_or(line.clone(), |at| line[at..].to_owned()),
         )
     };
-    let (network, peer) = (words("network up: ")?, words(OVER_IP)?);
+    let (network, peer) = (words(crate::said::NETWORK_UP)?, words(OVER_IP)?);
     Ok(shown(&network, &peer))
 }
 
-/// A modem that is played, as native_sim's, says one network and the sockets have another: then none was shown.
+/// A modem that is played, as native_sim's, says one network and the sockets have another: then
+/// none was shown.
 fn shown(network: &str, peer: &str) -> String {
     let is_played = network.contains("IPv6 only") && peer.starts_with("over IPv4");
     let so = match is_played {
@@ -189,11 +186,11 @@ fn events(bench: &Bench, kind: &str, since: u64) -> Result<Vec<Value>, Error> {
 
 /// The hub's log begins anew with each start of the hub; the device's is looked at from `mark` on.
 pub(crate) fn connected(bench: &Bench, lines: &Lines, mark: usize) -> Result<String, Error> {
-    lines.find_after(mark, "ready: every subscription is granted", PATIENCE)?;
-    let event = bench.rest().until("connected", PATIENCE, |_| {
+    lines.find_after(mark, crate::said::READY, TIMEOUT)?;
+    let event = bench.rest().until("connected", TIMEOUT, |_| {
         Ok(events(bench, "connected", 0)?.pop())
     })?;
-    bench.rest().until("subscribed", PATIENCE, |_| {
+    bench.rest().until("subscribed", TIMEOUT, |_| {
         Ok(events(bench, "subscribed", 0)?.pop())
     })?;
     let reason = event["reason"].as_str().unwrap_or_default();
@@ -206,7 +203,7 @@ pub(crate) fn connected(bench: &Bench, lines: &Lines, mark: usize) -> Result<Str
 }
 
 fn telemetry(bench: &Bench) -> Result<String, Error> {
-    let message = bench.rest().until("telemetry", PATIENCE, |rest| {
+    let message = bench.rest().until("telemetry", TIMEOUT, |rest| {
         Ok(rest.telemetry(DEVICE_ID, bench.since())?.into_iter().next())
     })?;
     let body = &message["body"];
@@ -233,7 +230,7 @@ fn interval(bench: &Bench) -> Result<String, Error> {
     }
     // By the device's own clock, so that a busy machine does not matter.
     let since = rest.last_telemetry(DEVICE_ID)?;
-    let times = rest.until("two more messages", PATIENCE, |rest| {
+    let times = rest.until("two more messages", TIMEOUT, |rest| {
         let times: BTreeSet<_> = rest
             .telemetry(DEVICE_ID, since)?
             .iter()
@@ -265,7 +262,7 @@ fn bad_value(bench: &Bench) -> Result<String, Error> {
 fn acknowledged(bench: &Bench, code: u64, value: u64, version: u64) -> Result<String, Error> {
     bench.rest().until(
         &format!("acknowledgement of version {version}"),
-        PATIENCE,
+        TIMEOUT,
         |rest| {
             let twin = rest.twin(DEVICE_ID)?;
             let found = &twin["properties"]["reported"]["telemetryInterval"];
@@ -281,10 +278,11 @@ pub(crate) fn method(
     payload: Value,
     status: u64,
 ) -> Result<String, Error> {
-    // Right after a connect the subscription may be under way: the hub then says that the device is not online.
+    // Right after a connect the subscription may be under way: the hub then says that the device is
+    // not online.
     bench
         .rest()
-        .until(&format!("method {name}"), PATIENCE, |rest| {
+        .until(&format!("method {name}"), TIMEOUT, |rest| {
             let (http, answer) = rest.method(DEVICE_ID, name, &payload)?;
             if http != 200 {
                 return Ok(None);
@@ -301,8 +299,8 @@ fn cloud_to_device(bench: &Bench, lines: &Lines) -> Result<String, Error> {
     let text = "hello from the cloud";
     let mark = lines.mark();
     bench.rest().send_c2d(DEVICE_ID, text)?;
-    lines.find_after(mark, text, PATIENCE)?;
-    bench.rest().until("the queue is empty", PATIENCE, |rest| {
+    lines.find_after(mark, text, TIMEOUT)?;
+    bench.rest().until("the queue is empty", TIMEOUT, |rest| {
         let device = rest.device(DEVICE_ID)?;
         Ok((device["cloudToDeviceMessageCount"] == 0).then_some(()))
     })?;
@@ -319,7 +317,7 @@ pub(crate) fn nothing_lost(bench: &Bench, lines: &Lines) -> Result<String, Error
     if accepted.is_empty() {
         return Err(Error::new("the device has accepted nothing"));
     }
-    bench.rest().until("all telemetry", PATIENCE, |rest| {
+    bench.rest().until("all telemetry", TIMEOUT, |rest| {
         let arrived: BTreeSet<u64> = rest
             .telemetry(DEVICE_ID, bench.since())?
             .iter()
@@ -335,9 +333,10 @@ pub(crate) fn nothing_lost(bench: &Bench, lines: &Lines) -> Result<String, Error
     })
 }
 
-/// The earliest reading of a line such as `… telemetry 3 queued: 2 readings from 1796025600123: {"bat":…`.
+/// The earliest reading of a line such as `… telemetry 3 queued: 2 readings from 1796025600123:
+/// {"bat":…`.
 pub fn timestamp(line: &str) -> Option<u64> {
-    let (_, rest) = line.split_once(" queued: ")?;
+    let (_, rest) = line.split_once(crate::said::QUEUED)?;
     let (_, rest) = rest.split_once("readings from ")?;
     rest.split_once(':')?.0.parse().ok()
 }
@@ -367,7 +366,7 @@ fn disabled(bench: &Bench) -> Result<String, Error> {
     let since = rest.events(0)?.last().map_or(0, sequence);
     rest.set_status(DEVICE_ID, "disabled")?;
     let first = |what: &str, kind: &str| {
-        let found = rest.until(what, PATIENCE, |_| {
+        let found = rest.until(what, TIMEOUT, |_| {
             Ok(events(bench, kind, since)?.into_iter().next())
         })?;
         Ok::<_, Error>(found["reason"].as_str().unwrap_or_default().to_owned())

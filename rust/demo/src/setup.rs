@@ -77,8 +77,8 @@ impl Setup {
         self.device_data().join("firmware")
     }
 
-    /// Puts an image into that folder, as `{version}.bin`; returns its size. A program that runs it takes the options in
-    /// its `body` over those of its command line: see the role `device`.
+    /// Puts an image into that folder, as `{version}.bin`; returns its size. A program that runs it
+    /// takes the options in its `body` over those of its command line: see the role `device`.
     ///
     /// # Errors
     /// The version is not of the form `1.2.3`, or the folder cannot be written.

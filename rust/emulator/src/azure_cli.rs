@@ -1,6 +1,7 @@
 //! `iothub-emulator az`: what points the Azure CLI at a running emulator, and away from it again.
 //!
-//! The CLI gets a configuration folder of its own inside the data folder, so that nobody's logins are touched.
+//! The CLI gets a configuration folder of its own inside the data folder, so that nobody's logins
+//! are touched.
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -88,7 +89,8 @@ impl Setup {
         format!("{}/metadata/identity/oauth2/token", self.base)
     }
 
-    /// The commands of the CLI; of the first two the second stands in for the first where the cloud is known already.
+    /// The commands of the CLI; of the first two the second stands in for the first where the cloud
+    /// is known already.
     fn commands(&self) -> [Vec<&str>; 4] {
         let cloud = |verb| {
             vec![

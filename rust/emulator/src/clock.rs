@@ -53,12 +53,30 @@ impl Clock {
 
 /// The form that Azure uses in JSON: `2026-11-21T04:02:05.123Z`.
 pub(crate) fn rfc3339(at: UnixMs) -> String {
-    const FORMAT: &[FormatItem<'_>] =
-        format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
-    OffsetDateTime::from_unix_timestamp_nanos(i128::from(at) * 1_000_000)
-        .ok()
-        .and_then(|at| at.format(FORMAT).ok())
-        .unwrap_or_else(|| NEVER.to_owned())
+    let Ok(moment) = OffsetDateTime::from_unix_timestamp(at.div_euclid(1000)) else {
+        return NEVER.to_owned();
+    };
+    let Ok(year) = u32::try_from(moment.year()) else {
+        return NEVER.to_owned();
+    };
+    // By hand: every event and every change of a twin has one.
+    let mut text = String::with_capacity(NEVER.len() + 4);
+    let mut number = |value: u32, digits: u32, behind: char| {
+        for digit in (0..digits).rev() {
+            let digit = value / 10u32.pow(digit) % 10;
+            text.push(char::from_digit(digit, 10).unwrap_or('0'));
+        }
+        text.push(behind);
+    };
+    let milliseconds = u32::try_from(at.rem_euclid(1000)).unwrap_or_default();
+    number(year, 4, '-');
+    number(u8::from(moment.month()).into(), 2, '-');
+    number(moment.day().into(), 2, 'T');
+    number(moment.hour().into(), 2, ':');
+    number(moment.minute().into(), 2, ':');
+    number(moment.second().into(), 2, '.');
+    number(milliseconds, 3, 'Z');
+    text
 }
 
 /// The form of RFC 1123, which Azure's management uses for certificates: `Sat, 31 Dec 2039 23:59:59 GMT`.
@@ -88,6 +106,7 @@ mod tests {
     #[test]
     fn formats_and_parses_the_same_instant() {
         assert_eq!(rfc3339(1_795_233_725_123), "2026-11-21T04:02:05.123Z");
+        assert_eq!(rfc3339(-1), "1969-12-31T23:59:59.999Z");
         assert_eq!(rfc1123(1_795_233_725_123), "Sat, 21 Nov 2026 04:02:05 GMT");
         assert_eq!(rfc1123(-1), "Wed, 31 Dec 1969 23:59:59 GMT");
         assert_eq!(

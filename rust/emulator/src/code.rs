@@ -63,7 +63,8 @@ codes! {
     DeviceNotFound = 404001, 404;
     /// There is no such job.
     JobNotFound = 404002, 404;
-    /// There is no such configuration. The name is Microsoft's; the number is on none of their pages.
+    /// There is no such configuration. The name is Microsoft's; the number is on none of their
+    /// pages.
     ConfigurationNotFound = 404011, 404;
     /// There is no such module.
     ModuleNotFound = 404010, 404;
@@ -81,7 +82,8 @@ codes! {
     Conflict = 409002, 409;
     /// There is a device of that id, and the request does not say that it may be changed.
     DeviceAlreadyExists = 409001, 409;
-    /// There is an enrollment of that id. The name is Microsoft's; the number is on none of their pages.
+    /// There is an enrollment of that id. The name is Microsoft's; the number is on none of their
+    /// pages.
     EnrollmentConflict = 409204, 409;
     /// There is a configuration of that id, and the request does not say that it may be changed.
     ConfigurationAlreadyExists = 409401, 409;
@@ -101,7 +103,8 @@ codes! {
     ServerError = 500001, 500;
     /// An operation of Azure's that is not emulated.
     NotImplemented = 501001, 501;
-    /// The answer of a device to a method is not JSON. The name is Microsoft's; the number is on none of their pages.
+    /// The answer of a device to a method is not JSON. The name is Microsoft's; the number is on
+    /// none of their pages.
     InvalidResponseWhileProxying = 502001, 502;
     /// The service is not available at the moment.
     ServiceUnavailable = 503001, 503;

@@ -36,7 +36,8 @@ pub(crate) struct Arguments {
     /// Of the Event Hubs-compatible endpoint
     #[arg(long, conflicts_with = "device")]
     event_hub: bool,
-    /// With the port of --https behind the host name, for clients that speak nothing but REST and take one
+    /// With the port of --https behind the host name, for clients that speak nothing but REST and
+    /// take one
     #[arg(long, conflicts_with_all = ["device", "event_hub"])]
     rest: bool,
 }

@@ -68,6 +68,9 @@ pub struct Emulator {
 
 impl Emulator {
     /// Binds the ports, opens the storage and serves until it is shut down.
+    ///
+    /// # Errors
+    /// An option cannot be, a port is taken, or the storage cannot be opened: [`StartError`] says which.
     pub async fn start(mut options: Options) -> Result<Self, StartError> {
         // An empty one would be known to everybody.
         options.token = options.token.filter(|token| !token.is_empty());
@@ -241,13 +244,14 @@ impl Emulator {
             https: https_bound,
             ca_pem: ca_pem.as_deref().map(Arc::from),
         };
-        let over_https = Api {
-            is_https: true,
-            ..api.clone()
-        };
         let doors = http::routes().merge(management::routes());
-        let open = open.merge(http::open_routes());
-        let over_https = rest::router(over_https, doors.clone(), open);
+        let over_https = https.is_some().then(|| {
+            let api = Api {
+                is_https: true,
+                ..api.clone()
+            };
+            rest::router(api, doors.clone(), open.merge(http::open_routes()))
+        });
         let router = rest::router(api, doors, http::open_routes());
         tasks.spawn(listener::serve(
             Arc::clone(&dps),
@@ -270,7 +274,7 @@ impl Emulator {
                 ..plain(router)
             })
         };
-        if let Some(https) = https {
+        if let Some((https, over_https)) = https.zip(over_https) {
             let port = encrypted(over_https, service.settings.https_client_certificates)?;
             tasks.spawn(rest::serve(https, port, stopping.clone()));
         }

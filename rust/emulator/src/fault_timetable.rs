@@ -147,8 +147,8 @@ struct Running {
 }
 
 impl Timetable {
-    /// Ends the one before and begins this one now; says how many entries it has. What was set already
-    /// stays until it is cleared.
+    /// Ends the one before and begins this one now; says how many entries it has. What was set
+    /// already stays until it is cleared.
     pub(crate) fn start(&self, dps: &Arc<Dps>, plan: Plan) -> usize {
         let count = plan.entries.len();
         let mut tasks = JoinSet::new();
@@ -186,8 +186,8 @@ impl Timetable {
 /// What comes next: when, which entry, and whether it begins or ends.
 type Next = Reverse<(Instant, usize, bool)>;
 
-/// One task for all entries, with a pause after each: however many there are and however often they come, requests have
-/// their turn between them.
+/// One task for all entries, with a pause after each: however many there are and however often they
+/// come, requests have their turn between them.
 async fn follow(dps: Weak<Dps>, entries: Vec<Entry>, begin: Instant) {
     let mut next: BinaryHeap<Next> = (entries.iter().enumerate())
         .map(|(index, entry)| Reverse((begin + entry.after, index, true)))

@@ -1,5 +1,5 @@
-//! Fields of JSON objects: unknown ones are refused, since a misspelt one would silently mean something else; numbers and
-//! booleans are taken as loosely as Microsoft's server takes them.
+//! Fields of JSON objects: unknown ones are refused, since a misspelt one would silently mean
+//! something else; numbers and booleans are taken as loosely as Microsoft's server takes them.
 
 use std::fmt;
 
@@ -39,7 +39,8 @@ impl From<UnknownField> for Refusal {
     }
 }
 
-/// A whole number: `30`, `30.0` or `"30"`, as Json.NET converts them. The Azure CLI sends time-outs as texts.
+/// A whole number: `30`, `30.0` or `"30"`, as Json.NET converts them. The Azure CLI sends time-outs
+/// as texts.
 pub(crate) fn integer(value: &Value) -> Option<i64> {
     match value {
         Value::String(text) => text.trim().parse().ok(),

@@ -17,7 +17,8 @@ pub(crate) fn without_number(error: &std::io::Error) -> String {
         .to_owned()
 }
 
-/// Whose file or folder this is to be: as `mode` says on Unix, as the folder above it says elsewhere.
+/// Whose file or folder this is to be: as `mode` says on Unix, as the folder above it says
+/// elsewhere.
 pub(crate) trait Mode {
     /// Sets the mode of what is made with these options.
     fn owned(&mut self, mode: u32) -> &mut Self;

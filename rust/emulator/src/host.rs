@@ -2,8 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-/// The domain of the hubs that management makes. The server's certificate names all of them; it has two labels, since many
-/// clients take no certificate for `*.localhost`.
+/// The domain of the hubs that management makes. The server's certificate names all of them; it has
+/// two labels, since many clients take no certificate for `*.localhost`.
 pub(crate) const MANAGED_DOMAIN: &str = "azure-devices.localhost";
 
 /// A host without its port.

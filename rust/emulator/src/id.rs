@@ -5,8 +5,8 @@ use std::fmt;
 
 /// Checks a device id; the error says what it must look like.
 ///
-/// Microsoft, "Understand the identity registry", table of device properties: `+` and `#`, which are
-/// wildcards in topics, are not supported.
+/// Microsoft, "Understand the identity registry", table of device properties: `+` and `#`, which
+/// are wildcards in topics, are not supported.
 pub(crate) fn check_device_id(id: &str) -> Result<(), InvalidId> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-.%_*?!(),:=@$'".contains(&byte);
     if (1..=128).contains(&id.len()) && id.bytes().all(allowed) {

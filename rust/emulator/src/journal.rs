@@ -155,8 +155,8 @@ impl Journal {
         event.seq = kept.last;
         event.time = rfc3339(self.clock.now());
         // A device names itself; no field of a hostile one may fill the memory or break a line.
-        event.device_id = event.device_id.map(|id| printable(&id, MAX_ID));
-        event.reason = printable(&event.reason, MAX_REASON);
+        event.device_id = event.device_id.map(|id| printable(id, MAX_ID));
+        event.reason = printable(event.reason, MAX_REASON);
         self.print(&event);
         let event = Arc::new(event);
         if kept.events.len() == CAPACITY {
@@ -228,7 +228,10 @@ fn text(event: &Event) -> String {
     line
 }
 
-fn printable(text: &str, max: usize) -> String {
+fn printable(text: String, max: usize) -> String {
+    if text.len() <= max && !text.contains(char::is_control) {
+        return text;
+    }
     let mut shown: String = text
         .chars()
         .take(max)

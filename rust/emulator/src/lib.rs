@@ -1,11 +1,12 @@
-//! A local Azure IoT Hub and Device Provisioning Service, for tests and for learning: MQTT over TLS for devices, REST and AMQP for services,
-//! a web page for people.
+//! A local Azure IoT Hub and Device Provisioning Service, for tests and for learning: MQTT over TLS
+//! for devices, REST and AMQP for services, a web page for people.
 //!
-//! What of IoT Hub there is, over MQTT and over MQTT in WebSockets: X.509 devices behind registered CA certificates, thumbprints and tokens;
-//! telemetry with property bags; twins; direct methods; cloud-to-device messages; persistent
-//! sessions. Of the provisioning service: individual enrollments and groups, with X.509 and with
-//! symmetric keys, over several hubs. Every refusal and every close has a reason, in the event log. It shares no code with
-//! the device side of this repository, since it is its judge.
+//! What of IoT Hub there is, over MQTT and over MQTT in WebSockets: X.509 devices behind registered
+//! CA certificates, thumbprints and tokens; telemetry with property bags; twins; direct methods;
+//! cloud-to-device messages; persistent sessions. Of the provisioning service: individual
+//! enrollments and groups, with X.509 and with symmetric keys, over several hubs. Every refusal and
+//! every close has a reason, in the event log. It shares no code with the device side of this
+//! repository, since it is its judge.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -65,4 +66,4 @@ pub use journal::LogFormat;
 pub use offline::{export, import};
 pub use options::{AmqpPort, Identity, Options, StartError};
 pub use random::token as new_token;
-pub use settings::Settings;
+pub use settings::{SettingError, Settings};

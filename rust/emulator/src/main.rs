@@ -476,6 +476,7 @@ fn read(option: &str, path: &Path) -> Result<String, String> {
 /// One of the settings, with a value that it can have.
 fn setting(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("it must be NAME=VALUE")?;
-    Settings::default().set(name, value)?;
+    let set = Settings::default().set(name, value);
+    set.map_err(|error| error.to_string())?;
     Ok((name.to_owned(), value.to_owned()))
 }

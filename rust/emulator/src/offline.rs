@@ -46,7 +46,8 @@ pub async fn import(
     hubs: &[String],
     document: impl Read + Send + 'static,
 ) -> Result<String, StartError> {
-    let store = open(data_dir)?;
+    check(data_dir)?;
+    let store = Store::open_for_import(data_dir).map_err(unusable)?;
     let how = Intake {
         hubs: hubs.to_vec(),
         replace: true,
@@ -65,7 +66,14 @@ pub async fn import(
 }
 
 fn open(data_dir: &Path) -> Result<Store, StartError> {
-    let unusable = |error: store::OpenError| StartError::Storage(error.to_string());
-    store::check(data_dir, data_dir.join("lock").exists()).map_err(unusable)?;
+    check(data_dir)?;
     Store::open(Some(data_dir), true).map_err(unusable)
+}
+
+fn check(data_dir: &Path) -> Result<(), StartError> {
+    store::check(data_dir, data_dir.join("lock").exists()).map_err(unusable)
+}
+
+fn unusable(error: store::OpenError) -> StartError {
+    StartError::Storage(error.to_string())
 }

@@ -65,8 +65,8 @@ pub(crate) fn encode_bag<'a>(
     bag
 }
 
-/// Percent-decodes; `None` if an escape is broken or the result is not UTF-8. By hand, since the crate for it lets broken
-/// escapes pass as they are.
+/// Percent-decodes; `None` if an escape is broken or the result is not UTF-8. By hand, since the
+/// crate for it lets broken escapes pass as they are.
 pub(crate) fn decode(text: &str) -> Option<Cow<'_, str>> {
     if !text.contains('%') {
         return Some(Cow::Borrowed(text));

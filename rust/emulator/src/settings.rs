@@ -1,7 +1,7 @@
 //! What can be switched, by name; the defaults are what the documentation says of the real hub.
 
 use std::fmt;
-use std::str::FromStr;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -15,7 +15,8 @@ pub struct Settings {
     pub(crate) verified_on_upload: bool,
     /// Whether the HTTPS port asks for a certificate of the client, which it need not have.
     pub(crate) https_client_certificates: bool,
-    /// Whether devices behind a CA may use the HTTPS port with their certificate, which Azure has as a preview.
+    /// Whether devices behind a CA may use the HTTPS port with their certificate, which Azure has
+    /// as a preview.
     pub(crate) x509_ca_over_https: bool,
     pub(crate) clean_session_discards_c2d: bool,
     /// Distinct filters a connection.
@@ -134,8 +135,11 @@ impl Settings {
         "pollsPerTenSeconds",
     ];
 
-    /// Sets one of [`Settings::NAMES`]; the error says what is wrong with name or value.
-    pub fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
+    /// Sets one of [`Settings::NAMES`].
+    ///
+    /// # Errors
+    /// What is wrong with the name or the value.
+    pub fn set(&mut self, name: &str, value: &str) -> Result<(), SettingError> {
         let millis = |low, high| number(name, value, low, high).map(Duration::from_millis);
         match name {
             "enforceX509" => self.enforce_x509 = parse(name, value)?,
@@ -173,12 +177,7 @@ impl Settings {
             "pollsPerTenSeconds" => {
                 self.polls_per_ten_seconds = number(name, value, 0, u64::from(u32::MAX))?;
             }
-            _ => {
-                return Err(format!(
-                    "setting '{name}' is none of {}",
-                    Self::NAMES.join(", ")
-                ));
-            }
+            _ => return Err(SettingError::Unknown(name.to_owned())),
         }
         Ok(())
     }
@@ -221,22 +220,60 @@ impl Settings {
     }
 }
 
-fn parse<T: FromStr>(name: &str, value: &str) -> Result<T, String>
-where
-    T::Err: fmt::Display,
-{
-    value
-        .parse()
-        .map_err(|error| format!("setting {name}={value}: {error}"))
+/// Why a setting is not set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SettingError {
+    /// There is none of this name.
+    Unknown(String),
+    /// Its value is neither `true` nor `false`.
+    NoBoolean(String, String),
+    /// Its value is no number in its range.
+    NoNumber(String, String, RangeInclusive<u64>),
 }
 
-fn number<T: TryFrom<u64>>(name: &str, value: &str, low: u64, high: u64) -> Result<T, String> {
-    let wrong = || format!("setting {name}={value} must be a number from {low} to {high}");
-    let number = parse::<u64>(name, value).map_err(|_| wrong())?;
-    match (low..=high).contains(&number) {
-        true => T::try_from(number).map_err(|_| wrong()),
-        false => Err(wrong()),
+impl fmt::Display for SettingError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown(name) => {
+                let names = Settings::NAMES.join(", ");
+                write!(f, "setting '{name}' is none of {names}")
+            }
+            Self::NoBoolean(name, value) => {
+                write!(f, "setting {name}={value} must be true or false")
+            }
+            Self::NoNumber(name, value, range) => {
+                let (low, high) = (range.start(), range.end());
+                write!(
+                    f,
+                    "setting {name}={value} must be a number from {low} to {high}"
+                )
+            }
+        }
     }
+}
+
+impl std::error::Error for SettingError {}
+
+fn parse(name: &str, value: &str) -> Result<bool, SettingError> {
+    let wrong = |_| SettingError::NoBoolean(name.to_owned(), value.to_owned());
+    value.parse().map_err(wrong)
+}
+
+fn number<T: TryFrom<u64>>(
+    name: &str,
+    value: &str,
+    low: u64,
+    high: u64,
+) -> Result<T, SettingError> {
+    let number = value
+        .parse()
+        .ok()
+        .filter(|number| (low..=high).contains(number));
+    let wrong = || SettingError::NoNumber(name.to_owned(), value.to_owned(), low..=high);
+    number
+        .and_then(|number| T::try_from(number).ok())
+        .ok_or_else(wrong)
 }
 
 #[cfg(test)]
@@ -263,14 +300,32 @@ mod tests {
     #[test]
     fn says_what_is_wrong() {
         let mut settings = Settings::default();
-        for (name, value, why) in [
-            ("maxSubscription", "1", "is none of enforceX509"),
-            ("c2dLockSeconds", "0", "from 1 to 86400"),
-            ("c2dLockSeconds", "soon", "from 1 to 86400"),
-            ("enforceX509", "yes", "setting enforceX509=yes"),
+        let own = |text: &str| text.to_owned();
+        for (name, value, expected) in [
+            (
+                "maxSubscription",
+                "1",
+                SettingError::Unknown(own("maxSubscription")),
+            ),
+            (
+                "c2dLockSeconds",
+                "0",
+                SettingError::NoNumber(own("c2dLockSeconds"), own("0"), 1..=86_400),
+            ),
+            (
+                "c2dLockSeconds",
+                "soon",
+                SettingError::NoNumber(own("c2dLockSeconds"), own("soon"), 1..=86_400),
+            ),
+            (
+                "enforceX509",
+                "yes",
+                SettingError::NoBoolean(own("enforceX509"), own("yes")),
+            ),
         ] {
             let error = settings.set(name, value).unwrap_err();
-            assert!(error.contains(why), "{error}");
+            assert_eq!(error, expected);
+            assert!(error.to_string().contains(name), "{error}");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The shell around the application on Zephyr: entry point and logger. A panic goes to `k_panic`, by the `zephyr`
-//! crate. [`shell`] is there for `src/shell.c`, [`nat64`] for `src/nat64.c`.
+//! The shell around the application on Zephyr: entry point and logger. A panic goes to `k_panic`,
+//! by the `zephyr` crate. [`shell`] is there for `src/shell.c`, [`nat64`] for `src/nat64.c`.
 #![no_std]
 
 mod nat64;

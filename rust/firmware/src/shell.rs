@@ -49,7 +49,8 @@ unsafe extern "C" fn iothub_shell_send(
 }
 
 /// # Safety
-/// As [`Text::new`] says; `key` is a text with a 0 at its end, and `value_length` bytes can be read at `value`.
+/// As [`Text::new`] says; `key` is a text with a 0 at its end, and `value_length` bytes can be read
+/// at `value`.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn iothub_shell_check(
     key: *const c_char,

@@ -1,7 +1,8 @@
-//! The functions of the C API in random order with random arguments, also from inside the handler, and random answers of the
-//! network in between; the platform is the one below, whose clock and whose driver thread go on when the target says so.
-//! Nothing panics or is read beyond its end, no call hangs, each returns a documented number, and whatever happened the
-//! connection can be ended and begun again.
+//! The functions of the C API in random order with random arguments, also from inside the handler,
+//! and random answers of the network in between; the platform is the one below, whose clock and
+//! whose driver thread go on when the target says so. Nothing panics or is read beyond its end, no
+//! call hangs, each returns a documented number, and whatever happened the connection can be ended
+//! and begun again.
 #![no_main]
 
 use std::{ffi::c_int, ptr};

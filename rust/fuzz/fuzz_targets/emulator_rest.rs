@@ -1,4 +1,5 @@
-//! Requests to the emulator's REST side, over a storage in memory: the service is never at fault (500).
+//! Requests to the emulator's REST side, over a storage in memory: the service is never at fault
+//! (500).
 #![no_main]
 
 use std::sync::{Mutex, PoisonError};

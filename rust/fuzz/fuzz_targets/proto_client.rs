@@ -1,5 +1,6 @@
-//! The whole client: the input is a schedule of requests, inputs, calls that succeed or fail, and time. No panic, no
-//! loop, no connect without the abort before it or closer than the minimum, no lost event.
+//! The whole client: the input is a schedule of requests, inputs, calls that succeed or fail, and
+//! time. No panic, no loop, no connect without the abort before it or closer than the minimum, no
+//! lost event.
 #![no_main]
 
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! DPS's answers: status and hint by the first bytes, then the body, several in a row separated by 0.
+//! DPS's answers: status and hint by the first bytes, then the body, several in a row separated by
+//! 0.
 #![no_main]
 
 use iothub_proto::{Client, Command, Config, Instant, dps};

@@ -1,4 +1,5 @@
-//! The desired object `firmware`, a record, and inputs in any order: no panic, no loop, no text that C would read on.
+//! The desired object `firmware`, a record, and inputs in any order: no panic, no loop, no text
+//! that C would read on.
 #![no_main]
 
 use iothub_proto::fota::{COMMAND_MAX, Command, Config, ImageVersion, Reason, Updater};

@@ -1,5 +1,5 @@
-//! JSON: looking into anything does not panic, what is accepted as a patch is what serde_json_core's grammar can
-//! walk, and members that are found lie inside.
+//! JSON: looking into anything does not panic, what is accepted as a patch is what
+//! serde_json_core's grammar can walk, and members that are found lie inside.
 #![no_main]
 
 use iothub_proto::twin::View;

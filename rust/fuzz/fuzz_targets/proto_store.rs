@@ -1,5 +1,5 @@
-//! The image of a flash: a byte that chooses its shape, then what is in it. Nothing in it makes the store panic or loop, what
-//! is appended afterwards is read, and no word is written twice.
+//! The image of a flash: a byte that chooses its shape, then what is in it. Nothing in it makes the
+//! store panic or loop, what is appended afterwards is read, and no word is written twice.
 #![no_main]
 
 use iothub_proto::{
@@ -88,7 +88,8 @@ fuzz_target!(|data: &[u8]| {
     assert_eq!(read, message);
     store.release(Priority::High, sequence + 1, 2);
     while store.prepare() {}
-    // Values of which there is room for one under each key, where a sector is large enough for that.
+    // Values of which there is room for one under each key, where a sector is large enough for
+    // that.
     for number in 0..40 {
         let value = [number; 1];
         buffer[CONTENT..CONTENT + 1].copy_from_slice(&value);

@@ -1,5 +1,5 @@
-//! Topic, a 0 byte, and body, to a device that is ready. What is called C2D, method or desired is so by its
-//! exact prefix.
+//! Topic, a 0 byte, and body, to a device that is ready. What is called C2D, method or desired is
+//! so by its exact prefix.
 #![no_main]
 
 use iothub_proto::{Client, Config, Event, Instant};

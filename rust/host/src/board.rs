@@ -130,7 +130,8 @@ pub struct Cell {
 
 /// A board, for [`Options::board`](crate::Options::board).
 pub trait Board: Send + Sync {
-    /// Milliseconds since 1970; `None` while nobody has told the time. The machine's clock unless this is written.
+    /// Milliseconds since 1970; `None` while nobody has told the time. The machine's clock unless
+    /// this is written.
     fn unix_time_ms(&self) -> Option<i64> {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
         i64::try_from(since.as_millis()).ok()

@@ -1,4 +1,5 @@
-//! What a board keeps over a restart: why it has started, its last fault, a core dump. And which thread hangs.
+//! What a board keeps over a restart: why it has started, its last fault, a core dump. And which
+//! thread hangs.
 
 use std::{
     ffi::c_uint,

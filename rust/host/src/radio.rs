@@ -1,5 +1,5 @@
-//! How long the modem's radio is in use, as a network makes it: what is sent or received connects the modem to the cell, and
-//! the network lets it go again once nothing was carried for a while.
+//! How long the modem's radio is in use, as a network makes it: what is sent or received connects
+//! the modem to the cell, and the network lets it go again once nothing was carried for a while.
 
 use std::{
     sync::{Mutex, PoisonError},

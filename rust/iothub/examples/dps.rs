@@ -1,4 +1,5 @@
-//! The hub and the device id are DPS's to say: an ID scope and a registration id are all that the program has.
+//! The hub and the device id are DPS's to say: an ID scope and a registration id are all that the
+//! program has.
 
 use std::{
     error::Error,
@@ -36,7 +37,8 @@ static ENROLLMENT: Enrollment = Enrollment {
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // On Linux this crate stands for the SDK, with its data in a folder; on a board there is no such line.
+    // On Linux this crate stands for the SDK, with its data in a folder; on a board there is no
+    // such line.
     iothub_host::start(iothub_host::Options::new("data"))?;
     Options::new(&ENROLLMENT)
         .provisioned("0ne00000000", "thermometer-17")

@@ -1,4 +1,5 @@
-//! The direct method `count` is answered with how often it was called, and every other one with 404.
+//! The direct method `count` is answered with how often it was called, and every other one with
+//! 404.
 
 use std::{
     error::Error,
@@ -24,7 +25,8 @@ impl Handler for Counter {
             }
             _ => (404, r#"{"error":"no such method"}"#.to_owned()),
         };
-        // Within the time that the caller gave; from another thread it may be answered later, with `request.id`.
+        // Within the time that the caller gave; from another thread it may be answered later, with
+        // `request.id`.
         let answer = MethodResponse {
             request: request.id,
             status,
@@ -41,7 +43,8 @@ static COUNTER: Counter = Counter {
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // On Linux this crate stands for the SDK, with its data in a folder; on a board there is no such line.
+    // On Linux this crate stands for the SDK, with its data in a folder; on a board there is no
+    // such line.
     iothub_host::start(iothub_host::Options::new("data"))?;
     iothub::start(&COUNTER)?;
     iothub::connect()?;

@@ -1,4 +1,5 @@
-//! A desired property is taken, or refused with a reason, and acknowledged as IoT Plug and Play has it.
+//! A desired property is taken, or refused with a reason, and acknowledged as IoT Plug and Play has
+//! it.
 
 use std::{
     error::Error,
@@ -60,7 +61,8 @@ static THERMOSTAT: Thermostat = Thermostat {
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // On Linux this crate stands for the SDK, with its data in a folder; on a board there is no such line.
+    // On Linux this crate stands for the SDK, with its data in a folder; on a board there is no
+    // such line.
     iothub_host::start(iothub_host::Options::new("data"))?;
     iothub::start(&THERMOSTAT)?;
     iothub::connect()?;

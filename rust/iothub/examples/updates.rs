@@ -37,7 +37,8 @@ static PROGRESS: Progress = Progress {
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // On Linux this crate stands for the SDK, with its data in a folder; on a board there is no such line.
+    // On Linux this crate stands for the SDK, with its data in a folder; on a board there is no
+    // such line.
     iothub_host::start(iothub_host::Options::new("data"))?;
     Options::new(&PROGRESS)
         .firmware(Firmware::Automatic)

@@ -1,4 +1,5 @@
-//! What mqtt_helper calls: each copies what it was told into the inbox, wakes the driver and returns.
+//! What mqtt_helper calls: each copies what it was told into the inbox, wakes the driver and
+//! returns.
 
 use ncs::mqtt;
 

@@ -1,5 +1,5 @@
-//! What only the C API needs: the message that an event was read from, numbers that are known before the answer, the
-//! names that DPS assigned, its options. Not part of the Rust API.
+//! What only the C API needs: the message that an event was read from, numbers that are known
+//! before the answer, the names that DPS assigned, its options. Not part of the Rust API.
 
 use core::ffi::CStr;
 
@@ -16,7 +16,8 @@ use crate::{
 pub mod c_api {
     pub use crate::{identity::has_id_scope, kconfig::c_api::*};
 
-    /// Blocks until [`room`], or until the deadline. For any number of threads: one wake is one thread's.
+    /// Blocks until [`room`], or until the deadline. For any number of threads: one wake is one
+    /// thread's.
     pub fn wait_for_room(deadline: crate::Instant) {
         ncs::platform::Waiter::Sender.wait(Some(deadline.as_millis()));
     }
@@ -27,8 +28,8 @@ pub mod c_api {
     }
 }
 
-/// As [`send`](crate::send), under a number of the application's, which need not be unique. An application uses either
-/// this or `send`.
+/// As [`send`](crate::send), under a number of the application's, which need not be unique. An
+/// application uses either this or `send`.
 ///
 /// # Errors
 /// As [`send`](crate::send).
@@ -36,8 +37,8 @@ pub fn send_as(id: MessageId, message: &Telemetry<'_>) -> Result<(), Error> {
     crate::thread::send(Some(id), message).map(|_| ())
 }
 
-/// As [`report`](crate::report); `accepted` gets the number before the answer can come. It runs under the lock: no call of
-/// this crate.
+/// As [`report`](crate::report); `accepted` gets the number before the answer can come. It runs
+/// under the lock: no call of this crate.
 ///
 /// # Errors
 /// As [`report`](crate::report).
@@ -99,8 +100,8 @@ impl Assigned {
         }
     }
 
-    /// What DPS assigned last, as it is remembered over reboots, copied to `buffer`; where nothing is, what Nordic's
-    /// library has stored. `None` where there is none, or it does not fit.
+    /// What DPS assigned last, as it is remembered over reboots, copied to `buffer`; where nothing
+    /// is, what Nordic's library has stored. `None` where there is none, or it does not fit.
     pub fn load(self, buffer: &mut [u8]) -> Option<&str> {
         let (mut hub, mut device_id) = (Text::new(), Text::new());
         load_assignment(&mut hub, &mut device_id);

@@ -1,4 +1,5 @@
-//! Where the one client lies, and how the application, callbacks and the driver reach it: the statics of this crate.
+//! Where the one client lies, and how the application, callbacks and the driver reach it: the
+//! statics of this crate.
 
 use iothub_proto::{Error, Event, Instant};
 use ncs::{
@@ -44,7 +45,8 @@ pub(crate) struct Shared {
     pub(crate) recorder: Slot<fn(&Event<'_>)>,
 }
 
-/// Calls `f` with the client under the lock, and wakes the driver, since there may be something to do.
+/// Calls `f` with the client under the lock, and wakes the driver, since there may be something to
+/// do.
 pub(crate) fn with_client<R>(
     f: impl FnOnce(&mut DeviceClient, Instant) -> Result<R, Error>,
 ) -> Result<R, Error> {

@@ -14,8 +14,9 @@ use crate::{
 
 /// Builds the client: who is told of events, who the device is, and what is the driver's business.
 ///
-/// Sizes are not here, since all memory is static: `CONFIG_IOTHUB_OUTBOX_SIZE`, `CONFIG_IOTHUB_MESSAGE_SIZE`. Nor is what
-/// a user of the device may change, which is in Kconfig and in the settings.
+/// Sizes are not here, since all memory is static: `CONFIG_IOTHUB_OUTBOX_SIZE`,
+/// `CONFIG_IOTHUB_MESSAGE_SIZE`. Nor is what a user of the device may change, which is in Kconfig
+/// and in the settings.
 ///
 /// ```no_run
 /// use iothub::{Event, Firmware, Options};
@@ -94,8 +95,9 @@ impl<'a> Options<'a> {
         self
     }
 
-    /// The model that the device says it implements (IoT Plug and Play), as in `dtmi:com:example:Thermostat;1`;
-    /// `CONFIG_IOTHUB_MODEL_ID` unless this is called, and where that names one.
+    /// The model that the device says it implements (IoT Plug and Play), as in
+    /// `dtmi:com:example:Thermostat;1`; `CONFIG_IOTHUB_MODEL_ID` unless this is called, and where
+    /// that names one.
     pub const fn model(mut self, id: &'static str) -> Self {
         if self.model.is_empty() {
             self.model = id;
@@ -103,14 +105,15 @@ impl<'a> Options<'a> {
         self
     }
 
-    /// JSON of at most 256 bytes that DPS hands to the allocation webhook with each registration; what the webhook returns
-    /// is in [`dps::Event::Assigned`](crate::dps::Event::Assigned).
+    /// JSON of at most 256 bytes that DPS hands to the allocation webhook with each registration;
+    /// what the webhook returns is in [`dps::Event::Assigned`](crate::dps::Event::Assigned).
     pub const fn provisioning_payload(mut self, json: &'a [u8]) -> Self {
         self.provisioning_payload = json;
         self
     }
 
-    /// Whether modem and network are the driver's business, which is the default, or the application's.
+    /// Whether modem and network are the driver's business, which is the default, or the
+    /// application's.
     pub const fn attach(mut self, attach: bool) -> Self {
         self.attach = attach;
         self
@@ -122,27 +125,29 @@ impl<'a> Options<'a> {
         self
     }
 
-    /// Whether the twin is asked for after each connect, which is the default. Firmware updates ask in any case.
+    /// Whether the twin is asked for after each connect, which is the default. Firmware updates ask
+    /// in any case.
     pub const fn request_twin(mut self, request_twin: bool) -> Self {
         self.request_twin = request_twin;
         self
     }
 
-    /// The longest keep-alive of `CONFIG_MQTT_KEEPALIVE` that is let pass; 1177 s, from where on the hub may drop the
-    /// device before a ping, unless this is called.
+    /// The longest keep-alive of `CONFIG_MQTT_KEEPALIVE` that is let pass; 1177 s, from where on
+    /// the hub may drop the device before a ping, unless this is called.
     pub const fn keep_alive_limit(mut self, limit: Duration) -> Self {
         self.keep_alive_limit = limit;
         self
     }
 
-    /// What is done about firmware updates where `CONFIG_IOTHUB_FOTA` is set; [`Firmware::Automatic`] unless this is
-    /// called.
+    /// What is done about firmware updates where `CONFIG_IOTHUB_FOTA` is set;
+    /// [`Firmware::Automatic`] unless this is called.
     pub const fn firmware(mut self, firmware: Firmware) -> Self {
         self.firmware = firmware;
         self
     }
 
-    /// Whether the outbox in flash is used where `CONFIG_IOTHUB_OUTBOX_FLASH` is set, which is the default.
+    /// Whether the outbox in flash is used where `CONFIG_IOTHUB_OUTBOX_FLASH` is set, which is the
+    /// default.
     pub const fn outbox(mut self, outbox: bool) -> Self {
         self.outbox = outbox;
         self

@@ -9,7 +9,8 @@ use crate::{
     retry::{self, Step},
 };
 
-/// Calls C, which may block for tens of seconds; returns its result and, after a connect, where that went.
+/// Calls C, which may block for tens of seconds; returns its result and, after a connect, where
+/// that went.
 pub(crate) fn command(command: &Command<'_>) -> (Result<(), Errno>, Option<Peer>) {
     let result = match *command {
         // A build whose network is C's business links no function of the modem.
@@ -114,7 +115,8 @@ fn peer() -> Option<Peer> {
         .ok()
 }
 
-/// Where a connect failed: says so if a credential is missing, which TLS stacks report as many things.
+/// Where a connect failed: says so if a credential is missing, which TLS stacks report as many
+/// things.
 fn log_missing_credential() {
     let Ok(tag) = u32::try_from(kconfig::IOTHUB_SEC_TAG) else {
         return;

@@ -22,7 +22,8 @@ pub const FOTA: bool = kconfig::IOTHUB_FOTA;
 pub enum Firmware {
     /// The twin's object `firmware` is the application's business.
     Off,
-    /// It is carried out; the application restarts the device at [`Done`](iothub_proto::fota::Event::Done).
+    /// It is carried out; the application restarts the device at
+    /// [`Done`](iothub_proto::fota::Event::Done).
     Application,
     /// It is carried out, with the restart.
     #[default]
@@ -43,8 +44,8 @@ pub(crate) const fn is_wanted(firmware: Firmware) -> bool {
     FOTA && !matches!(firmware, Firmware::Off)
 }
 
-/// Reads what runs and what the last boot left, and calls `boot` with it, where updates are wanted. Before the driver
-/// starts.
+/// Reads what runs and what the last boot left, and calls `boot` with it, where updates are wanted.
+/// Before the driver starts.
 pub(crate) fn prepare(firmware: Firmware, boot: &dyn Fn(&Config<'_>)) {
     if !is_wanted(firmware) {
         return;
@@ -88,7 +89,7 @@ pub(crate) fn prepare(firmware: Firmware, boot: &dyn Fn(&Config<'_>)) {
     boot(&config);
 }
 
-fn trial_s() -> Option<u32> {
+pub(crate) fn trial_s() -> Option<u32> {
     let mut buffer = [0; 16];
     let value = match settings::read(TRIAL, &mut buffer) {
         Ok(value) => value?,
@@ -139,7 +140,8 @@ impl Updates {
         self.updater.boot(now, config);
     }
 
-    /// Updates are carried out. If not, nothing else here is to be called but [`Updates::handle_event`].
+    /// Updates are carried out. If not, nothing else here is to be called but
+    /// [`Updates::handle_event`].
     pub(crate) fn is_wanted(&self) -> bool {
         self.is_wanted
     }

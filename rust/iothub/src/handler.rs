@@ -2,7 +2,8 @@
 
 use iothub_proto::{ConfigError, Event};
 
-/// Who is told of events: a function, or a value of the application's that lives for ever and so is the handler's context.
+/// Who is told of events: a function, or a value of the application's that lives for ever and so is
+/// the handler's context.
 ///
 /// ```no_run
 /// use core::sync::atomic::{AtomicU32, Ordering};
@@ -29,8 +30,8 @@ pub trait Handler: Sync {
     /// Called for each event, by one thread at a time: see the [crate docs](crate).
     fn on_event(&self, event: Event<'_>);
 
-    /// Called in place of [`on_event`](Self::on_event), which it calls: for who wants to see the message that an event
-    /// was read from.
+    /// Called in place of [`on_event`](Self::on_event), which it calls: for who wants to see the
+    /// message that an event was read from.
     #[doc(hidden)]
     fn on_notice(&self, notice: Notice<'_>) {
         if let Notice::Event(event, _) = notice {

@@ -1,5 +1,5 @@
-//! Inputs are taken in and the handler is called by one thread at a time, in the order of the wire: by the driver's, and
-//! for what the hub sends by mqtt_helper's.
+//! Inputs are taken in and the handler is called by one thread at a time, in the order of the wire:
+//! by the driver's, and for what the hub sends by mqtt_helper's.
 
 use core::cell::Cell;
 

@@ -65,8 +65,8 @@ pub(crate) struct Identity {
     assigned_device_id: Text,
 }
 
-/// Who the device is to be, where the application says so: see [`Options`](crate::Options). An empty text stands for
-/// what the settings, Kconfig or the hardware say.
+/// Who the device is to be, where the application says so: see [`Options`](crate::Options). An
+/// empty text stands for what the settings, Kconfig or the hardware say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DeviceIdentity<'a> {
     /// As configured: by DPS where it has an ID scope, else the configured hub.
@@ -188,7 +188,8 @@ impl Identity {
     }
 }
 
-/// Whether there is an ID scope to register with, in the settings or in `CONFIG_IOTHUB_DPS_ID_SCOPE`.
+/// Whether there is an ID scope to register with, in the settings or in
+/// `CONFIG_IOTHUB_DPS_ID_SCOPE`.
 pub fn has_id_scope() -> bool {
     let mut scope = Text::new();
     choose(
@@ -229,7 +230,8 @@ pub(crate) fn store_assignment(hostname: &str, device_id: &str) -> Result<(), nc
     settings::write(key::ASSIGNED_DEVICE_ID.key, device_id.as_bytes())
 }
 
-/// Failed connects in a row, stored over a reboot: a digit for each class. One digit alone is of the first.
+/// Failed connects in a row, stored over a reboot: a digit for each class. One digit alone is of
+/// the first.
 #[derive(Debug, Default)]
 pub(crate) struct Attempts([u8; CLASSES]);
 
@@ -237,7 +239,8 @@ pub(crate) struct Attempts([u8; CLASSES]);
 const CLASSES: usize = 3;
 
 impl Attempts {
-    /// From where on the back-off is at its longest, and a further one is not worth a write to flash.
+    /// From where on the back-off is at its longest, and a further one is not worth a write to
+    /// flash.
     const MAX: u32 = 9;
 
     pub(crate) fn load() -> Self {
@@ -307,8 +310,9 @@ pub(crate) fn erase_assignment() -> Result<(), ncs::Errno> {
     settings::delete(key::ASSIGNED_DEVICE_ID.key)
 }
 
-/// What DPS assigned last. Where this module has stored none, what Nordic's library has: of a device that was moved over it
-/// is still true, and stays for that library until it is forgotten or another is assigned.
+/// What DPS assigned last. Where this module has stored none, what Nordic's library has: of a
+/// device that was moved over it is still true, and stays for that library until it is forgotten or
+/// another is assigned.
 pub(crate) fn load_assignment(hub: &mut Text, device_id: &mut Text) {
     read_assignment(hub, &key::ASSIGNED_HUB, device_id, &key::ASSIGNED_DEVICE_ID);
     if hub.is_empty() && device_id.is_empty() {
@@ -342,8 +346,8 @@ fn choose(target: &mut Text, given: &str, setting: &Setting, default: &str) {
     }
 }
 
-/// Empty where there is none. Returns whether there is none or it can be used: a damaged one is logged and ignored, and
-/// must not end the device, which could not be reached any more.
+/// Empty where there is none. Returns whether there is none or it can be used: a damaged one is
+/// logged and ignored, and must not end the device, which could not be reached any more.
 fn read(target: &mut Text, setting: &Setting) -> bool {
     target.clear();
     let key = Plain(setting.key.to_str().unwrap_or_default());
@@ -371,8 +375,9 @@ fn read(target: &mut Text, setting: &Setting) -> bool {
     }
 }
 
-/// Whether `value`, stored as the setting `key`, would count at the next start: what is none of its kind is logged and ignored
-/// then. `None`: `key` is no setting that a user writes. Empty stands for what the build has, and counts.
+/// Whether `value`, stored as the setting `key`, would count at the next start: what is none of its
+/// kind is logged and ignored then. `None`: `key` is no setting that a user writes. Empty stands
+/// for what the build has, and counts.
 pub fn setting_counts(key: &CStr, value: &[u8]) -> Option<bool> {
     let value = value.trim_ascii_end();
     let texts = [

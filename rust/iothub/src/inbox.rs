@@ -20,8 +20,8 @@ pub(crate) enum Input {
     Disconnected { result: i32 },
 }
 
-/// Room for more than can come between two passes of the driver: the acknowledgements of every message under way, the
-/// events of an attach, and the end of the connection.
+/// Room for more than can come between two passes of the driver: the acknowledgements of every
+/// message under way, the events of an attach, and the end of the connection.
 const ROOM: usize = 32;
 
 /// A bounded queue, which an interrupt may fill.
@@ -36,11 +36,13 @@ impl Inbox {
         }
     }
 
-    /// Adds an input and wakes the driver. Called on threads of C and in an interrupt: takes no lock and does not wait.
+    /// Adds an input and wakes the driver. Called on threads of C and in an interrupt: takes no
+    /// lock and does not wait.
     pub(crate) fn push(&self, input: Input) {
         let full = sync::with(|cs| self.inputs.borrow_ref_mut(cs).push_back(input).is_err());
         if full {
-            // The driver has not run for longer than any of its timers: these will find what was lost.
+            // The driver has not run for longer than any of its timers: these will find what was
+            // lost.
             log::error!("the inbox is full: an input is lost");
         }
         Waiter::Driver.wake();

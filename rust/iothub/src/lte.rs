@@ -7,8 +7,8 @@ use ncs::{lte::Registration, modem, pdn};
 
 use crate::{client::push, identity, inbox::Input, retry::until_done};
 
-/// Starts the modem library, and registers for its events and those of the PDN. These come first, since those of
-/// switching LTE on are not repeated.
+/// Starts the modem library, and registers for its events and those of the PDN. These come first,
+/// since those of switching LTE on are not repeated.
 pub(crate) fn prepare() {
     modem::watch(on_modem);
     until_done("the modem cannot be initialised", modem::init);

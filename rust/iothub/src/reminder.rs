@@ -1,4 +1,5 @@
-//! A line of the log now and then while there is no network, so that a device that waits does not look dead.
+//! A line of the log now and then while there is no network, so that a device that waits does not
+//! look dead.
 
 use core::time::Duration;
 

@@ -1,4 +1,5 @@
-//! A modem that has stopped is started again; one that found no SIM is switched off and on, since by itself it looks once.
+//! A modem that has stopped is started again; one that found no SIM is switched off and on, since
+//! by itself it looks once.
 
 use core::time::Duration;
 
@@ -35,8 +36,8 @@ impl Recovery {
         }
     }
 
-    /// Sees an input on its way to the client, and plans what is to be done. What the client is to be told in its place
-    /// is the result.
+    /// Sees an input on its way to the client, and plans what is to be done. What the client is to
+    /// be told in its place is the result.
     pub(crate) fn handle_input(&mut self, input: Input, now: Instant) -> Input {
         match input {
             Input::ModemStopped { .. } => {

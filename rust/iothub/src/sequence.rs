@@ -18,8 +18,8 @@ static KEPT: Mutex<RefCell<Deque<Event<'static>, ROOM>>> = Mutex::new(RefCell::n
 
 /// For sequential code: the events that have come since it was made, oldest first.
 ///
-/// The newest 6 are kept. Events that borrow (messages, twins, methods) go to the handler only. For one thread, which may
-/// not be in [`crate::wait`] at the same time.
+/// The newest 6 are kept. Events that borrow (messages, twins, methods) go to the handler only. For
+/// one thread, which may not be in [`crate::wait`] at the same time.
 ///
 /// ```no_run
 /// use core::time::Duration;
@@ -58,8 +58,8 @@ impl EventQueue {
         }
     }
 
-    /// Takes events, those that are kept and those that come, until `wanted` finds what it looks for; `None` after
-    /// `timeout`, and inside the handler, which would wait for itself.
+    /// Takes events, those that are kept and those that come, until `wanted` finds what it looks
+    /// for; `None` after `timeout`, and inside the handler, which would wait for itself.
     pub fn wait_for<R>(
         &mut self,
         timeout: Duration,

@@ -1,5 +1,6 @@
-//! The inbox and the handler lock, as they are in `src/`, under every order in which their threads can run: two threads of C
-//! that push inputs, the driver, and mqtt_helper's thread with a message. Whether a wake is lost shows as a deadlock.
+//! The inbox and the handler lock, as they are in `src/`, under every order in which their threads
+//! can run: two threads of C that push inputs, the driver, and mqtt_helper's thread with a message.
+//! Whether a wake is lost shows as a deadlock.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 use std::sync::{

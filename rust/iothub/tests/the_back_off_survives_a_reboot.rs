@@ -1,5 +1,5 @@
-//! The counts of failed connects, a digit for each class, are kept in the settings, and the back-off continues from there after a reboot. Written as
-//! sequential code, with `wait_for`.
+//! The counts of failed connects, a digit for each class, are kept in the settings, and the
+//! back-off continues from there after a reboot. Written as sequential code, with `wait_for`.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test")]
 
 use std::{

@@ -1,7 +1,8 @@
-//! The sizes and offsets of what crosses the seam, as Rust sees them, against `src/abi.c`, as C does.
+//! The sizes and offsets of what crosses the seam, as Rust sees them, against `src/abi.c`, as C
+//! does.
 //!
-//! Bindings that were generated with other options than C was compiled with (another `.config`, or without
-//! `-fshort-enums` on Arm) can agree in every total size and still disagree inside.
+//! Bindings that were generated with other options than C was compiled with (another `.config`, or
+//! without `-fshort-enums` on Arm) can agree in every total size and still disagree inside.
 
 use core::{
     ffi::CStr,

@@ -16,7 +16,8 @@ pub enum Error {
     Cme(u16),
     /// `+CMS ERROR`, with its number.
     Cms(u16),
-    /// The command did not reach the modem: it is not initialised, it has stopped, or there is none.
+    /// The command did not reach the modem: it is not initialised, it has stopped, or there is
+    /// none.
     Errno(Errno),
     /// The answer is not text.
     NotText,
@@ -39,8 +40,9 @@ fn refused(f: &mut fmt::Formatter<'_>, kind: &str, number: u16) -> fmt::Result {
     write!(f, "the modem says +{kind} ERROR: {number}")
 }
 
-/// Sends one command, without the CR at its end, and returns the first line of the answer, out of `buffer`, which has to
-/// hold all of it with `OK`. Blocks until the modem has answered; most commands take milliseconds.
+/// Sends one command, without the CR at its end, and returns the first line of the answer, out of
+/// `buffer`, which has to hold all of it with `OK`. Blocks until the modem has answered; most
+/// commands take milliseconds.
 ///
 /// # Errors
 /// What the modem or the library says. (NCS, `nrf_modem_at_cmd`.)

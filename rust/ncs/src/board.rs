@@ -121,7 +121,8 @@ pub fn watch(handler: fn(Event)) {
     unsafe { ncs_sys::iothub_board_watch(Some(on_event)) }
 }
 
-/// What counts as movement: an acceleration above `active` mm/s², and as stillness: none above `inactive` for so long.
+/// What counts as movement: an acceleration above `active` mm/s², and as stillness: none above
+/// `inactive` for so long.
 ///
 /// # Errors
 /// ENOTSUP where the board cannot tell.
@@ -232,7 +233,8 @@ pub struct Stack<'b> {
 /// ENOENT after the last, ENOTSUP where nobody counts.
 pub fn stack(index: u32, buffer: &mut [u8]) -> Result<Stack<'_>, Errno> {
     let (mut size, mut unused) = (0, 0);
-    // SAFETY: pointer and length are those of one slice, and the others of numbers that live for the call.
+    // SAFETY: pointer and length are those of one slice, and the others of numbers that live for
+    // the call.
     let result = unsafe {
         ncs_sys::iothub_board_stack(
             index,
@@ -330,6 +332,9 @@ pub enum TestFault {
 }
 
 /// Brings a fault about, for tests. Returns only where it cannot.
+///
+/// # Errors
+/// ENOTSUP in a build without `CONFIG_IOTHUB_FAULT_COMMAND`.
 pub fn fault(kind: TestFault) -> Result<(), Errno> {
     let kind = match kind {
         TestFault::Hang => ncs_sys::IOTHUB_BOARD_FAULT_HANG,

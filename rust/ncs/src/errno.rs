@@ -5,11 +5,11 @@ use core::{ffi::c_int, fmt, num::NonZeroI32};
 use crate::{Decimal, Plain};
 
 /// The result of a C function that failed: a negative errno of the platform, or, from
-/// [`mqtt::connect`](crate::mqtt::connect) alone, the positive number into which mqtt_helper turns an
-/// error of the name resolver.
+/// [`mqtt::connect`](crate::mqtt::connect) alone, the positive number into which mqtt_helper turns
+/// an error of the name resolver.
 ///
-/// The numbers are the platform's own: ETIMEDOUT is 110 on Linux and 116 on Zephyr. [`Errno::explain`]
-/// gives the symbol.
+/// The numbers are the platform's own: ETIMEDOUT is 110 on Linux and 116 on Zephyr.
+/// [`Errno::explain`] gives the symbol.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Errno(NonZeroI32);
 

@@ -82,7 +82,8 @@ pub struct Exclusive<T> {
     value: UnsafeCell<T>,
 }
 
-// SAFETY: value and flag are touched only while the lock of the flash is held, so by one thread at a time.
+// SAFETY: value and flag are touched only while the lock of the flash is held, so by one thread at
+// a time.
 unsafe impl<T: Send> Sync for Exclusive<T> {}
 
 impl<T> Exclusive<T> {

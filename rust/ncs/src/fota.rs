@@ -1,4 +1,5 @@
-//! The two slots of firmware, and the download into one of them: the FOTA functions of `iothub_platform.h`.
+//! The two slots of firmware, and the download into one of them: the FOTA functions of
+//! `iothub_platform.h`.
 
 use core::{
     cell::Cell,
@@ -41,7 +42,8 @@ pub struct TransferEvents {
     pub progress: Option<(u32, u32)>,
     /// The slot has to be erased, which waits (`false`), or is (`true`).
     pub erase: Option<bool>,
-    /// The version in the image's header: `major << 24 | minor << 16 | revision`, and the build number.
+    /// The version in the image's header: `major << 24 | minor << 16 | revision`, and the build
+    /// number.
     pub version: Option<(u32, u32)>,
     /// How it has ended.
     pub end: Option<End>,
@@ -75,7 +77,8 @@ pub enum Slot {
 pub struct Image(c::iothub_fota_image);
 
 impl Image {
-    /// Looks into a slot. What is not known of it is empty; an image that nobody calls unconfirmed is not on trial.
+    /// Looks into a slot. What is not known of it is empty; an image that nobody calls unconfirmed
+    /// is not on trial.
     ///
     /// # Errors
     /// ENOENT where there is no image, ENOTSUP where its version cannot be known.
@@ -123,7 +126,8 @@ pub fn take_events() -> TransferEvents {
     })
 }
 
-/// Fetches an image into the slot that does not run. [`take_events`] say how it goes and how it ended.
+/// Fetches an image into the slot that does not run. [`take_events`] say how it goes and how it
+/// ended.
 ///
 /// # Errors
 /// EBUSY while another transfer has not ended.
@@ -142,7 +146,8 @@ pub fn start(source: &Source<'_>) -> Result<(), Errno> {
         fragment: source.fragment,
         tls: source.tls,
     };
-    // SAFETY: the texts end in a 0 byte, tags and hash have the lengths that go with them, and all are copied.
+    // SAFETY: the texts end in a 0 byte, tags and hash have the lengths that go with them, and all
+    // are copied.
     check(unsafe { c::iothub_platform_fota_start(&raw const source, Some(on_event)) })
 }
 

@@ -52,7 +52,8 @@ pub fn generate<'b>(key: Key, claims: &Claims<'_>, buffer: &'b mut [u8]) -> Resu
         jwt_buf: buffer.as_mut_ptr().cast::<c_char>(),
         jwt_sz: buffer.len(),
     };
-    // SAFETY: the texts end in 0, the buffer has as many bytes as it says, and all live for the call.
+    // SAFETY: the texts end in 0, the buffer has as many bytes as it says, and all live for the
+    // call.
     check(unsafe { ncs_sys::modem_jwt_generate(&mut data) })?;
     Ok(until_zero(buffer))
 }

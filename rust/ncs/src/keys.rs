@@ -32,10 +32,11 @@ impl core::fmt::Display for Credential {
 /// Writes a credential; the bytes between the quotes of `AT%CMNG=0`.
 ///
 /// # Errors
-/// EPERM while LTE is on; ENOMEM when the store is full; EINVAL when the modem does not like the content;
-/// EALREADY when a key exists. (NCS, `modem_key_mgmt_write`.)
+/// EPERM while LTE is on; ENOMEM when the store is full; EINVAL when the modem does not like the
+/// content; EALREADY when a key exists. (NCS, `modem_key_mgmt_write`.)
 pub fn write(tag: SecTag, credential: Credential, pem: &[u8]) -> Result<(), Errno> {
-    // SAFETY: the pointer and the length are those of one slice, which is only read during the call.
+    // SAFETY: the pointer and the length are those of one slice, which is only read during the
+    // call.
     check(unsafe {
         ncs_sys::modem_key_mgmt_write(
             tag.0,

@@ -21,8 +21,9 @@ pub enum Registration {
     UiccFail,
 }
 
-/// Switches LTE on and registers; returns at once. What follows arrives at `handler`, on the system work
-/// queue. Register for [`pdn`](crate::pdn) events before, since those of switching on are not repeated.
+/// Switches LTE on and registers; returns at once. What follows arrives at `handler`, on the system
+/// work queue. Register for [`pdn`](crate::pdn) events before, since those of switching on are not
+/// repeated.
 ///
 /// # Errors
 /// The modem is not initialised, or refuses a command. (NCS, `lte_lc_connect_async`.)

@@ -7,8 +7,8 @@ use crate::{Errno, at, errno::check, platform::Slot};
 /// Starts the modem's firmware; everything else of the modem needs it. Blocks for up to a second.
 ///
 /// # Errors
-/// What the library returns: a broken modem firmware, or shared memory that does not fit. Having been
-/// started before is none. (NCS, `nrf_modem_lib_init`.)
+/// What the library returns: a broken modem firmware, or shared memory that does not fit. Having
+/// been started before is none. (NCS, `nrf_modem_lib_init`.)
 pub fn init() -> Result<(), Errno> {
     // SAFETY: takes no arguments, and may be called from any thread that may block.
     let result = unsafe { ncs_sys::nrf_modem_lib_init() };
@@ -18,8 +18,8 @@ pub fn init() -> Result<(), Errno> {
     }
 }
 
-/// Shuts the modem library down; after a [fault](Notice::Fault) it has to be, before [`init`] starts it again. Every
-/// socket of the modem is gone.
+/// Shuts the modem library down; after a [fault](Notice::Fault) it has to be, before [`init`]
+/// starts it again. Every socket of the modem is gone.
 ///
 /// # Errors
 /// What the library returns. Not running is none. (NCS, `nrf_modem_lib_shutdown`.)
@@ -35,11 +35,11 @@ pub fn shutdown() -> Result<(), Errno> {
 /// What the modem tells beside the events of the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Notice {
-    /// It has stopped, for a reason out of `NRF_MODEM_FAULT_*`, and says nothing more. Comes in an interrupt, and only
-    /// with `CONFIG_IOTHUB_MODEM_FAULT`.
+    /// It has stopped, for a reason out of `NRF_MODEM_FAULT_*`, and says nothing more. Comes in an
+    /// interrupt, and only with `CONFIG_IOTHUB_MODEM_FAULT`.
     Fault(u32),
-    /// Its functional mode was set (`AT+CFUN`), by whomever, on whose thread this comes: 0 and 4 switch LTE off, 1
-    /// on. (NCS, `NRF_MODEM_LIB_ON_CFUN`.)
+    /// Its functional mode was set (`AT+CFUN`), by whomever, on whose thread this comes: 0 and 4
+    /// switch LTE off, 1 on. (NCS, `NRF_MODEM_LIB_ON_CFUN`.)
     FunctionalMode(i32),
 }
 
@@ -58,8 +58,8 @@ pub fn firmware(buffer: &mut [u8]) -> Result<&str, at::Error> {
     at::command(c"AT+CGMR", buffer)
 }
 
-/// Sets the access point name of the default PDN, from the next time that LTE is switched on. Empty: the network
-/// chooses.
+/// Sets the access point name of the default PDN, from the next time that LTE is switched on.
+/// Empty: the network chooses.
 ///
 /// # Errors
 /// [`at::Error`]: among them that the modem does not take the name.

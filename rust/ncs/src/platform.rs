@@ -40,8 +40,8 @@ impl Waiter {
         }
     }
 
-    /// Blocks until [`wake`](Self::wake), or until the uptime in milliseconds; `None` waits for ever. A wake that came
-    /// before is not lost.
+    /// Blocks until [`wake`](Self::wake), or until the uptime in milliseconds; `None` waits for
+    /// ever. A wake that came before is not lost.
     pub fn wait(self, deadline_ms: Option<u64>) {
         let deadline = deadline_ms
             .and_then(|ms| i64::try_from(ms).ok())
@@ -75,7 +75,8 @@ pub struct Mutex<T> {
     value: UnsafeCell<T>,
 }
 
-// SAFETY: value and flag are touched only while the platform's lock is held, so by one thread at a time.
+// SAFETY: value and flag are touched only while the platform's lock is held, so by one thread at a
+// time.
 unsafe impl<T: Send> Sync for Mutex<T> {}
 
 impl<T> Mutex<T> {
@@ -185,8 +186,8 @@ pub fn set_led(on: bool) {
     unsafe { ncs_sys::iothub_platform_led(on) }
 }
 
-/// Hands the records of the `log` crate to the platform, a line each, without allocation, under the name of the crate.
-/// A line longer than [`LOG_LINE`] bytes is cut.
+/// Hands the records of the `log` crate to the platform, a line each, without allocation, under the
+/// name of the crate. A line longer than [`LOG_LINE`] bytes is cut.
 pub struct Logger;
 
 /// Longest line of the log in bytes.
@@ -211,8 +212,8 @@ impl log::Log for Logger {
         let length = line.0.len();
         // `Line` keeps a byte for it.
         let _ = line.0.push('\0');
-        // SAFETY: the pointers and the lengths are those of two strings, read only during the call; the message has
-        // a 0 after it.
+        // SAFETY: the pointers and the lengths are those of two strings, read only during the call;
+        // the message has a 0 after it.
         unsafe {
             ncs_sys::iothub_platform_log(
                 level,

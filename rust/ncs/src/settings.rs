@@ -21,8 +21,8 @@ pub fn read<'b>(key: &CStr, buffer: &'b mut [u8]) -> Result<Option<&'b [u8]>, Er
     }
 }
 
-/// As [`read`], without what a text may end with: a 0, as Zephyr's shell (`settings write string`) and Nordic's library before
-/// NCS 2.3 store one, and white space.
+/// As [`read`], without what a text may end with: a 0, as Zephyr's shell (`settings write string`)
+/// and Nordic's library before NCS 2.3 store one, and white space.
 ///
 /// # Errors
 /// As [`read`].

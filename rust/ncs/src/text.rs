@@ -1,5 +1,5 @@
-//! Numbers and texts in a log line, without what core has for padding and alignment: that takes more than a kilobyte, and
-//! no line of ours uses it.
+//! Numbers and texts in a log line, without what core has for padding and alignment: that takes
+//! more than a kilobyte, and no line of ours uses it.
 
 use core::fmt;
 

@@ -1,6 +1,6 @@
-//! What TLS needs under a security tag, asked by AT command: `modem/modem_key_mgmt.h` would do, and takes 4 KiB of RAM. On
-//! native_sim `src/sim_keys.c` keeps the same tags for Zephyr's `tls_credential_add()`, on Linux they are folders, and both
-//! answer the same command.
+//! What TLS needs under a security tag, asked by AT command: `modem/modem_key_mgmt.h` would do, and
+//! takes 4 KiB of RAM. On native_sim `src/sim_keys.c` keeps the same tags for Zephyr's
+//! `tls_credential_add()`, on Linux they are folders, and both answer the same command.
 
 use core::{ffi::CStr, fmt::Write};
 
@@ -9,8 +9,8 @@ use crate::{
     keys::{Credential, SecTag},
 };
 
-/// The first of the three credentials of mutual TLS that the tag does not have: the CA's, the device's certificate, its
-/// key. That they fit each other is not looked at.
+/// The first of the three credentials of mutual TLS that the tag does not have: the CA's, the
+/// device's certificate, its key. That they fit each other is not looked at.
 ///
 /// # Errors
 /// What the modem says.

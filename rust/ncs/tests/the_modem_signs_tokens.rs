@@ -1,5 +1,5 @@
-//! JWT and attestation token through the C functions; the signatures are verified, once with the modem's identity key
-//! and once with a key under a tag.
+//! JWT and attestation token through the C functions; the signatures are verified, once with the
+//! modem's identity key and once with a key under a tag.
 
 #![allow(
     clippy::expect_used,

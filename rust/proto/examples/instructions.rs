@@ -1,5 +1,5 @@
-//! One operation of the core, so many times: `bench/instructions.sh` counts its instructions. Without arguments it
-//! lists the operations. Inputs are those of the vectors.
+//! One operation of the core, so many times: `bench/instructions.sh` counts its instructions.
+//! Without arguments it lists the operations. Inputs are those of the vectors.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "an example")]
 
 use std::hint::black_box;

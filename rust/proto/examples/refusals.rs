@@ -1,5 +1,6 @@
-//! Time until a device is ready again after each kind of refusal and after a dead link, over 50 seeds of the jitter:
-//! `cargo run --release -p iothub-proto --example refusals`. The table of docs/reliability.md.
+//! Time until a device is ready again after each kind of refusal and after a dead link, over 50
+//! seeds of the jitter: `cargo run --release -p iothub-proto --example refusals`. The table of
+//! docs/reliability.md.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "an example")]
 
 use std::time::Duration;

@@ -1,15 +1,16 @@
-//! Many devices lose one hub at once and come back: time to full recovery, peak rate of connects and wasted
-//! connects, for our reconnect policy and those of other clients.
+//! Many devices lose one hub at once and come back: time to full recovery, peak rate of connects
+//! and wasted connects, for our reconnect policy and those of other clients.
 //!
 //! `cargo run --release --example storm -p iothub-proto -- [--svg FILE] [DEVICES…]`
 //!
 //! # The model of the hub
-//! All connections end at time 0. The hub admits 100 connects a second, the limit of one S1 unit: a bucket of
-//! 100 tokens, filled by one each 10 ms. Among what is due in a step those that are admitted are drawn by lot; the
-//! others are refused at once, as with CONNACK 3 or a closed connection. A connect takes no time, so that the
-//! numbers are those of the policies alone. Each policy is told the number of failures in a row and a random
-//! number. Of three runs the slowest is shown. What wastes a thousand connects a device, or takes ten
-//! times as long as the hub needs, is given up as "not".
+//! All connections end at time 0. The hub admits 100 connects a second, the limit of one S1 unit: a
+//! bucket of 100 tokens, filled by one each 10 ms. Among what is due in a step those that are
+//! admitted are drawn by lot; the others are refused at once, as with CONNACK 3 or a closed
+//! connection. A connect takes no time, so that the numbers are those of the policies alone. Each
+//! policy is told the number of failures in a row and a random number. Of three runs the slowest is
+//! shown. What wastes a thousand connects a device, or takes ten times as long as the hub needs, is
+//! given up as "not".
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "an example")]
 
 use std::time::Duration;
@@ -23,7 +24,7 @@ const STEPS_PER_SECOND: u64 = 1000 / STEP_MS;
 /// What a second of quiet leaves over.
 const BURST: u64 = ADMITTED_PER_SECOND;
 /// What takes ten times as long as the hub needs is given up, …
-const PATIENCE: u64 = 10;
+const GIVE_UP_AFTER: u64 = 10;
 /// … and what wastes a thousand connects a device.
 const WASTE: u64 = 1000;
 /// Steps of the ring: longer than the longest wait.
@@ -114,8 +115,8 @@ struct Outcome {
     wasted: u64,
 }
 
-/// Time goes in steps of 10 ms. What is due in a step lies in one place of a ring, as the numbers of failures of
-/// those devices.
+/// Time goes in steps of 10 ms. What is due in a step lies in one place of a ring, as the numbers
+/// of failures of those devices.
 fn storm(devices: u64, candidate: &Candidate, seed: u64) -> Outcome {
     let mut random = Random(seed);
     let mut ring: Vec<Vec<u32>> = vec![Vec::new(); RING];
@@ -130,7 +131,7 @@ fn storm(devices: u64, candidate: &Candidate, seed: u64) -> Outcome {
     let (mut left, mut wasted, mut step) = (devices, 0, 0);
     let (mut rate, mut peak) = (0, 0);
     let mut tokens = BURST;
-    while left > 0 && step < PATIENCE * devices + 6000 && wasted < WASTE * devices {
+    while left > 0 && step < GIVE_UP_AFTER * devices + 6000 && wasted < WASTE * devices {
         if step % STEPS_PER_SECOND == 0 {
             rate = 0;
         }

@@ -36,8 +36,8 @@ impl Prefix {
         length: 96,
     };
 
-    /// The first `length` bits of `address`. `None` for a length that RFC 6052 does not have, or where bits 64 to 71 of the
-    /// prefix are not zero.
+    /// The first `length` bits of `address`. `None` for a length that RFC 6052 does not have, or
+    /// where bits 64 to 71 of the prefix are not zero.
     pub fn new(address: V6, length: u8) -> Option<Self> {
         if !LENGTHS.contains(&length) || (length == 96 && address[U] != 0) {
             return None;
@@ -67,8 +67,8 @@ impl Prefix {
         put(self.address, self.length, v4)
     }
 
-    /// The IPv4 address inside; `None` for an address with another prefix. The suffix is ignored, as RFC 6052 section 2.2
-    /// asks of receivers.
+    /// The IPv4 address inside; `None` for an address with another prefix. The suffix is ignored,
+    /// as RFC 6052 section 2.2 asks of receivers.
     pub fn extract(&self, address: V6) -> Option<V4> {
         let bytes = usize::from(self.length / 8);
         if address.get(..bytes) != self.address.get(..bytes) || address[U] != 0 {
@@ -87,8 +87,9 @@ impl Prefixes {
         Self(Vec::new())
     }
 
-    /// Reads the AAAA records of `ipv4only.arpa` (RFC 7050 section 3). A prefix counts where one of the two
-    /// well-known addresses stands at exactly one place of a record, or where both records agree on the place.
+    /// Reads the AAAA records of `ipv4only.arpa` (RFC 7050 section 3). A prefix counts where one of
+    /// the two well-known addresses stands at exactly one place of a record, or where both records
+    /// agree on the place.
     pub fn discover(records: &[V6]) -> Self {
         let mut found = Self::default();
         for record in records {
@@ -126,7 +127,8 @@ impl Prefixes {
     }
 }
 
-/// The indices of the IPv4 address's bytes, for one of the [`LENGTHS`]: they follow the prefix and leave byte 8 out.
+/// The indices of the IPv4 address's bytes, for one of the [`LENGTHS`]: they follow the prefix and
+/// leave byte 8 out.
 fn places(length: u8) -> [usize; 4] {
     let start = usize::from(length / 8);
     [0, 1, 2, 3].map(|byte| {
@@ -151,8 +153,8 @@ fn v4_at(address: &V6, length: u8) -> V4 {
 }
 
 impl PeerView {
-    /// Finds an embedded IPv4 address: for certain by a well-known or discovered prefix, otherwise by the shape of the
-    /// address, which is a public IPv4 address after 32 zero bits.
+    /// Finds an embedded IPv4 address: for certain by a well-known or discovered prefix, otherwise
+    /// by the shape of the address, which is a public IPv4 address after 32 zero bits.
     pub fn new(peer: Peer, prefixes: &Prefixes) -> Self {
         let address = match peer {
             Peer::V4(address) => return Self::V4(address),

@@ -49,7 +49,8 @@ pub enum Command<'b> {
     },
     /// Write DISCONNECT and close.
     Disconnect,
-    /// Close the socket, whatever its state, and return once mqtt_helper's thread has left its loop.
+    /// Close the socket, whatever its state, and return once mqtt_helper's thread has left its
+    /// loop.
     Abort,
     /// Store DPS's assignment for the next boot.
     StoreAssignment {

@@ -6,7 +6,8 @@ use crate::error::ConfigError;
 use crate::identity::{API_VERSION, NAME_MAX, Names, is_assignment, is_hostname, is_id};
 use crate::{dps, network, outbox, percent, reconnect};
 
-/// Everything that is decided before the start. Texts are copied by [`Client::new`](crate::Client::new).
+/// Everything that is decided before the start. Texts are copied by
+/// [`Client::new`](crate::Client::new).
 #[derive(Clone, Copy, Debug)]
 pub struct Config<'c> {
     /// The hub, `{name}.azure-devices.net`. Empty with [`Config::dps`].
@@ -21,8 +22,8 @@ pub struct Config<'c> {
     pub client_type: &'static str,
     /// Keep-alive of the MQTT connection, as the platform's stack is configured. Zero: none.
     pub keep_alive: Duration,
-    /// The largest [`Config::keep_alive`] that is accepted: 1177 s, two thirds of the hub's limit of
-    /// 1767 s, which nothing raises.
+    /// The largest [`Config::keep_alive`] that is accepted: 1177 s, two thirds of the hub's limit
+    /// of 1767 s, which nothing raises.
     pub keep_alive_limit: Duration,
     /// Whether and how long to wait for the network.
     pub network: network::Config,
@@ -32,7 +33,8 @@ pub struct Config<'c> {
     pub timeouts: Timeouts,
     /// What to do when the outbox is full.
     pub outbox: outbox::Policy,
-    /// Reconnect after each disconnect. If not set, the client is idle after a disconnect, until `connect`.
+    /// Reconnect after each disconnect. If not set, the client is idle after a disconnect, until
+    /// `connect`.
     pub reconnect: bool,
     /// GET the twin after each connect and after a gap in the versions.
     pub request_twin: bool,
@@ -44,8 +46,9 @@ pub struct Config<'c> {
     pub dps: Option<dps::Config<'c>>,
     /// DPS's assignment of an earlier boot; the first connect goes to that hub.
     pub assignment: Option<dps::Assignment<'c>>,
-    /// Failed connects in a row before this boot ([`Status::failures`](crate::Status)), where the platform stores them: the
-    /// back-off and the count until DPS is asked again continue from there.
+    /// Failed connects in a row before this boot ([`Status::failures`](crate::Status)), where the
+    /// platform stores them: the back-off and the count until DPS is asked again continue from
+    /// there.
     pub failures: reconnect::Failures,
     /// Randomness for jitter and for the first `$rid`.
     pub seed: u64,
@@ -79,7 +82,8 @@ impl<'c> Config<'c> {
 }
 
 impl<'c> Config<'c> {
-    /// Checks host name, device id and module id. With DPS they are those of the assignment, or empty.
+    /// Checks host name, device id and module id. With DPS they are those of the assignment, or
+    /// empty.
     pub(crate) fn names(&self) -> Result<Names<'c>, ConfigError> {
         let (hostname, device_id) = match (&self.dps, &self.assignment) {
             (Some(_), Some(assignment))
@@ -109,8 +113,8 @@ impl<'c> Config<'c> {
         })
     }
 
-    /// Length of the longest client id and user name that these names can become, whatever DPS assigns. Those of the connection to
-    /// DPS are shorter.
+    /// Length of the longest client id and user name that these names can become, whatever DPS
+    /// assigns. Those of the connection to DPS are shorter.
     pub(crate) fn longest_connect(&self, names: &Names<'_>) -> usize {
         let dps = self.dps.is_some();
         let hostname_and_device = if dps {
@@ -144,7 +148,8 @@ pub struct Subscriptions {
     pub desired: bool,
     /// Direct methods. If not set, the hub tells callers that the device is not connected.
     pub methods: bool,
-    /// Cloud-to-device messages. If not set, the hub keeps them until they expire. Modules never receive any.
+    /// Cloud-to-device messages. If not set, the hub keeps them until they expire. Modules never
+    /// receive any.
     pub c2d: bool,
 }
 
@@ -177,8 +182,8 @@ pub struct Timeouts {
     pub response: Duration,
     /// From a method to the application's answer; afterwards the client answers 504.
     pub method: Duration,
-    /// From the end of the keep-alive to giving up a link on which nothing is received. The keep-alive begins with what was
-    /// received last; writing does not prolong it.
+    /// From the end of the keep-alive to giving up a link on which nothing is received. The
+    /// keep-alive begins with what was received last; writing does not prolong it.
     pub silence: Duration,
 }
 
@@ -214,8 +219,8 @@ impl Default for Timeouts {
 /// Sizes of the platform's buffers, so that a message that cannot be sent is refused at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// The MQTT stack's packet buffer (`CONFIG_MQTT_HELPER_RX_TX_BUFFER_SIZE`): holds a whole CONNECT or
-    /// SUBSCRIBE, and of a PUBLISH all but the payload.
+    /// The MQTT stack's packet buffer (`CONFIG_MQTT_HELPER_RX_TX_BUFFER_SIZE`): holds a whole
+    /// CONNECT or SUBSCRIBE, and of a PUBLISH all but the payload.
     pub packet: usize,
     /// The buffer that the driver passes to [`Client::poll_command`](crate::Client::poll_command).
     pub transmit: usize,

@@ -10,7 +10,8 @@ use crate::reconnect::{Class, Failures};
 use crate::scan::Set;
 use crate::writer::Writer;
 
-/// How to reach DPS, and the device's identity there. X.509 only: symmetric keys and SAS are out of scope.
+/// How to reach DPS, and the device's identity there. X.509 only: symmetric keys and SAS are out of
+/// scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config<'c> {
     /// `0ne…`
@@ -23,12 +24,14 @@ pub struct Config<'c> {
     pub payload: Option<&'c [u8]>,
     /// Register anew after so many refused or failed connects to the assigned hub in a row.
     pub reprovision_after: u32,
-    /// The same for connects that the assigned hub refused: the device was deleted there, or disabled.
+    /// The same for connects that the assigned hub refused: the device was deleted there, or
+    /// disabled.
     pub reprovision_after_authorisation: u32,
 }
 
 impl<'c> Config<'c> {
-    /// With the global endpoint, no payload, and registration anew after 10 failed connects or 2 refusals.
+    /// With the global endpoint, no payload, and registration anew after 10 failed connects or 2
+    /// refusals.
     pub const fn new(id_scope: &'c str, registration_id: &'c str) -> Self {
         Self {
             id_scope,
@@ -58,7 +61,8 @@ pub enum Event<'a> {
     Registering,
     /// DPS has not decided yet; the client polls again.
     Assigning,
-    /// DPS has assigned a hub; [`Client::hostname`](crate::Client::hostname) and `device_id` are the new ones.
+    /// DPS has assigned a hub; [`Client::hostname`](crate::Client::hostname) and `device_id` are
+    /// the new ones.
     Assigned {
         /// What the allocation webhook returned: raw JSON.
         payload: Option<&'a [u8]>,
@@ -74,8 +78,8 @@ const PAYLOAD_MAX: usize = 256;
 /// <https://learn.microsoft.com/azure/iot/iot-mqtt-connect-to-iot-dps>
 const API_VERSION: &str = "2019-03-31";
 
-/// A hub's user name and client id can have three names where DPS has two and an ID scope: what is room for a hub's CONNECT is room
-/// for one to DPS.
+/// A hub's user name and client id can have three names where DPS has two and an ID scope: what is
+/// room for a hub's CONNECT is room for one to DPS.
 const _: () = assert!(
     ID_SCOPE_MAX + "/registrations//api-version=&ClientVersion=".len() + API_VERSION.len()
         <= NAME_MAX
@@ -255,7 +259,8 @@ impl Registration {
         self.required
     }
 
-    /// A connection to DPS has failed. With an assignment, one connect to the hub comes before the next to DPS.
+    /// A connection to DPS has failed. With an assignment, one connect to the hub comes before the
+    /// next to DPS.
     pub(crate) fn dps_connect_failed(&mut self, assigned: bool) {
         if assigned {
             self.required = false;
@@ -481,8 +486,9 @@ pub fn is_id_scope(text: &str) -> bool {
     (1..=ID_SCOPE_MAX).contains(&text.len()) && Set::ID_SCOPE.has_all(text.as_bytes())
 }
 
-/// Whether the text can be a registration id: 1 to 128 letters, digits and `-._:`, with a letter, a digit or `-` at
-/// its end. <https://learn.microsoft.com/azure/iot-dps/concepts-service#registration-id>
+/// Whether the text can be a registration id: 1 to 128 letters, digits and `-._:`, with a letter, a
+/// digit or `-` at its end.
+/// <https://learn.microsoft.com/azure/iot-dps/concepts-service#registration-id>
 pub fn is_registration_id(text: &str) -> bool {
     text.len() <= NAME_MAX
         && Set::REGISTRATION_ID.has_all(text.as_bytes())

@@ -8,29 +8,34 @@ use crate::id::Errno;
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConfigError {
-    /// No host name and no DPS, a host name over 128 bytes, or one with characters no host name has.
+    /// No host name and no DPS, a host name over 128 bytes, or one with characters no host name
+    /// has.
     Hostname,
-    /// Empty, over 128 bytes, or with a character that IoT Hub refuses, or `/`, `+`, `#`, which MQTT topics cannot carry.
+    /// Empty, over 128 bytes, or with a character that IoT Hub refuses, or `/`, `+`, `#`, which
+    /// MQTT topics cannot carry.
     DeviceId,
     /// As [`ConfigError::DeviceId`], for the module; over 128 bytes.
     ModuleId,
     /// The ID scope is empty or over 32 bytes or not of letters, digits and `-`.
     IdScope,
-    /// The registration id is empty, over 128 bytes, has other characters than letters, digits, `-._:`, or ends in one of `._:`.
+    /// The registration id is empty, over 128 bytes, has other characters than letters, digits,
+    /// `-._:`, or ends in one of `._:`.
     RegistrationId,
     /// DPS is configured for a client that was built without DPS.
     NoProvisioning,
     /// DPS's custom payload is over 256 bytes or is not JSON.
     ProvisioningPayload,
-    /// Over 1767 s, or over 1177 s where [`Config::keep_alive_limit`](crate::Config) was not raised:
-    /// the hub drops a client after 1.5 times its keep-alive, and after 29.45 minutes at the latest.
+    /// Over 1767 s, or over 1177 s where [`Config::keep_alive_limit`](crate::Config) was not
+    /// raised: the hub drops a client after 1.5 times its keep-alive, and after 29.45 minutes at
+    /// the latest.
     KeepAlive,
     /// A back-off whose minimum is zero or above its maximum.
     Backoff,
-    /// CONNECT, SUBSCRIBE or the longest topic without properties does not fit the packet buffer: enlarge
-    /// it (`CONFIG_MQTT_HELPER_RX_TX_BUFFER_SIZE`).
+    /// CONNECT, SUBSCRIBE or the longest topic without properties does not fit the packet buffer:
+    /// enlarge it (`CONFIG_MQTT_HELPER_RX_TX_BUFFER_SIZE`).
     PacketBuffer,
-    /// The transmit buffer does not hold host name, client id and user name of a CONNECT: enlarge it.
+    /// The transmit buffer does not hold host name, client id and user name of a CONNECT: enlarge
+    /// it.
     TransmitBuffer,
     /// The client is connected or connecting: disconnect it first.
     Started,
@@ -69,7 +74,8 @@ impl core::error::Error for ConfigError {}
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Error {
-    /// The request needs a connection that is ready. Wait for [`Event::Ready`](crate::Event::Ready).
+    /// The request needs a connection that is ready. Wait for
+    /// [`Event::Ready`](crate::Event::Ready).
     NotReady,
     /// There is no connection that the request could belong to.
     Disconnected,
@@ -119,7 +125,8 @@ pub enum PeerError {
 pub enum Capacity {
     /// The outbox is full.
     Outbox,
-    /// The message is larger than the whole outbox, or than the driver's transmit buffer, and will never fit.
+    /// The message is larger than the whole outbox, or than the driver's transmit buffer, and will
+    /// never fit.
     Message,
     /// The topic with its properties is larger than the MQTT packet buffer.
     Topic,
@@ -224,8 +231,9 @@ impl fmt::Display for Disconnect {
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProvisioningFailure {
-    /// The service refused with an error code of its own: 401002 wrong or unknown certificate, 404201 not enrolled,
-    /// 429001 throttled, 400207 and up for allocation; 0 where the answer has none.
+    /// The service refused with an error code of its own: 401002 wrong or unknown certificate,
+    /// 404201 not enrolled, 429001 throttled, 400207 and up for allocation; 0 where the answer has
+    /// none.
     Refused {
         /// The HTTP-like status in the topic.
         status: u16,

@@ -34,7 +34,8 @@ pub enum Event<'a> {
     Disconnected {
         /// Why.
         cause: Disconnect,
-        /// Time until the next connect; `None`: none without `connect`, or as soon as the network is back.
+        /// Time until the next connect; `None`: none without `connect`, or as soon as the network
+        /// is back.
         retry_in: Option<Duration>,
     },
     /// The hub has acknowledged the message (QoS 1), or the message was written (QoS 0).
@@ -83,7 +84,8 @@ pub enum Event<'a> {
     UnknownTopic(&'a [u8]),
     /// A message was larger than the payload buffer.
     Oversize {
-        /// The message was acknowledged and discarded. Otherwise the client reconnects, and the message may come again.
+        /// The message was acknowledged and discarded. Otherwise the client reconnects, and the
+        /// message may come again.
         discarded: bool,
         /// Number of messages in a row that were not discarded.
         count: u32,

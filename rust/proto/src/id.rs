@@ -37,8 +37,8 @@ impl RequestId {
     }
 }
 
-/// A direct method that waits for a response. Valid until the response, until the deadline, and for this connection
-/// only.
+/// A direct method that waits for a response. Valid until the response, until the deadline, and for
+/// this connection only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct MethodId {
     pub(crate) slot: u8,

@@ -138,7 +138,8 @@ impl Identity {
     }
 }
 
-/// Copies a text that was checked to fit. A longer text is left out, so that a truncated one is never taken for a name.
+/// Copies a text that was checked to fit. A longer text is left out, so that a truncated one is
+/// never taken for a name.
 pub(crate) fn copy<const N: usize>(target: &mut String<N>, text: &str) {
     target.clear();
     let _ = target.push_str(text);
@@ -154,8 +155,9 @@ pub fn is_hostname(text: &str) -> bool {
     (1..=NAME_MAX).contains(&text.len()) && Set::HOSTNAME.has_all(text.as_bytes())
 }
 
-/// Whether the text is a device's or a module's id by the hub's rule, 1 to 128 bytes, less `/`, `+` and `#`, which a topic
-/// name cannot carry. <https://learn.microsoft.com/azure/iot-hub/iot-hub-devguide-identity-registry>
+/// Whether the text is a device's or a module's id by the hub's rule, 1 to 128 bytes, less `/`, `+`
+/// and `#`, which a topic name cannot carry.
+/// <https://learn.microsoft.com/azure/iot-hub/iot-hub-devguide-identity-registry>
 pub fn is_id(text: &str) -> bool {
     (1..=NAME_MAX).contains(&text.len()) && Set::DEVICE_ID.has_all(text.as_bytes())
 }

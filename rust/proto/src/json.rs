@@ -1,5 +1,5 @@
-//! The part of JSON that the protocol needs: checking, finding members, reading numbers and texts. Without recursion:
-//! a peer's nesting takes no stack.
+//! The part of JSON that the protocol needs: checking, finding members, reading numbers and texts.
+//! Without recursion: a peer's nesting takes no stack.
 
 use crate::error::{Capacity, Error, PeerError};
 use crate::scan::{self, Set};
@@ -20,13 +20,15 @@ pub(crate) fn is_object(json: &[u8]) -> bool {
     json.get(skip_space(json, 0)) == Some(&b'{') && is_valid(json)
 }
 
-/// The members of an object as raw key (between its quotes) and raw value; ends early where the JSON is broken.
+/// The members of an object as raw key (between its quotes) and raw value; ends early where the
+/// JSON is broken.
 pub(crate) fn members(json: &[u8]) -> Members<'_> {
     Members::at(json, skip_space(json, 0))
 }
 
-/// The first members of these names, all of them in one walk that checks the whole text as [`is_object`] does; what is not
-/// there is empty. `inner` is an object in it whose own members are taken as well.
+/// The first members of these names, all of them in one walk that checks the whole text as
+/// [`is_object`] does; what is not there is empty. `inner` is an object in it whose own members are
+/// taken as well.
 pub(crate) fn read<'a>(
     json: &'a [u8],
     wanted: &mut [Wanted<'a>],
@@ -242,7 +244,8 @@ impl Unit {
     }
 }
 
-/// An escape without its `\`. A surrogate counts in a pair only: alone it is no character (RFC 8259 section 8.2).
+/// An escape without its `\`. A surrogate counts in a pair only: alone it is no character (RFC 8259
+/// section 8.2).
 fn unescape(bytes: &mut Bytes<'_>) -> Option<Unit> {
     Some(Unit::Byte(match bytes.next()? {
         b'b' => 8,

@@ -1,41 +1,47 @@
-//! The device's side of Azure IoT Hub and of its Device Provisioning Service, as a value: no clock, no
-//! socket, no allocation, no unsafe, no callbacks. Time and randomness are arguments.
+//! The device's side of Azure IoT Hub and of its Device Provisioning Service, as a value: no clock,
+//! no socket, no allocation, no unsafe, no callbacks. Time and randomness are arguments.
 //!
 //! # The calling contract
 //! [`Client`] has four kinds of methods:
-//! - **requests** of the application are plain verbs: `connect`, `disconnect`, `send`, `report`, `request_twin`,
-//!   `respond`;
-//! - **inputs** are `handle_*`: what the network, the MQTT library and the clock report. An event that an input
-//!   returns borrows from that input, never from the client;
-//! - **outputs** are `poll_event`, `poll_command` with `complete`, and `poll_timeout`: what the caller must do now;
+//! - **requests** of the application are plain verbs: `connect`, `disconnect`, `send`, `report`,
+//!   `request_twin`, `respond`;
+//! - **inputs** are `handle_*`: what the network, the MQTT library and the clock report. An event
+//!   that an input returns borrows from that input, never from the client;
+//! - **outputs** are `poll_event`, `poll_command` with `complete`, and `poll_timeout`: what the
+//!   caller must do now;
 //! - **views**: `status`, `hostname`, `device_id`.
 //!
-//! Any of them may be called at any time and in any order; an input that does not fit the state is ignored and logged.
+//! Any of them may be called at any time and in any order; an input that does not fit the state is
+//! ignored and logged.
 //!
 //! # The drain rule
-//! One thread, the driver, drains: it hands in the inputs that have arrived, takes a command (copied into its buffer
-//! while it holds the lock), releases the lock, makes the call, and [`complete`](Client::complete)s the command; until
-//! there is none. Then it waits for an input or for [`poll_timeout`](Client::poll_timeout), whichever is first. One
-//! command is pending at a time. Events are taken after each call.
+//! One thread, the driver, drains: it hands in the inputs that have arrived, takes a command
+//! (copied into its buffer while it holds the lock), releases the lock, makes the call, and
+//! [`complete`](Client::complete)s the command; until there is none. Then it waits for an input or
+//! for [`poll_timeout`](Client::poll_timeout), whichever is first. One command is pending at a
+//! time. Events are taken after each call.
 //!
 //! # Invariants
-//! - **State advances after success.** Taking a command only marks it as pending. `complete` advances the state, unless
-//!   an input has overtaken the command: after a disconnect in the middle of a command its `complete` does nothing, and
-//!   a CONNACK, SUBACK, PUBACK or answer that comes first has already advanced the state.
+//! - **State advances after success.** Taking a command only marks it as pending. `complete`
+//!   advances the state, unless an input has overtaken the command: after a disconnect in the
+//!   middle of a command its `complete` does nothing, and a CONNACK, SUBACK, PUBACK or answer that
+//!   comes first has already advanced the state.
 //! - **No two connects closer than the minimum**: between two [`Command::Connect`] lies at least
-//!   [`reconnect::Policy::min`], whatever happens, and between a failure and the next connect the back-off.
-//! - **Abort before connect**: each connection, however it ended, is followed by one [`Command::Abort`] that
-//!   succeeded, before the next [`Command::Connect`]. mqtt_helper's thread has then left its loop, so that a late
-//!   disconnect cannot end the next connection; a disconnect after the abort is ignored.
-//! - **A failed command is an input** with a transition of its own, never a loop: the connection ends, or a timer
-//!   starts.
-//! - **Progress or a timer**: from `connect` to `disconnect` there is a command to make, a timer that runs, or the client
-//!   waits for the network.
-//! - **Nothing accepted is dropped silently**: a QoS 1 message is kept until its PUBACK and a report until its
-//!   answer, over reconnects and moves to another hub, in order, and sent again with DUP; each message that is given up is
-//!   an event.
-//! - **No needless round trip**: after CONNACK the subscription, the request for the twin and the first
-//!   messages follow each other without waiting for SUBACK. [`Event::Ready`] waits for it.
+//!   [`reconnect::Policy::min`], whatever happens, and between a failure and the next connect the
+//!   back-off.
+//! - **Abort before connect**: each connection, however it ended, is followed by one
+//!   [`Command::Abort`] that succeeded, before the next [`Command::Connect`]. mqtt_helper's thread
+//!   has then left its loop, so that a late disconnect cannot end the next connection; a disconnect
+//!   after the abort is ignored.
+//! - **A failed command is an input** with a transition of its own, never a loop: the connection
+//!   ends, or a timer starts.
+//! - **Progress or a timer**: from `connect` to `disconnect` there is a command to make, a timer
+//!   that runs, or the client waits for the network.
+//! - **Nothing accepted is dropped silently**: a QoS 1 message is kept until its PUBACK and a
+//!   report until its answer, over reconnects and moves to another hub, in order, and sent again
+//!   with DUP; each message that is given up is an event.
+//! - **No needless round trip**: after CONNACK the subscription, the request for the twin and the
+//!   first messages follow each other without waiting for SUBACK. [`Event::Ready`] waits for it.
 //!
 //! ```
 //! use iothub_proto::{Client, Command, Config, Event, Instant, Telemetry};

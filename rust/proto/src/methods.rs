@@ -6,7 +6,8 @@ use crate::id::MethodId;
 use crate::time::Instant;
 use crate::writer::Writer;
 
-/// A method. Borrowed from the input: copy the parts that must outlive it; [`MethodRequest::id`] is enough to respond.
+/// A method. Borrowed from the input: copy the parts that must outlive it; [`MethodRequest::id`] is
+/// enough to respond.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MethodRequest<'a> {
     /// For [`MethodResponse::request`].

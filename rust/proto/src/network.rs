@@ -46,7 +46,8 @@ pub enum Input {
 /// Whether to wait for the network, and how long for IPv6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// `false`: the platform looks after the network; the client makes no `Attach` and waits for no address family.
+    /// `false`: the platform looks after the network; the client makes no `Attach` and waits for no
+    /// address family.
     pub enabled: bool,
     /// Longest wait for IPv6 where the network may offer both address families.
     pub dual_stack: Duration,
@@ -161,7 +162,8 @@ pub enum PeerView {
         prefix: u8,
         /// The IPv4 address inside.
         v4: [u8; 4],
-        /// The prefix is well known or was discovered; otherwise it is a guess from the address's shape.
+        /// The prefix is well known or was discovered; otherwise it is a guess from the address's
+        /// shape.
         certain: bool,
     },
 }
@@ -178,8 +180,8 @@ pub(crate) enum Change {
 /// Receives the events of one call.
 pub(crate) type Emit<'e> = &'e mut dyn FnMut(Event);
 
-/// The PDN state machine. Inputs may come in any order: each is stored, and the state is evaluated anew from all
-/// that is stored.
+/// The PDN state machine. Inputs may come in any order: each is stored, and the state is evaluated
+/// anew from all that is stored.
 #[derive(Debug)]
 pub(crate) struct NetworkMonitor {
     config: Config,
@@ -334,7 +336,8 @@ impl NetworkMonitor {
                 _ if self.allowed == Allowed::V4 => Some(Families { v4, v6: false }),
                 V6::Failed if v4 => Some(Families { v4, v6: false }),
                 V6::Failed => {
-                    // The modem will report nothing more by itself: after a while a connect is tried all the same.
+                    // The modem will report nothing more by itself: after a while a connect is
+                    // tried all the same.
                     let retry = now + self.config.ipv6_only;
                     if self.deadline == Instant::NEVER {
                         self.deadline = retry;

@@ -1,7 +1,7 @@
 //! Accepted messages that the hub has not acknowledged: a bounded buffer of records, oldest first.
 //!
-//! A record is a header of 16 bytes, the end of the topic and the payload. The beginning of the topic, with the device's
-//! id, is not stored, so that a record survives a move to another hub.
+//! A record is a header of 16 bytes, the end of the topic and the payload. The beginning of the
+//! topic, with the device's id, is not stored, so that a record survives a move to another hub.
 
 use crate::error::{Capacity, Error};
 
@@ -12,15 +12,17 @@ pub enum Policy {
     #[default]
     Reject,
     /// Drop the oldest telemetry that is not in flight; each drop is counted and is an
-    /// [`Event::Dropped`](crate::Event::Dropped). Reports and responses to methods are never dropped.
+    /// [`Event::Dropped`](crate::Event::Dropped). Reports and responses to methods are never
+    /// dropped.
     DropOldest,
 }
 
-/// Where a message is kept until it is sent, in a build with the outbox in flash (`CONFIG_IOTHUB_OUTBOX_FLASH`).
+/// Where a message is kept until it is sent, in a build with the outbox in flash
+/// (`CONFIG_IOTHUB_OUTBOX_FLASH`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keep {
-    /// In RAM while the connection is good; in flash when it is gone for a while, when RAM is half full, and before a planned
-    /// restart.
+    /// In RAM while the connection is good; in flash when it is gone for a while, when RAM is half
+    /// full, and before a planned restart.
     Spill,
     /// In flash from the moment that it is accepted.
     Always,
@@ -53,8 +55,8 @@ pub(crate) struct Record {
     pub(crate) id: u32,
     /// [`Flags`].
     pub(crate) flags: u8,
-    /// Of a stored one: its sequence there. Of a report that a later one replaces: its key and 1. Else when it expires: the
-    /// uptime in seconds, 0 for never.
+    /// Of a stored one: its sequence there. Of a report that a later one replaces: its key and 1.
+    /// Else when it expires: the uptime in seconds, 0 for never.
     pub(crate) sequence: u32,
     topic: u16,
     payload: u16,
@@ -129,7 +131,8 @@ pub(crate) struct Outbox<const N: usize> {
 }
 
 impl<const N: usize> Outbox<N> {
-    /// Room that telemetry may not take, so that a full outbox still has room for responses and reports.
+    /// Room that telemetry may not take, so that a full outbox still has room for responses and
+    /// reports.
     pub(crate) const RESERVE: usize = if N / 4 < 512 { N / 4 } else { 512 };
 
     pub(crate) const fn new() -> Self {

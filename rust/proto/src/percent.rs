@@ -19,8 +19,8 @@ pub(crate) fn encoded_len(text: &str) -> usize {
 /// Decodes into `buffer`. `+` is a plus sign.
 ///
 /// # Errors
-/// [`PeerError::Encoding`] for a broken `%` or a result that is not UTF-8, [`Capacity::Buffer`] where the buffer is too
-/// small.
+/// [`PeerError::Encoding`] for a broken `%` or a result that is not UTF-8, [`Capacity::Buffer`]
+/// where the buffer is too small.
 pub(crate) fn decode<'b>(encoded: &[u8], buffer: &'b mut [u8]) -> Result<&'b str, Error> {
     let mut len = 0;
     for byte in decoded(encoded) {

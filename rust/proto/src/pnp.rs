@@ -21,7 +21,8 @@ use crate::json;
 use crate::twin::View;
 use crate::writer::{Full, Writer};
 
-/// A JSON value. There is no float: print it as the device prints numbers, and pass it as [`Value::Raw`].
+/// A JSON value. There is no float: print it as the device prints numbers, and pass it as
+/// [`Value::Raw`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Value<'a> {
     /// JSON as it is; checked when written.
@@ -45,8 +46,8 @@ pub struct Acknowledgement<'a> {
     pub code: u16,
     /// `av`, the version of the desired properties that is answered.
     pub version: u64,
-    /// `ad`, a reason. `None` is written as null: reported properties are merged, and a reason of an earlier answer
-    /// would stay.
+    /// `ad`, a reason. `None` is written as null: reported properties are merged, and a reason of
+    /// an earlier answer would stay.
     pub description: Option<&'a str>,
 }
 
@@ -84,8 +85,9 @@ pub struct Patch<'b> {
 impl<'b> Patch<'b> {
     /// Into this buffer.
     ///
-    /// This and all other methods fail with [`Capacity::Buffer`] where it is too small; the patch is then of
-    /// no use.
+    /// # Errors
+    /// [`Capacity::Buffer`] where it is too small, here and of all other methods; the patch is then
+    /// of no use.
     pub fn new(buffer: &'b mut [u8]) -> Result<Self, Error> {
         let mut patch = Self {
             writer: Writer::new(buffer),
@@ -97,6 +99,9 @@ impl<'b> Patch<'b> {
     }
 
     /// What follows belongs to this component, until the next one.
+    ///
+    /// # Errors
+    /// As [`Patch::new`].
     pub fn component(&mut self, name: &str) -> Result<(), Error> {
         self.end_component()?;
         self.name(name);
@@ -106,6 +111,9 @@ impl<'b> Patch<'b> {
     }
 
     /// What follows belongs to the device itself.
+    ///
+    /// # Errors
+    /// As [`Patch::new`].
     pub fn end_component(&mut self) -> Result<(), Error> {
         if self.in_component {
             self.in_component = false;
@@ -114,13 +122,19 @@ impl<'b> Patch<'b> {
         self.check()
     }
 
-    /// A property. Fails with [`InvalidRequest::Patch`] for a raw value that is not JSON.
+    /// A property.
+    ///
+    /// # Errors
+    /// [`InvalidRequest::Patch`] for a raw value that is not JSON; else as [`Patch::new`].
     pub fn value(&mut self, name: &str, value: Value<'_>) -> Result<(), Error> {
         self.name(name);
         self.write_value(value)
     }
 
-    /// The answer to a writable property. Fails as [`Patch::value`].
+    /// The answer to a writable property.
+    ///
+    /// # Errors
+    /// As [`Patch::value`].
     pub fn acknowledge(&mut self, name: &str, answer: &Acknowledgement<'_>) -> Result<(), Error> {
         self.name(name);
         self.writer.text("{\"value\":");
@@ -136,6 +150,9 @@ impl<'b> Patch<'b> {
     }
 
     /// The patch.
+    ///
+    /// # Errors
+    /// As [`Patch::new`].
     pub fn finish(mut self) -> Result<&'b [u8], Error> {
         self.end_component()?;
         self.writer.text("}");

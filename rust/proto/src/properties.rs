@@ -4,8 +4,9 @@ use crate::error::Error;
 use crate::percent;
 use crate::scan;
 
-/// `name=value&name=&name`, percent-encoded or raw, the end of a topic after `devicebound/`. A value may
-/// contain `/` and `=`; a name without `=` has no value; an empty part is skipped; the order is the sender's.
+/// `name=value&name=&name`, percent-encoded or raw, the end of a topic after `devicebound/`. A
+/// value may contain `/` and `=`; a name without `=` has no value; an empty part is skipped; the
+/// order is the sender's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Properties<'a> {
     bag: &'a [u8],

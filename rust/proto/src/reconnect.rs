@@ -13,8 +13,8 @@ pub struct Policy {
     pub authorisation_min: Duration,
     /// As `max`, after an authorisation failure.
     pub authorisation_max: Duration,
-    /// A connection that was ready for so long counts as good, as one on which a message was acknowledged does: the next
-    /// failure is the first again.
+    /// A connection that was ready for so long counts as good, as one on which a message was
+    /// acknowledged does: the next failure is the first again.
     pub stable_after: Duration,
 }
 
@@ -51,8 +51,8 @@ pub enum Class {
 /// Failed connects in a row, each class counted on its own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Failures {
-    /// Failures of the network, the hub or DPS since a message was last acknowledged, or since a connection was last
-    /// ready for [`Policy::stable_after`].
+    /// Failures of the network, the hub or DPS since a message was last acknowledged, or since a
+    /// connection was last ready for [`Policy::stable_after`].
     pub transient: u32,
     /// Refusals by the hub since the hub last accepted the device.
     pub refused_by_hub: u32,
@@ -76,10 +76,11 @@ impl Failures {
 }
 
 impl Policy {
-    /// How long to wait after failure number `attempt` (1 for the first) of its class in a row: between a third of a bound and
-    /// that bound, chosen by `random`. The bound grows threefold with each attempt, from three times the minimum to
-    /// the maximum, so that the windows follow each other without a gap: 1 to 3 s, 3 to 9 s, … 200 to 600 s. Found
-    /// by simulating a hub that has lost all its devices (`examples/storm.rs`).
+    /// How long to wait after failure number `attempt` (1 for the first) of its class in a row:
+    /// between a third of a bound and that bound, chosen by `random`. The bound grows threefold
+    /// with each attempt, from three times the minimum to the maximum, so that the windows follow
+    /// each other without a gap: 1 to 3 s, 3 to 9 s, … 200 to 600 s. Found by simulating a hub that
+    /// has lost all its devices (`examples/storm.rs`).
     pub fn delay(&self, attempt: u32, class: Class, random: u32) -> Duration {
         let (min, max) = match class {
             Class::Transient => (self.min, self.max),

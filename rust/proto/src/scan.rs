@@ -1,4 +1,5 @@
-//! Looking through bytes, with as few instructions for each as can be: texts are short here, and most time goes into them.
+//! Looking through bytes, with as few instructions for each as can be: texts are short here, and
+//! most time goes into them.
 
 /// Kinds of bytes: letters, digits, and what each has beside them.
 #[derive(Clone, Copy, Debug)]

@@ -17,7 +17,8 @@ pub enum Qos {
     AtLeastOnce,
 }
 
-/// An application property. `value: None` is a name without `=` (null at the hub), `Some("")` an empty value.
+/// An application property. `value: None` is a name without `=` (null at the hub), `Some("")` an
+/// empty value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Property<'a> {
     /// Any non-empty text; percent-encoded by the client.
@@ -26,11 +27,13 @@ pub struct Property<'a> {
     pub value: Option<&'a str>,
 }
 
-/// System properties (`$.mid` and so on); `None` is left out. Those that the hub sets itself are for gateways.
+/// System properties (`$.mid` and so on); `None` is left out. Those that the hub sets itself are
+/// for gateways.
 /// <https://learn.microsoft.com/azure/iot-hub/iot-hub-devguide-messages-construct>
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SystemProperties<'a> {
-    /// `$.mid`, at most 128 bytes of ASCII letters, digits and ``- : . + % _ # * ? ! ( ) , = @ ; $ '``.
+    /// `$.mid`, at most 128 bytes of ASCII letters, digits and ``- : . + % _ # * ? ! ( ) , = @ ; $
+    /// '``.
     pub message_id: Option<&'a str>,
     /// `$.cid`
     pub correlation_id: Option<&'a str>,
@@ -71,7 +74,8 @@ pub struct Delivery {
     pub priority: Priority,
     /// Where it is kept; `None`: as Kconfig says. Without the outbox in flash: in RAM.
     pub keep: Option<Keep>,
-    /// How many seconds it is worth sending; 0: for ever. Counted while the device is on. Only with the outbox in flash.
+    /// How many seconds it is worth sending; 0: for ever. Counted while the device is on. Only with
+    /// the outbox in flash.
     pub ttl_s: u32,
 }
 

@@ -18,7 +18,8 @@ impl Instant {
         self.0
     }
 
-    /// No moment at all. It is the moment of the boot, which nothing waits for, since zeros take no flash.
+    /// No moment at all. It is the moment of the boot, which nothing waits for, since zeros take no
+    /// flash.
     pub(crate) const NEVER: Self = Self(0);
 
     /// The earlier one, [`Instant::NEVER`] being the latest of all.
@@ -41,7 +42,8 @@ impl Instant {
 impl Add<Duration> for Instant {
     type Output = Self;
 
-    /// Saturates: a wait of `Duration::MAX` never ends. Never the moment of the boot, which stands for no moment.
+    /// Saturates: a wait of `Duration::MAX` never ends. Never the moment of the boot, which stands
+    /// for no moment.
     #[inline(never)]
     fn add(self, wait: Duration) -> Self {
         let millis = wait
@@ -52,8 +54,8 @@ impl Add<Duration> for Instant {
     }
 }
 
-/// Quotient and remainder, by a divisor below 2^16: a Cortex-M has no instruction for 64 bits, and a general routine
-/// is larger than this.
+/// Quotient and remainder, by a divisor below 2^16: a Cortex-M has no instruction for 64 bits, and
+/// a general routine is larger than this.
 pub(crate) const fn divide(number: u64, divisor: u32) -> (u64, u32) {
     let mut quotient = 0;
     let mut rest = 0;

@@ -30,8 +30,8 @@ pub struct Desired<'a> {
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// The hub's status: 400 malformed or over a limit, 412 the `$version` did not match, 429 too many
-    /// requests, 5xx trouble at the hub.
+    /// The hub's status: 400 malformed or over a limit, 412 the `$version` did not match, 429 too
+    /// many requests, 5xx trouble at the hub.
     Status(u16),
     /// No answer in time.
     Timeout,
@@ -68,9 +68,9 @@ pub(crate) enum VersionCheck {
     Known,
 }
 
-/// The version of the desired properties that the application has, on this connection. Patches made while the device
-/// was not connected are not sent later, and a twin that was deleted and made again starts at 1: so nothing is carried
-/// over to the next connection.
+/// The version of the desired properties that the application has, on this connection. Patches made
+/// while the device was not connected are not sent later, and a twin that was deleted and made
+/// again starts at 1: so nothing is carried over to the next connection.
 #[derive(Debug)]
 pub(crate) struct VersionTracker {
     version: Option<u64>,
@@ -100,7 +100,8 @@ impl VersionTracker {
         check
     }
 
-    /// Takes the version of a document. `false`: a patch has overtaken it, and the twin has to be read again.
+    /// Takes the version of a document. `false`: a patch has overtaken it, and the twin has to be
+    /// read again.
     pub(crate) fn accept_document(&mut self, version: u64) -> bool {
         let overtaken = self.patched && self.version.is_some_and(|known| version < known);
         if overtaken && self.stale < STALE_MAX {
@@ -186,8 +187,8 @@ impl<'a> View<'a> {
         json.starts_with(b"{").then_some(Self { json })
     }
 
-    /// A member as a type of the application's; `None` where there is no such member. Texts with escapes do not become
-    /// `&str`: use [`View::text`].
+    /// A member as a type of the application's; `None` where there is no such member. Texts with
+    /// escapes do not become `&str`: use [`View::text`].
     ///
     /// # Errors
     /// [`PeerError::Malformed`] where the member is of another type.
@@ -207,11 +208,12 @@ impl<'a> View<'a> {
         json::number(json::quoted(raw).unwrap_or(raw))
     }
 
-    /// A member that is a text, its escapes resolved into `buffer`; `None` where there is no such member.
+    /// A member that is a text, its escapes resolved into `buffer`; `None` where there is no such
+    /// member.
     ///
     /// # Errors
-    /// [`PeerError::Malformed`] where the member is no text, [`Capacity::Buffer`](crate::Capacity) where the buffer is too
-    /// small.
+    /// [`PeerError::Malformed`] where the member is no text, [`Capacity::Buffer`](crate::Capacity)
+    /// where the buffer is too small.
     pub fn text<'b>(&self, name: &str, buffer: &'b mut [u8]) -> Result<Option<&'b str>, Error> {
         self.raw(name)
             .map(|raw| json::text(raw, buffer))

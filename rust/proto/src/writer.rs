@@ -8,7 +8,8 @@ use crate::time::divide;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Full;
 
-/// Appends to a borrowed buffer. After a piece that does not fit nothing more is written, and [`Writer::finish`] fails.
+/// Appends to a borrowed buffer. After a piece that does not fit nothing more is written, and
+/// [`Writer::finish`] fails.
 #[derive(Debug)]
 pub(crate) struct Writer<'b> {
     buffer: &'b mut [u8],

@@ -1,6 +1,6 @@
-//! Byte-exact vectors, one file a subject, each line with its source. A field that begins with `!` is what
-//! must not be accepted. `<hh>` in a field stands for a byte. With `--nocapture` each subject says what its results come to,
-//! as `rust/staticlib/qemu/run` has it said by a Cortex-M33.
+//! Byte-exact vectors, one file a subject, each line with its source. A field that begins with `!`
+//! is what must not be accepted. `<hh>` in a field stands for a byte. With `--nocapture` each
+//! subject says what its results come to, as `rust/staticlib/qemu/run` has it said by a Cortex-M33.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
 
 #[path = "vectors/checksum.rs"]

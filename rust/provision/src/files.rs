@@ -75,8 +75,8 @@ pub(crate) fn has_place(path: &Path) -> Result<(), Error> {
     }
 }
 
-/// Reads a text file as people have it: UTF-8, with or without a byte order mark, or UTF-16 with one,
-/// which is what PowerShell 5 writes.
+/// Reads a text file as people have it: UTF-8, with or without a byte order mark, or UTF-16 with
+/// one, which is what PowerShell 5 writes.
 pub(crate) fn read(path: &Path) -> Result<String, Error> {
     text(&read_bytes(path)?).map_err(|error| error.at(path.display()))
 }

@@ -24,7 +24,7 @@ pub(crate) struct Response {
 
 /// Sends it, and takes any status for an answer.
 pub(crate) fn send(request: &Request<'_>) -> Result<Response, Error> {
-    let mut response = exchange(request, Some(PATIENCE))?;
+    let mut response = exchange(request, Some(TIMEOUT))?;
     Ok(Response {
         status: response.status().as_u16(),
         text: response
@@ -36,7 +36,7 @@ pub(crate) fn send(request: &Request<'_>) -> Result<Response, Error> {
 
 /// Sends it, for an answer that is not text.
 pub(crate) fn fetch(request: &Request<'_>) -> Result<(u16, Vec<u8>), Error> {
-    let mut response = exchange(request, Some(PATIENCE))?;
+    let mut response = exchange(request, Some(TIMEOUT))?;
     let body = response
         .body_mut()
         .read_to_vec()
@@ -117,8 +117,9 @@ fn is_no_tls(error: &ureq::Error) -> bool {
     matches!(error, Some(rustls::Error::InvalidMessage(_)))
 }
 
-/// An address as a person gives it on the command line. One with a name and a password in it passes here,
-/// since the error of a command line repeats its value: [`exchange`] refuses it and shows nothing of it.
+/// An address as a person gives it on the command line. One with a name and a password in it passes
+/// here, since the error of a command line repeats its value: [`exchange`] refuses it and shows
+/// nothing of it.
 pub(crate) fn address(text: &str) -> Result<String, String> {
     let authority = |text: &str| {
         text.split(['/', '?', '#'])
@@ -142,4 +143,4 @@ pub(crate) fn address(text: &str) -> Result<String, String> {
 }
 
 const CONNECT: Duration = Duration::from_secs(10);
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);

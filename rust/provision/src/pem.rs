@@ -72,7 +72,10 @@ pub fn blocks(text: &str) -> Result<Vec<Block>, Error> {
     Ok(found)
 }
 
-/// The blocks with this label; an error that says what was found instead if there is none.
+/// The blocks with this label.
+///
+/// # Errors
+/// There is none: what was found in its place.
 pub fn blocks_labelled(text: &str, label: &str) -> Result<Vec<Block>, Error> {
     let all = blocks(text)?;
     let labels: Vec<String> = all.iter().map(|block| block.label.clone()).collect();

@@ -1,5 +1,5 @@
-//! Uses each function of the library once, with arguments that the compiler does not know: what the library costs an
-//! application, without one. `take` and `give` are C's.
+//! Uses each function of the library once, with arguments that the compiler does not know: what the
+//! library costs an application, without one. `take` and `give` are C's.
 
 use core::time::Duration;
 

@@ -1,5 +1,5 @@
-//! What runs on the emulated Cortex-M33: the vectors, judged as on the host, and each call of the library, so that
-//! `qemu/main.c` can measure the stack that it takes.
+//! What runs on the emulated Cortex-M33: the vectors, judged as on the host, and each call of the
+//! library, so that `qemu/main.c` can measure the stack that it takes.
 
 extern crate alloc;
 
@@ -134,7 +134,8 @@ static HEAP: Heap = Heap {
     live: AtomicUsize::new(0),
 };
 
-// SAFETY: what is handed out lies inside `bytes`, is aligned, and overlaps nothing that is still in use.
+// SAFETY: what is handed out lies inside `bytes`, is aligned, and overlaps nothing that is still in
+// use.
 unsafe impl GlobalAlloc for Heap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let base = self.bytes.get() as usize;

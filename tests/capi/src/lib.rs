@@ -1,5 +1,6 @@
-//! The C programs of `c/`, linked with the C API and the Linux port. Each is one function that returns when all is
-//! well and aborts the process when not; `tests/` runs each in a process of its own, against a hub.
+//! The C programs of `c/`, linked with the C API and the Linux port. Each is one function that
+//! returns when all is well and aborts the process when not; `tests/` runs each in a process of its
+//! own, against a hub.
 
 use std::{
     ffi::{CStr, c_char},

@@ -1,4 +1,5 @@
-//! Every function and every event of the headers is in a program, and the list of them in README.md is complete.
+//! Every function and every event of the headers is in a program, and the list of them in README.md
+//! is complete.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::{collections::BTreeSet, fs};

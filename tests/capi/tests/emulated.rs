@@ -34,7 +34,8 @@ fn dps_in_connect() {
     world.run("dps_in_connect");
 }
 
-/// Defect 7: a refusal by DPS waits for the whole time that DPS may take, and is left over for the next connect.
+/// Defect 7: a refusal by DPS waits for the whole time that DPS may take, and is left over for the
+/// next connect.
 #[test]
 fn dps_refused_in_connect() {
     let Some(world) = World::start("dps_refused_in_connect") else {

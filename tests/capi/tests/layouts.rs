@@ -1,5 +1,5 @@
-//! Rust, the C compiler of this machine and that of the device agree on every layout. That Rust for the device agrees as
-//! well is an assertion in `iothub-capi` itself, which fails its build.
+//! Rust, the C compiler of this machine and that of the device agree on every layout. That Rust for
+//! the device agrees as well is an assertion in `iothub-capi` itself, which fails its build.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::{io::ErrorKind, process::Command};
@@ -93,7 +93,8 @@ fn compiled_for_arm(file: &str, headers: &str) -> Option<Vec<usize>> {
     Some(numbers)
 }
 
-/// An application may include Nordic's header of updates; a call of its functions fails the build with a sentence.
+/// An application may include Nordic's header of updates; a call of its functions fails the build
+/// with a sentence.
 #[test]
 fn azure_fota_is_included_and_not_called() {
     let include = "#include <net/azure_fota.h>\nazure_fota_callback_t callback;\n";

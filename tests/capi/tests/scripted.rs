@@ -344,8 +344,8 @@ fn dps_lost_connection() {
     });
 }
 
-/// Defect 15: the time-out disconnects, and waits for that, on the thread that all of the system's timers share, and
-/// the handler is called there.
+/// Defect 15: the time-out disconnects, and waits for that, on the thread that all of the system's
+/// timers share, and the handler is called there.
 #[test]
 fn dps_silent() {
     Case::new("dps_silent").run(iothub_capi_tests::dps_silent, |hub| {
@@ -418,8 +418,9 @@ fn asked(session: &mut Session, beginning: &str) -> String {
     topic.strip_prefix(beginning).expect(topic).to_owned()
 }
 
-/// Defect 6: one is connected at another address than the host name's, which then stands in user name and TLS. The
-/// user name is looked at by every script here; the certificate is for the host name only.
+/// Defect 6: one is connected at another address than the host name's, which then stands in user
+/// name and TLS. The user name is looked at by every script here; the certificate is for the host
+/// name only.
 ///
 /// Defect 12: with DPS in the build and no host name in the config, the configured one counts.
 #[test]
@@ -512,7 +513,8 @@ fn nordic_assignment_alone() {
         });
 }
 
-/// Before NCS 2.3 it stored the hub's name with the 0 behind it, and no device id: the registration's id is the device's.
+/// Before NCS 2.3 it stored the hub's name with the 0 behind it, and no device id: the
+/// registration's id is the device's.
 #[test]
 fn nordic_assignment_of_the_older_form() {
     let case = Case::new("nordic_assignment_of_the_older_form")
@@ -636,7 +638,8 @@ fn outbox() {
     });
 }
 
-/// Nordic's library tells CONNECTING on the caller's thread, so that a caller's lock may be recursive.
+/// Nordic's library tells CONNECTING on the caller's thread, so that a caller's lock may be
+/// recursive.
 #[test]
 fn connecting_with_a_lock() {
     let case = Case::new("connecting_with_a_lock");

@@ -6,7 +6,7 @@ import pytest
 
 from mcuboot import OTHER, image
 
-PATIENCE = 120
+TIMEOUT = 120
 FRAGMENT = 1024
 
 
@@ -22,7 +22,7 @@ class Bench:
         return self.device
 
     def wants(self, version, protocol="http", **more):
-        """Puts the image there, and the wish into the twin."""
+        """Puts the image there, and its deployment into the twin."""
         content = image(version, version.encode() * 8192)
         (self.hub.data / "images" / f"{version}.bin").write_bytes(content)
         self.hub.rest("POST", "/admin/firmware/deployments", {
@@ -38,7 +38,7 @@ class Bench:
         return next(image["bytesServed"] for image in images if image["name"] == f"{version}.bin")
 
     def reports(self, status, version):
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while True:
             twin = self.hub.rest("GET", f"/twins/{self.name}?api-version=2021-04-12")
             found = twin["properties"]["reported"].get("firmware", {})
@@ -46,11 +46,11 @@ class Bench:
                 return found
             if time.monotonic() > deadline:
                 lines = "\n".join(self.device.seen[-60:] + list(self.device.lines.queue)[-60:])
-                pytest.fail(f"not {status} {version} in {PATIENCE} s but {found}; the last lines:\n{lines}")
+                pytest.fail(f"not {status} {version} in {TIMEOUT} s but {found}; the last lines:\n{lines}")
             time.sleep(0.1)
 
     def until(self, found):
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while not found():
             assert time.monotonic() < deadline, "it does not come"
             time.sleep(0.02)
@@ -68,8 +68,8 @@ def test_update(bench, protocol):
     bench.boots().waits_for("firmware 0.1.0")
     bench.reports("current", "0.1.0")
     content = bench.wants("1.0.0", protocol)
-    bench.device.waits_for("restarting for the firmware", PATIENCE)
-    bench.device.process.wait(PATIENCE)
+    bench.device.waits_for("restarting for the firmware", TIMEOUT)
+    bench.device.process.wait(TIMEOUT)
     assert bench.flash.read(OTHER, len(content)) == content
     bench.flash.swap()
     assert not bench.flash.is_confirmed()
@@ -84,9 +84,9 @@ def test_cut_at_half(bench):
     half = len(image("1.1.0", b"1.1.0" * 8192)) // 2
     bench.fault(kind="cut", at=half)
     content = bench.wants("1.1.0")
-    bench.device.waits_for("the transfer broke off", PATIENCE)
-    bench.device.waits_for("restarting for the firmware", PATIENCE)
-    bench.device.process.wait(PATIENCE)
+    bench.device.waits_for("the transfer broke off", TIMEOUT)
+    bench.device.waits_for("restarting for the firmware", TIMEOUT)
+    bench.device.process.wait(TIMEOUT)
     assert bench.flash.read(OTHER, len(content)) == content
     assert bench.served("1.1.0") - len(content) <= FRAGMENT
 
@@ -98,8 +98,8 @@ def test_killed_at_half(bench):
     content = bench.wants("1.2.0")
     bench.until(lambda: bench.served("1.2.0") > len(content) // 2)
     bench.device.stop()
-    bench.boots().waits_for("restarting for the firmware", PATIENCE)
-    bench.device.process.wait(PATIENCE)
+    bench.boots().waits_for("restarting for the firmware", TIMEOUT)
+    bench.device.process.wait(TIMEOUT)
     assert bench.flash.read(OTHER, len(content)) == content
     # What was on its way, and what the flash's buffer held.
     assert bench.served("1.2.0") - len(content) <= 2 * FRAGMENT
@@ -109,8 +109,8 @@ def test_not_swapped(bench):
     bench.boots()
     bench.reports("current", "0.1.0")
     bench.wants("1.3.0")
-    bench.device.waits_for("restarting for the firmware", PATIENCE)
-    bench.device.process.wait(PATIENCE)
+    bench.device.waits_for("restarting for the firmware", TIMEOUT)
+    bench.device.process.wait(TIMEOUT)
     bench.boots()
     bench.reports("rolledback", "0.1.0")
 

@@ -19,8 +19,8 @@ pub(crate) struct FleetArguments {
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = value_parser!(u64).range(1..=86_400))]
     pub(super) interval: u64,
 
-    /// How many percent of the devices lose their network now and then: without a good-bye, for 5 to 65 seconds, about
-    /// every two minutes.
+    /// How many percent of the devices lose their network now and then: without a good-bye, for 5
+    /// to 65 seconds, about every two minutes.
     #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = value_parser!(u32).range(0..=100))]
     pub(super) faulty: u32,
 
@@ -28,7 +28,8 @@ pub(crate) struct FleetArguments {
     #[arg(long = "for", value_name = "SECONDS", value_parser = value_parser!(u64).range(1..=31_536_000))]
     pub(super) duration: Option<u64>,
 
-    /// What the devices' ids begin with; a number follows. Those that the hub does not know are registered, and stay so.
+    /// What the devices' ids begin with; a number follows. Those that the hub does not know are
+    /// registered, and stay so.
     #[arg(long, value_name = "TEXT", default_value = "fleet-", value_parser = prefix)]
     pub(super) prefix: String,
 
@@ -36,16 +37,18 @@ pub(crate) struct FleetArguments {
     #[arg(long, value_name = "URL", group = "other", conflicts_with_all = ["http", "mqtt"])]
     pub(super) emulator: Option<String>,
 
-    /// A file with the connection string of any hub, which registers the devices. The hub must have the root CA of
-    /// --data; see iothub-provision ca.
+    /// A file with the connection string of any hub, which registers the devices. The hub must have
+    /// the root CA of --data; see iothub-provision ca.
     #[arg(long, value_name = "FILE", group = "other", requires = "roots", conflicts_with_all = ["http", "mqtt"])]
     pub(super) connection_string_file: Option<PathBuf>,
 
-    /// The roots that the hub's certificate is verified by, PEM; of an emulator that has made its own they are asked for.
+    /// The roots that the hub's certificate is verified by, PEM; of an emulator that has made its
+    /// own they are asked for.
     #[arg(long, value_name = "FILE", requires = "other")]
     pub(super) roots: Option<PathBuf>,
 
-    /// Port of the own hub's web page and REST, on the loopback interface; 0 takes any that is free.
+    /// Port of the own hub's web page and REST, on the loopback interface; 0 takes any that is
+    /// free.
     #[arg(long, value_name = "PORT", default_value_t = 8080)]
     pub(super) http: u16,
 
@@ -53,7 +56,8 @@ pub(crate) struct FleetArguments {
     #[arg(long, value_name = "PORT", default_value_t = 8883)]
     pub(super) mqtt: u16,
 
-    /// Where the CA of the devices and the own hub's database are kept [default: fleet-data beside the program].
+    /// Where the CA of the devices and the own hub's database are kept [default: fleet-data beside
+    /// the program].
     #[arg(long, value_name = "FOLDER")]
     pub(super) data: Option<PathBuf>,
 

@@ -60,8 +60,8 @@ pub(super) struct Counts {
 }
 
 impl Counts {
-    /// A line of progress, `time` after the begin, with `ready` of so many devices ready; `rate` messages were acknowledged
-    /// in a second.
+    /// A line of progress, `time` after the begin, with `ready` of so many devices ready; `rate`
+    /// messages were acknowledged in a second.
     pub(super) fn line(&self, time: Duration, ready: u64, devices: u32, rate: f64) -> String {
         format!(
             "{:4} s: {ready} of {devices} ready; {} connects, {} failed, {} disconnects; telemetry: {} acknowledged, {rate:.0} a second",
@@ -103,7 +103,8 @@ impl fmt::Debug for Count {
 pub(super) struct Causes(Mutex<BTreeMap<String, u64>>);
 
 impl Causes {
-    /// Whether this cause is met for the first time. The text may be the peer's: from the 16th on they are one.
+    /// Whether this cause is met for the first time. The text may be the peer's: from the 16th on
+    /// they are one.
     pub(super) fn add(&self, cause: String) -> bool {
         let mut all = self.all();
         let is_known = all.contains_key(&cause);

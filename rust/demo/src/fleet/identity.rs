@@ -1,4 +1,5 @@
-//! Certificates of devices, made when they are needed and kept in memory alone: the hub knows their CA.
+//! Certificates of devices, made when they are needed and kept in memory alone: the hub knows their
+//! CA.
 
 use std::sync::Arc;
 

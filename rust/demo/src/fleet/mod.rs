@@ -1,5 +1,5 @@
-//! `fleet`: many devices in one process, each with the firmware's own core (`iothub-proto`), a certificate and a world
-//! of its own, to look at or to load a back end with.
+//! `fleet`: many devices in one process, each with the firmware's own core (`iothub-proto`), a
+//! certificate and a world of its own, to look at or to load a back end with.
 
 mod arguments;
 mod counts;

@@ -36,8 +36,8 @@ impl Usage {
 }
 
 impl PerDevice {
-    /// Memory at the `end` against that `before` the devices were there; processor time since `from`, which lies `ran` before
-    /// the end.
+    /// Memory at the `end` against that `before` the devices were there; processor time since
+    /// `from`, which lies `ran` before the end.
     pub(super) fn of(
         end: &Usage,
         before: &Usage,

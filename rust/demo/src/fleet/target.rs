@@ -147,7 +147,8 @@ impl Hub {
         self.issuer.issue(id, trust)
     }
 
-    /// Registers the devices, several at a time; those that are there already stay as they are. Every thousandth is `told`.
+    /// Registers the devices, several at a time; those that are there already stay as they are.
+    /// Every thousandth is `told`.
     pub(super) fn register(
         &self,
         ids: &[String],

@@ -1,4 +1,5 @@
-//! What a device measures and what happens to it: a temperature that wanders, and losses of the network.
+//! What a device measures and what happens to it: a temperature that wanders, and losses of the
+//! network.
 
 use std::time::Duration;
 

@@ -6,7 +6,7 @@ use iothub_host::Sensor;
 use serde_json::{Map, Value};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::route::Point;
+use super::point::Point;
 use crate::Error;
 
 /// What a world is made from. As a file it is a JSON object, in which everything may be left out:
@@ -25,9 +25,10 @@ use crate::Error;
 ///   "faults": [{ "sensor": "humidity", "kind": "hangs", "s": [0, 60] }]
 /// }
 /// ```
-/// `start` is when the world begins, now if it is left out; `gpx` a track with times beside the file, in place of the drive that
-/// is made up from `seed` and `from`; `tunnels_s` spans in seconds from the start without network and satellites. Before
-/// `time_s` nobody tells the device the time; `faults` are of the kinds `broken`, `hangs`, `nan` and `lies`.
+/// `start` is when the world begins, now if it is left out; `gpx` a track with times beside the
+/// file, in place of the drive that is made up from `seed` and `from`; `tunnels_s` spans in seconds
+/// from the start without network and satellites. Before `time_s` nobody tells the device the time;
+/// `faults` are of the kinds `broken`, `hangs`, `nan` and `lies`.
 #[derive(Clone, Debug)]
 pub(crate) struct Description {
     pub(crate) seed: u64,

@@ -1,8 +1,10 @@
-//! The world around the simulated device: a route with stops and tunnels, weather, a battery, cells. All of it follows from one
-//! file with a seed, so that whoever has the file knows what the device should have measured when.
+//! The world around the simulated device: a route with stops and tunnels, weather, a battery,
+//! cells. All of it follows from one file with a seed, so that whoever has the file knows what the
+//! device should have measured when.
 
 mod description;
 mod player;
+mod point;
 mod route;
 
 use std::time::Duration;
@@ -132,7 +134,8 @@ impl World {
         }
     }
 
-    /// Empties over `battery_hours`, and is charged while the vehicle is parked and less than a fifth is left.
+    /// Empties over `battery_hours`, and is charged while the vehicle is parked and less than a
+    /// fifth is left.
     fn charge(&self, seconds: f64, speed: f64) -> (f64, bool) {
         let empties = self.description.battery_hours * 3600.0;
         let charges = 2.0 * 3600.0;

@@ -18,7 +18,8 @@ struct Inner {
     world: World,
     /// Of the world's seconds to real ones.
     speed: f64,
-    /// When the world began by the machine's clock, in milliseconds since 1970: it goes on while the device restarts.
+    /// When the world began by the machine's clock, in milliseconds since 1970: it goes on while
+    /// the device restarts.
     began_ms: i64,
     events: BoardEvents,
     found: Mutex<Found>,
@@ -46,7 +47,8 @@ impl Player {
         self.0.events.clone()
     }
 
-    /// Tells of movement, and takes the network away in tunnels, which is `network` otherwise. For ever.
+    /// Tells of movement, and takes the network away in tunnels, which is `network` otherwise. For
+    /// ever.
     pub(crate) fn play(&self, network: Network) {
         let Self(inner) = self.clone();
         thread::spawn(move || inner.play(network));

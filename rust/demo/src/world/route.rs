@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Description;
+use super::{Description, point::Point};
 
 /// Where the device is at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -14,28 +14,6 @@ pub(super) struct Place {
     pub(super) heading: f64,
     /// Metres from the beginning of the way.
     pub(super) travelled: f64,
-}
-
-/// A point of the way: where, and so many seconds after the beginning.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Point {
-    pub(super) seconds: f64,
-    pub(super) latitude: f64,
-    pub(super) longitude: f64,
-    pub(super) altitude: f64,
-    travelled: f64,
-}
-
-impl Point {
-    pub(super) fn new(seconds: f64, latitude: f64, longitude: f64, altitude: f64) -> Self {
-        Self {
-            seconds,
-            latitude,
-            longitude,
-            altitude,
-            travelled: 0.0,
-        }
-    }
 }
 
 #[derive(Debug)]

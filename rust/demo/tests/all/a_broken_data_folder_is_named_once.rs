@@ -31,7 +31,7 @@ fn a_broken_data_folder_is_named_once() {
     let folder = tempfile::tempdir().expect("a folder");
     let whole = folder.path().join("whole");
     let mut program = demo(&whole, "0");
-    program.waits_for("attaching to LTE");
+    program.waits_for(iothub_demo::said::ATTACHING);
     program.signal(Signal::INT);
     assert_eq!(program.ends().0.code(), Some(0));
 
@@ -66,7 +66,7 @@ fn a_broken_data_folder_is_named_once() {
     // What the device can do without is told, and does not end it.
     garbage(&whole.join("device/firmware/state"));
     let mut program = demo(&whole, "0");
-    program.waits_for("attaching to LTE");
+    program.waits_for(iothub_demo::said::ATTACHING);
     program.signal(Signal::INT);
     let (status, error) = program.ends();
     let said = program.printed.join("\n") + "\n" + &error;

@@ -11,7 +11,7 @@ fn a_common_name_that_is_not_the_device_id_is_refused() {
     world.credential("key.pem", Some(&key(&other)));
     let lines = world.start(Network::Ipv4Only);
     let line = waits_for(&lines, "CONNACK 5");
-    assert!(line.contains("next attempt in"), "{line}");
+    assert!(line.contains(iothub_demo::said::RETRY), "{line}");
     let refused = world.event("refused");
     assert!(
         refused["reason"]

@@ -16,14 +16,14 @@ fn a_second_device_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     fs::create_dir(folder.path().join("modem")).expect("made");
     let mut first = device(folder.path());
-    first.waits_for("attaching to LTE");
+    first.waits_for(iothub_demo::said::ATTACHING);
     let (status, error) = device(folder.path()).ends();
     assert_eq!(status.code(), Some(1));
     assert!(error.contains("in use by another device"), "{error}");
     first.signal(Signal::KILL);
     first.ends();
     let mut next = device(folder.path());
-    next.waits_for("attaching to LTE");
+    next.waits_for(iothub_demo::said::ATTACHING);
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! The hub does not know the CA of the device's certificate: refused, with the reason in the hub's log.
+//! The hub does not know the CA of the device's certificate: refused, with the reason in the hub's
+//! log.
 
 use crate::support::{World, issue, key, valid_now, waits_for};
 use iothub_demo::DEVICE_ID;
@@ -11,7 +12,7 @@ fn a_device_from_another_ca_is_refused() {
     world.credential("cert.pem", Some(&stranger.chain_pem()));
     world.credential("key.pem", Some(&key(&stranger)));
     let lines = world.start(Network::Ipv4Only);
-    waits_for(&lines, "next attempt in");
+    waits_for(&lines, iothub_demo::said::RETRY);
     let refused = world.event("refused");
     assert!(
         !refused["reason"].as_str().unwrap_or_default().is_empty(),

@@ -1,6 +1,6 @@
-//! Power cuts while messages are stored, sent and released: the device's process is killed at a seeded moment and started
-//! again, and each message whose acceptance was told arrives, in order. `IOTHUB_KILLS` is their number (10), `IOTHUB_SEED` the
-//! first seed (1):
+//! Power cuts while messages are stored, sent and released: the device's process is killed at a
+//! seeded moment and started again, and each message whose acceptance was told arrives, in order.
+//! `IOTHUB_KILLS` is their number (10), `IOTHUB_SEED` the first seed (1):
 //!
 //! ```text
 //! IOTHUB_KILLS=1000 cargo test -p iothub-demo --test all loses_no_message -- --nocapture
@@ -8,7 +8,7 @@
 
 use std::{collections::BTreeSet, env, thread, time::Instant};
 
-use crate::support::{PATIENCE, World, quick};
+use crate::support::{TIMEOUT, World, quick};
 use iothub_demo::{DEVICE_ID, DeviceOptions, Lines};
 use iothub_host::Network;
 
@@ -28,12 +28,13 @@ fn a_device_killed_at_any_moment_loses_no_message() {
             ..quick()
         })
     };
-    // How long a life takes here, undisturbed and with a flash that is there: the kills are spread over it.
+    // How long a life takes here, undisturbed and with a flash that is there: the kills are spread
+    // over it.
     let undisturbed = |world: &mut World, first, end| {
         let begin = Instant::now();
         let lines = start(world, Network::NoCell, first, end);
         lines
-            .find_after(0, &format!("recorded {}", end - 1), PATIENCE)
+            .find_after(0, &format!("recorded {}", end - 1), TIMEOUT)
             .expect("undisturbed");
         begin.elapsed()
     };
@@ -54,7 +55,7 @@ fn a_device_killed_at_any_moment_loses_no_message() {
         let lines = start(&mut world, network, next, next + READINGS);
         if round % 8 == 7 {
             lines
-                .find_after(0, "outbox: 0 messages", PATIENCE)
+                .find_after(0, iothub_demo::said::OUTBOX_EMPTY, TIMEOUT)
                 .expect("all is sent");
         } else {
             // The one sleep: what is killed must not be asked.
@@ -75,7 +76,7 @@ fn a_device_killed_at_any_moment_loses_no_message() {
     start(&mut world, Network::DualStack, next, next);
     let (mut arrived, mut since) = (Vec::new(), 0);
     let rest = world.bench.rest();
-    let result = rest.until("all that was accepted", PATIENCE * 3, |rest| {
+    let result = rest.until("all that was accepted", TIMEOUT * 3, |rest| {
         for message in rest.telemetry(DEVICE_ID, since)? {
             since = message["seq"].as_u64().unwrap_or(since);
             arrived.extend(message["body"]["minute"].as_u64());
@@ -90,7 +91,8 @@ fn a_device_killed_at_any_moment_loses_no_message() {
         "{result:?}: {lost:?} of {} are lost",
         accepted.len()
     );
-    // What was stored in the moment of the cut is there too, though nobody was told; its number is then given again.
+    // What was stored in the moment of the cut is there too, though nobody was told; its number is
+    // then given again.
     let mut seen = BTreeSet::new();
     let firsts: Vec<_> = arrived
         .iter()
@@ -108,7 +110,7 @@ fn a_device_killed_at_any_moment_loses_no_message() {
 /// The readings that a device has told as accepted, once it is dead.
 fn recorded(lines: &Lines) -> Vec<u32> {
     // Its output is all there once it is closed.
-    let _ = lines.find_after(usize::MAX, "", PATIENCE);
+    let _ = lines.find_after(usize::MAX, "", TIMEOUT);
     let all = lines.all();
     let recorded = all.iter().filter_map(|line| line.strip_prefix("recorded "));
     recorded.filter_map(|minute| minute.parse().ok()).collect()

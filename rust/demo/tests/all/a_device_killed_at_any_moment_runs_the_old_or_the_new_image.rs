@@ -1,5 +1,6 @@
-//! Power cuts: the device's process is killed at a seeded moment of an update and started again; it runs the old image
-//! or the new one, and its twin says which. `IOTHUB_KILLS` is their number (10), `IOTHUB_SEED` the first seed (1):
+//! Power cuts: the device's process is killed at a seeded moment of an update and started again; it
+//! runs the old image or the new one, and its twin says which. `IOTHUB_KILLS` is their number (10),
+//! `IOTHUB_SEED` the first seed (1):
 //!
 //! ```text
 //! IOTHUB_KILLS=1000 cargo test --release -p iothub-demo --test all killed_at_any_moment -- --nocapture
@@ -11,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::support::{PATIENCE, World};
+use crate::support::{TIMEOUT, World};
 use iothub_demo::{DEVICE_ID, Lines};
 use iothub_host::Network;
 use serde_json::Value;
@@ -25,12 +26,12 @@ const PHASES: [(&str, &str); 7] = [
         "ready: every subscription",
         "the new image has reached the hub",
     ),
-    ("on trial", "the new image boots, on trial"),
+    (iothub_demo::said::ON_TRIAL, "the new image boots, on trial"),
     ("restarting for the firmware", "restarting"),
     ("is in place: a restart runs it", "the new image is marked"),
     ("going on at byte", "the download goes on"),
     ("fetching ", "downloading"),
-    ("", "before the wish"),
+    ("", "before the deployment"),
 ];
 
 #[test]
@@ -79,7 +80,7 @@ fn a_device_killed_at_any_moment_runs_the_old_or_the_new_image() {
     let sum = killed.values().flatten().sum::<u64>();
     assert_eq!(sum, kills);
     println!(
-        "{kills} kills from seed {first}, within {} ms of a wish:",
+        "{kills} kills from seed {first}, within {} ms of a deployment:",
         span.as_millis()
     );
     for (phase, [old, new]) in killed {
@@ -97,7 +98,7 @@ fn number(name: &str, default: u64) -> u64 {
     })
 }
 
-/// What was killed: the last that it has said since the wish.
+/// What was killed: the last that it has said since the deployment.
 fn phase(lines: &Lines, mark: usize) -> &'static str {
     let said = lines.all();
     let said = said.get(mark..).unwrap_or_default();
@@ -107,12 +108,12 @@ fn phase(lines: &Lines, mark: usize) -> &'static str {
         .map_or("", |(_, phase)| phase)
 }
 
-/// Waits until the device reports how the job has ended, by the image that it then runs: the one that the reported state
-/// goes with.
+/// Waits until the device reports how the job has ended, by the image that it then runs: the one
+/// that the reported state goes with.
 fn settled(world: &World, old: &str, new: Option<&str>) -> String {
     let mut last = Value::Null;
     let rest = world.bench.rest();
-    let found = rest.until("the old or the new image", PATIENCE * 3, |rest| {
+    let found = rest.until("the old or the new image", TIMEOUT * 3, |rest| {
         last = rest.firmware(DEVICE_ID)?;
         let text = |name: &str| last[name].as_str().unwrap_or_default().to_owned();
         let runs = text("currentFwVersion");

@@ -1,11 +1,12 @@
-//! The watchdog bites for the driver's thread, too, and `diagnostics` names it after the restart; an unknown fault is refused.
+//! The watchdog bites for the driver's thread, too, and `diagnostics` names it after the restart;
+//! an unknown fault is refused.
 
 use std::time::Duration;
 
 use iothub_demo::{DEVICE_ID, DeviceOptions};
 use serde_json::json;
 
-use crate::support::{PATIENCE, World, quick};
+use crate::support::{TIMEOUT, World, quick};
 
 /// Longer than a connect takes on a machine that is very busy.
 const WATCHDOG: Duration = Duration::from_secs(20);
@@ -20,14 +21,14 @@ fn a_driver_that_hangs_is_restarted() {
     world.connected(&lines);
     let rest = world.bench.rest();
     let fault = |kind| {
-        rest.until("an answer", PATIENCE, |rest| {
+        rest.until("an answer", TIMEOUT, |rest| {
             let (http, answer) = rest.method(DEVICE_ID, "fault", &json!(kind))?;
             Ok((http == 200).then(|| answer["status"].clone()))
         })
     };
     assert_eq!(fault("nothing").expect("answered"), 400);
     assert_eq!(fault("hang-driver").expect("answered"), 202);
-    let found = rest.until("the fault", PATIENCE, |rest| {
+    let found = rest.until("the fault", TIMEOUT, |rest| {
         let (_, answer) = rest.method(DEVICE_ID, "diagnostics", &json!(null))?;
         let fault = &answer["payload"]["fault"];
         Ok(fault.is_object().then(|| fault.clone()))

@@ -1,6 +1,6 @@
 //! `fleet`: every device of it is one of its own to the hub, and all end well.
 
-use crate::support::{PATIENCE, World, program::Program};
+use crate::support::{TIMEOUT, World, program::Program};
 use iothub_demo::Rest;
 use iothub_provision::pki::Pki;
 use rustix::process::Signal;
@@ -55,7 +55,7 @@ fn each_device_is_one_of_its_own_to_the_hub() {
         report["acknowledged"].as_u64() >= Some(DEVICES.into()),
         "{report}"
     );
-    let closed = rest.until("the last good-bye", PATIENCE, |rest| {
+    let closed = rest.until("the last good-bye", TIMEOUT, |rest| {
         let events = rest.events(0)?.into_iter();
         let closed: Vec<_> = events.filter(|event| event["event"] == "closed").collect();
         Ok((closed.len() >= DEVICES as usize).then_some(closed))
@@ -67,7 +67,7 @@ fn each_device_is_one_of_its_own_to_the_hub() {
 }
 
 fn does_what_the_back_end_wants(rest: &Rest, id: &str) {
-    rest.until("telemetry", PATIENCE, |rest| {
+    rest.until("telemetry", TIMEOUT, |rest| {
         Ok(rest.telemetry(id, 0)?.pop())
     })
     .expect("telemetry arrives");
@@ -78,7 +78,7 @@ fn does_what_the_back_end_wants(rest: &Rest, id: &str) {
     for (wanted, code, holds) in [(json!(2), 200, 2), (json!("soon"), 400, 2)] {
         let desired = json!({ "telemetryInterval": wanted });
         let version = rest.patch_desired(id, &desired).expect("patched");
-        rest.until("its acknowledgement", PATIENCE, |rest| {
+        rest.until("its acknowledgement", TIMEOUT, |rest| {
             let twin = rest.twin(id)?;
             let found = &twin["properties"]["reported"]["telemetryInterval"];
             let right = found["av"] == version && found["ac"] == code && found["value"] == holds;

@@ -2,7 +2,7 @@
 
 use std::{net::TcpListener, sync::mpsc};
 
-use crate::support::{PATIENCE, World, quick, waits_for};
+use crate::support::{TIMEOUT, World, quick, waits_for};
 use iothub_demo::DeviceOptions;
 use iothub_host::Network;
 
@@ -26,11 +26,11 @@ fn a_hub_that_never_answers_is_given_up() {
         ..quick()
     });
     let _first = connections
-        .recv_timeout(PATIENCE)
+        .recv_timeout(TIMEOUT)
         .expect("the device connects");
     waits_for(&lines, "ETIMEDOUT");
-    waits_for(&lines, "next attempt in");
+    waits_for(&lines, iothub_demo::said::RETRY);
     let _second = connections
-        .recv_timeout(PATIENCE)
+        .recv_timeout(TIMEOUT)
         .expect("the device connects again");
 }

@@ -14,7 +14,7 @@ fn a_hub_with_another_ca_is_not_trusted() {
     world.credential("ca.pem", Some(&root));
     let lines = world.start(Network::Ipv4Only);
     waits_for(&lines, "ECONNREFUSED");
-    waits_for(&lines, "next attempt in");
+    waits_for(&lines, iothub_demo::said::RETRY);
     let telemetry = world
         .bench
         .rest()

@@ -11,5 +11,5 @@ fn a_key_that_does_not_fit_its_certificate_is_named() {
     let lines = world.start(Network::Ipv4Only);
     waits_for(&lines, "the private key is not the one of the certificate");
     waits_for(&lines, "ECONNREFUSED");
-    waits_for(&lines, "next attempt in");
+    waits_for(&lines, iothub_demo::said::RETRY);
 }

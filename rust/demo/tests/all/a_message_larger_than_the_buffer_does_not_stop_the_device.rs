@@ -1,7 +1,8 @@
-//! A cloud-to-device message that cannot be received is read away and acknowledged, so that it does not come again after
-//! every connect; the device says so and stays connected. A method with such a body is answered with 413.
+//! A cloud-to-device message that cannot be received is read away and acknowledged, so that it does
+//! not come again after every connect; the device says so and stays connected. A method with such a
+//! body is answered with 413.
 
-use crate::support::{PATIENCE, World};
+use crate::support::{TIMEOUT, World};
 use iothub_demo::DEVICE_ID;
 use iothub_host::Network;
 use serde_json::json;
@@ -18,23 +19,19 @@ fn a_message_larger_than_the_buffer_does_not_stop_the_device() {
         .send_c2d(DEVICE_ID, &"x".repeat(8 * 1024))
         .expect("queued");
     lines
-        .find_after(
-            mark,
-            "larger than the payload buffer of 4096 bytes",
-            PATIENCE,
-        )
+        .find_after(mark, iothub_demo::said::TOO_LARGE, TIMEOUT)
         .expect("the device says why");
     world
         .bench
         .rest()
-        .until("an empty queue", PATIENCE, |rest| {
+        .until("an empty queue", TIMEOUT, |rest| {
             Ok((rest.device(DEVICE_ID)?["cloudToDeviceMessageCount"] == 0).then_some(()))
         })
         .expect("the hub does not send it again");
     world
         .bench
         .rest()
-        .until("a method is answered", PATIENCE, |rest| {
+        .until("a method is answered", TIMEOUT, |rest| {
             let (status, answer) = rest.method(DEVICE_ID, "led", &json!(1))?;
             Ok((status == 200 && answer["status"] == 200).then_some(()))
         })
@@ -46,7 +43,10 @@ fn a_message_larger_than_the_buffer_does_not_stop_the_device() {
         .expect("an answer");
     assert_eq!((status, &answer["status"]), (200, &json!(413)));
     assert!(
-        !lines.all().iter().any(|line| line.contains("disconnected")),
+        !lines
+            .all()
+            .iter()
+            .any(|line| line.contains(iothub_demo::said::DISCONNECTED)),
         "the connection stays"
     );
 }

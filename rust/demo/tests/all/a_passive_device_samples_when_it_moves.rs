@@ -1,4 +1,5 @@
-//! `cfg.act` false: nothing while it stands, and while it moves a sample no more often than `cfg.mvres`.
+//! `cfg.act` false: nothing while it stands, and while it moves a sample no more often than
+//! `cfg.mvres`.
 
 use std::{
     collections::BTreeSet,
@@ -6,7 +7,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use crate::support::{PATIENCE, World};
+use crate::support::{TIMEOUT, World};
 use iothub_demo::DEVICE_ID;
 use serde_json::{Value, json};
 
@@ -30,7 +31,7 @@ fn a_passive_device_samples_when_it_moves() {
     let version = rest
         .patch_desired(DEVICE_ID, &json!({ "cfg": cfg }))
         .expect("patched");
-    rest.until("an acknowledgement", PATIENCE, |rest| {
+    rest.until("an acknowledgement", TIMEOUT, |rest| {
         let twin = rest.twin(DEVICE_ID)?;
         Ok((twin["properties"]["reported"]["cfg"]["av"] == version).then_some(()))
     })
@@ -41,7 +42,7 @@ fn a_passive_device_samples_when_it_moves() {
     let passive = u64::try_from(passive.as_millis()).expect("a number");
 
     let samples = rest
-        .until("samples of the drive", PATIENCE, |rest| {
+        .until("samples of the drive", TIMEOUT, |rest| {
             let messages = rest.telemetry(DEVICE_ID, 0)?;
             let readings = messages
                 .iter()

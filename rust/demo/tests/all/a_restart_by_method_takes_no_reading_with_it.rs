@@ -5,7 +5,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use crate::support::{PATIENCE, World};
+use crate::support::{TIMEOUT, World};
 use iothub_demo::DEVICE_ID;
 use serde_json::{Value, json};
 
@@ -23,7 +23,7 @@ fn a_restart_by_method_takes_no_reading_with_it() {
     let version = rest
         .patch_desired(DEVICE_ID, &json!({ "cfg": cfg }))
         .expect("patched");
-    rest.until("an acknowledgement", PATIENCE, |rest| {
+    rest.until("an acknowledgement", TIMEOUT, |rest| {
         let twin = rest.twin(DEVICE_ID)?;
         Ok((twin["properties"]["reported"]["cfg"]["av"] == version).then_some(()))
     })
@@ -36,7 +36,7 @@ fn a_restart_by_method_takes_no_reading_with_it() {
         stamps.collect()
     };
     let before = stamps(&rest.telemetry(DEVICE_ID, 0).expect("telemetry"));
-    rest.until("readings that wait", PATIENCE, |rest| {
+    rest.until("readings that wait", TIMEOUT, |rest| {
         let (_, answer) = rest.method(DEVICE_ID, "diagnostics", &json!({}))?;
         let waiting = answer["payload"]["readingsWaiting"].as_u64();
         Ok(waiting.filter(|waiting| *waiting >= WAITING))
@@ -48,7 +48,7 @@ fn a_restart_by_method_takes_no_reading_with_it() {
         .method(DEVICE_ID, "reboot", &Value::Null)
         .expect("answered");
     assert_eq!(answer["status"], 202);
-    rest.until("what waited", PATIENCE, |rest| {
+    rest.until("what waited", TIMEOUT, |rest| {
         let now = stamps(&rest.telemetry(DEVICE_ID, 0)?);
         let old = now.difference(&before).filter(|stamp| **stamp <= asked);
         Ok((old.count() >= SAMPLES).then_some(()))

@@ -1,6 +1,7 @@
-//! Sensors that do not work: the sample goes without them, the log says so once, and the device goes on.
+//! Sensors that do not work: the sample goes without them, the log says so once, and the device
+//! goes on.
 
-use crate::support::{PATIENCE, World};
+use crate::support::{TIMEOUT, World};
 use iothub_demo::DEVICE_ID;
 use serde_json::json;
 
@@ -22,12 +23,12 @@ fn a_sensor_that_fails_hangs_or_lies_is_left_out() {
     ]}));
     world.connected(&lines);
     lines
-        .find_after(0, "temperature is there again", PATIENCE)
+        .find_after(0, "temperature is there again", TIMEOUT)
         .expect("it works again");
     let environment = world
         .bench
         .rest()
-        .until("a temperature", PATIENCE, |rest| {
+        .until("a temperature", TIMEOUT, |rest| {
             let messages = rest.telemetry(DEVICE_ID, 0)?;
             let readings = messages
                 .iter()

@@ -20,7 +20,7 @@ fn an_expired_certificate_is_refused() {
     world.credential("cert.pem", Some(&expired.chain_pem()));
     world.credential("key.pem", Some(&key(&expired)));
     let lines = world.start(Network::Ipv4Only);
-    waits_for(&lines, "next attempt in");
+    waits_for(&lines, iothub_demo::said::RETRY);
     let refused = world.event("refused");
     let reason = refused["reason"].as_str().unwrap_or_default();
     assert!(

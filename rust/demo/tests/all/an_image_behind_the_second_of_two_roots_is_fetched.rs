@@ -1,9 +1,9 @@
-//! HTTPS with several roots: one alone that has not signed the server's certificate is not trusted, and with the right
-//! one behind it the image is fetched. The log says how far it is, and why not.
+//! HTTPS with several roots: one alone that has not signed the server's certificate is not trusted,
+//! and with the right one behind it the image is fetched. The log says how far it is, and why not.
 
 use std::fs;
 
-use crate::support::{PATIENCE, World, waits_for};
+use crate::support::{TIMEOUT, World, waits_for};
 use iothub_demo::DEVICE_ID;
 use iothub_host::Network;
 use serde_json::{Value, json};
@@ -24,20 +24,22 @@ fn an_image_behind_the_second_of_two_roots_is_fetched() {
         fs::write(folder.join("ca.pem"), root).expect("written");
     }
 
-    // The wish is read, and taken back before the device is there.
+    // The deployment is read, and taken back before the device is there.
     let rest = world.bench.rest();
     let setup = world.bench.setup();
     setup.image("1.0.0", &[7; 8000]).expect("an image");
-    let mut wish = rest.deploy(DEVICE_ID, "1.0.0", "https").expect("a wish");
+    let mut desired = rest
+        .deploy(DEVICE_ID, "1.0.0", "https")
+        .expect("a deployment");
     rest.patch_desired(DEVICE_ID, &json!({ "firmware": null }))
         .expect("patched");
     let lines = world.start(Network::Ipv4Only);
     world.connected(&lines);
     let mut wants = |job: &str, tags: &[u32], sha256: &Value| {
-        wish["jobId"] = job.into();
-        wish["secTags"] = tags.into();
-        wish["sha256"] = sha256.clone();
-        rest.patch_desired(DEVICE_ID, &json!({ "firmware": wish }))
+        desired["jobId"] = job.into();
+        desired["secTags"] = tags.into();
+        desired["sha256"] = sha256.clone();
+        rest.patch_desired(DEVICE_ID, &json!({ "firmware": desired }))
             .expect("patched");
     };
     wants("one", &[20], &Value::Null);
@@ -53,6 +55,6 @@ fn an_image_behind_the_second_of_two_roots_is_fetched() {
     let mark = lines.mark();
     wants("three", &[20, 21], &Value::Null);
     for text in ["firmware: 100 %, ", "the new firmware has reached the hub"] {
-        lines.find_after(mark, text, PATIENCE).expect(text);
+        lines.find_after(mark, text, TIMEOUT).expect(text);
     }
 }

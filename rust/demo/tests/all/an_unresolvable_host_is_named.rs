@@ -14,5 +14,5 @@ fn an_unresolvable_host_is_named() {
     let lines = world.start(Network::Ipv4Only);
     waits_for(&lines, "connecting to no-such-hub.invalid");
     waits_for(&lines, "could not be resolved");
-    waits_for(&lines, "next attempt in");
+    waits_for(&lines, iothub_demo::said::RETRY);
 }

@@ -1,4 +1,5 @@
-//! Dual stack, IPv6 only behind a NAT64, IPv4 only, and a network that promises IPv6 and does not give it.
+//! Dual stack, IPv6 only behind a NAT64, IPv4 only, and a network that promises IPv6 and does not
+//! give it.
 
 use crate::support::{World, waits_for};
 use iothub_host::Network;

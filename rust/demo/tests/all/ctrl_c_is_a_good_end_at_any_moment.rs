@@ -56,7 +56,7 @@ fn the_device_process_ends_well_from_its_first_moment_on() {
         })
     };
     let mut first = device();
-    first.waits_for("attaching to LTE");
+    first.waits_for(iothub_demo::said::ATTACHING);
     first.signal(Signal::TERM);
     assert_eq!(first.ends().0.code(), Some(0));
 

@@ -1,12 +1,12 @@
-//! IPv6 goes away on an IPv6-only network: the link is down and the program goes on; when the network is back, so is
-//! the device, and what was accepted meanwhile arrives.
+//! IPv6 goes away on an IPv6-only network: the link is down and the program goes on; when the
+//! network is back, so is the device, and what was accepted meanwhile arrives.
 
 use std::{
     net::{IpAddr, Ipv4Addr},
     sync::{Mutex, OnceLock, PoisonError, mpsc},
 };
 
-use crate::support::{PATIENCE, World};
+use crate::support::{TIMEOUT, World};
 use iothub::{Disconnect, Event, Telemetry};
 use iothub_demo::{DEVICE_ID, HOSTNAME};
 use iothub_host::{Loss, Network, Options};
@@ -41,7 +41,7 @@ fn run() {
     let world = World::new();
     let (sender, seen) = mpsc::channel();
     SEEN.set(Mutex::new(sender)).expect("set once");
-    let next = || seen.recv_timeout(PATIENCE).expect("an event");
+    let next = || seen.recv_timeout(TIMEOUT).expect("an event");
 
     let mut options = Options::new(world.bench.setup().device_data());
     options.port = world.bench.hub_address().port();
@@ -51,7 +51,7 @@ fn run() {
     options.hosts = vec![(HOSTNAME.to_owned(), IpAddr::V4(Ipv4Addr::LOCALHOST))];
     iothub_host::start(options).expect("the modem");
     iothub::start(&on_event).expect("the client");
-    iothub::connect().expect("a wish");
+    iothub::connect().expect("a request to connect");
     assert_eq!(next(), Seen::Ready);
 
     let modem = iothub_host::modem().expect("started");
@@ -74,7 +74,7 @@ fn run() {
     world
         .bench
         .rest()
-        .until("what was accepted offline", PATIENCE, |rest| {
+        .until("what was accepted offline", TIMEOUT, |rest| {
             let found = rest.telemetry(DEVICE_ID, 0)?;
             Ok(found
                 .iter()

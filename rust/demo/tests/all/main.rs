@@ -1,4 +1,5 @@
-//! One program for all behaviours, a file each: a link for each file would cost more than the tests.
+//! One program for all behaviours, a file each: a link for each file would cost more than the
+//! tests.
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -40,6 +41,7 @@ mod once_drive_checks_the_whole_way;
 mod once_fota_checks_the_whole_way;
 mod once_outage_checks_the_whole_way;
 mod options_that_cannot_be_are_named;
+mod pages_name_what_there_is;
 mod provisions_over_at;
 mod reaches_any_hub_of_the_emulator;
 mod readings_of_before_the_time_was_known_have_their_own;
@@ -48,6 +50,6 @@ mod reports_of_an_update_are_made_by_the_driver;
 mod says_why_there_is_no_network;
 mod strange_twins_are_survived;
 mod support;
+mod the_desired_interval_goes_before_the_devices_own_setting;
 mod the_device_alone_connects;
 mod the_terminal_says_what_arrives;
-mod the_twins_wish_goes_before_the_devices_own_setting;

@@ -13,11 +13,11 @@ fn missing_credentials_are_named() {
         line.contains("sec tag 10") && line.contains("key.pem"),
         "the security tag is named: {line}"
     );
-    waits_for(&lines, "next attempt in");
+    waits_for(&lines, iothub_demo::said::RETRY);
 
     world.credential("cert.pem", None);
     world.credential("ca.pem", None);
     let lines = world.start(Network::Ipv4Only);
     waits_for(&lines, "sec tag 10");
-    waits_for(&lines, "next attempt in");
+    waits_for(&lines, iothub_demo::said::RETRY);
 }

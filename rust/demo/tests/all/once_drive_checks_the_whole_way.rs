@@ -1,4 +1,5 @@
-//! `cargo run -- --once --drive --json`: every sample of a drive through a tunnel arrives with its own time.
+//! `cargo run -- --once --drive --json`: every sample of a drive through a tunnel arrives with its
+//! own time.
 
 use std::process::Command;
 

@@ -1,4 +1,5 @@
-//! `cargo run -- --once --fota --json`: an update, a cut at half of it, wrong images, a rollback, power cuts.
+//! `cargo run -- --once --fota --json`: an update, a cut at half of it, wrong images, a rollback,
+//! power cuts.
 
 use std::process::Command;
 

@@ -1,4 +1,5 @@
-//! `cargo run -- --once --outage --json`: a day without coverage, and a power cut in the middle of it.
+//! `cargo run -- --once --outage --json`: a day without coverage, and a power cut in the middle of
+//! it.
 
 use std::process::Command;
 

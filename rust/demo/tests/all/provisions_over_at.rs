@@ -1,5 +1,5 @@
-//! The credentials come in over AT commands: the key is made in the modem and is nowhere else. What is done stays done, and
-//! what does not belong there is replaced.
+//! The credentials come in over AT commands: the key is made in the modem and is nowhere else. What
+//! is done stays done, and what does not belong there is replaced.
 
 use std::fs;
 

@@ -1,8 +1,9 @@
-//! The device alone finds every hub of an emulator by Azure's own names, and the provisioning service by its default one.
+//! The device alone finds every hub of an emulator by Azure's own names, and the provisioning
+//! service by its default one.
 
 use std::{fs, net::Ipv4Addr, process::Command};
 
-use crate::support::{PATIENCE, program::Program};
+use crate::support::{TIMEOUT, program::Program};
 use iothub_demo::{DEVICE_ID, Rest};
 use iothub_emulator::{Emulator, Options};
 use iothub_provision::pki::Pki;
@@ -23,7 +24,7 @@ fn emulator(runtime: &tokio::runtime::Runtime) -> Emulator {
 }
 
 fn connected_at(rest: &Rest, hub: &str) {
-    rest.until(hub, PATIENCE, |rest| {
+    rest.until(hub, TIMEOUT, |rest| {
         let mut events = rest.events(0)?.into_iter();
         let found = events.find(|event| event["event"] == "connected" && event["hub"] == hub);
         Ok(found.map(|event| assert_eq!(event["deviceId"], DEVICE_ID)))

@@ -1,8 +1,9 @@
-//! Nobody knows the time for the first seconds: what was measured then is stamped when it comes, with when it was measured.
+//! Nobody knows the time for the first seconds: what was measured then is stamped when it comes,
+//! with when it was measured.
 
 use std::collections::BTreeSet;
 
-use crate::support::{PATIENCE, World};
+use crate::support::{TIMEOUT, World};
 use iothub_demo::{DEVICE_ID, stamps};
 use serde_json::json;
 
@@ -22,7 +23,7 @@ fn readings_of_before_the_time_was_known_have_their_own() {
     let first: BTreeSet<u64> = world
         .bench
         .rest()
-        .until("readings of before", PATIENCE, |rest| {
+        .until("readings of before", TIMEOUT, |rest| {
             let all = rest.telemetry(DEVICE_ID, 0)?;
             let all: BTreeSet<_> = all.iter().flat_map(stamps).collect();
             let is_after = all.iter().any(|stamp| *stamp > began + UNKNOWN + 2000);

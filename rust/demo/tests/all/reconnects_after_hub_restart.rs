@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::support::{PATIENCE, World};
+use crate::support::{TIMEOUT, World};
 use iothub_demo::{DEVICE_ID, stamps, timestamp};
 use iothub_host::Network;
 use serde_json::json;
@@ -18,21 +18,21 @@ fn reconnects_after_hub_restart() {
         .patch_desired(DEVICE_ID, &json!({ "telemetryInterval": 1 }))
         .expect("patched");
     lines
-        .find_after(0, "telemetry every 1 s", PATIENCE)
+        .find_after(0, &format!("{}1 s", iothub_demo::said::INTERVAL), TIMEOUT)
         .expect("applied");
 
     let mark = lines.mark();
     world.bench.kill_hub().expect("killed");
     lines
-        .find_after(mark, "next attempt in", PATIENCE)
+        .find_after(mark, iothub_demo::said::RETRY, TIMEOUT)
         .expect("the device notices");
     let accepted = lines
-        .find_after(lines.mark(), " queued: ", PATIENCE)
+        .find_after(lines.mark(), iothub_demo::said::QUEUED, TIMEOUT)
         .expect("accepted offline");
     let mark = lines.mark();
     world.bench.restart_hub().expect("restarted");
     lines
-        .find_after(mark, "ready: every subscription is granted", PATIENCE)
+        .find_after(mark, iothub_demo::said::READY, TIMEOUT)
         .expect("back by itself");
 
     let wanted: BTreeSet<_> = lines
@@ -47,7 +47,7 @@ fn reconnects_after_hub_restart() {
     world
         .bench
         .rest()
-        .until("every accepted message", PATIENCE, |rest| {
+        .until("every accepted message", TIMEOUT, |rest| {
             let arrived: BTreeSet<_> = rest
                 .telemetry(DEVICE_ID, 0)?
                 .iter()

@@ -1,5 +1,5 @@
-//! No report and no event of an update comes from the thread that downloads. The device runs in this process, so that
-//! its log tells the threads.
+//! No report and no event of an update comes from the thread that downloads. The device runs in
+//! this process, so that its log tells the threads.
 
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -7,7 +7,7 @@ use std::{
     thread::{self, ThreadId},
 };
 
-use crate::support::{PATIENCE, World};
+use crate::support::{TIMEOUT, World};
 use iothub_demo::{DEVICE_ID, HOSTNAME};
 use iothub_host::Network;
 
@@ -67,7 +67,7 @@ fn run() {
     let until = |text: &str| {
         let mut seen = Vec::new();
         loop {
-            let line = lines.recv_timeout(PATIENCE);
+            let line = lines.recv_timeout(TIMEOUT);
             let line = line.unwrap_or_else(|_| panic!("no line with {text:?} but {seen:#?}"));
             let found = line.2.contains(text);
             seen.push(line);
@@ -76,7 +76,10 @@ fn run() {
             }
         }
     };
-    let driver = until("connecting to ").pop().expect("a line").0;
+    let driver = until(iothub_demo::said::CONNECTING)
+        .pop()
+        .expect("a line")
+        .0;
     until("ready: every subscription");
     setup.image("1.0.0", &[7; 40_000]).expect("an image");
     let rest = world.bench.rest();

@@ -1,6 +1,6 @@
 //! Desired properties that are deep, large or of the wrong type.
 
-use crate::support::{PATIENCE, World};
+use crate::support::{TIMEOUT, World};
 use iothub_demo::DEVICE_ID;
 use iothub_host::Network;
 use serde_json::{Value, json};
@@ -39,9 +39,9 @@ fn strange_twins_are_survived() {
         .collect();
     rest.patch_desired(DEVICE_ID, &large).expect("patched");
     lines
-        .find_after(mark, "larger than the payload buffer", PATIENCE)
+        .find_after(mark, iothub_demo::said::TOO_LARGE, TIMEOUT)
         .expect("the device says why");
-    rest.until("a method is answered", PATIENCE, |rest| {
+    rest.until("a method is answered", TIMEOUT, |rest| {
         let (status, answer) = rest.method(DEVICE_ID, "led", &json!(0))?;
         Ok((status == 200 && answer["status"] == 200).then_some(()))
     })
@@ -52,7 +52,7 @@ fn acknowledged(world: &World, code: u64, version: u64) {
     world
         .bench
         .rest()
-        .until("an acknowledgement", PATIENCE, |rest| {
+        .until("an acknowledgement", TIMEOUT, |rest| {
             let twin = rest.twin(DEVICE_ID)?;
             let found = &twin["properties"]["reported"]["telemetryInterval"];
             Ok((found["ac"] == code && found["av"] == version).then_some(()))

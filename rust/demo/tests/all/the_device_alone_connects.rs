@@ -1,4 +1,5 @@
-//! A folder with nothing but the credentials that were written over AT is enough for the device alone.
+//! A folder with nothing but the credentials that were written over AT is enough for the device
+//! alone.
 
 use std::{fs, process::Command};
 

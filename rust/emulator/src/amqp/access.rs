@@ -1,4 +1,5 @@
-//! What a connection has proved: tokens, from SASL or from `$cbs`, each for a path and until a time.
+//! What a connection has proved: tokens, from SASL or from `$cbs`, each for a path and until a
+//! time.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -79,7 +80,8 @@ impl Claims {
     }
 }
 
-/// Checks a service's token: signature, expiry, policy and host. `named` is the host name under which the client connected.
+/// Checks a service's token: signature, expiry, policy and host. `named` is the host name under
+/// which the client connected.
 pub(super) fn token(
     service: &Service,
     key: &str,
@@ -95,7 +97,8 @@ pub(super) fn token(
         ))
     })?;
     let policy = find(service, hub, key, &policy)?;
-    // Clients of IoT Hub sign with what the key's base64 says, those of Event Hubs with the text itself.
+    // Clients of IoT Hub sign with what the key's base64 says, those of Event Hubs with the text
+    // itself.
     let as_texts = policy.keys.each_ref().map(|key| STANDARD.encode(key));
     let keys = policy.keys.iter().chain(&as_texts);
     token.verify(keys.map(String::as_str), service.clock.now())?;

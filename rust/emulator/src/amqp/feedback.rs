@@ -1,5 +1,6 @@
-//! What services are told: what became of cloud-to-device messages at `/messages/serviceBound/feedback`, and files that
-//! devices have uploaded at `/messages/serviceBound/filenotifications`.
+//! What services are told: what became of cloud-to-device messages at
+//! `/messages/serviceBound/feedback`, and files that devices have uploaded at
+//! `/messages/serviceBound/filenotifications`.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! A stream of bytes as frames: a reader with limits, and a writer that gives up on a peer that does not read.
+//! A stream of bytes as frames: a reader with limits, and a writer that gives up on a peer that
+//! does not read.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Bearer tokens that the emulator gives out as Azure's managed identity endpoint does: JSON web tokens, signed with the
-//! key of the service.
+//! Bearer tokens that the emulator gives out as Azure's managed identity endpoint does: JSON web
+//! tokens, signed with the key of the service.
 
 use aws_lc_rs::hmac;
 use base64::Engine as _;

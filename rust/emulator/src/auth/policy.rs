@@ -311,6 +311,41 @@ mod tests {
     }
 
     #[test]
+    fn who_names_one_key_gets_the_other_one_anew() {
+        let known = HUB.policies(None, "old");
+        let given = json!([{"keyName": "service", "primaryKey": "QUFBQUFBQUFBQUFBQUFBQQ=="}]);
+        let kept = HUB.changed(Some(&given), &known).unwrap().unwrap();
+        assert_eq!(kept[0]["primaryKey"], "QUFBQUFBQUFBQUFBQUFBQQ==");
+        assert_ne!(kept[0]["secondaryKey"], "old");
+        assert_eq!(kept[0]["rights"], "ServiceConnect", "as it was");
+    }
+
+    #[test]
+    fn the_owner_of_the_provisioning_service_reads_registrations_as_long_as_it_is_the_one_from_the_start()
+     {
+        let owner = |kept: Option<&Value>| {
+            let all = PROVISIONING.policies(kept, "key");
+            let owner = all
+                .into_iter()
+                .find(|it| it.name == "provisioningserviceowner");
+            owner.unwrap().permissions()
+        };
+        assert!(owner(None).contains(&Permission::RegistrationStatusWrite));
+        let kept = json!([{"keyName": "provisioningserviceowner", "rights": "EnrollmentRead"}]);
+        assert!(!owner(Some(&kept)).contains(&Permission::RegistrationStatusWrite));
+    }
+
+    #[test]
+    fn there_may_be_so_many_and_no_more() {
+        let many = |count: usize| -> Value {
+            let policy = |n| json!({"keyName": format!("p{n}"), "rights": "ServiceConnect"});
+            (0..count).map(policy).collect()
+        };
+        assert!(HUB.changed(Some(&many(MAX_POLICIES)), &[]).is_ok());
+        assert!(HUB.changed(Some(&many(MAX_POLICIES + 1)), &[]).is_err());
+    }
+
+    #[test]
     fn what_is_none_is_refused() {
         for wrong in [
             json!({}),

@@ -121,7 +121,8 @@ fn keep_generated(folder: &Path, generated: &tls::Generated) -> Result<(), Start
     write().map_err(|error| StartError::Storage(format!("{}: {error}", folder.display())))
 }
 
-/// Writes a file anew under another name and puts it in its place: a link that stands there is replaced, not followed.
+/// Writes a file anew under another name and puts it in its place: a link that stands there is
+/// replaced, not followed.
 fn replace(path: &Path, text: &str, mode: u32) -> std::io::Result<()> {
     use std::io::Write as _;
     let new = path.with_extension("new");

@@ -148,7 +148,8 @@ fn certified_key(chain: &str, key: &str) -> Result<Arc<CertifiedKey>, Error> {
     Ok(Arc::new(certified))
 }
 
-/// Accepts every certificate whose key can prove anything; the handshake still proves that the peer has it.
+/// Accepts every certificate whose key can prove anything; the handshake still proves that the peer
+/// has it.
 struct PossessionOnly {
     provider: Arc<CryptoProvider>,
 }

@@ -62,8 +62,8 @@ pub(crate) fn describe(der: &[u8]) -> Result<Description, Refusal> {
 
 /// Reads a certificate given as PEM, as base64 of PEM, or as base64 of DER, as Azure's calls do.
 ///
-/// A text that holds a private key is refused: Microsoft asks for the certificate alone, and a key that was sent is known to
-/// others.
+/// A text that holds a private key is refused: Microsoft asks for the certificate alone, and a key
+/// that was sent is known to others.
 pub(crate) fn from_text(text: &str) -> Result<Vec<u8>, Refusal> {
     if let Some(der) = from_pem(text)? {
         return Ok(der);

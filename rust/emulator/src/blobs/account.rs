@@ -51,8 +51,9 @@ impl Account {
         }
     }
 
-    /// Reads a connection string: `UseDevelopmentStorage=true`, which is Azurite with its well-known key, or `AccountName=…;
-    /// AccountKey=…;BlobEndpoint=…`. The error says what is missing; the key is in none.
+    /// Reads a connection string: `UseDevelopmentStorage=true`, which is Azurite with its
+    /// well-known key, or `AccountName=…; AccountKey=…;BlobEndpoint=…`. The error says what is
+    /// missing; the key is in none.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
         if text.trim_end_matches(';') == "UseDevelopmentStorage=true" {
@@ -122,7 +123,8 @@ impl Account {
         )
     }
 
-    /// Whether the query of a request signs what it asks: one of the letters of `needed`, at a container or a blob in it.
+    /// Whether the query of a request signs what it asks: one of the letters of `needed`, at a
+    /// container or a blob in it.
     pub(crate) fn verify(
         &self,
         query: &[(String, String)],
@@ -200,7 +202,8 @@ impl Account {
     fn text(&self, fields: &Fields<'_>, container: &str, blob: Option<&str>) -> String {
         let blob = blob.map(|blob| format!("/{blob}")).unwrap_or_default();
         let resource = format!("/blob/{}/{container}{blob}", self.name);
-        // Behind the version and the kind: snapshot, encryption scope, and five headers of the answer.
+        // Behind the version and the kind: snapshot, encryption scope, and five headers of the
+        // answer.
         [
             fields.permissions,
             fields.start,
@@ -243,7 +246,8 @@ fn refused(reason: &str) -> Refusal {
 /// The name of the account inside.
 const INSIDE: &str = "devicefiles";
 const VERSION: &str = "2021-12-02";
-/// Published by Microsoft, "Use the Azurite emulator": the account and the key that every Azurite begins with.
+/// Published by Microsoft, "Use the Azurite emulator": the account and the key that every Azurite
+/// begins with.
 const AZURITE: &str = "AccountName=devstoreaccount1;AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;BlobEndpoint=http://127.0.0.1:10000/devstoreaccount1";
 
 #[cfg(test)]
@@ -292,7 +296,8 @@ mod tests {
 
     #[test]
     fn signs_as_microsofts_storage_client_does() {
-        // azure-storage-blob 12, generate_blob_sas: the same account, container, blob, permission, expiry and version.
+        // azure-storage-blob 12, generate_blob_sas: the same account, container, blob, permission,
+        // expiry and version.
         let account = Account::parse("UseDevelopmentStorage=true;").unwrap();
         let signed = account.sign("uploads", "dev1/x.bin", "rw", 1_900_000_000_000);
         assert!(

@@ -1,5 +1,5 @@
-//! Blobs as files: one file a blob under a name that leads nowhere else; what is not whole lies apart and is renamed when
-//! it is.
+//! Blobs as files: one file a blob under a name that leads nowhere else; what is not whole lies
+//! apart and is renamed when it is.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -32,7 +32,8 @@ pub(crate) struct Incoming {
 }
 
 impl Folder {
-    /// Opens or makes the folder, and throws away what an earlier process left half written. Blocks stay.
+    /// Opens or makes the folder, and throws away what an earlier process left half written. Blocks
+    /// stay.
     pub(crate) fn open(root: PathBuf, limit: u64) -> io::Result<Self> {
         let unfinished = root.join(UNFINISHED);
         if unfinished.exists() {
@@ -222,8 +223,8 @@ impl Drop for Incoming {
     }
 }
 
-/// A name without separators and dots in front, different for each blob: percent-encoded, and cut with a digest where it
-/// would be too long for a file system.
+/// A name without separators and dots in front, different for each blob: percent-encoded, and cut
+/// with a digest where it would be too long for a file system.
 fn file_name(blob: &str) -> String {
     let mut name = String::new();
     for byte in blob.bytes() {

@@ -1,5 +1,5 @@
-//! Blobs: where devices put files, and jobs find and leave theirs. A storage of our own in the data folder, or another one
-//! (Azurite), for which addresses are signed.
+//! Blobs: where devices put files, and jobs find and leave theirs. A storage of our own in the data
+//! folder, or another one (Azurite), for which addresses are signed.
 
 use std::path::PathBuf;
 

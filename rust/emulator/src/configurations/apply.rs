@@ -384,7 +384,7 @@ fn decide(rules: &mut [Rule], twin: &Value) -> (Map<String, Value>, Map<String, 
             let there = names.iter().try_fold(&desired, |at, name| at.get(*name));
             if !is_set(there, value) {
                 is_applied = false;
-                insert(&mut patch, &names, value);
+                deployment::insert(&mut patch, &names, value);
             }
         }
         rule.applied += i64::from(is_applied);
@@ -401,22 +401,6 @@ fn is_set(there: Option<&Value>, wanted: &Value) -> bool {
             .iter()
             .all(|(name, value)| is_set(there.get(name), value)),
         (there, wanted) => there == Some(wanted),
-    }
-}
-
-/// Sets a value at a path.
-pub(super) fn insert(patch: &mut Map<String, Value>, names: &[&str], value: &Value) {
-    match names {
-        [] => {}
-        [name] => {
-            patch.insert((*name).to_owned(), value.clone());
-        }
-        [first, rest @ ..] => {
-            let inner = patch.entry(*first).or_insert_with(|| json!({}));
-            if let Value::Object(inner) = inner {
-                insert(inner, rest, value);
-            }
-        }
     }
 }
 

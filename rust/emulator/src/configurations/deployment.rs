@@ -1,7 +1,9 @@
-//! `modulesContent`: the desired properties of an IoT Edge device's modules, by one deployment and the layers over it.
+//! `modulesContent`: the desired properties of an IoT Edge device's modules, by one deployment and
+//! the layers over it.
 //!
-//! Microsoft, "Understand IoT Edge automatic deployments for single devices or at scale". What the agent on a device does
-//! there with what it is told, making and deleting identities of modules, is done here at once.
+//! Microsoft, "Understand IoT Edge automatic deployments for single devices or at scale". What the
+//! agent on a device does there with what it is told, making and deleting identities of modules, is
+//! done here at once.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +17,8 @@ use crate::hub::registry::{self, TwinChange, TwinWrite};
 use crate::hub::twin;
 use crate::id;
 
-/// The content for each module: `properties.desired` is the whole of it, `properties.desired.a.b` a part.
+/// The content for each module: `properties.desired` is the whole of it, `properties.desired.a.b` a
+/// part.
 pub(crate) type Modules = Map<String, Value>;
 
 /// Refuses what is no content for modules.
@@ -67,7 +70,7 @@ pub(super) fn merged<'m>(contents: impl Iterator<Item = &'m Modules>) -> Wanted 
                 Some(None) => *of_module = value.as_object().cloned().unwrap_or_default(),
                 Some(Some(rest)) => {
                     let names: Vec<&str> = rest.split('.').collect();
-                    super::apply::insert(of_module, &names, value);
+                    insert(of_module, &names, value);
                 }
                 None => {}
             }
@@ -82,6 +85,22 @@ pub(super) fn merged<'m>(contents: impl Iterator<Item = &'m Modules>) -> Wanted 
     wanted
 }
 
+/// Sets a value at a path.
+pub(super) fn insert(patch: &mut Map<String, Value>, names: &[&str], value: &Value) {
+    match names {
+        [] => {}
+        [name] => {
+            patch.insert((*name).to_owned(), value.clone());
+        }
+        [first, rest @ ..] => {
+            let inner = patch.entry(*first).or_insert_with(|| json!({}));
+            if let Value::Object(inner) = inner {
+                insert(inner, rest, value);
+            }
+        }
+    }
+}
+
 /// The modules that the agent is to run.
 fn named(wanted: &Wanted) -> Modules {
     let agent = wanted.get(AGENT).and_then(|it| it.get("modules"));
@@ -94,8 +113,8 @@ fn named(wanted: &Wanted) -> Modules {
 /// What a module is to have as desired properties.
 pub(super) type Wanted = BTreeMap<String, Map<String, Value>>;
 
-/// Brings contents to a device, which gets the modules that it lacks and loses those that a deployment made and no longer
-/// names. The result has the twins that were changed.
+/// Brings contents to a device, which gets the modules that it lacks and loses those that a
+/// deployment made and no longer names. The result has the twins that were changed.
 pub(crate) fn apply(
     c: &Connection,
     hub: &str,

@@ -1,8 +1,10 @@
-//! Configurations (automatic device management): desired properties for all devices or modules for which a condition holds.
+//! Configurations (automatic device management): desired properties for all devices or modules for
+//! which a condition holds.
 //!
 //! IoT Edge's deployments are configurations too: they are about the modules of a device.
 //!
-//! Microsoft, "Automatic device and module management using the Azure CLI", and "Configuration" of the IoT Hub REST API.
+//! Microsoft, "Automatic device and module management using the Azure CLI", and "Configuration" of
+//! the IoT Hub REST API.
 
 mod apply;
 mod deployment;

@@ -1,4 +1,5 @@
-//! The provisioning service's decisions: which enrollment, which hub, what of an earlier assignment.
+//! The provisioning service's decisions: which enrollment, which hub, what of an earlier
+//! assignment.
 
 use rusqlite::{Connection, OptionalExtension as _};
 use serde_json::{Map, Value, json};

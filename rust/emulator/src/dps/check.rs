@@ -1,4 +1,5 @@
-//! What an enrollment says of its devices, checked when it is saved and not when the first device comes.
+//! What an enrollment says of its devices, checked when it is saved and not when the first device
+//! comes.
 
 use serde_json::{Map, Value};
 

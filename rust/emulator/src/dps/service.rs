@@ -77,7 +77,8 @@ impl Dps {
             .await
     }
 
-    /// Begins the assignment of a device to a hub; `body` is the request's JSON, which may be empty.
+    /// Begins the assignment of a device to a hub; `body` is the request's JSON, which may be
+    /// empty.
     pub(crate) async fn register(&self, request: &Arc<Request>, body: &[u8]) -> Answer {
         if let Some(answer) = self.fault(request) {
             return answer;
@@ -206,7 +207,8 @@ impl Dps {
         }
     }
 
-    /// Moves a device to another hub, as an operator's re-assignment does, and drops its connection.
+    /// Moves a device to another hub, as an operator's re-assignment does, and drops its
+    /// connection.
     pub(crate) async fn move_device(&self, id: &str, to: &str) -> Result<String, Refusal> {
         let hub = &self.hub;
         let (hubs, owned_id, owned_to) = (hub.hubs.hosts(), id.to_owned(), to.to_owned());

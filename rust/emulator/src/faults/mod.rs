@@ -1,5 +1,6 @@
 //! Faults on command: what a test wants to go wrong, for whom, and how often.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
@@ -77,6 +78,8 @@ pub(crate) struct Fault {
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
     all: Mutex<(u64, Vec<Fault>)>,
+    /// Whether there ever was one: every packet asks.
+    any: AtomicBool,
 }
 
 impl Faults {
@@ -88,6 +91,7 @@ impl Faults {
         let fault = Fault { id: all.0, ..fault };
         let shown = fault.to_json();
         all.1.push(fault);
+        self.any.store(true, Ordering::Release);
         Ok(shown)
     }
 
@@ -138,6 +142,9 @@ impl Faults {
         device: &str,
         wanted: impl Fn(&mut Fault) -> bool,
     ) -> Option<Fault> {
+        if !self.any.load(Ordering::Acquire) {
+            return None;
+        }
         let mut all = self.all();
         let fits = |fault: &mut Fault| {
             fault.point == point

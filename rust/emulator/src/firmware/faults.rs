@@ -36,8 +36,8 @@ struct Entry {
 pub(crate) struct Faults(Mutex<(u64, Vec<Entry>)>);
 
 impl Faults {
-    /// Sets one from `{"kind":"cut","at":N}`, `{"kind":"status","status":404}`, `{"kind":"corrupt"}` or
-    /// `{"kind":"slow","delayMs":N}`, with `times` and `image`.
+    /// Sets one from `{"kind":"cut","at":N}`, `{"kind":"status","status":404}`,
+    /// `{"kind":"corrupt"}` or `{"kind":"slow","delayMs":N}`, with `times` and `image`.
     pub(crate) fn set(&self, document: &Map<String, Value>) -> Result<Value, Refusal> {
         fields::check(document, FIELDS)?;
         let number = |name: &str| {
@@ -109,7 +109,8 @@ impl Faults {
         .collect()
     }
 
-    /// What happens to an answer with the bytes `from..to` of an image. A cut happens to the answer that has its byte.
+    /// What happens to an answer with the bytes `from..to` of an image. A cut happens to the answer
+    /// that has its byte.
     pub(super) fn take(&self, image: &str, from: usize, to: usize) -> Vec<Fault> {
         let mut faults = lock(&self.0);
         let mut taken = Vec::new();

@@ -1,4 +1,5 @@
-//! Firmware images for devices: a folder, served with ranges, and what can be made to go wrong on the way.
+//! Firmware images for devices: a folder, served with ranges, and what can be made to go wrong on
+//! the way.
 
 mod faults;
 mod serve;
@@ -67,8 +68,8 @@ impl Firmware {
         *lock(&self.ports)
     }
 
-    /// An image by its name, and its size; `None` where there is none of that name. Only a regular file is one: another
-    /// may never come to an end, or to a beginning.
+    /// An image by its name, and its size; `None` where there is none of that name. Only a regular
+    /// file is one: another may never come to an end, or to a beginning.
     ///
     /// It waits for the disk, as all here that reads: call it where waiting holds up nobody.
     pub(crate) fn open(&self, name: &str) -> Option<(File, u64)> {

@@ -148,8 +148,8 @@ impl Part {
     }
 }
 
-/// The header `Range`, where it is to be looked at (RFC 9110, sections 13.1.5 and 14.2): with GET only, and not under a
-/// condition, since images have no validator that could fulfil one.
+/// The header `Range`, where it is to be looked at (RFC 9110, sections 13.1.5 and 14.2): with GET
+/// only, and not under a condition, since images have no validator that could fulfil one.
 fn asked<'h>(method: &Method, headers: &'h HeaderMap) -> Option<&'h str> {
     let range = headers.get(header::RANGE)?.to_str().ok()?;
     (method == Method::GET && !headers.contains_key(header::IF_RANGE)).then_some(range)

@@ -1,6 +1,8 @@
-//! The storage inside: what Microsoft's clients ask to put a blob and to read it again, under a shared access signature.
+//! The storage inside: what Microsoft's clients ask to put a blob and to read it again, under a
+//! shared access signature.
 //!
-//! Microsoft, "Blob service REST API": Put Blob, Put Block, Put Block List, Get Blob, Get Blob Properties.
+//! Microsoft, "Blob service REST API": Put Blob, Put Block, Put Block List, Get Blob, Get Blob
+//! Properties.
 
 use axum::Router;
 use axum::body::Body;

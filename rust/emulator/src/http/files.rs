@@ -1,6 +1,8 @@
-//! Uploads of files: a device asks where to put one, puts it there, and says how it went; services are told.
+//! Uploads of files: a device asks where to put one, puts it there, and says how it went; services
+//! are told.
 //!
-//! Microsoft, "Device" of the IoT Hub REST API: Create File Upload Sas Uri, Update File Upload Status.
+//! Microsoft, "Device" of the IoT Hub REST API: Create File Upload Sas Uri, Update File Upload
+//! Status.
 
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};

@@ -1,6 +1,8 @@
-//! Receiving cloud-to-device messages one by one: each under a lock, until it is completed, rejected or abandoned.
+//! Receiving cloud-to-device messages one by one: each under a lock, until it is completed,
+//! rejected or abandoned.
 //!
-//! Microsoft, "Device" of the IoT Hub REST API: Receive, Complete and Abandon Device Bound Notification.
+//! Microsoft, "Device" of the IoT Hub REST API: Receive, Complete and Abandon Device Bound
+//! Notification.
 
 use axum::Router;
 use axum::extract::{Path, RawQuery, State};

@@ -17,7 +17,8 @@ pub(crate) fn routes() -> Router<Api> {
         .merge(files::routes())
 }
 
-/// Paths that ask for their proof themselves: a registration's token or certificate, a signature in the address.
+/// Paths that ask for their proof themselves: a registration's token or certificate, a signature in
+/// the address.
 pub(crate) fn open_routes() -> Router<Api> {
     provisioning::routes().merge(blobs::routes())
 }

@@ -1,4 +1,5 @@
-//! The provisioning service for devices over HTTPS: register, ask how it went, and what is registered.
+//! The provisioning service for devices over HTTPS: register, ask how it went, and what is
+//! registered.
 //!
 //! Microsoft, "Runtime Registration" of the provisioning service's REST API.
 

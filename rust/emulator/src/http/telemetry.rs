@@ -1,6 +1,7 @@
 //! Telemetry over HTTPS: one message with its properties as headers, or several as JSON.
 //!
-//! Microsoft, "Device" of the IoT Hub REST API: Send Device Event; the form of a batch is that of the SDKs for C and Node.
+//! Microsoft, "Device" of the IoT Hub REST API: Send Device Event; the form of a batch is that of
+//! the SDKs for C and Node.
 
 use axum::Router;
 use axum::extract::{Request, State};

@@ -20,6 +20,8 @@ pub(crate) enum Command {
         /// The bytes of the request that were held until now.
         held: usize,
     },
+    /// The same of all that is in [`Handle::take_answers`].
+    Answered,
     /// An answer that was held back on purpose.
     Late(Vec<u8>),
     /// A change of the desired properties.
@@ -42,6 +44,19 @@ pub(crate) enum Command {
     Mailbox,
     /// The end.
     Close(Refusal),
+}
+
+/// Requests of the device that are done, in the order in which they were.
+#[derive(Debug, Default)]
+pub(crate) struct Answers {
+    /// Whole packets.
+    pub packets: Vec<u8>,
+    /// The bytes of the requests that were held until now.
+    pub held: usize,
+    /// How many there were.
+    pub requests: usize,
+    /// Whether a command came behind them, which nothing may overtake.
+    closed: bool,
 }
 
 /// A device's answer to a method.
@@ -71,6 +86,9 @@ pub(crate) struct Handle {
     /// Fires when the device does not read what it is sent.
     pub overflow: Notify,
     commands: mpsc::Sender<Command>,
+    answers: Mutex<Answers>,
+    /// Whether the connection's task is about to look at them, so that nobody need wake it.
+    is_awake: AtomicBool,
     /// Method requests until now.
     requests: AtomicU64,
     pending: Mutex<HashMap<String, oneshot::Sender<Answered>>>,
@@ -84,9 +102,54 @@ impl Handle {
 
     /// Hands a command over; a device that does not read loses its connection instead.
     pub(crate) fn command(&self, command: Command) {
+        let mut answers = self.answers();
+        answers.closed = answers.requests > 0;
+        drop(answers);
+        self.send(command);
+    }
+
+    fn send(&self, command: Command) {
         if let Err(mpsc::error::TrySendError::Full(_)) = self.commands.try_send(command) {
             self.overflow.notify_one();
         }
+    }
+
+    /// Answers a request of the device with a whole packet, or with nothing, in the order of the other commands; `held` are
+    /// the bytes of the request that were held until now.
+    pub(crate) fn answer_request(&self, answer: Vec<u8>, held: usize) {
+        let mut answers = self.answers();
+        let is_first = answers.requests == 0;
+        let waits = self.commands.capacity() < self.commands.max_capacity();
+        if answers.closed || is_first && waits {
+            drop(answers);
+            return self.send(Command::Done { answer, held });
+        }
+        answers.requests += 1;
+        answers.held += held;
+        match answers.packets.is_empty() {
+            true => answers.packets = answer,
+            false => answers.packets.extend_from_slice(&answer),
+        }
+        drop(answers);
+        if is_first && !self.is_awake.load(Ordering::SeqCst) {
+            self.send(Command::Answered);
+        }
+    }
+
+    /// The connection's task does something after which it takes its answers.
+    pub(crate) fn while_awake(&self, something: impl FnOnce()) {
+        self.is_awake.store(true, Ordering::SeqCst);
+        something();
+        self.is_awake.store(false, Ordering::SeqCst);
+    }
+
+    /// What was answered since the last time.
+    pub(crate) fn take_answers(&self) -> Answers {
+        std::mem::take(&mut self.answers())
+    }
+
+    fn answers(&self) -> MutexGuard<'_, Answers> {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Gives a method request its id, and expects the answer to it.
@@ -168,6 +231,8 @@ impl Connections {
             activity: AtomicI64::new(0),
             overflow: Notify::new(),
             commands,
+            answers: Mutex::default(),
+            is_awake: AtomicBool::new(false),
             requests: AtomicU64::new(0),
             pending: Mutex::default(),
         });
@@ -238,3 +303,42 @@ impl Connections {
 }
 
 const COMMANDS: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_and_commands_come_in_the_order_in_which_they_were_given() {
+        let connections = Connections::default();
+        let (handle, mut commands, _) = connections.enter(1, "h", "d");
+        let shown = |handle: &Handle| {
+            let answers = handle.take_answers();
+            (answers.packets, answers.held, answers.requests)
+        };
+        // Two at once wake once.
+        handle.answer_request(vec![1], 10);
+        handle.answer_request(vec![2], 20);
+        assert!(matches!(commands.try_recv(), Ok(Command::Answered)));
+        assert!(commands.try_recv().is_err());
+        assert_eq!(shown(&handle), (vec![1, 2], 30, 2));
+        // What is asked in between is not overtaken.
+        handle.answer_request(vec![3], 1);
+        handle.command(Command::Mailbox);
+        handle.answer_request(vec![4], 1);
+        assert!(matches!(commands.try_recv(), Ok(Command::Answered)));
+        assert_eq!(shown(&handle), (vec![3], 1, 1));
+        handle.answer_request(vec![5], 1);
+        assert!(matches!(commands.try_recv(), Ok(Command::Mailbox)));
+        for packet in [4, 5] {
+            let Ok(Command::Done { answer, .. }) = commands.try_recv() else {
+                panic!("no answer {packet}");
+            };
+            assert_eq!(answer, [packet]);
+        }
+        // Whoever is about to look is not woken.
+        handle.while_awake(|| handle.answer_request(vec![6], 1));
+        assert!(commands.try_recv().is_err());
+        assert_eq!(shown(&handle), (vec![6], 1, 1));
+    }
+}

@@ -1,7 +1,8 @@
 //! What happens to identities, twins and connections, as messages for the routes that ask for it.
 //!
-//! Microsoft, "Use IoT Hub message routing": the sources beside telemetry, with the properties and bodies of its pages "Non-telemetry
-//! event schemas". Where no route asks for a source, nothing is kept of it.
+//! Microsoft, "Use IoT Hub message routing": the sources beside telemetry, with the properties and
+//! bodies of its pages "Non-telemetry event schemas". Where no route asks for a source, nothing is
+//! kept of it.
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde_json::{Map, Value, json};
@@ -47,7 +48,8 @@ impl Source {
             .find(|it| it.name().eq_ignore_ascii_case(text))
     }
 
-    /// Its name among the annotations of a message (Microsoft, "IoT Hub non-telemetry event schemas").
+    /// Its name among the annotations of a message (Microsoft, "IoT Hub non-telemetry event
+    /// schemas").
     pub(crate) fn annotation(self) -> &'static str {
         match self {
             Self::DeviceMessages => "Telemetry",

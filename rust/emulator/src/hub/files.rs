@@ -1,4 +1,5 @@
-//! Uploads of files by devices: which are going on, and what services are told of those that are done.
+//! Uploads of files by devices: which are going on, and what services are told of those that are
+//! done.
 //!
 //! Microsoft, "Upload files with IoT Hub".
 

@@ -1,4 +1,5 @@
-//! What a service is to be told: records in batches, each under a lock until the service has taken it.
+//! What a service is to be told: records in batches, each under a lock until the service has taken
+//! it.
 
 use rusqlite::{Connection, params};
 use serde_json::Value;

@@ -12,8 +12,8 @@ use crate::hub::telemetry::Message;
 
 /// How much telemetry is kept, and how much there is.
 ///
-/// Counted in blocks of messages, of which the oldest go whole. A message that was counted and whose transaction
-/// failed counts until the next start.
+/// Counted in blocks of messages, of which the oldest go whole. A message that was counted and
+/// whose transaction failed counts until the next start.
 #[derive(Debug)]
 pub(crate) struct Ring {
     messages: i64,
@@ -120,7 +120,8 @@ fn stored(c: &Connection) -> Result<VecDeque<Block>, Refusal> {
     Ok(blocks.collect::<Result<_, _>>()?)
 }
 
-/// Messages in a block at the most, and the share of the ring that one may take before the next begins.
+/// Messages in a block at the most, and the share of the ring that one may take before the next
+/// begins.
 const BLOCK: i64 = 256;
 const BLOCKS: u64 = 16;
 

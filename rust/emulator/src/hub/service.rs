@@ -17,7 +17,7 @@ use crate::faults::{Faults, Point, throttled};
 use crate::fields;
 use crate::host::Host;
 use crate::hub::c2d;
-use crate::hub::connections::{Command, Connections, MethodAnswer};
+use crate::hub::connections::{Command, Connections, Handle, MethodAnswer};
 use crate::hub::hubs::{Hubs, Signer};
 use crate::hub::orders::Orders;
 use crate::hub::registry::{self, Device, TwinChange, TwinWrite, bulk};
@@ -246,34 +246,21 @@ impl Service {
         id: &str,
         call: MethodCall,
     ) -> Result<MethodAnswer, Refusal> {
-        let (owned_hub, owned_id) = (hub.to_owned(), id.to_owned());
-        self.store
-            .run(move |c| registry::require(c, &owned_hub, &owned_id))
-            .await?;
+        // Only a device that is registered is connected.
+        if self.connections.find(hub, id).is_none() {
+            let (owned_hub, owned_id) = (hub.to_owned(), id.to_owned());
+            self.store
+                .run(move |c| registry::require(c, &owned_hub, &owned_id))
+                .await?;
+        }
         if let Some(fault) = self.faults.strike(Point::Throttle, id) {
             let refusal = throttled(fault.number, &format!("method '{}'", call.name));
             return Err(self.method_failed(hub, id, refusal));
         }
-        let deadline = Instant::now() + call.connect_timeout;
-        let mut changes = self.connections.changes();
-        let handle = loop {
-            let live = self.connections.find(hub, id);
-            if let Some(handle) = live.filter(|handle| handle.methods.load(Ordering::Acquire)) {
-                break handle;
-            }
-            if tokio::time::timeout_at(deadline, changes.changed())
-                .await
-                .is_err()
-            {
-                let why = match self.connections.find(hub, id) {
-                    Some(_) => "is connected but has not subscribed to methods",
-                    None => "is not connected",
-                };
-                return Err(Refusal::new(
-                    ErrorCode::DeviceNotOnline,
-                    format!("device '{id}' {why}"),
-                ));
-            }
+        let live = self.connections.find(hub, id);
+        let handle = match live.filter(|handle| handle.methods.load(Ordering::Acquire)) {
+            Some(handle) => handle,
+            None => self.listening(hub, id, call.connect_timeout).await?,
         };
         let (rid, answered) = handle.expect_answer();
         handle.command(Command::Call {
@@ -313,6 +300,34 @@ impl Service {
                         ),
                     ),
                 ))
+            }
+        }
+    }
+
+    /// Waits for a connection of a device that listens for methods.
+    async fn listening(
+        &self,
+        hub: &str,
+        id: &str,
+        time_limit: Duration,
+    ) -> Result<Arc<Handle>, Refusal> {
+        let deadline = Instant::now() + time_limit;
+        let mut changes = self.connections.changes();
+        loop {
+            let live = self.connections.find(hub, id);
+            if let Some(handle) = live.filter(|handle| handle.methods.load(Ordering::Acquire)) {
+                return Ok(handle);
+            }
+            let changed = tokio::time::timeout_at(deadline, changes.changed());
+            if changed.await.is_err() {
+                let why = match self.connections.find(hub, id) {
+                    Some(_) => "is connected but has not subscribed to methods",
+                    None => "is not connected",
+                };
+                return Err(Refusal::new(
+                    ErrorCode::DeviceNotOnline,
+                    format!("device '{id}' {why}"),
+                ));
             }
         }
     }

@@ -1,4 +1,5 @@
-//! Device-to-cloud messages: stored before they are acknowledged, kept in a [ring](super::ring), handed out live.
+//! Device-to-cloud messages: stored before they are acknowledged, kept in a [ring](super::ring),
+//! handed out live.
 
 use std::sync::Arc;
 
@@ -31,7 +32,8 @@ pub(crate) struct Message {
     pub system: Map<String, Value>,
     /// The quality of service with which it came.
     pub qos: u8,
-    /// Where it is at the built-in endpoint, if that has it; known of one that has just been stored.
+    /// Where it is at the built-in endpoint, if that has it; known of one that has just been
+    /// stored.
     pub placed: Option<Placed>,
 }
 
@@ -125,8 +127,8 @@ pub(crate) fn last(c: &Connection) -> Result<i64, Refusal> {
     Ok(last.query_row([], |row| row.get(0))?)
 }
 
-/// Messages with a number above `since`, oldest first, `limit` at most, and whether there are more: a page ends where
-/// its bodies reach [`MAX_PAGE`] bytes.
+/// Messages with a number above `since`, oldest first, `limit` at most, and whether there are more:
+/// a page ends where its bodies reach [`MAX_PAGE`] bytes.
 pub(crate) fn after(
     connection: &Connection,
     since: i64,

@@ -44,19 +44,35 @@ impl Section {
         patch: &Map<String, Value>,
         now: UnixMs,
     ) -> Result<(), Refusal> {
-        let patch = without_reserved(patch);
-        validate(&patch)?;
-        let mut next = self.clone();
-        merge_map(&mut next.properties, &patch);
-        limit_size(&next.properties, MAX_SECTION, "Twin properties")?;
-        next.version += 1;
+        *self = self.clone().patched(kind, patch, now)?;
+        Ok(())
+    }
+
+    /// The section with a merge patch applied.
+    pub(crate) fn patched(
+        mut self,
+        kind: Kind,
+        patch: &Map<String, Value>,
+        now: UnixMs,
+    ) -> Result<Self, Refusal> {
+        let owned;
+        let patch = match RESERVED.iter().any(|name| patch.contains_key(*name)) {
+            true => {
+                owned = without_reserved(patch);
+                &owned
+            }
+            false => patch,
+        };
+        validate(patch)?;
+        merge_map(&mut self.properties, patch);
+        limit_size(&self.properties, MAX_SECTION, "Twin properties")?;
+        self.version += 1;
         let stamp = Stamp {
             at: rfc3339(now),
-            version: (kind == Kind::Desired).then_some(next.version),
+            version: (kind == Kind::Desired).then_some(self.version),
         };
-        stamp.merge(&mut next.metadata, &patch);
-        *self = next;
-        Ok(())
+        stamp.merge(&mut self.metadata, patch);
+        Ok(self)
     }
 
     /// Replaces all properties, as PUT on the service side does.
@@ -237,10 +253,13 @@ fn validate_value(name: &str, value: &Value, depth: usize) -> Result<(), Refusal
 /// Without `$version` and `$metadata`, which are the service's to write.
 pub(crate) fn without_reserved(object: &Map<String, Value>) -> Map<String, Value> {
     let mut object = object.clone();
-    object.shift_remove("$version");
-    object.shift_remove("$metadata");
+    for name in RESERVED {
+        object.shift_remove(name);
+    }
     object
 }
+
+const RESERVED: [&str; 2] = ["$version", "$metadata"];
 
 fn drop_nulls(object: &mut Map<String, Value>) {
     object.retain(|_, value| !value.is_null());

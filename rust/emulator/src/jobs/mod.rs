@@ -1,6 +1,8 @@
-//! Jobs: what is to be done with many devices, now or later, and goes on after the end of the process.
+//! Jobs: what is to be done with many devices, now or later, and goes on after the end of the
+//! process.
 //!
-//! Microsoft, "Schedule jobs on multiple devices" and "Import and export IoT Hub device identities in bulk".
+//! Microsoft, "Schedule jobs on multiple devices" and "Import and export IoT Hub device identities
+//! in bulk".
 
 mod runner;
 mod schedule;

@@ -1,4 +1,5 @@
-//! The latest arrival and the latest end of each device's connections, so that a list can say why one is away.
+//! The latest arrival and the latest end of each device's connections, so that a list can say why
+//! one is away.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -29,7 +30,8 @@ impl Visits {
 /// Hub and device.
 type Key = (String, String);
 
-/// The visits of the devices that were here last, [`CAPACITY`] of them at most: devices name themselves.
+/// The visits of the devices that were here last, [`CAPACITY`] of them at most: devices name
+/// themselves.
 #[derive(Debug, Default)]
 pub(super) struct Latest {
     devices: HashMap<Key, (u64, Visits)>,

@@ -1,4 +1,5 @@
-//! Consumer groups of a hub's events: `$Default`, those of the command line, and those that are made here.
+//! Consumer groups of a hub's events: `$Default`, those of the command line, and those that are
+//! made here.
 
 use axum::http::StatusCode;
 use axum::response::IntoResponse as _;

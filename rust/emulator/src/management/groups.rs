@@ -109,7 +109,8 @@ async fn resources(api: &Api, asked: &Asked, group: Option<&str>) -> Answer {
     listed(all)
 }
 
-/// What `$filter` asks for, of what the Azure CLI writes: `resourceGroup eq 'g' and resourceType eq 't'`.
+/// What `$filter` asks for, of what the Azure CLI writes: `resourceGroup eq 'g' and resourceType eq
+/// 't'`.
 fn filter(query: &str) -> Result<Vec<(String, String)>, Refusal> {
     let Some(text) = ["$filter", "%24filter"]
         .iter()

@@ -57,7 +57,8 @@ struct Wanted {
     resource: Option<String>,
 }
 
-/// A token as a managed identity gets it, whether it asks as on a virtual machine or as in App Service.
+/// A token as a managed identity gets it, whether it asks as on a virtual machine or as in App
+/// Service.
 async fn token(State(api): State<Api>, Query(wanted): Query<Wanted>) -> Answer {
     let resource = wanted.resource.unwrap_or_default();
     let now = api.service.clock.now();

@@ -1,7 +1,8 @@
-//! The door for Azure's management: the part of Azure Resource Manager that the Azure CLI asks for hubs and the
-//! provisioning service.
+//! The door for Azure's management: the part of Azure Resource Manager that the Azure CLI asks for
+//! hubs and the provisioning service.
 //!
-//! Names in paths have no case, as in Azure. There is one subscription; whatever a path names is taken for it.
+//! Names in paths have no case, as in Azure. There is one subscription; whatever a path names is
+//! taken for it.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! Operations that go on for a while in Azure, as clients follow them: with `Azure-AsyncOperation` until they are done.
-//! Here they are done before they are told.
+//! Operations that go on for a while in Azure, as clients follow them: with `Azure-AsyncOperation`
+//! until they are done. Here they are done before they are told.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};

@@ -124,7 +124,8 @@ pub(super) async fn check_name(api: &Api, document: &Map<String, Value>) -> Answ
 }
 
 fn check(name: &str) -> Result<(), Refusal> {
-    // Microsoft, "Naming rules and restrictions for Azure resources": 3 to 64, alphanumerics and hyphens.
+    // Microsoft, "Naming rules and restrictions for Azure resources": 3 to 64, alphanumerics and
+    // hyphens.
     let fits = (3..=64).contains(&name.len())
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
         && !name.ends_with('-');
@@ -320,7 +321,8 @@ pub(super) async fn delete_group(api: &Api, group: &str) -> Result<(), Refusal> 
     deleted.await
 }
 
-/// The properties of the service whose type is looked at (Microsoft, "IotDpsPropertiesDescription").
+/// The properties of the service whose type is looked at (Microsoft,
+/// "IotDpsPropertiesDescription").
 const PROPERTIES: &[(&str, Type)] = &[
     ("state", Type::Text),
     ("publicNetworkAccess", Type::Text),

@@ -11,7 +11,8 @@ use crate::fields;
 use crate::hub::hubs::Hub;
 use crate::rest::{Answer, Api};
 
-/// A resource's `location`, `tags`, `sku` and `properties` from the body that writes it, with the group that it is in.
+/// A resource's `location`, `tags`, `sku` and `properties` from the body that writes it, with the
+/// group that it is in.
 pub(super) fn document(asked: &Asked, group: &str) -> Result<Map<String, Value>, Refusal> {
     let body = &asked.document;
     let mut document = Map::new();

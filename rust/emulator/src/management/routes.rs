@@ -1,4 +1,5 @@
-//! Whether a message takes a route: of one that is given, and of those in a hub's property `routing`. Nothing is sent.
+//! Whether a message takes a route: of one that is given, and of those in a hub's property
+//! `routing`. Nothing is sent.
 
 use serde_json::{Map, Value, json};
 

@@ -122,7 +122,8 @@ impl Writer {
                 self.timeout.as_secs()
             ))),
         };
-        self.waiting = Vec::new();
+        self.waiting.clear();
+        self.waiting.shrink_to(IDLE_BUFFER);
         result
     }
 
@@ -163,4 +164,6 @@ fn closed(reason: String) -> Refusal {
 /// A CONNECT may carry a will of 64 KiB.
 const CONNECT_LIMIT: usize = 80 * 1024;
 const BATCH: usize = 64 * 1024;
+/// What a connection that waits may keep.
+const IDLE_BUFFER: usize = 256;
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);

@@ -1,4 +1,5 @@
-//! Accepts MQTT connections: TCP, TLS, CONNECT; then the hub or the provisioning service takes over.
+//! Accepts MQTT connections: TCP, TLS, CONNECT; then the hub or the provisioning service takes
+//! over.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -146,7 +146,8 @@ impl Feature {
             "$iothub/twin/res/#" => return Ok(Self::TwinResponses),
             "$iothub/twin/PATCH/properties/desired/#" => return Ok(Self::DesiredChanges),
             "$iothub/methods/POST/#" => return Ok(Self::Methods),
-            // Microsoft's tutorial "Use MQTT to develop an IoT device client" subscribes to it for these.
+            // Microsoft's tutorial "Use MQTT to develop an IoT device client" subscribes to it for
+            // these.
             "#" => return Ok(Self::CloudToDevice),
             _ => {}
         }

@@ -1,7 +1,8 @@
 //! The user name of a CONNECT: which hub or provisioning service, and who says he is calling.
 //!
-//! Hub: `{host}/{deviceId}[/{moduleId}]/?api-version=…&DeviceClientType=…&model-id=…`, where the `?`
-//! may be missing, and `api-version` and what follows too. Provisioning: `{idScope}/registrations/{registrationId}/api-version=…`.
+//! Hub: `{host}/{deviceId}[/{moduleId}]/?api-version=…&DeviceClientType=…&model-id=…`, where the
+//! `?` may be missing, and `api-version` and what follows too. Provisioning:
+//! `{idScope}/registrations/{registrationId}/api-version=…`.
 
 use crate::code::{ErrorCode, Refusal};
 use crate::properties;
@@ -41,7 +42,8 @@ impl UserName {
     /// Reads a user name; the refusal says what is missing.
     pub(crate) fn parse(text: &str) -> Result<Self, Refusal> {
         let mut segments: Vec<&str> = text.split('/').collect();
-        // One old .NET preview wrote its client type behind slashes; the service knows this very text.
+        // One old .NET preview wrote its client type behind slashes; the service knows this very
+        // text.
         let query = match text.split_once(OLD_DOTNET) {
             Some((front, "")) => {
                 segments = front.trim_end_matches('/').split('/').collect();

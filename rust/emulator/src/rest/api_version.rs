@@ -1,7 +1,8 @@
 //! The `api-version` of a request: Azure refuses those that it does not know.
 //!
-//! The versions are those of the data planes in Microsoft's REST reference, its specifications and the SDKs' history. A
-//! request without one is served, since people try things by hand; the real hub refuses it too.
+//! The versions are those of the data planes in Microsoft's REST reference, its specifications and
+//! the SDKs' history. A request without one is served, since people try things by hand; the real
+//! hub refuses it too.
 
 use axum::http::Uri;
 
@@ -33,7 +34,8 @@ pub(super) fn check(uri: &Uri) -> Result<(), Refusal> {
     ))
 }
 
-/// Whether it is a path of `Microsoft.Devices`; the others of management are not its own, and have their own versions.
+/// Whether it is a path of `Microsoft.Devices`; the others of management are not its own, and have
+/// their own versions.
 fn is_management(path: &str) -> bool {
     let mut parts = path.split('/').map(str::to_ascii_lowercase);
     parts.any(|part| part == "microsoft.devices") && parts.next().is_some()

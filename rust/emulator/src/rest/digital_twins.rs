@@ -1,4 +1,5 @@
-//! Azure's paths for digital twins: properties by components, writable ones with their acknowledgements, and commands.
+//! Azure's paths for digital twins: properties by components, writable ones with their
+//! acknowledgements, and commands.
 //!
 //! Microsoft, "Digital Twin" of the IoT Hub REST API, and "IoT Plug and Play conventions".
 

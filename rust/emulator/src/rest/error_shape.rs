@@ -1,4 +1,5 @@
-//! Errors in the shapes that Azure's services give them: the hub's, the provisioning service's and Resource Manager's.
+//! Errors in the shapes that Azure's services give them: the hub's, the provisioning service's and
+//! Resource Manager's.
 
 use axum::Json;
 use axum::body::Body;

@@ -1,4 +1,5 @@
-//! What orchestrators and monitoring ask: `/health`, `/ready` and `/metrics`. There is no secret in the first two.
+//! What orchestrators and monitoring ask: `/health`, `/ready` and `/metrics`. There is no secret in
+//! the first two.
 
 use axum::Router;
 use axum::extract::State;

@@ -1,4 +1,5 @@
-//! Azure's paths for jobs: schedules over devices, and import and export of identities; and identities in bulk.
+//! Azure's paths for jobs: schedules over devices, and import and export of identities; and
+//! identities in bulk.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,5 @@
-//! The list of devices as the page shows it: `/admin/devices`, and how many there are of each state.
+//! The list of devices as the page shows it: `/admin/devices`, and how many there are of each
+//! state.
 
 use std::collections::HashMap;
 
@@ -23,7 +24,8 @@ pub(super) fn routes() -> Router<Api> {
         .route("/admin/statistics", get(statistics))
 }
 
-/// Takes `find`, `state`, `query`, `sort`, `top` and, for the next page, `continuation` as the page before has given it.
+/// Takes `find`, `state`, `query`, `sort`, `top` and, for the next page, `continuation` as the page
+/// before has given it.
 async fn list(
     State(api): State<Api>,
     Hub(hub): Hub,

@@ -1,4 +1,5 @@
-//! Cloud-to-device messages from the service side, as Azure's former HTTPS API had them, and as JSON.
+//! Cloud-to-device messages from the service side, as Azure's former HTTPS API had them, and as
+//! JSON.
 
 use std::collections::HashMap;
 

@@ -1,15 +1,18 @@
-//! Microsoft's REST operations by their names, so that one that is not emulated can be told from a path that nobody has.
+//! Microsoft's REST operations by their names, so that one that is not emulated can be told from a
+//! path that nobody has.
 //!
-//! `operations.txt` has an operation a line: its id, method and path, below the service and version that it is of. They are
-//! those of Microsoft's specifications (github.com/Azure/azure-rest-api-specs, `specification/iothub` and
-//! `specification/deviceprovisioningservices`), and for the data plane of IoT Hub, which has left that repository, those of
-//! the client in azure-iot-cli-extension that is made from it.
+//! `operations.txt` has an operation a line: its id, method and path, below the service and version
+//! that it is of. They are those of Microsoft's specifications
+//! (github.com/Azure/azure-rest-api-specs, `specification/iothub` and
+//! `specification/deviceprovisioningservices`), and for the data plane of IoT Hub, which has left
+//! that repository, those of the client in azure-iot-cli-extension that is made from it.
 
 use axum::http::Method;
 
 use crate::code::{ErrorCode, Refusal};
 
-/// Why there is no answer: an operation of Azure's that is not emulated, a method that a path has not, or an unknown path.
+/// Why there is no answer: an operation of Azure's that is not emulated, a method that a path has
+/// not, or an unknown path.
 pub(crate) fn not_here(method: &Method, path: &str) -> Refusal {
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
     let found: Vec<Operation> = all().filter(|it| it.is_at(&parts)).collect();

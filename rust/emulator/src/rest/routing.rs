@@ -1,4 +1,5 @@
-//! Message routing of a hub: endpoints, routes, fallback and enrichments, and where a message would go.
+//! Message routing of a hub: endpoints, routes, fallback and enrichments, and where a message would
+//! go.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -48,7 +49,8 @@ async fn replace(
     Ok(())
 }
 
-/// `{"source", "deviceId", "body", "properties", "systemProperties"}`: the routes and endpoints, without sending anything.
+/// `{"source", "deviceId", "body", "properties", "systemProperties"}`: the routes and endpoints,
+/// without sending anything.
 async fn test(State(api): State<Api>, Hub(hub): Hub, Document(document): Document) -> Answer {
     let source = document.get("source").and_then(Value::as_str);
     let source = match source {

@@ -45,8 +45,9 @@ pub(crate) struct Port {
 /// Serves until `stop` becomes true. Streams never end by themselves, so that open connections are
 /// cut then instead of waited for.
 ///
-/// Where every place is taken, the connection gives way that has been silent longest: one that asks nothing, or does
-/// not send the rest of what it asks. Streams have places of their own, fewer than there are, and do not give way.
+/// Where every place is taken, the connection gives way that has been silent longest: one that asks
+/// nothing, or does not send the rest of what it asks. Streams have places of their own, fewer than
+/// there are, and do not give way.
 pub(crate) async fn serve(listener: TcpListener, port: Port, mut stop: watch::Receiver<bool>) {
     let seats = Arc::new(Seats::default());
     let mut connections = JoinSet::new();

@@ -12,7 +12,8 @@ use crate::dps::assignment;
 use crate::dps::enrollments::{self, Kind};
 use crate::hub::{c2d, registry};
 
-/// Everything but telemetry, sessions and events, keys included: one JSON object, a row of it on each line.
+/// Everything but telemetry, sessions and events, keys included: one JSON object, a row of it on
+/// each line.
 ///
 /// Between two pieces others have their turn, so that what changes meanwhile may be in it or not.
 #[derive(Debug)]

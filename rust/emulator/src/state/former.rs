@@ -8,7 +8,8 @@ use crate::hub::query::Query;
 use crate::hub::registry;
 use crate::store::{DATABASE, SCHEMA, Store};
 
-/// What a folder of each former version has: `without` of these columns, and the number in `user_version`.
+/// What a folder of each former version has: `without` of these columns, and the number in
+/// `user_version`.
 fn former(path: &Path, version: i64, without: &[&str]) {
     let c = Connection::open(path).unwrap();
     let (devices, rest) = SCHEMA.split_once(';').unwrap();
@@ -56,7 +57,8 @@ async fn a_folder_of_each_former_version_opens() {
         let case = format!("{version} without {without:?}");
         let folder = tempfile::tempdir().unwrap();
         former(&folder.path().join(DATABASE), version, without);
-        // Twice, since what is brought up to date once stays so. Both stay open: who closes holds a lock for a moment.
+        // Twice, since what is brought up to date once stays so. Both stay open: who closes holds a
+        // lock for a moment.
         let mut both = Vec::new();
         for _ in 0..2 {
             let store = Store::open(Some(folder.path()), false).expect(&case);

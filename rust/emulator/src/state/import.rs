@@ -12,7 +12,8 @@ use super::{FORMAT, Intake, PARTS, Report, invalid, take};
 use crate::code::Refusal;
 use crate::fields;
 
-/// Takes JSON in, all of it or, with a refusal that names the part, nothing; never holds more of it than a row.
+/// Takes JSON in, all of it or, with a refusal that names the part, nothing; never holds more of it
+/// than a row.
 pub(crate) fn import_json(
     c: &Connection,
     document: impl Read,

@@ -1,28 +1,46 @@
-//! SQLite behind one thread. What is submitted while a transaction is being written shares the
-//! next one (group commit), and is answered only when the system has it: a killed emulator has lost
-//! nothing that it answered. With `sync` the disk has it, and a power cut loses nothing either.
+//! SQLite behind one connection that writes. What is submitted while a transaction is being written shares the next one
+//! (group commit), and is answered only when the system has it: a killed emulator has lost nothing that it answered. With
+//! `sync` the disk has it, and a power cut loses nothing either.
+//!
+//! The storage thread does what may take long. What a device waits for and is short is done where it was asked for,
+//! without a change of threads, as long as the connection is free ([`Store::enqueue`]).
 
-use std::any::Any;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+use self::attempt::stopped;
+use self::queue::{Job, Place, Queue};
 use self::readers::Readers;
-use crate::code::{ErrorCode, Refusal};
+use crate::code::Refusal;
 use crate::file::Mode as _;
 
+mod attempt;
+mod queue;
 mod readers;
+
+pub(crate) use attempt::attempt;
 
 /// The handle of the storage thread; clones share it.
 #[derive(Clone, Debug)]
 pub(crate) struct Store {
-    jobs: mpsc::Sender<Job>,
+    owner: Arc<Owner>,
     reading: Reading,
+}
+
+/// Lets the storage thread end with the last handle.
+#[derive(Debug)]
+struct Owner(Arc<Queue>);
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.0.close();
+    }
 }
 
 /// Where jobs run that only read.
@@ -34,37 +52,46 @@ enum Reading {
     There(Arc<tokio::sync::Mutex<()>>),
 }
 
-/// Runs inside the transaction; what it returns runs after the commit and learns whether it worked.
-type Job = Box<dyn FnOnce(&Connection) -> Done + Send>;
-type Done = Box<dyn FnOnce(&Result<(), Refusal>) + Send>;
-
 impl Store {
     /// Opens `emulator.db` in a folder, or a database in memory.
     pub(crate) fn open(folder: Option<&Path>, sync: bool) -> Result<Self, OpenError> {
         let connection = match folder {
-            Some(folder) => {
-                std::fs::create_dir_all(folder)
-                    .map_err(|error| OpenError::Folder(folder.to_owned(), error))?;
-                ignore(folder)?;
-                let path = folder.join(DATABASE);
-                private(&path)?;
-                let opened = Connection::open(&path).and_then(|it| prepare(it, sync));
-                opened.map_err(|error| OpenError::Database(path, error))?
-            }
+            Some(folder) => connect(folder, sync)?,
             None => Connection::open_in_memory()
                 .and_then(|it| prepare(it, sync))
                 .map_err(OpenError::Memory)?,
         };
-        let (jobs, queue) = mpsc::channel::<Job>();
+        Self::over(connection, folder, sync)
+    }
+
+    /// Opens a folder for one long transaction. Where nobody else has it open, that is without a write-ahead log, since the
+    /// index of a long one takes much memory; the next start brings it back.
+    pub(crate) fn open_for_import(folder: &Path) -> Result<Self, OpenError> {
+        let connection = connect(folder, true)?;
+        // Refused while others have it open.
+        let _ = connection.execute_batch("PRAGMA journal_mode = DELETE");
+        let _ = connection.execute_batch("PRAGMA cache_size = -32768");
+        Self::over(connection, Some(folder), true)
+    }
+
+    fn over(connection: Connection, folder: Option<&Path>, sync: bool) -> Result<Self, OpenError> {
+        let place = match (folder, sync) {
+            (None, _) => Place::Memory,
+            (Some(_), false) => Place::File,
+            (Some(_), true) => Place::Disk,
+        };
+        let queue = Arc::new(Queue::new(connection, place));
+        let served = Arc::clone(&queue);
         thread::Builder::new()
             .name("store".to_owned())
-            .spawn(move || serve(&connection, &queue))
+            .spawn(move || served.serve())
             .map_err(OpenError::Thread)?;
         let reading = match folder {
             Some(folder) => Reading::Beside(Readers::new(folder.join(DATABASE))),
             None => Reading::There(Arc::default()),
         };
-        Ok(Self { jobs, reading })
+        let owner = Arc::new(Owner(queue));
+        Ok(Self { owner, reading })
     }
 
     /// Runs a job in a transaction and answers after the commit. A job that fails leaves no trace.
@@ -113,18 +140,40 @@ impl Store {
         job: impl FnOnce(&Connection) -> Result<T, Refusal> + Send + 'static,
         after: impl FnOnce(Result<T, Refusal>) + Send + 'static,
     ) {
-        let job: Job = Box::new(move |connection| {
-            let result = attempt(connection, job);
-            Box::new(move |commit| {
-                after(match commit {
-                    Ok(()) => result,
-                    Err(refusal) => Err(refusal.clone()),
-                });
-            })
-        });
-        // The thread ends only with the last handle.
-        let _ = self.jobs.send(job);
+        self.owner.0.call(Job::alone(job, after));
     }
+
+    /// The same as [`Store::submit`] for a job that is short, and done by [`Store::execute_pending`], which whoever enqueues
+    /// calls before it waits for anything.
+    ///
+    /// It either fails before it writes, or because the storage does ([`ServerError`](crate::code::ErrorCode::ServerError)): then all that were done
+    /// with it fail.
+    pub(crate) fn enqueue<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Connection) -> Result<T, Refusal> + Send + 'static,
+        after: impl FnOnce(Result<T, Refusal>) + Send + 'static,
+    ) {
+        self.owner.0.push(Job::shared(job, after));
+    }
+
+    /// Does what is enqueued, here if the connection is free; else whoever has it does.
+    pub(crate) fn execute_pending(&self) {
+        self.owner.0.execute_pending();
+    }
+
+    /// Whether others enqueue at the same time, so that it pays to let them before [`Store::execute_pending`].
+    pub(crate) fn is_busy(&self) -> bool {
+        self.owner.0.is_busy()
+    }
+}
+
+fn connect(folder: &Path, sync: bool) -> Result<Connection, OpenError> {
+    std::fs::create_dir_all(folder).map_err(|error| OpenError::Folder(folder.to_owned(), error))?;
+    ignore(folder)?;
+    let path = folder.join(DATABASE);
+    private(&path)?;
+    let opened = Connection::open(&path).and_then(|it| prepare(it, sync));
+    opened.map_err(|error| OpenError::Database(path, error))
 }
 
 /// A database in memory without a thread, for the fuzz targets.
@@ -213,42 +262,6 @@ impl fmt::Display for OpenError {
 
 impl std::error::Error for OpenError {}
 
-/// Does a job as a part of another: if it fails, it leaves no trace, and the other goes on.
-pub(crate) fn attempt<T>(
-    connection: &Connection,
-    job: impl FnOnce(&Connection) -> Result<T, Refusal>,
-) -> Result<T, Refusal> {
-    connection.prepare_cached("SAVEPOINT job")?.execute([])?;
-    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| job(connection)))
-        .unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
-    if result.is_err() {
-        connection.prepare_cached("ROLLBACK TO job")?.execute([])?;
-    }
-    connection.prepare_cached("RELEASE job")?.execute([])?;
-    result
-}
-
-fn serve(connection: &Connection, queue: &mpsc::Receiver<Job>) {
-    while let Ok(first) = queue.recv() {
-        let mut done = Vec::new();
-        let begun = connection.execute_batch("BEGIN").map_err(Refusal::from);
-        let jobs = std::iter::once(first).chain(queue.try_iter().take(MAX_BATCH - 1));
-        done.extend(jobs.map(|job| job(connection)));
-        let committed = begun.and_then(|()| {
-            connection.execute_batch("COMMIT").map_err(|error| {
-                // After a failed commit (a full disk) the transaction may still be open.
-                let _ = connection.execute_batch("ROLLBACK");
-                Refusal::from(error)
-            })
-        });
-        for after in done {
-            after(&committed);
-        }
-    }
-    // Folds the write-ahead log into the file; without it the next start does so.
-    let _ = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
-}
-
 fn prepare(connection: Connection, sync: bool) -> rusqlite::Result<Connection> {
     connection.busy_timeout(Duration::from_secs(5))?;
     let synchronous = if sync { "FULL" } else { "NORMAL" };
@@ -292,29 +305,6 @@ fn prepare(connection: Connection, sync: bool) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-impl From<rusqlite::Error> for Refusal {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::new(ErrorCode::ServerError, format!("storage failed: {error}"))
-    }
-}
-
-fn stopped() -> Refusal {
-    Refusal::new(ErrorCode::ServiceUnavailable, "the emulator is stopping")
-}
-
-fn panicked(panic: &(dyn Any + Send)) -> Refusal {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    let text = text
-        .or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_default();
-    Refusal::new(
-        ErrorCode::ServerError,
-        format!("a fault of the emulator: {text}"),
-    )
-}
-
-const MAX_BATCH: usize = 512;
-
 pub(crate) const DATABASE: &str = "emulator.db";
 
 pub(crate) const SCHEMA: &str = include_str!("store.sql");
@@ -352,6 +342,7 @@ fn private(path: &Path) -> Result<(), OpenError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::code::ErrorCode;
 
     #[tokio::test]
     async fn a_job_that_fails_leaves_no_trace_and_harms_no_other() {

@@ -1,4 +1,5 @@
-//! Reading without the storage thread: on connections of their own, so that who reads much holds up nobody who writes.
+//! Reading without the storage thread: on connections of their own, so that who reads much holds up
+//! nobody who writes.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,12 +8,13 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::Semaphore;
 
-use super::{panicked, stopped};
+use super::attempt::{panicked, stopped};
 use crate::code::Refusal;
 
 /// A few connections that only read; whoever finds them all in use waits.
 ///
-/// A job should be short: what reads a whole table reads it in pieces, a job each, so that others have their turn.
+/// A job should be short: what reads a whole table reads it in pieces, a job each, so that others
+/// have their turn.
 #[derive(Clone, Debug)]
 pub(super) struct Readers {
     path: Arc<PathBuf>,

@@ -1,9 +1,9 @@
-//! Byte streams over WebSocket (RFC 6455): a path of the HTTPS port hands each connection to the door whose subprotocol the
-//! client asked for.
+//! Byte streams over WebSocket (RFC 6455): a path of the HTTPS port hands each connection to the
+//! door whose subprotocol the client asked for.
 //!
-//! A door gives [`routes`] its subprotocol (`mqtt`, `AMQPWSB10`) and the sending half of a channel, and takes from the
-//! receiving half what it would otherwise have accepted itself: see [`Incoming`]. Who may do what is for the protocol
-//! inside to decide; the paths ask for nothing.
+//! A door gives [`routes`] its subprotocol (`mqtt`, `AMQPWSB10`) and the sending half of a channel,
+//! and takes from the receiving half what it would otherwise have accepted itself: see
+//! [`Incoming`]. Who may do what is for the protocol inside to decide; the paths ask for nothing.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -58,8 +58,8 @@ impl Door {
 
 /// One path with its doors.
 ///
-/// `iothub-no-client-cert` and whatever else stands in the query is let be: a client that is to show no certificate shows
-/// none.
+/// `iothub-no-client-cert` and whatever else stands in the query is let be: a client that is to
+/// show no certificate shows none.
 pub(crate) fn routes(path: &str, doors: Vec<Door>) -> Router<Api> {
     let doors: Arc<[Door]> = doors.into();
     Router::new().route(

@@ -12,7 +12,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// The payloads of the binary messages, one after the other. Pings are answered while it is read.
 ///
-/// A text message is an error of the kind `InvalidData`, as MQTT 3.1.1, section 6, has it, and AMQP's binding too.
+/// A text message is an error of the kind `InvalidData`, as MQTT 3.1.1, section 6, has it, and
+/// AMQP's binding too.
 #[derive(Debug)]
 pub(crate) struct ByteStream {
     socket: SyncWrapper<WebSocket>,

@@ -1,4 +1,5 @@
-//! Every REST operation of Microsoft's specifications is asked once, and docs/emulator.md says what each answered.
+//! Every REST operation of Microsoft's specifications is asked once, and docs/emulator.md says what
+//! each answered.
 //!
 //! `UPDATE_DOCS=1` writes the table there.
 

@@ -458,7 +458,8 @@ async fn a_key_is_never_written_through_a_link() {
     assert_eq!(about.permissions().mode() & 0o777, 0o600);
 }
 
-/// Entries that come again every millisecond, thousands of them, leave requests their turn; and they do not pile up.
+/// Entries that come again every millisecond, thousands of them, leave requests their turn; and
+/// they do not pile up.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_timetable_that_never_ends_starves_nobody() {
     let hub = Hub::start().await;

@@ -57,7 +57,8 @@ async fn a_registered_intermediate_is_enough() {
         .await;
 }
 
-/// RFC 5280, sections 4.2.1.3, 4.2.1.9 and 4.2.1.12; `openssl verify -purpose sslclient` refuses each.
+/// RFC 5280, sections 4.2.1.3, 4.2.1.9 and 4.2.1.12; `openssl verify -purpose sslclient` refuses
+/// each.
 #[tokio::test]
 async fn a_chain_that_its_own_certificates_forbid() {
     let hub = Hub::start().await;

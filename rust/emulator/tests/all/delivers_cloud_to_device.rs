@@ -210,3 +210,54 @@ async fn the_queue_has_its_limits() {
         .await;
     assert_eq!(status, 404);
 }
+
+#[tokio::test]
+async fn what_was_delivered_too_often_is_a_dead_letter() {
+    let hub = Hub::start_with(|options| {
+        options.settings.set("c2dMaxDeliveryCount", "2").unwrap();
+    })
+    .await;
+    hub.register("dev").await;
+    let credentials = hub.ca.device("dev");
+    hub.send("dev", "m1", "one").await;
+    let mut device = hub.connect("dev", &credentials, false).await;
+    device.subscribe(INBOX).await;
+    assert_eq!(device.message().await.payload, "one");
+    let mut device = hub.connect("dev", &credentials, false).await;
+    assert_eq!(device.message().await.payload, "one");
+    assert_eq!(hub.waiting("dev").await, 1);
+    let mut device = hub.connect("dev", &credentials, false).await;
+    device.ping().await;
+    assert_eq!(hub.waiting("dev").await, 0);
+    let (_, letters) = hub.get("/admin/dead-letters?device=dev").await;
+    let reasons: Vec<_> = letters
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|letter| &letter["reason"])
+        .collect();
+    assert_eq!(reasons, [&json!("DeliveryCountExceeded")]);
+}
+
+#[tokio::test]
+async fn no_more_than_sixteen_are_on_their_way_at_once() {
+    let hub = Hub::start().await;
+    hub.register("dev").await;
+    for n in 1..=18 {
+        hub.send("dev", &format!("m{n}"), &format!("{n}")).await;
+    }
+    let mut device = hub.connect("dev", &hub.ca.device("dev"), false).await;
+    device.subscribe(INBOX).await;
+    let mut ids = Vec::new();
+    for n in 1..=16 {
+        let message = device.message().await;
+        assert_eq!(message.payload, format!("{n}"));
+        ids.push(message.packet_id);
+    }
+    device.ping().await;
+    for (id, next) in [(ids[0], "17"), (ids[1], "18")] {
+        device.puback(id).await;
+        assert_eq!(device.message().await.payload, next);
+        device.ping().await;
+    }
+}

@@ -48,7 +48,8 @@ impl Hub {
         ids.join(" ")
     }
 
-    /// 600 devices, so that a scan takes more than one step: every 50th at another site, every 100th disabled.
+    /// 600 devices, so that a scan takes more than one step: every 50th at another site, every
+    /// 100th disabled.
     async fn with_devices(self) -> Self {
         let devices: Vec<Value> = (0..600)
             .map(|n| {

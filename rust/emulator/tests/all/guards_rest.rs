@@ -215,10 +215,10 @@ async fn who_does_not_finish_the_head_of_a_request_is_cut_off() {
         .await
         .unwrap();
     let mut rest = Vec::new();
-    let ended = tokio::time::timeout(PATIENCE, slow.read_to_end(&mut rest)).await;
+    let ended = tokio::time::timeout(TIMEOUT, slow.read_to_end(&mut rest)).await;
     assert!(ended.is_ok(), "it is still open: {rest:?}");
     assert!(!rest.starts_with(b"HTTP/1.1 200"));
     assert_eq!(hub.get("/admin").await.0, 200);
 }
 
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
+const TIMEOUT: std::time::Duration = std::time::Duration::from_secs(60);

@@ -1,4 +1,5 @@
-//! JSON comes out in the order in which it went in: Microsoft's Embedded C samples read a twin up to `$version`.
+//! JSON comes out in the order in which it went in: Microsoft's Embedded C samples read a twin up
+//! to `$version`.
 
 use crate::support::{self, Hub};
 use serde_json::json;

@@ -6,7 +6,8 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Output};
 
-/// Stands for the Azure CLI: writes down how it was called, and knows the cloud after it was registered.
+/// Stands for the Azure CLI: writes down how it was called, and knows the cloud after it was
+/// registered.
 const AZ: &str = r#"#!/bin/sh
 echo "$AZURE_CONFIG_DIR|$REQUESTS_CA_BUNDLE|$IDENTITY_ENDPOINT|$IDENTITY_HEADER|$*" >>"$CALLS"
 mkdir -p "$AZURE_CONFIG_DIR"

@@ -599,7 +599,8 @@ async fn too_many_requests_are_throttled() {
     }
 }
 
-/// A device that lost its connection while it was assigned asks with its operation's id on the next one.
+/// A device that lost its connection while it was assigned asks with its operation's id on the next
+/// one.
 #[tokio::test]
 async fn an_operation_outlives_the_connection() {
     let hub = Hub::with_group().await;

@@ -1,4 +1,5 @@
-//! The Event Hubs-compatible endpoint: what is in its partitions, under which numbers, and where a consumer may begin.
+//! The Event Hubs-compatible endpoint: what is in its partitions, under which numbers, and where a
+//! consumer may begin.
 
 #![allow(clippy::unwrap_used)] // helpers of tests
 
@@ -155,7 +156,8 @@ async fn each_partition_counts_for_itself() {
     }
     for _ in 0..18 {
         let event = reader.expect(0x14).await;
-        // Behind the performative's head: a list of 8 bits of size and count, and the handle as a small uint.
+        // Behind the performative's head: a list of 8 bits of size and count, and the handle as a
+        // small uint.
         let handle = event.bytes.iter().position(|it| *it == 0x52).unwrap() + 1;
         let number = usize::from(event.bytes[handle] - 10);
         numbers[number].push(event.sequence_number());

@@ -1,4 +1,5 @@
-//! What MQTT 3.1.1 forbids closes the connection; what it allows does not. After the cases that brokers test themselves with.
+//! What MQTT 3.1.1 forbids closes the connection; what it allows does not. After the cases that
+//! brokers test themselves with.
 
 #![allow(clippy::unwrap_used)] // helpers of tests
 

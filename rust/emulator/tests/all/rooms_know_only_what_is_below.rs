@@ -1,4 +1,5 @@
-//! The house: a file of a room names only rooms below its own; doors know all rooms, and no door knows another that knows it.
+//! The house: a file of a room names only rooms below its own; doors know all rooms, and no door
+//! knows another that knows it.
 
 #![allow(clippy::unwrap_used)] // helpers of tests
 

@@ -1,4 +1,5 @@
-//! Many devices at once: the registry in bulk, schedules over devices, import and export through blobs.
+//! Many devices at once: the registry in bulk, schedules over devices, import and export through
+//! blobs.
 
 #![allow(clippy::unwrap_used)] // helpers of tests
 
@@ -298,7 +299,8 @@ async fn a_job_goes_on_after_a_kill() {
     assert_eq!(serde_json::from_str::<Value>(&twin).unwrap()["version"], 2);
 }
 
-/// A device that had been asked and had not answered is asked again, and one that had answered is not.
+/// A device that had been asked and had not answered is asked again, and one that had answered is
+/// not.
 #[tokio::test]
 async fn a_job_of_methods_goes_on_after_a_kill() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! Images with ranges, the wish for one, and what can go wrong on the way.
+//! Images with ranges, their deployment, and what can go wrong on the way.
 
 #![allow(clippy::unwrap_used)] // helpers of tests
 
@@ -71,7 +71,8 @@ async fn serves_ranges_and_counts_what_went_out() {
     assert_eq!(about["images"][0]["version"], Value::Null);
 }
 
-/// RFC 9110, section 14.2: what is no range of bytes is not looked at; only one that is not there is refused.
+/// RFC 9110, section 14.2: what is no range of bytes is not looked at; only one that is not there
+/// is refused.
 #[tokio::test]
 async fn a_header_range_that_means_nothing_is_ignored() {
     let images = Images::new(IMAGE).await;
@@ -112,8 +113,11 @@ async fn what_is_no_regular_file_is_no_image() {
     std::os::unix::fs::symlink("app.bin", folder.join("link.bin")).unwrap();
     for name in ["pipe.bin", "folder.bin"] {
         assert_eq!(images.range(&format!("/{name}"), "").await.0, 404, "{name}");
-        let wish = json!({"deviceId": "dev", "image": name, "version": "1.0.0"});
-        let (status, _) = images.hub.post("/admin/firmware/deployments", &wish).await;
+        let deployment = json!({"deviceId": "dev", "image": name, "version": "1.0.0"});
+        let (status, _) = images
+            .hub
+            .post("/admin/firmware/deployments", &deployment)
+            .await;
         assert_eq!(status, 404, "{name}");
     }
     assert_eq!(images.range("/link.bin", "").await.2, IMAGE);
@@ -190,14 +194,14 @@ async fn makes_the_wish_and_takes_it_back() {
         .await;
     assert_eq!(status, 201);
     let (_, devices) = images.hub.get("/admin/firmware/devices").await;
-    let wish = &devices[0]["desired"];
+    let desired = &devices[0]["desired"];
     assert_eq!(
-        (&wish["fwVersion"], &wish["jobId"], &wish["size"]),
+        (&desired["fwVersion"], &desired["jobId"], &desired["size"]),
         (&json!("2.0.0"), &json!("j1"), &json!(10))
     );
-    assert_eq!(wish["fwLocation"]["path"], "app.bin");
+    assert_eq!(desired["fwLocation"]["path"], "app.bin");
     // Nordic's library takes no document without it.
-    assert_eq!(wish["fwFragmentSize"], 1800);
+    assert_eq!(desired["fwFragmentSize"], 1800);
     for (size, status) in [(json!(1024), 201), (json!("512"), 201), (json!(64), 400)] {
         let deployment = json!({"deviceId": "dev", "image": "app.bin", "version": "2.0.0", "fragmentSize": size});
         let (got, made) = images
@@ -210,9 +214,9 @@ async fn makes_the_wish_and_takes_it_back() {
             "{made}"
         );
     }
-    assert_eq!(wish["fwLocation"]["port"], images.address.port());
+    assert_eq!(desired["fwLocation"]["port"], images.address.port());
     assert_eq!(
-        wish["sha256"],
+        desired["sha256"],
         "84d89877f0d4041efb6bf91a16f0248f2fd573e6af05c19f96bedb9f882f7882"
     );
     let (status, _) = images.hub.delete("/admin/firmware/deployments/dev").await;

@@ -1,4 +1,5 @@
-//! MQTT over WebSocket on the HTTPS port: the same hub, the same provisioning service, and the same refusals.
+//! MQTT over WebSocket on the HTTPS port: the same hub, the same provisioning service, and the same
+//! refusals.
 
 #![allow(clippy::unwrap_used)] // helpers of tests
 

@@ -1,4 +1,5 @@
-//! The inputs of the fuzz targets, and seeded changes of them: `rust/fuzz` goes further, on nightly.
+//! The inputs of the fuzz targets, and seeded changes of them: `rust/fuzz` goes further, on
+//! nightly.
 
 #![allow(clippy::unwrap_used)] // helpers of tests
 

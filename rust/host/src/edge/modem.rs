@@ -61,10 +61,12 @@ unsafe extern "C" fn iothub_platform_modem_watch(
 ) {
 }
 
-/// `AT%CMNG=1,tag,type`: whether there is such a credential; what [`commands`] answers; -ENOTSUP for every other command.
+/// `AT%CMNG=1,tag,type`: whether there is such a credential; what [`commands`] answers; -ENOTSUP
+/// for every other command.
 ///
 /// # Safety
-/// `command` is NULL or ends in a 0 byte; `answer` is NULL or leads to `len` bytes that can be written.
+/// `command` is NULL or ends in a 0 byte; `answer` is NULL or leads to `len` bytes that can be
+/// written.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn iothub_platform_at(
     command: *const c_char,

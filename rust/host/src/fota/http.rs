@@ -1,5 +1,5 @@
-//! GET with a range over the simulated network, with or without TLS, on a connection that is kept. HTTP itself is
-//! ureq-proto's. No answer is read beyond what was asked for.
+//! GET with a range over the simulated network, with or without TLS, on a connection that is kept.
+//! HTTP itself is ureq-proto's. No answer is read beyond what was asked for.
 
 use std::{
     fmt,
@@ -18,7 +18,7 @@ use ureq_proto::{
     http::{HeaderMap, Request, Uri, header},
 };
 
-use super::{Cause, Source};
+use super::source::{Cause, Source, TARGET};
 use crate::{
     errno::Errno,
     log,
@@ -163,7 +163,8 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Resolves, connects, shakes hands; `opened` gets the socket before, so that a cancel can close it.
+    /// Resolves, connects, shakes hands; `opened` gets the socket before, so that a cancel can
+    /// close it.
     pub(super) fn open(
         modem: &Simulated,
         location: &Location,
@@ -173,7 +174,7 @@ impl Connection {
     ) -> Result<Self, Cause> {
         let Location { host, port, .. } = location;
         let refused = |reason: &dyn fmt::Display| {
-            log::warning!(super::TARGET, "{host}, port {port}: {reason}");
+            log::warning!(TARGET, "{host}, port {port}: {reason}");
         };
         let address = modem.resolve(host).map_err(|error| {
             refused(&error);
@@ -280,7 +281,8 @@ impl Connection {
                 let body = self.body(call, received, last + 1 - from, None)?;
                 Ok(Answer::Part { body, total })
             }
-            // A server without ranges sends the whole file: what is more than was asked for is left in it.
+            // A server without ranges sends the whole file: what is more than was asked for is left
+            // in it.
             200 => {
                 let total = length(headers)
                     .ok_or_else(|| Error::answer("a whole file without its length"))?;

@@ -1,4 +1,5 @@
-//! Images in MCUboot's format, as imgtool writes and reads them: header, body, and a TLV with the SHA-256 of both.
+//! Images in MCUboot's format, as imgtool writes and reads them: header, body, and a TLV with the
+//! SHA-256 of both.
 
 use std::fmt;
 
@@ -50,7 +51,8 @@ impl fmt::Display for Version {
     }
 }
 
-/// An image with this version and body; `None` where the version is not of the form `1.2.3` or `1.2.3+4`.
+/// An image with this version and body; `None` where the version is not of the form `1.2.3` or
+/// `1.2.3+4`.
 pub(crate) fn make(version: &str, body: &[u8]) -> Option<Vec<u8>> {
     let version = Version::parse(version)?;
     let mut image = Vec::with_capacity(HEADER_SIZE + body.len() + 40);
@@ -74,8 +76,8 @@ pub(crate) fn make(version: &str, body: &[u8]) -> Option<Vec<u8>> {
     Some(image)
 }
 
-/// The version in a header, and the image's body; `None` where the bytes are no whole image or have another hash
-/// than they say.
+/// The version in a header, and the image's body; `None` where the bytes are no whole image or have
+/// another hash than they say.
 pub(crate) fn read(image: &[u8]) -> Option<(String, &[u8])> {
     let version = version(image)?;
     let header = usize::from(u16_at(image, 8)?);

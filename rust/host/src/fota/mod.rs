@@ -3,6 +3,7 @@
 mod http;
 pub(crate) mod image;
 mod slots;
+mod source;
 
 use std::{
     fmt, io,
@@ -18,6 +19,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 
 pub use slots::Firmware;
 pub(crate) use slots::Slots;
+pub(crate) use source::{Cause, Source};
 
 use crate::{
     errno::Errno,
@@ -26,40 +28,7 @@ use crate::{
 };
 use http::{Answer, Connection, Location};
 use slots::SLOT_SIZE;
-
-/// Log target.
-pub(crate) const TARGET: &str = "fota";
-
-/// What `iothub_platform_fota_start` is given.
-#[derive(Clone, Debug)]
-pub(crate) struct Source {
-    pub(crate) host: String,
-    pub(crate) path: String,
-    pub(crate) port: u16,
-    pub(crate) tls: bool,
-    pub(crate) sec_tags: Vec<u32>,
-    pub(crate) fragment: u32,
-    /// 0: not known.
-    pub(crate) size: u32,
-    pub(crate) sha256: Option<[u8; 32]>,
-    pub(crate) identity: u32,
-}
-
-/// What stops a transfer: `IOTHUB_FOTA_CAUSE_*`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Cause {
-    Connect,
-    Tls,
-    Transfer,
-    Http(u16),
-    /// The server's answers make no sense.
-    Answer,
-    Size,
-    Hash,
-    Image,
-    TooLarge,
-    Storage,
-}
+use source::TARGET;
 
 /// What a transfer reports: `IOTHUB_FOTA_*`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,7 +75,8 @@ impl fmt::Debug for Fota {
 /// So often a transfer follows the server to another place.
 const REDIRECTS_MAX: u32 = 5;
 
-/// Bytes of a request where the source says nothing, as Nordic's library has it beside the modem's TLS.
+/// Bytes of a request where the source says nothing, as Nordic's library has it beside the modem's
+/// TLS.
 const FRAGMENT: u32 = 1024;
 
 impl Fota {

@@ -1,9 +1,9 @@
-//! Two slots with MCUboot's rules, on disk: an image is tried once, and taken back at the next boot unless it was
-//! confirmed.
+//! Two slots with MCUboot's rules, on disk: an image is tried once, and taken back at the next boot
+//! unless it was confirmed.
 //!
-//! `<data>/firmware/a.bin` and `b.bin` are the images, `state` says which of them runs and what the next boot is to do.
-//! It is replaced by renaming, so that a swap is one step: whenever the process is killed, the next boot finds the old
-//! image or the new one.
+//! `<data>/firmware/a.bin` and `b.bin` are the images, `state` says which of them runs and what the
+//! next boot is to do. It is replaced by renaming, so that a swap is one step: whenever the process
+//! is killed, the next boot finds the old image or the new one.
 
 use std::{
     fs, io,
@@ -11,7 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{TARGET, image};
+use super::{image, source::TARGET};
 use crate::{errno::Errno, log, settings};
 
 /// Room for an image: a slot of the Thingy:91, less MCUboot's trailer.
@@ -78,8 +78,8 @@ pub(crate) struct Slots {
 }
 
 impl Slots {
-    /// The boot loader: swaps where that is asked for, takes back what was not confirmed. Where there is nothing yet, an
-    /// image of this version is what the factory has left.
+    /// The boot loader: swaps where that is asked for, takes back what was not confirmed. Where
+    /// there is nothing yet, an image of this version is what the factory has left.
     pub(crate) fn boot(folder: PathBuf, factory: &str) -> io::Result<(Self, Firmware)> {
         fs::create_dir_all(&folder)?;
         let mut slots = Self {

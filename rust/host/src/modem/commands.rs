@@ -1,5 +1,5 @@
-//! AT commands that ask the simulated modem for what it is and for where it is, answered in the form of Nordic's AT
-//! reference for the nRF91.
+//! AT commands that ask the simulated modem for what it is and for where it is, answered in the
+//! form of Nordic's AT reference for the nRF91.
 
 use crate::board::Cell;
 

@@ -242,11 +242,17 @@ impl Modem {
 
     /// The network is lost, at once. Sockets of an address family that goes are cut, as a modem
     /// does (`ENETDOWN`).
+    ///
+    /// # Errors
+    /// [`ModemError`] while the modem is off.
     pub fn lose(&self, loss: Loss) -> Result<(), ModemError> {
         self.script(&loss.steps())
     }
 
     /// The modem attaches once more, to this network; what was still to happen does not.
+    ///
+    /// # Errors
+    /// [`ModemError`] while the modem is off.
     pub fn attach(&self, network: Network) -> Result<(), ModemError> {
         self.check()?;
         self.simulated.queue.clear();
@@ -254,6 +260,9 @@ impl Modem {
     }
 
     /// These events happen, beside those that are still to come.
+    ///
+    /// # Errors
+    /// [`ModemError`] while the modem is off.
     pub fn script(&self, steps: &[Step]) -> Result<(), ModemError> {
         self.check()?;
         self.simulated.queue.add(steps, self.simulated.time_factor);

@@ -190,7 +190,8 @@ impl Simulated {
     }
 }
 
-/// Whether the name of [`Options::hosts`](crate::Options::hosts) is this one, or a wildcard above it.
+/// Whether the name of [`Options::hosts`](crate::Options::hosts) is this one, or a wildcard above
+/// it.
 fn stands_for(host: &str, name: &str) -> bool {
     match host.strip_prefix('*') {
         None => host.eq_ignore_ascii_case(name),

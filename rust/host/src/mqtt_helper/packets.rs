@@ -43,6 +43,9 @@ pub struct Publish<'a> {
 }
 
 /// The CONNECT packet; an empty user name or password is left out.
+///
+/// # Errors
+/// `EINVAL` for what no packet can hold: a text that is not UTF-8, or longer than 65,535 bytes.
 pub fn connect(connect: &Connect<'_>) -> Result<Vec<u8>, Errno> {
     let mut builder = v3_1_1::Connect::builder()
         .client_id(text(connect.client_id)?)
@@ -63,6 +66,10 @@ pub fn connect(connect: &Connect<'_>) -> Result<Vec<u8>, Errno> {
 }
 
 /// A PUBLISH packet, its header apart from its payload.
+///
+/// # Errors
+/// `EINVAL` for a topic that no packet can hold, a QoS that there is not, or message id 0 above QoS
+/// 0.
 pub fn publish<'a>(publish: &Publish<'a>) -> Result<(Vec<u8>, &'a [u8]), Errno> {
     let qos = Qos::try_from(publish.qos).map_err(invalid)?;
     let mut builder = v3_1_1::Publish::builder()
@@ -81,6 +88,9 @@ pub fn publish<'a>(publish: &Publish<'a>) -> Result<(Vec<u8>, &'a [u8]), Errno> 
 }
 
 /// One SUBSCRIBE packet for all filters.
+///
+/// # Errors
+/// `EINVAL` for message id 0, no filter, or one that no packet can hold.
 pub fn subscribe(message_id: u16, filters: &[(&[u8], u8)]) -> Result<Vec<u8>, Errno> {
     let entries = filters.iter().map(|(filter, qos)| {
         let options = SubOpts::new().set_qos(Qos::try_from(*qos).map_err(invalid)?);
@@ -96,6 +106,9 @@ pub fn subscribe(message_id: u16, filters: &[(&[u8], u8)]) -> Result<Vec<u8>, Er
 }
 
 /// A PUBACK packet.
+///
+/// # Errors
+/// `EINVAL` for message id 0.
 pub fn puback(message_id: u16) -> Result<Vec<u8>, Errno> {
     let packet = v3_1_1::Puback::builder()
         .packet_id(message_id)
@@ -197,8 +210,10 @@ impl Inbox {
         &mut self.bytes
     }
 
-    /// The next packet, if it is there: `EINVAL` for what is no MQTT, `ENOMEM` for what exceeds the
-    /// receive buffer.
+    /// The next packet, if it is there.
+    ///
+    /// # Errors
+    /// `EINVAL` for what is no MQTT, `ENOMEM` for what exceeds the receive buffer.
     pub fn next_packet(&mut self) -> Result<Option<Incoming>, Errno> {
         let waste = self.discard.min(self.bytes.len());
         self.bytes.drain(..waste);

@@ -1,5 +1,5 @@
-//! A transfer into the slot that does not run: each start has one end; what is stored is not fetched again; what is not
-//! what it was to be is not kept.
+//! A transfer into the slot that does not run: each start has one end; what is stored is not
+//! fetched again; what is not what it was to be is not kept.
 
 use std::{
     ffi::c_int,

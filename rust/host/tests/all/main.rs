@@ -1,5 +1,5 @@
-//! One program for all behaviours, a file each. There is one client a process, so each runs in a process of its own: see
-//! [`support::alone`].
+//! One program for all behaviours, a file each. There is one client a process, so each runs in a
+//! process of its own: see [`support::alone`].
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,5 +1,5 @@
-//! What a server of images may do wrong: nothing is read beyond what was asked for, what cannot get better ends the
-//! transfer as refused, and redirects are followed within bounds.
+//! What a server of images may do wrong: nothing is read beyond what was asked for, what cannot get
+//! better ends the transfer as refused, and redirects are followed within bounds.
 
 use std::{
     cell::Cell,

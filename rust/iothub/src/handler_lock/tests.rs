@@ -1,4 +1,5 @@
-//! Apart from `handler_lock.rs`, which `tests/interleavings.rs` takes in with other primitives below it.
+//! Apart from `handler_lock.rs`, which `tests/interleavings.rs` takes in with other primitives
+//! below it.
 
 extern crate std;
 

@@ -243,3 +243,191 @@ fn the_device_starts_with_damaged_settings() {
         assert_eq!(apn(), None);
     });
 }
+
+#[test]
+fn the_c_api_reads_and_forgets_what_dps_has_assigned() {
+    use crate::capi_support::Assigned;
+    with_settings(|_| {
+        let mut buffer = [0; 32];
+        assert_eq!(Assigned::Hub.load(&mut buffer), None);
+        let command = iothub_proto::Command::StoreAssignment {
+            hostname: "hub.example",
+            device_id: "device-1",
+        };
+        assert_eq!(crate::execute::command(&command), (Ok(()), None));
+        assert_eq!(Assigned::Hub.load(&mut buffer), Some("hub.example"));
+        assert_eq!(Assigned::DeviceId.load(&mut buffer), Some("device-1"));
+        assert_eq!(Assigned::Hub.load(&mut [0; 10]), None, "no room");
+        assert_eq!(Assigned::DeviceId.load(&mut [0; 8]), Some("device-1"));
+        Assigned::DeviceId.forget().unwrap();
+        assert_eq!(Assigned::DeviceId.load(&mut buffer), None);
+        assert_eq!(Assigned::Hub.load(&mut buffer), Some("hub.example"));
+        Assigned::Hub.forget().unwrap();
+        assert_eq!(Assigned::Hub.load(&mut buffer), None);
+        crate::execute::command(&command).0.unwrap();
+        let erase = iothub_proto::Command::EraseAssignment;
+        assert_eq!(crate::execute::command(&erase), (Ok(()), None));
+        assert_eq!(Assigned::Hub.load(&mut buffer), None);
+    });
+}
+
+#[test]
+fn failed_connects_are_counted_over_a_reboot_by_class() {
+    with_settings(|write| {
+        let load = || Attempts::load().failures();
+        assert_eq!(load(), Failures::default());
+        let failures = Failures {
+            transient: 3,
+            refused_by_hub: 0,
+            refused_by_dps: 12,
+        };
+        let mut attempts = Attempts::load();
+        assert!(attempts.update(&failures));
+        assert!(!attempts.update(&failures), "the same again");
+        attempts.store();
+        let mut buffer = [0; 8];
+        let stored = settings::read(key::ATTEMPTS, &mut buffer);
+        assert_eq!(stored.unwrap(), Some(&b"309"[..]));
+        let expected = Failures {
+            refused_by_dps: 9,
+            ..failures
+        };
+        assert_eq!(load(), expected);
+        assert!(attempts.update(&Failures::default()));
+        attempts.store();
+        assert_eq!(settings::read(key::ATTEMPTS, &mut buffer).unwrap(), None);
+        for (text, transient) in [
+            (&b"5"[..], 5),
+            (b"50", 5),
+            (b"x", 0),
+            (b"1234", 0),
+            (b"", 0),
+        ] {
+            write(key::ATTEMPTS, text);
+            assert_eq!(load().transient, transient, "{text:?}");
+        }
+    });
+}
+
+#[test]
+fn the_trial_of_an_image_is_the_settings_or_none() {
+    use crate::fota::{TRIAL, trial_s};
+    with_settings(|write| {
+        assert_eq!(trial_s(), None);
+        write(TRIAL, b"77");
+        assert_eq!(trial_s(), Some(77));
+        write(TRIAL, b"0");
+        assert_eq!(trial_s(), None);
+        write(TRIAL, &[b'1'; 17]);
+        assert_eq!(trial_s(), None, "more than is read");
+    });
+}
+
+#[test]
+fn an_update_begins_with_what_runs_and_with_the_record_of_the_last() {
+    use crate::fota::{FOTA, Firmware, execute, prepare};
+    with_settings(|write| {
+        let booted = |firmware| {
+            let found = std::cell::RefCell::new(None);
+            prepare(firmware, &|config| {
+                let record = String::from_utf8(config.record.to_vec()).unwrap();
+                let policy = config.policy;
+                *found.borrow_mut() = Some((record, policy.reboot, policy.trial_s));
+            });
+            found.into_inner()
+        };
+        assert_eq!(booted(Firmware::Off), None);
+        if !FOTA {
+            return;
+        }
+        let own = kconfig::IOTHUB_FOTA_TRIAL_S as u32;
+        assert_eq!(
+            booted(Firmware::Automatic),
+            Some((String::new(), true, own))
+        );
+        let command = iothub_proto::fota::Command::Store(b"a record");
+        assert_eq!(execute(&command), Ok(()));
+        write(crate::fota::TRIAL, b"77");
+        assert_eq!(
+            booted(Firmware::Application),
+            Some(("a record".into(), false, 77))
+        );
+        assert_eq!(execute(&iothub_proto::fota::Command::Store(b"")), Ok(()));
+        assert_eq!(
+            booted(Firmware::Application),
+            Some((String::new(), false, 77))
+        );
+    });
+}
+
+/// By the names of the setting and of the option, since those are what is to be changed.
+#[test]
+fn what_cannot_start_names_the_setting_and_the_option() {
+    use crate::{ConfigError, StartError};
+    for (error, setting, option) in [
+        (
+            ConfigError::Hostname,
+            "iothub/hostname",
+            "CONFIG_IOTHUB_HOSTNAME",
+        ),
+        (
+            ConfigError::DeviceId,
+            "iothub/device_id",
+            "CONFIG_IOTHUB_DEVICE_ID",
+        ),
+        (
+            ConfigError::IdScope,
+            "iothub/dps/id_scope",
+            "CONFIG_IOTHUB_DPS_ID_SCOPE",
+        ),
+        (
+            ConfigError::RegistrationId,
+            "iothub/dps/registration_id",
+            "CONFIG_IOTHUB_DPS_REGISTRATION_ID",
+        ),
+    ] {
+        let text = std::string::ToString::to_string(&StartError::Config(error));
+        assert!(
+            text.starts_with(&std::string::ToString::to_string(&error)),
+            "{text}"
+        );
+        assert!(text.contains(setting) && text.ends_with(option), "{text}");
+    }
+    let started = std::string::ToString::to_string(&StartError::AlreadyStarted);
+    assert!(
+        !started.is_empty() && !started.contains("CONFIG"),
+        "{started}"
+    );
+}
+
+/// There is no network here: each call of C fails, and says so.
+#[test]
+fn what_c_refuses_is_the_result_of_a_command() {
+    use iothub_proto::{Command, Filter};
+    with_settings(|_| {
+        for command in [
+            Command::Connect {
+                hostname: c"hub.example",
+                client_id: "device",
+                user_name: "user",
+            },
+            Command::Subscribe {
+                message_id: 1,
+                filters: &[Filter { topic: "a", qos: 0 }],
+            },
+            Command::Publish {
+                message_id: 1,
+                topic: "a",
+                payload: b"",
+                qos: 0,
+                dup: false,
+            },
+            Command::Disconnect,
+        ] {
+            let (result, peer) = crate::execute::command(&command);
+            assert!(result.is_err(), "{command:?}");
+            assert_eq!(peer, None);
+        }
+        assert_eq!(crate::execute::step(crate::retry::Step::Nothing), Ok(()));
+    });
+}

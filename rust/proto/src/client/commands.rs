@@ -38,8 +38,9 @@ const C2D: Filter = Filter {
     qos: 1,
 };
 const HUB_FILTERS: [Filter; 4] = [ANSWERS, DESIRED, METHODS, C2D];
-/// The same filters in another order: every combination that has [`ANSWERS`] in it is a run of one of the two lists, so
-/// that [`hub_filters`] returns a slice of eight filters in flash and not of one list a combination.
+/// The same filters in another order: every combination that has [`ANSWERS`] in it is a run of one
+/// of the two lists, so that [`hub_filters`] returns a slice of eight filters in flash and not of
+/// one list a combination.
 const OTHER_FILTERS: [Filter; 4] = [DESIRED, C2D, ANSWERS, METHODS];
 const DPS_FILTERS: &[Filter] = &[Filter {
     topic: "$dps/registrations/res/#",
@@ -52,9 +53,9 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
         self.events.pop()
     }
 
-    /// The next call to make; its texts and bytes are copied into `buffer`, which must be as long as
-    /// [`Limits::transmit`](crate::Limits). One command is pending at a time: `None` also until the last one is
-    /// completed. See the [drain rule](crate#the-drain-rule).
+    /// The next call to make; its texts and bytes are copied into `buffer`, which must be as long
+    /// as [`Limits::transmit`](crate::Limits). One command is pending at a time: `None` also until
+    /// the last one is completed. See the [drain rule](crate#the-drain-rule).
     pub fn poll_command<'b>(
         &mut self,
         now: Instant,
@@ -69,8 +70,8 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
         Some((CommandId(self.command), command))
     }
 
-    /// The result of the command. The state advances here, unless an input has overtaken the command: then this does
-    /// nothing.
+    /// The result of the command. The state advances here, unless an input has overtaken the
+    /// command: then this does nothing.
     pub fn complete(&mut self, now: Instant, id: CommandId, result: Result<(), Errno>) {
         if id.0 != self.command {
             return;
@@ -298,7 +299,8 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
         Some((Pending::GetTwin(request), command))
     }
 
-    /// Messages accepted before `disconnect` are written before DISCONNECT, as far as the window allows.
+    /// Messages accepted before `disconnect` are written before DISCONNECT, as far as the window
+    /// allows.
     fn disconnect_command<'b>(
         &mut self,
         target: Target,
@@ -334,8 +336,8 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
         Some((Pending::Record(message_id), command))
     }
 
-    /// The record to write next: responses to methods first, since a caller waits; then the oldest alarm; then the oldest.
-    /// Telemetry keeps its order within its priority, and so do reports.
+    /// The record to write next: responses to methods first, since a caller waits; then the oldest
+    /// alarm; then the oldest. Telemetry keeps its order within its priority, and so do reports.
     fn next_record(&self) -> Option<Record> {
         let (mut messages, mut reports, mut has_alarm) = (0, 0, false);
         for record in self.outbox.records() {
@@ -465,7 +467,8 @@ fn publish(
     })
 }
 
-/// `None`, with an error in the log, where the caller's buffer is smaller than [`Limits`](crate::Limits) says.
+/// `None`, with an error in the log, where the caller's buffer is smaller than
+/// [`Limits`](crate::Limits) says.
 fn fits<T>(written: Result<T, Full>) -> Option<T> {
     if written.is_err() {
         log::error!("the buffer of poll_command is smaller than Limits::transmit");
@@ -473,7 +476,8 @@ fn fits<T>(written: Result<T, Full>) -> Option<T> {
     written.ok()
 }
 
-/// The beginning of a record's topic; empty for telemetry, whose topic begins with the device's names.
+/// The beginning of a record's topic; empty for telemetry, whose topic begins with the device's
+/// names.
 fn prefix(kind: Kind) -> &'static str {
     match kind {
         Kind::Report => REPORT_TOPIC,

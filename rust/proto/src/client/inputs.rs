@@ -36,8 +36,9 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
             .push(Event::Peer(PeerView::new(peer, &self.prefixes)));
     }
 
-    /// The AAAA records of `ipv4only.arpa`, from which NAT64 is recognised (RFC 7050); none where there is no NAT64.
-    /// The prefixes are kept until the network is lost, since the next network may have another prefix.
+    /// The AAAA records of `ipv4only.arpa`, from which NAT64 is recognised (RFC 7050); none where
+    /// there is no NAT64. The prefixes are kept until the network is lost, since the next network
+    /// may have another prefix.
     pub fn handle_ipv4only(&mut self, records: &[address::V6]) {
         self.prefixes = Prefixes::discover(records);
     }
@@ -137,8 +138,9 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
         self.received(now);
     }
 
-    /// A message was larger than the payload buffer and could not be [discarded](Client::handle_message). It was not
-    /// acknowledged and comes back, so after two in a row one connection is made without C2D.
+    /// A message was larger than the payload buffer and could not be
+    /// [discarded](Client::handle_message). It was not acknowledged and comes back, so after two in
+    /// a row one connection is made without C2D.
     pub fn handle_oversize(&mut self, now: Instant) {
         self.counters.oversize = self.counters.oversize.wrapping_add(1);
         self.oversize = self.oversize.saturating_add(1);

@@ -67,7 +67,8 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
         }
     }
 
-    /// Ends the connection: stops its timers, queues what was in flight again, and asks for `Abort`.
+    /// Ends the connection: stops its timers, queues what was in flight again, and asks for
+    /// `Abort`.
     pub(super) fn end_connection(&mut self, now: Instant, cause: Disconnect) {
         let (target, was_ready) = match self.state {
             State::Connecting(target)
@@ -176,7 +177,8 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
         self.timers.start(timer, now + delay);
     }
 
-    /// Something was received: the link is alive, and has until the answer to the next ping or probe is overdue.
+    /// Something was received: the link is alive, and has until the answer to the next ping or
+    /// probe is overdue.
     pub(super) fn received(&mut self, now: Instant) {
         let keep_alive = self.settings.keep_alive;
         self.probe = Probe::NotNeeded;
@@ -185,8 +187,8 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
         }
     }
 
-    /// Nothing was received for a keep-alive: the platform has pinged, or a probe is due. The answer has
-    /// [`Timeouts::silence`](crate::Timeouts) to arrive.
+    /// Nothing was received for a keep-alive: the platform has pinged, or a probe is due. The
+    /// answer has [`Timeouts::silence`](crate::Timeouts) to arrive.
     fn link_timeout(&mut self, now: Instant) {
         self.probe = match self.probe {
             Probe::NotNeeded => Probe::Pinged,
@@ -205,7 +207,8 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
         self.failures = Failures::NONE;
     }
 
-    /// The twin could not be read. Where the client itself asked for it, it asks again unless that is of no use.
+    /// The twin could not be read. Where the client itself asked for it, it asks again unless that
+    /// is of no use.
     pub(super) fn twin_get_failed(
         &mut self,
         now: Instant,

@@ -29,8 +29,8 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
         self.handle_message(now, topic, Some(payload))
     }
 
-    /// As [`Client::handle_publish`]. `None` as payload: the payload was larger than the platform's buffer, and was
-    /// acknowledged and discarded; the caller of a method gets 413.
+    /// As [`Client::handle_publish`]. `None` as payload: the payload was larger than the platform's
+    /// buffer, and was acknowledged and discarded; the caller of a method gets 413.
     pub fn handle_message<'a>(
         &mut self,
         now: Instant,
@@ -244,7 +244,8 @@ impl<const OUTBOX: usize, const WITH_DPS: bool> Client<OUTBOX, WITH_DPS> {
         self.handle_dps_outcome(now, outcome)
     }
 
-    /// Whether this command is pending: its answer has overtaken its completion, which then does nothing.
+    /// Whether this command is pending: its answer has overtaken its completion, which then does
+    /// nothing.
     fn take_pending(&mut self, command: Pending) -> bool {
         let taken = self.pending == command;
         if taken {

@@ -40,8 +40,8 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
         Ok(())
     }
 
-    /// Ends the connection, and makes no other until `connect`. Accepted messages are written before DISCONNECT as far as
-    /// the window allows; the outbox is kept.
+    /// Ends the connection, and makes no other until `connect`. Accepted messages are written
+    /// before DISCONNECT as far as the window allows; the outbox is kept.
     ///
     /// # Errors
     /// [`Error::Disconnected`] if `connect` was not called.
@@ -71,12 +71,13 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
         Ok(())
     }
 
-    /// Stores the message in the outbox and sends it when there is a connection. [`Event::Sent`] or [`Event::Dropped`]
-    /// follows.
+    /// Stores the message in the outbox and sends it when there is a connection. [`Event::Sent`] or
+    /// [`Event::Dropped`] follows.
     ///
     /// # Errors
-    /// [`Error::InvalidRequest`] for a message that the hub would refuse; [`Capacity::Outbox`] where the outbox has no room
-    /// now; [`Capacity::Message`] or [`Capacity::Topic`] where the message never fits.
+    /// [`Error::InvalidRequest`] for a message that the hub would refuse; [`Capacity::Outbox`]
+    /// where the outbox has no room now; [`Capacity::Message`] or [`Capacity::Topic`] where the
+    /// message never fits.
     pub fn send(&mut self, message: &Telemetry<'_>) -> Result<MessageId, Error> {
         self.send_as(MessageId(self.next_message), message)?;
         Ok(self.message_id())
@@ -99,8 +100,8 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
         Ok(properties_len)
     }
 
-    /// As [`Client::send`], under a number of the application's, which need not be unique. An application uses either
-    /// `send_as` or `send`.
+    /// As [`Client::send`], under a number of the application's, which need not be unique. An
+    /// application uses either `send_as` or `send`.
     ///
     /// # Errors
     /// As [`Client::send`].
@@ -127,8 +128,9 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
         Ok(())
     }
 
-    /// Patches the reported properties with a JSON object. With `version` the hub refuses (412) where it has another
-    /// version. The patch is kept over reconnects until [`Event::Reported`] or [`Event::ReportFailed`].
+    /// Patches the reported properties with a JSON object. With `version` the hub refuses (412)
+    /// where it has another version. The patch is kept over reconnects until [`Event::Reported`] or
+    /// [`Event::ReportFailed`].
     ///
     /// # Errors
     /// [`InvalidRequest::Patch`] or [`Error::Capacity`].
@@ -152,8 +154,8 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
         Ok(id)
     }
 
-    /// Requests the whole twin. [`Event::Twin`] or [`Event::TwinFailed`] follows. One request is in flight at a time: where
-    /// there is one already, its number is returned.
+    /// Requests the whole twin. [`Event::Twin`] or [`Event::TwinFailed`] follows. One request is in
+    /// flight at a time: where there is one already, its number is returned.
     ///
     /// # Errors
     /// [`Error::NotReady`] without a connection to the hub.

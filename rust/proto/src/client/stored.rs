@@ -1,4 +1,5 @@
-//! What the outbox in flash needs of the client: messages go there, come back from there, and are looked for.
+//! What the outbox in flash needs of the client: messages go there, come back from there, and are
+//! looked for.
 
 use super::requests::check_patch;
 use super::{Client, Pending, commands};
@@ -11,9 +12,9 @@ use crate::telemetry::{Qos, Telemetry};
 use crate::writer::{Writer, decimal_len};
 
 impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
-    /// As [`Client::send`], but the message is for the caller to store: topic and body are written to `content`, and the
-    /// client keeps nothing. [`Client::accepted`] is to follow once it is stored. `id`: the application's own number, as in
-    /// [`Client::send_as`].
+    /// As [`Client::send`], but the message is for the caller to store: topic and body are written
+    /// to `content`, and the client keeps nothing. [`Client::accepted`] is to follow once it is
+    /// stored. `id`: the application's own number, as in [`Client::send_as`].
     ///
     /// # Errors
     /// As [`Client::send`]; [`Capacity::Message`] where `content` is too small.
@@ -54,12 +55,14 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
         self.next_message = last.wrapping_add(1);
     }
 
-    /// The message that was sent last is not worth sending any more from this uptime in seconds on: see [`Client::expire`].
+    /// The message that was sent last is not worth sending any more from this uptime in seconds on:
+    /// see [`Client::expire`].
     pub fn set_deadline(&mut self, deadline_s: u32) {
         self.outbox.set_last_sequence(deadline_s);
     }
 
-    /// Gives up what is only in RAM, not in flight, and past its [deadline](Client::set_deadline). How many that were.
+    /// Gives up what is only in RAM, not in flight, and past its [deadline](Client::set_deadline).
+    /// How many that were.
     pub fn expire(&mut self, uptime_s: u32) -> u32 {
         let (pending, mut count) = (self.pending, 0);
         while self.events.room() > 1 {
@@ -116,8 +119,9 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
         self.outbox.used() > OUTBOX / 2
     }
 
-    /// Copies the oldest message that is only in RAM to `content`, unless it is to be kept nowhere else.
-    /// [`Client::spilled`] is to follow once it is stored. `None`: there is none of this priority.
+    /// Copies the oldest message that is only in RAM to `content`, unless it is to be kept nowhere
+    /// else. [`Client::spilled`] is to follow once it is stored. `None`: there is none of this
+    /// priority.
     pub fn poll_spill(
         &mut self,
         priority: Priority,
@@ -158,8 +162,9 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
         })
     }
 
-    /// What [`Client::poll_spill`] has copied last is stored under this sequence. `true`: it is not in RAM any more, and is to
-    /// be [loaded](Client::load) in its turn. `false`: it is in flight and stays, or it was sent meanwhile.
+    /// What [`Client::poll_spill`] has copied last is stored under this sequence. `true`: it is not
+    /// in RAM any more, and is to be [loaded](Client::load) in its turn. `false`: it is in flight
+    /// and stays, or it was sent meanwhile.
     pub fn spilled(&mut self, sequence: u32) -> bool {
         let Some(record) = self.copied() else {
             return false;
@@ -181,7 +186,8 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
     /// Takes a stored message into RAM, to be sent.
     ///
     /// # Errors
-    /// [`Capacity::Outbox`] where there is no room now; [`Capacity::Message`] where it never fits, nor would the hub see it.
+    /// [`Capacity::Outbox`] where there is no room now; [`Capacity::Message`] where it never fits,
+    /// nor would the hub see it.
     pub fn load(
         &mut self,
         priority: Priority,
@@ -209,15 +215,16 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
         Ok(())
     }
 
-    /// Whether a stored message is in RAM: if it was [loaded](Client::load) and is not there any more, it is sent or given up.
+    /// Whether a stored message is in RAM: if it was [loaded](Client::load) and is not there any
+    /// more, it is sent or given up.
     pub fn holds(&self, priority: Priority, sequence: u32) -> bool {
         self.outbox
             .find(&mut |record| is_stored(record, priority, sequence))
             .is_some()
     }
 
-    /// A stored message is given up: the copy in RAM goes as well, unless it is in flight. Counted, and told as far as there is
-    /// room for events.
+    /// A stored message is given up: the copy in RAM goes as well, unless it is in flight. Counted,
+    /// and told as far as there is room for events.
     pub fn give_up(&mut self, priority: Priority, sequence: u32, id: u32) {
         let pending = self.pending;
         let copy = self.outbox.find(&mut |record| {

@@ -53,7 +53,8 @@ struct Rule {
     place: Place,
 }
 
-/// In the order in which they are read. A fault is told together with the job's id and version, so these are first.
+/// In the order in which they are read. A fault is told together with the job's id and version, so
+/// these are first.
 const RULES: [Rule; 13] = {
     use Format::{Clamped, Flag, Host, Number, Object, Protocol, SecTags, Sha256, Text};
     use Presence::{Optional, OrEmpty, Required};
@@ -128,8 +129,8 @@ const SEC_TAGS: Place = Place::after(FRAGMENT, 4 * SEC_TAGS_MAX + 1);
 /// 1 where the version in the image's header is not looked at. Behind what a [`Source`] has.
 const BY_TEXT: Place = Place::after(SEC_TAGS, 1);
 
-/// What the cloud wants to run: one row, of which the record and a [`Source`] are parts. Texts have zeros up to the
-/// next place, numbers their low byte first.
+/// What the cloud wants to run: one row, of which the record and a [`Source`] are parts. Texts have
+/// zeros up to the next place, numbers their low byte first.
 #[derive(Clone, Debug)]
 pub(super) struct Job {
     row: [u8; BY_TEXT.end()],
@@ -143,7 +144,8 @@ impl Job {
         }
     }
 
-    /// Reads the object into `self`, which is new. Where it is wrong, `self` has what was read before.
+    /// Reads the object into `self`, which is new. Where it is wrong, `self` has what was read
+    /// before.
     pub(super) fn read(&mut self, desired: &[u8]) -> Result<(), Reason> {
         let mut object = desired;
         for rule in &RULES {
@@ -206,7 +208,8 @@ impl Job {
         is_right.then_some(()).ok_or(Fault::Value)
     }
 
-    /// See [`Authority`]. The path is read after it: until then its place is room for a scheme and a port.
+    /// See [`Authority`]. The path is read after it: until then its place is room for a scheme and
+    /// a port.
     fn take_host(&mut self, raw: &[u8]) -> Result<(), Fault> {
         let (texts, others) = self.row.split_at_mut(PATH.end());
         let (host, room) = texts[HOST.range().start..].split_at_mut(HOST.len.into());
@@ -290,7 +293,8 @@ impl Job {
             .map_or(0, u32::from_le_bytes)
     }
 
-    /// Tells images apart, so that none is continued with another's bytes: FNV-1a over where it lies and what it is.
+    /// Tells images apart, so that none is continued with another's bytes: FNV-1a over where it
+    /// lies and what it is.
     pub(super) fn identity(&self) -> u32 {
         let image = self.part(VERSION.range().start..SIZE.end());
         image.iter().fold(0x811C_9DC5, |hash, byte| {
@@ -381,8 +385,8 @@ pub(super) const SOURCE_MAX: usize = SEC_TAGS.end() - HOST.range().start;
 /// Bytes that the record keeps of a job.
 pub(super) const RECORDED_LEN: usize = VERSION.end();
 
-/// What `fwLocation.host` may be, as Nordic's library takes it: `fw.example`, `fw.example:8443`, `http://fw.example/`,
-/// `[2001:db8::1]:8443`, `2001:db8::1`.
+/// What `fwLocation.host` may be, as Nordic's library takes it: `fw.example`, `fw.example:8443`,
+/// `http://fw.example/`, `[2001:db8::1]:8443`, `2001:db8::1`.
 struct Authority<'t> {
     /// Without TLS; `None` where no scheme says it.
     plain: Option<bool>,
@@ -496,7 +500,8 @@ fn clamped(raw: &[u8], least: u8, bits: u8, place: &mut [u8]) -> Result<(), Faul
     )
 }
 
-/// A whole number, or a text of one: a parsed URL has its port as a text, and other languages write `1800.0`.
+/// A whole number, or a text of one: a parsed URL has its port as a text, and other languages write
+/// `1800.0`.
 fn whole(raw: &[u8]) -> Result<u64, Fault> {
     let mut raw = json::quoted(raw).unwrap_or(raw);
     if !is_number(raw) {

@@ -10,7 +10,8 @@ pub enum Field {
     JobId,
     /// `fwVersion`: a text or a number.
     Version,
-    /// `fwFragmentSize`: bytes of a request, brought to 128 to 65535; 0 and absence leave it to the device.
+    /// `fwFragmentSize`: bytes of a request, brought to 128 to 65535; 0 and absence leave it to the
+    /// device.
     Fragment,
     /// `sha256`, ours: 64 hexadecimal digits.
     Sha256,
@@ -20,7 +21,8 @@ pub enum Field {
     SecTags,
     /// `fwLocation`: an object.
     Location,
-    /// `fwLocation.host`: a name or an address; with a scheme before it and a port behind it, both count.
+    /// `fwLocation.host`: a name or an address; with a scheme before it and a port behind it, both
+    /// count.
     Host,
     /// `fwLocation.path`: a text.
     Path,

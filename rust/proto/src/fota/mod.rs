@@ -1,27 +1,32 @@
 //! Firmware over the air, driven by the twin's object `firmware` as Nordic's azure_fota is.
 //!
-//! [`Updater`] stands beside [`Client`](crate::Client) and has the same kinds of methods: inputs (`handle_*`), outputs
-//! (`poll_event`, `poll_command` with `complete`, `poll_timeout`) and views. What runs after a reboot is never guessed
-//! from the twin: it is what the platform says runs, against one stored [record](Command::Store).
+//! [`Updater`] stands beside [`Client`](crate::Client) and has the same kinds of methods: inputs
+//! (`handle_*`), outputs (`poll_event`, `poll_command` with `complete`, `poll_timeout`) and views.
+//! What runs after a reboot is never guessed from the twin: it is what the platform says runs,
+//! against one stored [record](Command::Store).
 //!
 //! # Desired
 //! ```json
 //! {"firmware":{"fwVersion":"1.1.0","jobId":"job-7","fwLocation":{"host":"fw.example","path":"app.bin"},
 //!  "fwFragmentSize":1024}}
 //! ```
-//! as Nordic has it; `fwFragmentSize` may be absent. Ours, all optional: `fwLocation.protocol` (`https`, `http`),
-//! `fwLocation.port`, `size`, `sha256`, `secTags`, `byText`. `null` instead of the object, or a document without it, cancels.
+//! as Nordic has it; `fwFragmentSize` may be absent. Ours, all optional: `fwLocation.protocol`
+//! (`https`, `http`), `fwLocation.port`, `size`, `sha256`, `secTags`, `byText`. `null` instead of
+//! the object, or a document without it, cancels.
 //!
 //! # Reported
-//! `fwUpdateStatus` (`current`, `downloading`, `applying`, `rebooting`, `error`, `rolledback`), `currentFwVersion`, and where
-//! there is a job `pendingFwVersion` and `jobId`; ours: `progress` in percent while downloading, and `reason`.
+//! `fwUpdateStatus` (`current`, `downloading`, `applying`, `rebooting`, `error`, `rolledback`),
+//! `currentFwVersion`, and where there is a job `pendingFwVersion` and `jobId`; ours: `progress` in
+//! percent while downloading, and `reason`.
 //!
 //! # Invariants
-//! - **A job is tried once**: one that has ended, well or not, is not begun again by a twin that comes again. A wrong
-//!   object is no try, and a cancelled job neither.
-//! - **Stored before done**: the record that a boot needs is written before the boot loader is told.
-//! - **The hub decides**: a new image is confirmed once the hub has granted every subscription, and not before; if it
-//!   is not within [`Policy::trial_s`], the device restarts and the boot loader takes the image back.
+//! - **A job is tried once**: one that has ended, well or not, is not begun again by a twin that
+//!   comes again. A wrong object is no try, and a cancelled job neither.
+//! - **Stored before done**: the record that a boot needs is written before the boot loader is
+//!   told.
+//! - **The hub decides**: a new image is confirmed once the hub has granted every subscription, and
+//!   not before; if it is not within [`Policy::trial_s`], the device restarts and the boot loader
+//!   takes the image back.
 
 mod desired;
 mod evaluate;
@@ -61,7 +66,8 @@ pub struct Config<'c> {
 /// How an update is gone about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// Restart by itself once a new image is in place. If not, [`Event::Done`] is where the application does.
+    /// Restart by itself once a new image is in place. If not, [`Event::Done`] is where the
+    /// application does.
     pub reboot: bool,
     /// Report the progress every so many percent; 0 never.
     pub progress_step: u8,
@@ -92,7 +98,8 @@ impl<'c> Config<'c> {
     }
 }
 
-/// What the driver must do now. What it borrows lies in the buffer given to [`Updater::poll_command`].
+/// What the driver must do now. What it borrows lies in the buffer given to
+/// [`Updater::poll_command`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command<'b> {
     /// Keep this for [`Config::record`] of the next boot; empty: forget it.

@@ -6,8 +6,9 @@ use super::field::{Fault, Field, NAMES};
 use super::line;
 use crate::writer::Writer;
 
-/// Why an update came to nothing; what `reason` in the reported properties says. One number, as it is stored: an HTTP
-/// status, one of these constants, or a field of the desired object with what is wrong with it.
+/// Why an update came to nothing; what `reason` in the reported properties says. One number, as it
+/// is stored: an HTTP status, one of these constants, or a field of the desired object with what is
+/// wrong with it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Reason(u16);
 
@@ -15,7 +16,8 @@ impl Reason {
     pub(super) const NONE: Self = Self(0);
     /// No connection to the host: its name, the network, or nobody listens.
     pub const CONNECT: Self = Self(1);
-    /// The TLS handshake failed: no root certificate under the security tags has signed it, or another name.
+    /// The TLS handshake failed: no root certificate under the security tags has signed it, or
+    /// another name.
     pub const TLS: Self = Self(2);
     /// The connection ended, or stood still.
     pub const TRANSFER: Self = Self(3);
@@ -53,8 +55,8 @@ impl Reason {
         Self(INVALID + ((field as u16) << 4) + fault as u16)
     }
 
-    /// From the number that the platform gives the cause, and the HTTP status where that is one. An unknown one is
-    /// [`Reason::TRANSFER`], which is tried again.
+    /// From the number that the platform gives the cause, and the HTTP status where that is one. An
+    /// unknown one is [`Reason::TRANSFER`], which is tried again.
     pub const fn from_cause(cause: u32, status: u16) -> Self {
         match cause {
             4 => Self::http(status),
@@ -83,7 +85,8 @@ impl Reason {
         }
     }
 
-    /// Says it in the log, with what follows from it: an error, or a warning where that is another try in so many seconds.
+    /// Says it in the log, with what follows from it: an error, or a warning where that is another
+    /// try in so many seconds.
     #[inline(never)]
     pub(super) fn log(self, then: &'static str, seconds: u32) {
         let level = match seconds {
@@ -170,7 +173,8 @@ impl fmt::Debug for Reason {
     }
 }
 
-/// How the last job ended: a number, as it is stored. 0 where there was none, or where it is under way.
+/// How the last job ended: a number, as it is stored. 0 where there was none, or where it is under
+/// way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Outcome(pub(super) u16);
 

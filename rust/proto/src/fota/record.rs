@@ -46,8 +46,8 @@ impl Record<'_> {
         Some(record)
     }
 
-    /// `None` for what was not written by [`write`](Self::write), or is damaged: what a report could not say of it is
-    /// looked at here, as [`Job`](super::desired::Job) does.
+    /// `None` for what was not written by [`write`](Self::write), or is damaged: what a report
+    /// could not say of it is looked at here, as [`Job`](super::desired::Job) does.
     pub(super) fn read(bytes: &[u8]) -> Option<Record<'_>> {
         let (&[format, progress, times, low, high], job) = bytes.split_first_chunk()?;
         let texts = core::str::from_utf8(job).ok()?;

@@ -8,7 +8,8 @@ use crate::json;
 use crate::twin::View;
 use crate::writer::Writer;
 
-/// A report fits a command's buffer: texts without control characters are escaped to twice their length at most.
+/// A report fits a command's buffer: texts without control characters are escaped to twice their
+/// length at most.
 const _: () = assert!(320 + 2 * (2 * VERSION_MAX + JOB_ID_MAX) <= COMMAND_MAX);
 
 /// Those that a job has ended with, as far as a report can say it, come last.

@@ -17,7 +17,8 @@
 //! | 16 | 4 | CRC of the content |
 //! | 20 | | content; of a message: id, or the key of a value, time to live in seconds, length of the topic, and 2 bytes of ones; topic and payload |
 //!
-//! The CRCs of records begin with the number of the sector, so that no record is valid anywhere else.
+//! The CRCs of records begin with the number of the sector, so that no record is valid anywhere
+//! else.
 
 use super::{Kind, Lane};
 
@@ -52,7 +53,8 @@ pub(super) enum Opening {
     Damaged,
     Whole {
         lane: Lane,
-        /// How many sectors were opened before with the same first sequence, since nothing fitted into them.
+        /// How many sectors were opened before with the same first sequence, since nothing fitted
+        /// into them.
         repeat: u8,
         first: u32,
         released: u32,

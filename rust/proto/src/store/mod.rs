@@ -1,19 +1,24 @@
 //! The outbox in flash: a log of accepted messages that survives a power cut at any moment.
 //!
-//! [`Store`] is a value over a small trait, [`Flash`]. It keeps two queues, one a [`Priority`], whose messages are numbered
-//! without gaps. A message is appended, read in order, and released; a release is a record itself and says up to which
-//! sequence nothing is needed any more. Beside the queues are values, of which the newest of each key counts. So nothing that was written is ever changed, and each word of flash is written
-//! once between two erases. How it lies in flash: `layout.rs`; why it is a log of our own: `docs/decisions/0009-outbox-in-flash.md`.
+//! [`Store`] is a value over a small trait, [`Flash`]. It keeps two queues, one a [`Priority`],
+//! whose messages are numbered without gaps. A message is appended, read in order, and released; a
+//! release is a record itself and says up to which sequence nothing is needed any more. Beside the
+//! queues are values, of which the newest of each key counts. So nothing that was written is ever
+//! changed, and each word of flash is written once between two erases. How it lies in flash:
+//! `layout.rs`; why it is a log of our own: `docs/decisions/0009-outbox-in-flash.md`.
 //!
 //! # Invariants
-//! - **Appended is safe**: once [`Store::append`] has returned `Ok`, the message is read after any later power cut, until it is
-//!   released, or dropped by [`Store::drop_oldest`]. What a cut leaves of an append that had not returned is no message, or the
-//!   whole one.
-//! - **Never a corrupt message**: header and content have a CRC each, and what is appended is compared with what is read back.
-//! - **Damage is local**: a bad record costs that record, and the rest of its sector is read; a bad header of a sector costs
-//!   nothing that is not told. The numbers that are missing are counted.
-//! - **Mounting reads each sector once**, headers only. Memory does not depend on the number of messages.
-//! - **Sectors are erased evenly**: the one with the fewest erases is taken next, and how often each was erased is in its header.
+//! - **Appended is safe**: once [`Store::append`] has returned `Ok`, the message is read after any
+//!   later power cut, until it is released, or dropped by [`Store::drop_oldest`]. What a cut leaves
+//!   of an append that had not returned is no message, or the whole one.
+//! - **Never a corrupt message**: header and content have a CRC each, and what is appended is
+//!   compared with what is read back.
+//! - **Damage is local**: a bad record costs that record, and the rest of its sector is read; a bad
+//!   header of a sector costs nothing that is not told. The numbers that are missing are counted.
+//! - **Mounting reads each sector once**, headers only. Memory does not depend on the number of
+//!   messages.
+//! - **Sectors are erased evenly**: the one with the fewest erases is taken next, and how often
+//!   each was erased is in its header.
 
 mod layout;
 mod records;
@@ -37,7 +42,8 @@ pub trait Flash {
     /// What the driver of the flash says.
     fn read(&mut self, at: u32, bytes: &mut [u8]) -> Result<(), Errno>;
 
-    /// Writes to bytes that are all ones. Offset and length are multiples of [`Geometry::write_size`].
+    /// Writes to bytes that are all ones. Offset and length are multiples of
+    /// [`Geometry::write_size`].
     ///
     /// # Errors
     /// What the driver of the flash says.
@@ -193,8 +199,8 @@ pub fn owner(names: &[&str]) -> u32 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
-    /// Not mounted, or the flash has a shape that cannot be worked with: fewer than 4 sectors, or another write size than
-    /// [`Geometry::write_size`] says.
+    /// Not mounted, or the flash has a shape that cannot be worked with: fewer than 4 sectors, or
+    /// another write size than [`Geometry::write_size`] says.
     Geometry,
     /// The message never fits a sector, or the caller's buffer.
     TooLarge,
@@ -221,7 +227,8 @@ pub struct Status {
     pub depth: u32,
     /// Of them with [`Priority::High`].
     pub high: u32,
-    /// Messages that were found damaged. A power cut in the middle of an append, or of making room, may be counted too.
+    /// Messages that were found damaged. A power cut in the middle of an append, or of making room,
+    /// may be counted too.
     pub damaged: u32,
     /// Messages that gave way to others.
     pub dropped: u32,
@@ -308,7 +315,8 @@ struct Newest {
     torn: bool,
 }
 
-/// The log. `SECTORS` is how many sectors it keeps apart: where the flash has more, several are one to it.
+/// The log. `SECTORS` is how many sectors it keeps apart: where the flash has more, several are one
+/// to it.
 #[derive(Debug)]
 pub struct Store<F, const SECTORS: usize> {
     flash: F,
@@ -407,11 +415,12 @@ impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
         Ok(())
     }
 
-    /// Stores a message; returns its sequence, which is the last one of its queue and one. `buffer` has room for the message
-    /// and 48 bytes.
+    /// Stores a message; returns its sequence, which is the last one of its queue and one. `buffer`
+    /// has room for the message and 48 bytes.
     ///
     /// # Errors
-    /// [`Error::TooLarge`]; [`Error::Full`], also where the flash refuses to be written; [`Error::Geometry`].
+    /// [`Error::TooLarge`]; [`Error::Full`], also where the flash refuses to be written;
+    /// [`Error::Geometry`].
     pub fn append(
         &mut self,
         priority: Priority,
@@ -434,7 +443,8 @@ impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
         self.append_in_place(priority, &head, buffer)
     }
 
-    /// As [`append`](Self::append), of a message whose topic and body stand in `buffer` from [`CONTENT`] on.
+    /// As [`append`](Self::append), of a message whose topic and body stand in `buffer` from
+    /// [`CONTENT`] on.
     ///
     /// # Errors
     /// As [`append`](Self::append).
@@ -490,8 +500,9 @@ impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
         Err(Error::Full)
     }
 
-    /// Reads the next message of a queue, which stays stored until it is [released](Self::release); `None` after the last.
-    /// With its sequence. `buffer` has room for the largest message and 48 bytes: a larger one counts as damaged.
+    /// Reads the next message of a queue, which stays stored until it is [released](Self::release);
+    /// `None` after the last. With its sequence. `buffer` has room for the largest message and 48
+    /// bytes: a larger one counts as damaged.
     pub fn read_next<'b>(
         &mut self,
         priority: Priority,
@@ -545,7 +556,8 @@ impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
         self.queues[priority as usize].unread
     }
 
-    /// The number that the newest message has to the application, as far as it is known without a search.
+    /// The number that the newest message has to the application, as far as it is known without a
+    /// search.
     pub fn newest_id(&self) -> u32 {
         self.newest_id
     }
@@ -598,9 +610,9 @@ impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
         }
     }
 
-    /// Makes room for a message of this priority: the oldest sector of the lowest priority is given up, never one of a higher
-    /// priority. `tell` is called with id and sequence of each message that is dropped and can be read. `false`: there is
-    /// nothing to be dropped.
+    /// Makes room for a message of this priority: the oldest sector of the lowest priority is given
+    /// up, never one of a higher priority. `tell` is called with id and sequence of each message
+    /// that is dropped and can be read. `false`: there is nothing to be dropped.
     pub fn drop_oldest(
         &mut self,
         priority: Priority,
@@ -641,7 +653,8 @@ impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
         false
     }
 
-    /// Erases a sector ahead of need, so that no append waits for it; `true`: it has erased one, and there may be more.
+    /// Erases a sector ahead of need, so that no append waits for it; `true`: it has erased one,
+    /// and there may be more.
     pub fn prepare(&mut self) -> bool {
         self.reclaim();
         if self.in_state(State::Ready).count() >= READY {
@@ -672,7 +685,8 @@ impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
             .min()
     }
 
-    /// The latest time that any record has: a clock that counts on from here over boots never goes back.
+    /// The latest time that any record has: a clock that counts on from here over boots never goes
+    /// back.
     pub fn time_s(&self) -> u32 {
         self.time_s
     }

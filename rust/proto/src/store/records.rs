@@ -52,7 +52,8 @@ impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
         }
     }
 
-    /// The next message or value of a lane in a sector that is whole and not released, with its id or key.
+    /// The next message or value of a lane in a sector that is whole and not released, with its id
+    /// or key.
     pub(super) fn next_whole(
         &mut self,
         lane: Lane,
@@ -73,7 +74,8 @@ impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
         None
     }
 
-    /// The next record of a sector, from `place` on, which then is behind it; at the end it is where blank flash begins.
+    /// The next record of a sector, from `place` on, which then is behind it; at the end it is
+    /// where blank flash begins.
     pub(super) fn next_record(&mut self, place: &mut Place) -> Option<(Place, Header)> {
         self.passed_garbage = false;
         loop {
@@ -107,7 +109,8 @@ impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
         }
     }
 
-    /// Where the next byte is that is not blank, rounded down to the write size; the sector's end where there is none.
+    /// Where the next byte is that is not blank, rounded down to the write size; the sector's end
+    /// where there is none.
     pub(super) fn end_of_blank(&mut self, mut place: Place) -> usize {
         let mut chunk = [0; CHUNK];
         while place.at < self.sector_size {

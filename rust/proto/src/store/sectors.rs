@@ -91,11 +91,13 @@ impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
             (queue.next, queue.unread) = (queue.released, queue.released);
             return;
         };
-        // An older one that is not there any more was released, whatever the power cut has left of the release.
+        // An older one that is not there any more was released, whatever the power cut has left of
+        // the release.
         let first = self.first_sector(lane).unwrap_or(end.sector);
         let oldest = self.order(first).0;
         let mut next = self.order(end.sector).0;
-        // A power cut leaves garbage, or a header without its content, here alone: the number is given again.
+        // A power cut leaves garbage, or a header without its content, here alone: the number is
+        // given again.
         self.damaged += u32::from(newest.torn);
         if let Some((place, header)) = newest.last {
             let is_whole = self.is_whole(place, &header);
@@ -117,7 +119,8 @@ impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
         (known().min().unwrap_or(0), known().max().unwrap_or(0))
     }
 
-    /// Sectors that a lane leaves: one for alarms, and where there are values one for them to move to.
+    /// Sectors that a lane leaves: one for alarms, and where there are values one for them to move
+    /// to.
     pub(super) fn spare(&self, lane: Lane) -> usize {
         let has_values = self.queues[Lane::Values as usize].end.is_some();
         match lane {
@@ -127,7 +130,8 @@ impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
         }
     }
 
-    /// Where `size` bytes have room; opens a sector where there is none, but leaves `spare` of them.
+    /// Where `size` bytes have room; opens a sector where there is none, but leaves `spare` of
+    /// them.
     pub(super) fn room(&mut self, lane: Lane, size: usize, spare: usize) -> Option<Place> {
         if let Some(end) = self.queue(lane).end
             && size <= self.sector_size.saturating_sub(end.at)

@@ -1,7 +1,9 @@
-//! Values beside the queues: of each key the newest one counts, and outlives power cuts like a message.
+//! Values beside the queues: of each key the newest one counts, and outlives power cuts like a
+//! message.
 //!
-//! A value is a record of a lane of its own, with the key where a message has its number. When the lane has opened another
-//! sector, what counts of the older ones is written again into it, and they are released: not before all of it is there.
+//! A value is a record of a lane of its own, with the key where a message has its number. When the
+//! lane has opened another sector, what counts of the older ones is written again into it, and they
+//! are released: not before all of it is there.
 
 use super::layout::{HEADER, Header, META, SECTOR_HEADER};
 use super::{CONTENT, Error, Flash, Head, Kind, Lane, Place, Store};
@@ -10,8 +12,9 @@ use super::{CONTENT, Error, Flash, Head, Kind, Lane, Place, Store};
 pub const KEYS: u32 = 8;
 
 impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
-    /// Keeps the `len` bytes that stand in `buffer` from [`CONTENT`] on under a key, in place of what was kept there; none of
-    /// them: nothing is kept. Once it has returned `Ok`, any later power cut leaves them. What was in `buffer` is gone.
+    /// Keeps the `len` bytes that stand in `buffer` from [`CONTENT`] on under a key, in place of
+    /// what was kept there; none of them: nothing is kept. Once it has returned `Ok`, any later
+    /// power cut leaves them. What was in `buffer` is gone.
     ///
     /// # Errors
     /// As [`Store::append`]. [`Error::TooLarge`] also for a key that is none, and for more than
@@ -32,7 +35,8 @@ impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
         (room - room % self.write_size.max(1)).saturating_sub(CONTENT)
     }
 
-    /// What is kept under a key; empty where nothing is. Where the newest value is damaged, the one before it counts.
+    /// What is kept under a key; empty where nothing is. Where the newest value is damaged, the one
+    /// before it counts.
     pub fn get<'b>(&mut self, key: u32, buffer: &'b mut [u8]) -> &'b [u8] {
         match self.find_value(key) {
             Some((place, header)) if self.content(place, &header, buffer) => {

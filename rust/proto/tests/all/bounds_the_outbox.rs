@@ -5,7 +5,9 @@
 use std::time::Duration;
 
 use crate::support::{Device, OUTBOX};
-use iothub_proto::{Capacity, Error, InvalidRequest, Property, Qos, Telemetry, outbox};
+use iothub_proto::{
+    Capacity, Delivery, Error, InvalidRequest, Property, Qos, Telemetry, outbox, store::Priority,
+};
 
 fn fill(device: &mut Device) -> u32 {
     let mut accepted = 0;
@@ -182,4 +184,60 @@ fn the_bag_is_encoded_and_ordered() {
     device.expect(
         "> publish1 2 devices/dev1/messages/events/%24.mid=m%3A1&%24.ct=application%2Fjson&%24.ce=utf-8&b=x%20y%2F%26%3D%2B%24&%C3%A9=&flag {}",
     );
+}
+
+/// Four messages are on their way at once, and one alarm beside them; alarms come before what else
+/// waits, and the rest keeps its order.
+#[test]
+fn an_alarm_overtakes_what_waits_and_has_a_place_of_its_own() {
+    let mut device = Device::ready(|_| ());
+    let mut send = |payload: &str, priority| {
+        let delivery = Delivery {
+            priority,
+            ..Delivery::default()
+        };
+        device.act(|client, _| {
+            let message = Telemetry {
+                delivery,
+                ..Telemetry::new(payload.as_bytes())
+            };
+            client.send(&message).unwrap()
+        });
+        device.take().len()
+    };
+    for payload in ["1", "2", "3", "4"] {
+        assert_eq!(send(payload, Priority::Normal), 1, "{payload}");
+    }
+    assert_eq!(send("5", Priority::Normal), 0, "four are on their way");
+    assert_eq!(send("a", Priority::High), 1, "an alarm has a place");
+    assert_eq!(send("b", Priority::High), 0, "one");
+    let mut written = Vec::new();
+    for packet in 1..=7 {
+        let next = |lines: Vec<String>| -> Vec<String> {
+            let published = lines
+                .into_iter()
+                .filter(|line| line.starts_with("> publish1"));
+            published
+                .map(|line| line[line.len() - 1..].to_owned())
+                .collect()
+        };
+        device.act(|client, now| client.handle_puback(now, packet + 1));
+        written.extend(next(device.take()));
+    }
+    assert_eq!(written, ["b", "5"]);
+}
+
+#[test]
+fn a_report_may_take_the_whole_of_a_message() {
+    let mut device = Device::ready(|config| config.limits.transmit = 300);
+    let first = device.act(|client, _| client.report(b"{}", None).unwrap().as_u32());
+    let topic = format!("$iothub/twin/PATCH/properties/reported/?$rid={}", first + 1).len();
+    let patch = |len: usize| format!(r#"{{"a":"{}"}}"#, "x".repeat(len - 8));
+    let mut report =
+        |len: usize| device.act(|client, _| client.report(patch(len).as_bytes(), None).map(drop));
+    assert_eq!(
+        report(300 - topic + 1),
+        Err(Error::Capacity(Capacity::Message))
+    );
+    assert_eq!(report(300 - topic), Ok(()));
 }

@@ -1,5 +1,5 @@
-//! After CONNACK the subscription, the request for the twin and the first messages follow each other without
-//! waiting for SUBACK; ready is what SUBACK grants.
+//! After CONNACK the subscription, the request for the twin and the first messages follow each
+//! other without waiting for SUBACK; ready is what SUBACK grants.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
 

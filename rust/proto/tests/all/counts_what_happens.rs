@@ -1,4 +1,5 @@
-//! The snapshot for a shell or a page: phase, last error, counters, and how long the last PUBACK took.
+//! The snapshot for a shell or a page: phase, last error, counters, and how long the last PUBACK
+//! took.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
 

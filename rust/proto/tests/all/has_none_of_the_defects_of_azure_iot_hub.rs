@@ -1,5 +1,6 @@
-//! What Nordic's library (NCS 2.9.0) is known to get wrong in the protocol, each as a test. What has a file of its own stands
-//! there: encoding of properties, reconnects, back-off, waiting for the network.
+//! What Nordic's library (NCS 2.9.0) is known to get wrong in the protocol, each as a test. What
+//! has a file of its own stands there: encoding of properties, reconnects, back-off, waiting for
+//! the network.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
 

@@ -1,4 +1,5 @@
-//! What the parsers of azure-sdk-for-c are known to get wrong, each by name. The vectors have more of each kind.
+//! What the parsers of azure-sdk-for-c are known to get wrong, each by name. The vectors have more
+//! of each kind.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 use std::time::Duration;

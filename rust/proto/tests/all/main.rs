@@ -1,12 +1,15 @@
-//! One program for all behaviours, a file each: a link for each file would cost more than the tests.
+//! One program for all behaviours, a file each: a link for each file would cost more than the
+//! tests.
 
 mod answers_every_method;
 mod becomes_another_device_between_connections;
 mod bounds_the_outbox;
 mod connects_and_sends_back_to_back;
 mod counts_what_happens;
+mod hands_messages_to_flash;
 mod has_none_of_the_defects_of_azure_iot_hub;
 mod has_none_of_the_weaknesses_of_azure_sdk_for_c;
+mod ignores_what_answers_nothing;
 mod keeps_the_twin_in_step;
 mod names_the_nat64_it_is_told_of;
 mod notices_a_dead_link;

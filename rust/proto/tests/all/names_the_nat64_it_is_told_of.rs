@@ -1,5 +1,5 @@
-//! The IPv4 address behind a NAT64 is told for certain where the prefix is known: well known, or discovered by
-//! `ipv4only.arpa`, as long as the network is the same.
+//! The IPv4 address behind a NAT64 is told for certain where the prefix is known: well known, or
+//! discovered by `ipv4only.arpa`, as long as the network is the same.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
 

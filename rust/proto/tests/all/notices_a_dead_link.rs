@@ -1,5 +1,5 @@
-//! A link is alive while something is received. What is written proves nothing: where nothing written asks for an answer
-//! and the platform has no reason to ping, SUBSCRIBE is repeated.
+//! A link is alive while something is received. What is written proves nothing: where nothing
+//! written asks for an answer and the platform has no reason to ping, SUBSCRIBE is repeated.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
 

@@ -322,7 +322,8 @@ fn refuse(device: &mut Device, code: u8) -> u32 {
     panic!("DPS is never asked");
 }
 
-/// Whatever failed before: refusals have a count of their own, and DPS is not made to wait for what the hub refused.
+/// Whatever failed before: refusals have a count of their own, and DPS is not made to wait for what
+/// the hub refused.
 #[test]
 fn a_device_deleted_at_its_hub_is_assigned_again_within_five_minutes() {
     for failed_connects in [0, 4, 8] {
@@ -337,7 +338,8 @@ fn a_device_deleted_at_its_hub_is_assigned_again_within_five_minutes() {
     }
 }
 
-/// A transient failure between two refusals does not start their count anew, and takes no part in it.
+/// A transient failure between two refusals does not start their count anew, and takes no part in
+/// it.
 #[test]
 fn refusals_are_counted_through_other_failures() {
     let mut device = assigned();

@@ -1,4 +1,5 @@
-//! Each end of a connection has its own cause, is followed by an abort, and by a wait before the next connect.
+//! Each end of a connection has its own cause, is followed by an abort, and by a wait before the
+//! next connect.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
 
@@ -235,7 +236,8 @@ fn a_connection_that_lasted_starts_the_count_anew() {
     assert_eq!(device.client.poll_event(), None::<Event<'_>>);
 }
 
-/// With `reconnect` off as well: the end of the old connection does not cancel the request for the next.
+/// With `reconnect` off as well: the end of the old connection does not cancel the request for the
+/// next.
 #[test]
 fn a_connect_right_after_a_disconnect_is_not_lost() {
     let mut device = Device::ready(|config| config.reconnect = false);

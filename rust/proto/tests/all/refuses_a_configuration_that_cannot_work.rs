@@ -72,8 +72,8 @@ fn words(device_id: &str) -> usize {
 fn buffers_that_do_not_hold_connect_or_subscribe() {
     let packet = |limits: &mut Limits, size| limits.packet = size;
     let transmit = |limits: &mut Limits, size| limits.transmit = size;
-    // SUBSCRIBE with its four filters is the longest where names are short, else CONNECT: its header, "MQTT", level, flags,
-    // keep-alive, and a length before each of the two words.
+    // SUBSCRIBE with its four filters is the longest where names are short, else CONNECT: its
+    // header, "MQTT", level, flags, keep-alive, and a length before each of the two words.
     assert_eq!(smallest("dev1", packet), (130, ConfigError::PacketBuffer));
     let connect = 5 + 10 + 2 + 2 + words(LONG);
     assert_eq!(smallest(LONG, packet), (connect, ConfigError::PacketBuffer));

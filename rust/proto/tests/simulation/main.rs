@@ -1,6 +1,6 @@
-//! The client against a model of the hub on a fake clock: loss, duplication, re-ordering, slow and silent
-//! peers, failing calls, a network that comes and goes, and a disconnect at every step. Each run follows from
-//! its seed. `SEEDS=100000` runs more of them, `SEED=7` one.
+//! The client against a model of the hub on a fake clock: loss, duplication, re-ordering, slow and
+//! silent peers, failing calls, a network that comes and goes, and a disconnect at every step. Each
+//! run follows from its seed. `SEEDS=100000` runs more of them, `SEED=7` one.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
 
 mod world;

@@ -685,7 +685,8 @@ impl World {
             }
             Command::Disconnect => self.connection = None,
             Command::Abort => {
-                // A scripted fault fails once, random ones may go on: the abort must work in the end.
+                // A scripted fault fails once, random ones may go on: the abort must work in the
+                // end.
                 self.aborted |= !failed;
                 if !failed {
                     self.connection = None;

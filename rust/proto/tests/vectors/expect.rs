@@ -1,4 +1,5 @@
-//! Judges every line of the vectors. Without the standard library, so that the device judges as the host does.
+//! Judges every line of the vectors. Without the standard library, so that the device judges as the
+//! host does.
 
 extern crate alloc;
 

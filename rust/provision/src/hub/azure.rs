@@ -122,8 +122,8 @@ impl Commands {
         }
     }
 
-    /// Uploads a CA and proves it, with the tool's own `ca prove` between. `path` is the certificate
-    /// in the folder of the CA `ca`; the proof is made beside it.
+    /// Uploads a CA and proves it, with the tool's own `ca prove` between. `path` is the
+    /// certificate in the folder of the CA `ca`; the proof is made beside it.
     ///
     /// # Errors
     /// As [`Name::text`], for the path.

@@ -22,8 +22,8 @@ pub struct About {
 }
 
 impl Hub {
-    /// Registers a CA as verified, without a proof: its key need not be here. Only the emulator does
-    /// this; [`Resource::emulator`](crate::hub::Resource::emulator) proves possession.
+    /// Registers a CA as verified, without a proof: its key need not be here. Only the emulator
+    /// does this; [`Resource::emulator`](crate::hub::Resource::emulator) proves possession.
     ///
     /// # Errors
     /// [`Kind::Unreachable`], [`Kind::Denied`] or [`Kind::Server`], as every call.
@@ -77,8 +77,8 @@ impl Hub {
         })
     }
 
-    /// Hands over each telemetry line of the emulator, until `each` says that it is enough: what comes
-    /// from now on, or from the message with the number `since`.
+    /// Hands over each telemetry line of the emulator, until `each` says that it is enough: what
+    /// comes from now on, or from the message with the number `since`.
     ///
     /// # Errors
     /// As every call.

@@ -20,8 +20,9 @@ pub struct Resource {
 }
 
 impl Resource {
-    /// A resource of the emulator at this address, which answers in Azure Resource Manager's shapes and
-    /// asks nobody for a token: the hub with this host name, or without one the provisioning service.
+    /// A resource of the emulator at this address, which answers in Azure Resource Manager's shapes
+    /// and asks nobody for a token: the hub with this host name, or without one the provisioning
+    /// service.
     pub fn emulator(address: &str, hostname: Option<&str>) -> Self {
         let (kind, name) = match hostname {
             Some(host) => ("IotHubs", host.split('.').next().unwrap_or_default()),
@@ -187,8 +188,8 @@ impl Resource {
         })
     }
 
-    /// Lets devices and modules in with certificates alone (`disableDeviceSAS`, `disableModuleSAS`), or
-    /// with shared keys again. Returns whether that is new.
+    /// Lets devices and modules in with certificates alone (`disableDeviceSAS`,
+    /// `disableModuleSAS`), or with shared keys again. Returns whether that is new.
     ///
     /// # Errors
     /// As every call; [`Kind::Usage`] if it is not a hub.

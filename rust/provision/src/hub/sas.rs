@@ -19,8 +19,8 @@ pub struct ConnectionString {
 }
 
 impl ConnectionString {
-    /// Parses the text that the Azure portal shows; also in quotes, or as the JSON that the Azure CLI
-    /// prints.
+    /// Parses the text that the Azure portal shows; also in quotes, or as the JSON that the Azure
+    /// CLI prints.
     ///
     /// # Errors
     /// [`Kind::Content`] if a part is missing, the key is not base64, or it is a device's.
@@ -97,8 +97,8 @@ impl ConnectionString {
     }
 }
 
-/// The connection string itself: out of `{"connectionString": "…"}`, out of a list with one such, out
-/// of quotes.
+/// The connection string itself: out of `{"connectionString": "…"}`, out of a list with one such,
+/// out of quotes.
 fn unwrapped(text: &Secret) -> Result<Secret, Error> {
     let text = text.expose().trim();
     if text.starts_with(['{', '[', '"']) {

@@ -31,8 +31,8 @@ pub struct Credential {
 }
 
 impl Credential {
-    /// Certificates. Those of a device are its own and then each issuer, without which the hub could
-    /// not follow them.
+    /// Certificates. Those of a device are its own and then each issuer, without which the hub
+    /// could not follow them.
     ///
     /// # Errors
     /// [`Kind::Content`] if there is none, or a CA's stands where that of a device should;
@@ -89,8 +89,8 @@ impl Credential {
     /// Text as it is: a pre-shared key in hex, or its identity.
     ///
     /// # Errors
-    /// [`Kind::Content`] if it is empty or holds a quote or a control character, which would end the
-    /// command; also if the key is not hexadecimal.
+    /// [`Kind::Content`] if it is empty or holds a quote or a control character, which would end
+    /// the command; also if the key is not hexadecimal.
     pub fn text(slot: Slot, text: &str) -> Result<Self, Error> {
         let text = text.trim_end_matches(['\r', '\n']);
         let wrong = |why: &str| Err(Error::new(Kind::Content, why));

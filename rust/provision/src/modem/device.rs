@@ -329,8 +329,8 @@ impl Modem {
     }
 }
 
-/// Refuses what cannot stand as the common name between the quotes of `%KEYGEN`, where `,` begins the
-/// next attribute and no way to escape it is documented (Nordic, AT commands, `%KEYGEN`).
+/// Refuses what cannot stand as the common name between the quotes of `%KEYGEN`, where `,` begins
+/// the next attribute and no way to escape it is documented (Nordic, AT commands, `%KEYGEN`).
 ///
 /// # Errors
 /// [`Kind::Usage`], with the way that there is for such a device id.

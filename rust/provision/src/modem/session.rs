@@ -71,8 +71,8 @@ impl Session {
         Self::open_paced(name, baud, trace, 1.0)
     }
 
-    /// As [`Session::open`], with every wait for an answer multiplied by `pace`: for a line that is slower,
-    /// or a simulated one that is quicker than a real one.
+    /// As [`Session::open`], with every wait for an answer multiplied by `pace`: for a line that is
+    /// slower, or a simulated one that is quicker than a real one.
     ///
     /// # Errors
     /// As [`Session::open`].
@@ -122,15 +122,15 @@ impl Session {
     /// the modem did not understand.
     ///
     /// # Errors
-    /// [`Kind::Refused`] for `ERROR` and `+CME ERROR`, [`Kind::NoAnswer`] after 20 s where a key is made
-    /// or the mode is changed, and after 8 s else.
+    /// [`Kind::Refused`] for `ERROR` and `+CME ERROR`, [`Kind::NoAnswer`] after 20 s where a key is
+    /// made or the mode is changed, and after 8 s else.
     pub fn command(&mut self, command: &str) -> Result<Vec<String>, Error> {
         self.try_command(command)?
             .map_err(|code| refused(command, code))
     }
 
-    /// As [`Session::command`], but gives the number of a `+CME ERROR` instead of an error; `None` is
-    /// a plain `ERROR`.
+    /// As [`Session::command`], but gives the number of a `+CME ERROR` instead of an error; `None`
+    /// is a plain `ERROR`.
     pub(crate) fn try_command(
         &mut self,
         command: &str,

@@ -1,5 +1,5 @@
-//! Attestation tokens: what a device says of itself, signed by the identity key that Nordic has put into
-//! it, and the list in which they are handed over. The device is claimed with its token.
+//! Attestation tokens: what a device says of itself, signed by the identity key that Nordic has put
+//! into it, and the list in which they are handed over. The device is claimed with its token.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,8 +9,8 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::error::{Error, Kind};
 
-/// A line of the list: IMEI, device UUID, token and the time at which the token was read, as Nordic's
-/// nrfcloud-utils writes them.
+/// A line of the list: IMEI, device UUID, token and the time at which the token was read, as
+/// Nordic's nrfcloud-utils writes them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attestation {
     /// The IMEI.
@@ -22,8 +22,8 @@ pub struct Attestation {
 }
 
 impl Attestation {
-    /// Reads the answer of `AT%ATTESTTOKEN`. The signature is nRF Cloud's to verify: only Nordic has the
-    /// public key.
+    /// Reads the answer of `AT%ATTESTTOKEN`. The signature is nRF Cloud's to verify: only Nordic
+    /// has the public key.
     ///
     /// # Errors
     /// [`Kind::Content`] if it holds no token.
@@ -86,7 +86,8 @@ pub fn attestations(list: &str) -> Result<Vec<Attestation>, Error> {
     rows.collect()
 }
 
-/// The UUID in the body: CBOR tag 55799 around `[1, device UUID, device type, firmware UUID, nonce]`.
+/// The UUID in the body: CBOR tag 55799 around `[1, device UUID, device type, firmware UUID,
+/// nonce]`.
 fn uuid_of(token: &str) -> Option<String> {
     let (body, signature) = token.split_once('.')?;
     URL_SAFE_NO_PAD.decode(signature).ok()?;

@@ -73,8 +73,8 @@ impl Authority {
         })
     }
 
-    /// Makes the certificate of a root: self-signed, with a random serial number. `renews` is the one
-    /// that it takes the place of.
+    /// Makes the certificate of a root: self-signed, with a random serial number. `renews` is the
+    /// one that it takes the place of.
     ///
     /// # Errors
     /// [`Kind::Internal`] if the crypto library fails.
@@ -98,8 +98,8 @@ impl Authority {
     /// Signs a certificate.
     ///
     /// # Errors
-    /// [`Kind::Trust`] if this CA has expired, may not sign certificates, or its path length forbids
-    /// another CA below it; also if the public key is of a kind that is not supported.
+    /// [`Kind::Trust`] if this CA has expired, may not sign certificates, or its path length
+    /// forbids another CA below it; also if the public key is of a kind that is not supported.
     pub fn issue(&self, template: &Template<'_>) -> Result<Certificate, Error> {
         self.may_issue(template.profile, template.validity.not_before)?;
         check_public_key(template.public_key)?;

@@ -196,14 +196,14 @@ impl Certificate {
         self.usage.signs_certificates
     }
 
-    /// Whether its key may sign a handshake: its key usage, if it has one, names digitalSignature or
-    /// keyAgreement.
+    /// Whether its key may sign a handshake: its key usage, if it has one, names digitalSignature
+    /// or keyAgreement.
     pub fn signs_handshakes(&self) -> bool {
         self.usage.signs
     }
 
-    /// Why its extensions cannot be relied on: one that is critical is not known here, cannot be read,
-    /// or stands there twice (RFC 5280, section 4.2).
+    /// Why its extensions cannot be relied on: one that is critical is not known here, cannot be
+    /// read, or stands there twice (RFC 5280, section 4.2).
     pub fn objection(&self) -> Option<&str> {
         self.usage.objection.as_deref()
     }
@@ -402,8 +402,8 @@ fn not_one() -> Error {
         .advise("look at it with: openssl x509 -text -noout -in FILE")
 }
 
-/// Extensions that are judged here, or that forbid nothing here: key identifiers, key usage, alternative
-/// names, basic constraints, policies, extended key usage.
+/// Extensions that are judged here, or that forbid nothing here: key identifiers, key usage,
+/// alternative names, basic constraints, policies, extended key usage.
 const KNOWN: &[&str] = &[
     "2.5.29.14",
     "2.5.29.15",

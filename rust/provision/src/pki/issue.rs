@@ -384,8 +384,8 @@ pub(crate) const INTERMEDIATE: &str = "subca";
 pub(crate) const DAYS: u32 = 3650;
 /// Keys do not belong into version control.
 const IGNORE_ALL: &str = "*\n";
-/// To be used inside the folder, as `openssl ca -config rootca.cnf`. The extensions of a request are
-/// copied into the certificate, so look at the request before.
+/// To be used inside the folder, as `openssl ca -config rootca.cnf`. The extensions of a request
+/// are copied into the certificate, so look at the request before.
 const CONFIGURATION: &str = "\
 [ ca ]
 default_ca = ca_default

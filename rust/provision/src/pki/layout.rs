@@ -84,8 +84,8 @@ impl Pki {
         Ok(certificates)
     }
 
-    /// A certificate and its issuers among the folder's CAs, without the root: the chain of a folder
-    /// that `openssl ca` has made, where nobody has written it down.
+    /// A certificate and its issuers among the folder's CAs, without the root: the chain of a
+    /// folder that `openssl ca` has made, where nobody has written it down.
     ///
     /// # Errors
     /// [`Kind::File`] or [`Kind::Content`].

@@ -6,8 +6,8 @@ use std::str::FromStr;
 
 use crate::error::{Error, Kind};
 
-/// The name of a CA, checked: letters, digits, `-` and `_`, and no folder that holds something else.
-/// Every path of a CA is made of one of these, so that none leads out of the folder.
+/// The name of a CA, checked: letters, digits, `-` and `_`, and no folder that holds something
+/// else. Every path of a CA is made of one of these, so that none leads out of the folder.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AuthorityName(String);
 

@@ -117,8 +117,8 @@ impl SigningRequest {
     /// The subject that it asks for, byte for byte, if a certificate can carry that.
     ///
     /// # Errors
-    /// [`Kind::Trust`] if it has no common name, or something in it that a terminal or a shell would
-    /// take for a command.
+    /// [`Kind::Trust`] if it has no common name, or something in it that a terminal or a shell
+    /// would take for a command.
     pub fn usable_subject(&self) -> Result<Subject, Error> {
         let attributes = self.subject_name.attributes();
         let odd = attributes

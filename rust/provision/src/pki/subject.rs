@@ -131,7 +131,8 @@ impl Subject {
     }
 }
 
-/// `C=NO, O=Company, CN=Name`; what would end or join a part is escaped as in RFC 4514, section 2.4.
+/// `C=NO, O=Company, CN=Name`; what would end or join a part is escaped as in RFC 4514, section
+/// 2.4.
 impl std::fmt::Display for Subject {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for (place, found) in self.attributes().iter().enumerate() {

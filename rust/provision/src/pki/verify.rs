@@ -34,8 +34,9 @@ impl Check {
     }
 }
 
-/// Checks a chain: leaf first, each signed by the next, up to the first that one of `roots` is or has
-/// signed; every one valid at `now`, and every one but the leaf a CA with room for those below it.
+/// Checks a chain: leaf first, each signed by the next, up to the first that one of `roots` is or
+/// has signed; every one valid at `now`, and every one but the leaf a CA with room for those below
+/// it.
 pub fn verify_chain(
     chain: &[Certificate],
     roots: &[Certificate],
@@ -124,8 +125,8 @@ pub fn verify_thumbprint(id: &str, certificate: &Certificate, now: OffsetDateTim
     ]
 }
 
-/// Why one certificate may not have issued another, with `below` CAs between it and the leaf; `None`
-/// if it may.
+/// Why one certificate may not have issued another, with `below` CAs between it and the leaf;
+/// `None` if it may.
 pub(crate) fn objection(lower: &Certificate, upper: &Certificate, below: usize) -> Option<String> {
     let has_room = upper
         .path_length()
@@ -200,4 +201,56 @@ pub(crate) fn client_objection(leaf: &Certificate) -> Option<String> {
         return Some("its key usage lacks digitalSignature".to_owned());
     }
     leaf.objection().or(leaf.weak_key()).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{
+        BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
+        KeyPair, KeyUsagePurpose,
+    };
+
+    use super::*;
+
+    fn params(name: &str, is_ca: IsCa) -> CertificateParams {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, name);
+        match is_ca {
+            IsCa::Ca(_) => params.key_usages.push(KeyUsagePurpose::KeyCertSign),
+            _ => {
+                params.key_usages.push(KeyUsagePurpose::DigitalSignature);
+                let purpose = ExtendedKeyUsagePurpose::ClientAuth;
+                params.extended_key_usages.push(purpose);
+            }
+        }
+        params.is_ca = is_ca;
+        params
+    }
+
+    /// A device below a CA of this name, below a root that may have no other CA below it.
+    fn below(name: &str) -> Vec<Check> {
+        let keys: [KeyPair; 3] = std::array::from_fn(|_| KeyPair::generate().unwrap());
+        let root = params("root", IsCa::Ca(BasicConstraints::Constrained(0)));
+        let ca = params(name, IsCa::Ca(BasicConstraints::Unconstrained));
+        let leaf = params("d1", IsCa::ExplicitNoCa);
+        let by_root = Issuer::from_params(&root, &keys[0]);
+        let by_ca = Issuer::from_params(&ca, &keys[1]);
+        let of = |made: rcgen::Certificate| Certificate::from_der(made.der().to_vec()).unwrap();
+        let chain = [
+            of(leaf.signed_by(&keys[2], &by_ca).unwrap()),
+            of(ca.signed_by(&keys[1], &by_root).unwrap()),
+        ];
+        let roots = [of(root.self_signed(&keys[0]).unwrap())];
+        verify_device("d1", &chain, &roots, OffsetDateTime::now_utc())
+    }
+
+    #[test]
+    fn a_root_that_has_changed_its_key_is_no_ca_below_itself() {
+        let failed = |checks: Vec<Check>| -> Vec<String> {
+            let failed = checks.into_iter().filter(|check| !check.passed);
+            failed.map(|check| check.found).collect()
+        };
+        assert_eq!(failed(below("root")), Vec::<String>::new());
+        assert_eq!(failed(below("another")), ["too many CAs below the issuer"]);
+    }
 }

@@ -110,6 +110,9 @@ impl Face {
     }
 
     /// What to run for a command line, or what the shell says about it.
+    ///
+    /// # Errors
+    /// What the shell says of a line that is no AT command.
     pub fn command(&self, line: &str) -> Result<String, String> {
         if self.style != Style::AtShell {
             return Ok(line.to_owned());

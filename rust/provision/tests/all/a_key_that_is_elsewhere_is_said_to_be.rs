@@ -1,5 +1,5 @@
-//! A device whose key the modem, or somebody else, has made: `device create` and `device export` say
-//! so, and change nothing.
+//! A device whose key the modem, or somebody else, has made: `device create` and `device export`
+//! say so, and change nothing.
 
 use crate::support::Bench;
 

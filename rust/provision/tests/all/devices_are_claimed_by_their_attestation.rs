@@ -1,4 +1,5 @@
-//! The modem's attestation goes into a list, once a device, and the devices of the list are claimed.
+//! The modem's attestation goes into a list, once a device, and the devices of the list are
+//! claimed.
 
 #![allow(clippy::unwrap_used)]
 

@@ -1,4 +1,5 @@
-//! Keys, certificates, requests and connection strings in the forms in which other tools leave them.
+//! Keys, certificates, requests and connection strings in the forms in which other tools leave
+//! them.
 
 #![allow(clippy::unwrap_used)]
 

@@ -1,6 +1,6 @@
-//! A USB bridge that loses bytes: in a certificate, the end of a command, a quote, a digit of the tag.
-//! What is in the modem afterwards is what was meant, and nothing that only half arrived was carried
-//! out, or it is said.
+//! A USB bridge that loses bytes: in a certificate, the end of a command, a quote, a digit of the
+//! tag. What is in the modem afterwards is what was meant, and nothing that only half arrived was
+//! carried out, or it is said.
 
 #![allow(clippy::unwrap_used)]
 

@@ -1,5 +1,5 @@
-//! A name is the same bytes from where it is given to the last certificate that repeats it, whatever
-//! it is made of; what would make another name of it on the way is refused.
+//! A name is the same bytes from where it is given to the last certificate that repeats it,
+//! whatever it is made of; what would make another name of it on the way is refused.
 
 #![allow(clippy::unwrap_used)]
 

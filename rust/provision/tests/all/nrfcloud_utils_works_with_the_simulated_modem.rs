@@ -1,6 +1,6 @@
-//! nrfcloud-utils' device_credentials_installer, unchanged, makes a device ready on the simulated modem
-//! and verifies it. IOTHUB_PYTHON names a Python that has it (`pip install nrfcloud-utils==3.3.1`);
-//! without it the test is skipped.
+//! nrfcloud-utils' device_credentials_installer, unchanged, makes a device ready on the simulated
+//! modem and verifies it. IOTHUB_PYTHON names a Python that has it (`pip install
+//! nrfcloud-utils==3.3.1`); without it the test is skipped.
 
 #![allow(clippy::unwrap_used)]
 

@@ -1,6 +1,6 @@
-//! Nordic's nrfcredstore, unchanged, on the simulated modem: it lists, writes, deletes and generates.
-//! IOTHUB_PYTHON names a Python that has it (`pip install nrfcredstore==2.1.0`); without it the test is
-//! skipped.
+//! Nordic's nrfcredstore, unchanged, on the simulated modem: it lists, writes, deletes and
+//! generates. IOTHUB_PYTHON names a Python that has it (`pip install nrfcredstore==2.1.0`); without
+//! it the test is skipped.
 
 #![allow(clippy::unwrap_used)]
 

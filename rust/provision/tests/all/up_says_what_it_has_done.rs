@@ -1,5 +1,5 @@
-//! `up` shows each step as it happens, and says what is done when a later one fails or somebody ends
-//! it; a finished board has nothing to do.
+//! `up` shows each step as it happens, and says what is done when a later one fails or somebody
+//! ends it; a finished board has nothing to do.
 
 #![allow(clippy::unwrap_used)]
 

@@ -1,6 +1,6 @@
-//! `up` is killed (SIGKILL) when its first command has gone out, its second, and so on, and when its
-//! first file has appeared, its second, and so on. After each kill the same command ends with a board
-//! that is ready, whose key fits its certificate.
+//! `up` is killed (SIGKILL) when its first command has gone out, its second, and so on, and when
+//! its first file has appeared, its second, and so on. After each kill the same command ends with a
+//! board that is ready, whose key fits its certificate.
 
 #![allow(clippy::unwrap_used)]
 

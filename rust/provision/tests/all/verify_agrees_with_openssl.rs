@@ -1,5 +1,5 @@
-//! A matrix of chains that OpenSSL has made: `verify_device` accepts and refuses what `openssl verify`
-//! does, apart from the rows that say why it is stricter.
+//! A matrix of chains that OpenSSL has made: `verify_device` accepts and refuses what `openssl
+//! verify` does, apart from the rows that say why it is stricter.
 
 #![allow(clippy::unwrap_used)]
 
@@ -220,7 +220,8 @@ fn matrix() -> Vec<Row> {
             "basicConstraints=CA:TRUE\n",
             Good,
         ),
-        // Name constraints are not judged here: RFC 5280, section 4.2, refuses what is critical then.
+        // Name constraints are not judged here: RFC 5280, section 4.2, refuses what is critical
+        // then.
         sub(
             "intermediate with name constraints",
             "basicConstraints=critical,CA:TRUE\nnameConstraints=critical,permitted;DNS:example.com\n",

@@ -1,5 +1,5 @@
-//! What would be made or written without an error, and be of no use to anybody, is refused before it
-//! is made.
+//! What would be made or written without an error, and be of no use to anybody, is refused before
+//! it is made.
 
 #![allow(clippy::unwrap_used)]
 

@@ -1,11 +1,12 @@
-//! A table of wrong input: each row has an exit status, the words of a command and what the sentence has in
-//! it. Nothing is written, into no folder and no modem.
+//! A table of wrong input: each row has an exit status, the words of a command and what the
+//! sentence has in it. Nothing is written, into no folder and no modem.
 
 #![allow(clippy::unwrap_used)]
 
 use crate::support::{Bench, CODE};
 
-/// `~` stands for a blank inside a word, PORT for the simulated modem, CODE for a verification code.
+/// `~` stands for a blank inside a word, PORT for the simulated modem, CODE for a verification
+/// code.
 const TABLE: &str = include_str!("wrong_input.txt");
 
 #[test]

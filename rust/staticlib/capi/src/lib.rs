@@ -1,5 +1,5 @@
-//! The C API with what a program in C does not bring: panic, logger and critical section, on the functions of
-//! `src/c_api.c`.
+//! The C API with what a program in C does not bring: panic, logger and critical section, on the
+//! functions of `src/c_api.c`.
 #![no_std]
 
 use core::panic::Location;
@@ -44,8 +44,8 @@ fn panic(panic: &core::panic::PanicInfo<'_>) -> ! {
     give_up(panic.location())
 }
 
-/// Not with the message, for which alone core's formatting of numbers and texts would be linked: of its own, so that nothing
-/// else of the `PanicInfo` is in use.
+/// Not with the message, for which alone core's formatting of numbers and texts would be linked: of
+/// its own, so that nothing else of the `PanicInfo` is in use.
 #[cold]
 #[inline(never)]
 fn give_up(place: Option<&Location<'_>>) -> ! {

@@ -28,7 +28,8 @@ const CHILD: &str = "CAPI_TEST_CHILD";
 
 /// What the program sends.
 pub(crate) trait Next {
-    /// The next packet, but for the client's own report of its firmware, which can come at any time and is accepted.
+    /// The next packet, but for the client's own report of its firmware, which can come at any time
+    /// and is accepted.
     fn next(&mut self) -> Sent;
 }
 
@@ -148,7 +149,8 @@ fn in_child(name: &str) {
     assert!(text.contains("1 passed"), "{name} is no test here:\n{text}");
 }
 
-/// Asks for an update whose server answers 404, and answers what the device asks and reports, until it leaves.
+/// Asks for an update whose server answers 404, and answers what the device asks and reports, until
+/// it leaves.
 pub(crate) fn refuses_an_update(session: &mut Session) {
     let images = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = images.local_addr().unwrap().port();

@@ -1,5 +1,5 @@
-//! Compares the tables of `src/abi.c` and `ncs::abi`, as `rust/firmware` does at boot in a debug build, and panics as it does
-//! where they are not the same.
+//! Compares the tables of `src/abi.c` and `ncs::abi`, as `rust/firmware` does at boot in a debug
+//! build, and panics as it does where they are not the same.
 #![no_std]
 
 use zephyr::printkln;

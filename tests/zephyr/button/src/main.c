@@ -11,7 +11,7 @@
 #include "forget.h"
 
 #define HOLD_MS 5000
-#define PATIENCE K_SECONDS(60)
+#define TIMEOUT K_SECONDS(60)
 #define STACK_RESERVE 256
 
 int __real_iothub_forget_settings(void);
@@ -42,7 +42,7 @@ int __wrap_iothub_forget_settings(void)
 	deleted_at = k_uptime_get();
 	(void)k_thread_name_copy(k_current_get(), deleted_on, sizeof(deleted_on));
 	(void)k_work_submit(&other_work);
-	queue_was_free = k_sem_take(&queue_went_on, PATIENCE) == 0;
+	queue_was_free = k_sem_take(&queue_went_on, TIMEOUT) == 0;
 	if (fails_with != 0) {
 		int err = fails_with;
 
@@ -85,7 +85,7 @@ static void before(void *fixture)
 ZTEST(button, test_held_it_deletes_what_overrides_the_build_and_restarts)
 {
 	set(1);
-	zassert_ok(k_sem_take(&restarted, PATIENCE));
+	zassert_ok(k_sem_take(&restarted, TIMEOUT));
 	zassert_false(is_there("iothub/hostname"));
 	zassert_false(is_there("iothub/dps/assigned_hub"));
 	zassert_true(is_there("app/own"), "a setting of somebody else is deleted");
@@ -94,7 +94,7 @@ ZTEST(button, test_held_it_deletes_what_overrides_the_build_and_restarts)
 ZTEST(button, test_it_deletes_on_a_thread_of_its_own_while_the_system_work_queue_goes_on)
 {
 	set(1);
-	zassert_ok(k_sem_take(&restarted, PATIENCE));
+	zassert_ok(k_sem_take(&restarted, TIMEOUT));
 	zassert_str_equal(deleted_on, "iothub_button");
 	zassert_true(queue_was_free, "the system work queue waits for the flash");
 }
@@ -109,7 +109,7 @@ ZTEST(button, test_five_seconds_count_from_the_last_press)
 	(void)k_msleep(1);
 	pressed_at = k_uptime_get();
 	set(1);
-	zassert_ok(k_sem_take(&restarted, PATIENCE));
+	zassert_ok(k_sem_take(&restarted, TIMEOUT));
 	zassert_true(deleted_at - pressed_at >= HOLD_MS, "after %lld ms", deleted_at - pressed_at);
 }
 
@@ -117,17 +117,17 @@ ZTEST(button, test_settings_that_cannot_be_deleted_do_not_restart_and_the_next_p
 {
 	fails_with = -EIO;
 	set(1);
-	zassert_ok(k_sem_take(&failed, PATIENCE));
+	zassert_ok(k_sem_take(&failed, TIMEOUT));
 	set(0);
 	set(1);
-	zassert_ok(k_sem_take(&restarted, PATIENCE));
+	zassert_ok(k_sem_take(&restarted, TIMEOUT));
 	zassert_equal(asked, 2);
 }
 
 ZTEST(button, test_the_stack_is_large_enough)
 {
 	set(1);
-	zassert_ok(k_sem_take(&restarted, PATIENCE));
+	zassert_ok(k_sem_take(&restarted, TIMEOUT));
 	TC_PRINT("left of the stack: %zu\n", stack_left);
 	zassert_true(stack_left >= STACK_RESERVE, "%zu bytes are left", stack_left);
 }

@@ -1,5 +1,5 @@
-//! An application of its own that uses the crate `iothub`: telemetry at an interval that the twin sets, and the method
-//! `led`.
+//! An application of its own that uses the crate `iothub`: telemetry at an interval that the twin
+//! sets, and the method `led`.
 #![no_std]
 
 use core::{
@@ -76,8 +76,8 @@ fn on_event(event: Event<'_>) {
 }
 
 fn on_desired(desired: &twin::View<'_>) {
-    let wish = desired.number("telemetryInterval");
-    let Some(seconds) = wish
+    let interval = desired.number("telemetryInterval");
+    let Some(seconds) = interval
         .and_then(|seconds| u32::try_from(seconds).ok())
         .filter(|&seconds| seconds > 0)
     else {

@@ -11,7 +11,7 @@
 #include "fakes.h"
 #include "nat64.h"
 
-#define PATIENCE K_SECONDS(60)
+#define TIMEOUT K_SECONDS(60)
 #define PREFIX 0x20, 0x01, 0x0d, 0xb8, 0, 0x64, 0, 0, 0, 0, 0, 0
 
 static K_SEM_DEFINE(dns_asked, 0, 10);
@@ -95,11 +95,11 @@ static void connect_over(sa_family_t family)
 ZTEST(nat64, test_a_connection_over_ipv6_asks_and_tells_every_record)
 {
 	connect_over(AF_INET6);
-	zassert_ok(k_sem_take(&dns_asked, PATIENCE));
+	zassert_ok(k_sem_take(&dns_asked, TIMEOUT));
 	zassert_str_equal(question, "ipv4only.arpa");
 	zassert_equal(question_hints.ai_family, AF_INET6);
 	k_sem_give(&dns_answers);
-	zassert_ok(k_sem_take(&told, PATIENCE));
+	zassert_ok(k_sem_take(&told, TIMEOUT));
 	zassert_equal(told_count, 2);
 	for (size_t i = 0; i < told_count; i++) {
 		const uint8_t expected[] = {PREFIX, 192, 0, 0, 170 + i};
@@ -113,10 +113,10 @@ ZTEST(nat64, test_the_connect_does_not_wait_for_the_answer_which_comes_on_a_thre
 {
 	connect_over(AF_INET6);
 	zassert_equal(told_count, 0);
-	zassert_ok(k_sem_take(&dns_asked, PATIENCE));
+	zassert_ok(k_sem_take(&dns_asked, TIMEOUT));
 	zassert_str_equal(asked_on, "iothub_nat64");
 	k_sem_give(&dns_answers);
-	zassert_ok(k_sem_take(&told, PATIENCE));
+	zassert_ok(k_sem_take(&told, TIMEOUT));
 }
 
 ZTEST(nat64, test_ipv4_does_not_ask)
@@ -129,15 +129,15 @@ ZTEST(nat64, test_a_dns_that_fails_tells_nothing_and_is_asked_again)
 {
 	dns_error = -2;
 	connect_over(AF_INET6);
-	zassert_ok(k_sem_take(&dns_asked, PATIENCE));
+	zassert_ok(k_sem_take(&dns_asked, TIMEOUT));
 	k_sem_give(&dns_answers);
 	connect_over(AF_INET6);
-	zassert_ok(k_sem_take(&dns_asked, PATIENCE));
+	zassert_ok(k_sem_take(&dns_asked, TIMEOUT));
 	zassert_equal(told_count, 0);
 	zassert_is_null(freed);
 	dns_error = 0;
 	k_sem_give(&dns_answers);
-	zassert_ok(k_sem_take(&told, PATIENCE));
+	zassert_ok(k_sem_take(&told, TIMEOUT));
 }
 
 ZTEST(nat64, test_more_records_than_there_is_room_for_and_another_family_are_left_out)
@@ -145,9 +145,9 @@ ZTEST(nat64, test_more_records_than_there_is_room_for_and_another_family_are_lef
 	answers(6);
 	answer[0].ai_family = AF_INET;
 	connect_over(AF_INET6);
-	zassert_ok(k_sem_take(&dns_asked, PATIENCE));
+	zassert_ok(k_sem_take(&dns_asked, TIMEOUT));
 	k_sem_give(&dns_answers);
-	zassert_ok(k_sem_take(&told, PATIENCE));
+	zassert_ok(k_sem_take(&told, TIMEOUT));
 	zassert_equal(told_count, 4);
 	zassert_equal(told_records[0][15], 171);
 }

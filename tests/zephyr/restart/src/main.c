@@ -5,7 +5,7 @@
 
 #include <iothub_platform.h>
 
-#define PATIENCE K_SECONDS(60)
+#define TIMEOUT K_SECONDS(60)
 #define LONGEST_MS 11000
 #define RESTARTS 2
 
@@ -56,7 +56,7 @@ static int64_t restart_takes(void)
 	k_thread_create(&threads[count], stacks[count], K_THREAD_STACK_SIZEOF(stacks[0]), restart, NULL, NULL, NULL,
 			K_PRIO_PREEMPT(10), 0, K_NO_WAIT);
 	count++;
-	zassert_ok(k_sem_take(&restarted, PATIENCE), "the board does not restart");
+	zassert_ok(k_sem_take(&restarted, TIMEOUT), "the board does not restart");
 	return k_uptime_get() - from;
 }
 

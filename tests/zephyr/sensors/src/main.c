@@ -9,7 +9,7 @@
 
 #include "scripted.h"
 
-#define PATIENCE K_SECONDS(60)
+#define TIMEOUT K_SECONDS(60)
 /* Longer than what counts as one measurement. */
 #define APART K_MSEC(1100)
 
@@ -149,9 +149,9 @@ ZTEST(sensors, test_movement_and_stillness_are_told)
 
 	told_count = 0;
 	scripted_trigger(SENSOR_TRIG_THRESHOLD);
-	zassert_ok(k_sem_take(&told, PATIENCE));
+	zassert_ok(k_sem_take(&told, TIMEOUT));
 	zassert_equal(told_what, IOTHUB_BOARD_MOVING);
-	zassert_ok(k_sem_take(&told, PATIENCE));
+	zassert_ok(k_sem_take(&told, TIMEOUT));
 	zassert_equal(told_what, IOTHUB_BOARD_STILL, "after the time that was set");
 	zassert_equal(told_count, 2);
 	zassert_not_equal(k_sem_take(&told, K_MSEC(1000)), 0);

@@ -25,7 +25,7 @@ use tempfile::TempDir;
 use time::OffsetDateTime;
 
 /// How long anything may take on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(90);
+pub const TIMEOUT: Duration = Duration::from_secs(90);
 
 pub struct World {
     pub bench: Bench,
@@ -50,7 +50,8 @@ impl World {
             .expect("the device starts")
     }
 
-    /// Starts the device in a world that begins now, at its true speed; when that was, in milliseconds since 1970.
+    /// Starts the device in a world that begins now, at its true speed; when that was, in
+    /// milliseconds since 1970.
     pub fn begin(&mut self, world: &Value) -> (u64, Lines) {
         let path = self.folder.path().join("world.json");
         fs::write(&path, world.to_string()).expect("written");
@@ -89,7 +90,7 @@ impl World {
     pub fn event(&self, kind: &str) -> Value {
         self.bench
             .rest()
-            .until(kind, PATIENCE, |rest| {
+            .until(kind, TIMEOUT, |rest| {
                 let events = rest.events(0)?;
                 Ok(events.into_iter().rfind(|event| event["event"] == kind))
             })
@@ -98,7 +99,7 @@ impl World {
 
     pub fn connected(&self, lines: &Lines) {
         lines
-            .find_after(0, "ready: every subscription is granted", PATIENCE)
+            .find_after(0, iothub_demo::said::READY, TIMEOUT)
             .expect("ready");
     }
 
@@ -106,7 +107,7 @@ impl World {
     pub fn telemetry_arrives(&self) {
         self.bench
             .rest()
-            .until("telemetry", PATIENCE, |rest| {
+            .until("telemetry", TIMEOUT, |rest| {
                 Ok(rest.telemetry(DEVICE_ID, 0)?.pop())
             })
             .expect("telemetry arrives");
@@ -147,6 +148,6 @@ pub fn key(identity: &Identity) -> String {
 
 pub fn waits_for(lines: &Lines, text: &str) -> String {
     lines
-        .find_after(0, text, PATIENCE)
+        .find_after(0, text, TIMEOUT)
         .expect("the device says so")
 }

@@ -11,7 +11,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::PATIENCE;
+use super::TIMEOUT;
 
 pub struct Program {
     child: Child,
@@ -48,7 +48,7 @@ impl Program {
     /// Waits for a line that contains `text`.
     pub fn waits_for(&mut self, text: &str) {
         loop {
-            let line = self.lines.recv_timeout(PATIENCE);
+            let line = self.lines.recv_timeout(TIMEOUT);
             let line = line.unwrap_or_else(|_| panic!("no {text:?} after {:#?}", self.printed));
             let found = line.contains(text);
             self.printed.push(line);
@@ -60,7 +60,7 @@ impl Program {
 
     /// Waits for that many further lines; whether it has printed so many.
     pub fn waits_for_lines(&mut self, count: usize) -> bool {
-        (0..count).all(|_| match self.lines.recv_timeout(PATIENCE) {
+        (0..count).all(|_| match self.lines.recv_timeout(TIMEOUT) {
             Ok(line) => {
                 self.printed.push(line);
                 true
@@ -77,7 +77,7 @@ impl Program {
 
     /// Its status and its standard error, once it has ended by itself.
     pub fn ends(&mut self) -> (ExitStatus, String) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.lines.recv_timeout(left) {
@@ -130,6 +130,6 @@ impl Gate {
 fn meets(path: PathBuf, open: fn(&Path) -> std::io::Result<File>) -> File {
     let (sender, opened) = mpsc::channel();
     std::thread::spawn(move || sender.send(open(&path)));
-    let opened = opened.recv_timeout(PATIENCE).expect("somebody opens it");
+    let opened = opened.recv_timeout(TIMEOUT).expect("somebody opens it");
     opened.expect("a pipe")
 }

@@ -220,7 +220,8 @@ pub(in crate::amqp) fn value(out: &mut Vec<u8>, it: &Value) {
     }
 }
 
-/// The items of an array that was read are of one type; texts, names and bytes are written with four bytes of length.
+/// The items of an array that was read are of one type; texts, names and bytes are written with
+/// four bytes of length.
 fn array(out: &mut Vec<u8>, items: &[Value]) {
     let begin = begin(out, 0xf0);
     let mut written = Vec::new();

@@ -91,8 +91,8 @@ impl Fields {
     }
 }
 
-/// The length of the piece at the beginning; `None` if that cannot be said yet. A frame beyond [`MAX_FRAME`] is refused before
-/// it is read.
+/// The length of the piece at the beginning; `None` if that cannot be said yet. A frame beyond
+/// [`MAX_FRAME`] is refused before it is read.
 pub(in crate::amqp) fn length(bytes: &[u8]) -> Result<Option<usize>, Error> {
     let Some(first) = bytes.first_chunk::<4>() else {
         return Ok(None);

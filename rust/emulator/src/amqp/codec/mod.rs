@@ -1,8 +1,9 @@
 //! AMQP 1.0 on the wire: values, frames, performatives and messages.
 //!
-//! Shapes and codes are those of the OASIS standard "AMQP Version 1.0", parts 1 to 3. What a peer sends is read without
-//! recursion, into at most [`MAX_FRAME`] bytes of frame, [`decode::MAX_DEPTH`] levels and a number of values that the caller
-//! sets. Lists are written in full, with their trailing nulls, since Python's azure-eventhub asks for fields by their place
+//! Shapes and codes are those of the OASIS standard "AMQP Version 1.0", parts 1 to 3. What a peer
+//! sends is read without recursion, into at most [`MAX_FRAME`] bytes of frame,
+//! [`decode::MAX_DEPTH`] levels and a number of values that the caller sets. Lists are written in
+//! full, with their trailing nulls, since Python's azure-eventhub asks for fields by their place
 //! without a look at how many there are.
 
 pub(super) mod decode;
@@ -12,7 +13,8 @@ pub(super) mod message;
 pub(super) mod performative;
 pub(super) mod value;
 
-/// Everything that a connection's bytes go through before they mean something: frames, and in them messages.
+/// Everything that a connection's bytes go through before they mean something: frames, and in them
+/// messages.
 pub(crate) fn fuzz(mut bytes: &[u8]) {
     while let Ok(Some(length)) = frame::length(bytes)
         && let Some((piece, rest)) = bytes.split_at_checked(length)

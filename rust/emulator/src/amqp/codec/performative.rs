@@ -1,4 +1,5 @@
-//! Performatives: their codes, and how they are written. Part 2, "Transport", and part 5, "Security", of the standard.
+//! Performatives: their codes, and how they are written. Part 2, "Transport", and part 5,
+//! "Security", of the standard.
 
 use super::MAX_FRAME;
 use super::encode::{Items, described_list};
@@ -54,7 +55,8 @@ impl Fault {
 }
 
 impl From<&Refusal> for Fault {
-    /// The conditions that the service SDKs translate back (azure-iot-amqp-base `amqp_common_errors`).
+    /// The conditions that the service SDKs translate back (azure-iot-amqp-base
+    /// `amqp_common_errors`).
     fn from(refusal: &Refusal) -> Self {
         let condition = match refusal.code {
             ErrorCode::Unauthorized | ErrorCode::IotHubUnauthorized => UNAUTHORIZED,
@@ -247,7 +249,8 @@ pub(in crate::amqp) fn transfer(
 /// The bytes of a transfer beside its payload, at the most.
 pub(in crate::amqp) const TRANSFER_HEAD: usize = 64;
 
-/// Settles a delivery: one that came in (`receiver`), or one of this side that the peer has said its outcome of.
+/// Settles a delivery: one that came in (`receiver`), or one of this side that the peer has said
+/// its outcome of.
 pub(in crate::amqp) fn disposition(
     out: &mut Vec<u8>,
     channel: u16,

@@ -1,6 +1,7 @@
 //! A value of any of AMQP's types.
 
-/// A value as it was read: a type of its own for each of the wire's, so that what is echoed comes back as it was.
+/// A value as it was read: a type of its own for each of the wire's, so that what is echoed comes
+/// back as it was.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(in crate::amqp) enum Value {
     /// Nothing.

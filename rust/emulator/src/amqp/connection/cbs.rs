@@ -1,6 +1,7 @@
 //! The node `$cbs`: a token is put, and proves what its policy and its path say.
 //!
-//! OASIS, "AMQP Claims-based Security"; the operation and the types are those of Microsoft's clients.
+//! OASIS, "AMQP Claims-based Security"; the operation and the types are those of Microsoft's
+//! clients.
 
 use super::Connection;
 use super::outlet::LinkId;

@@ -15,7 +15,8 @@ use crate::hub::c2d::{self, Draft};
 use crate::journal::Event;
 
 impl Connection {
-    /// Puts a message into its device's queue; it is settled when the storage has it, or has said why not.
+    /// Puts a message into its device's queue; it is settled when the storage has it, or has said
+    /// why not.
     pub(super) fn send_to_device(
         &mut self,
         (id, delivery, settled): (LinkId, u32, bool),

@@ -145,6 +145,7 @@ impl Connection {
             connections::Command::Close(refusal) => self.end_device(id, &refusal),
             connections::Command::Mailbox
             | connections::Command::Done { .. }
+            | connections::Command::Answered
             | connections::Command::Late(_) => {}
         }
     }

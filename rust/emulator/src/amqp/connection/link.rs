@@ -147,7 +147,8 @@ impl Session {
         (link.id == id).then_some(link)
     }
 
-    /// Writes what a link's credit and the session's window allow; `false` if nothing more fits into `out` now.
+    /// Writes what a link's credit and the session's window allow; `false` if nothing more fits
+    /// into `out` now.
     pub(super) fn send(
         &mut self,
         handle: u32,

@@ -1,4 +1,5 @@
-//! The far end of a link that sends: what a task of its own makes goes out as fast as the peer gives credit.
+//! The far end of a link that sends: what a task of its own makes goes out as fast as the peer
+//! gives credit.
 
 use std::sync::Arc;
 
@@ -22,7 +23,8 @@ pub(in crate::amqp) struct LinkId {
 pub(in crate::amqp) enum Command {
     /// Messages to send, for which there is credit.
     Deliver(LinkId, Batch),
-    /// There is nothing to send, and the peer wanted to know: its credit up to this count is used up.
+    /// There is nothing to send, and the peer wanted to know: its credit up to this count is used
+    /// up.
     Drained(LinkId, u32),
     /// A delivery that came in is done, and the peer is to hear of it.
     Settle(LinkId, u32, Outcome),
@@ -203,6 +205,7 @@ impl End {
     }
 }
 
-/// Bytes of messages that are handed over together, and how often that may be done before the first has been written.
+/// Bytes of messages that are handed over together, and how often that may be done before the first
+/// has been written.
 const BATCH: usize = 64 * 1024;
 const BATCHES: usize = 2;

@@ -1,4 +1,5 @@
-//! A message of the built-in endpoint as an event: the shape that a hub's Event Hubs-compatible endpoint gives it.
+//! A message of the built-in endpoint as an event: the shape that a hub's Event Hubs-compatible
+//! endpoint gives it.
 
 use crate::amqp::codec::message;
 use crate::amqp::eventhub::filter::{ENQUEUED_TIME, OFFSET, SEQUENCE_NUMBER};
@@ -32,7 +33,8 @@ impl Origin {
     }
 }
 
-/// Microsoft, "Create and read IoT Hub messages", has the names; the annotations `x-opt-…` are those of Event Hubs.
+/// Microsoft, "Create and read IoT Hub messages", has the names; the annotations `x-opt-…` are
+/// those of Event Hubs.
 pub(super) fn encode(entry: &Entry, origin: &Origin) -> Vec<u8> {
     let Entry {
         at,

@@ -1,4 +1,5 @@
-//! Who receives from a partition: a receiver with an epoch (owner level) has it alone, others share it.
+//! Who receives from a partition: a receiver with an epoch (owner level) has it alone, others share
+//! it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -32,9 +33,11 @@ pub(in crate::amqp) struct Place {
 }
 
 impl Owners {
-    /// Takes a place for the receiver of that number, which no other has; whoever has a lower epoch, or none, is told to go.
+    /// Takes a place for the receiver of that number, which no other has; whoever has a lower
+    /// epoch, or none, is told to go.
     ///
-    /// Microsoft, "Event Hubs: event consumers": at most five receivers without an epoch for a partition and group.
+    /// Microsoft, "Event Hubs: event consumers": at most five receivers without an epoch for a
+    /// partition and group.
     pub(in crate::amqp) fn enter(
         &self,
         partition: &Partition,

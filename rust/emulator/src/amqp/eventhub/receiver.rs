@@ -1,4 +1,5 @@
-//! One receiver of a partition: the past from the storage, then what comes, as fast as its peer gives credit.
+//! One receiver of a partition: the past from the storage, then what comes, as fast as its peer
+//! gives credit.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;

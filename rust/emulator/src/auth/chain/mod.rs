@@ -1,7 +1,8 @@
 //! Whether a registered CA stands behind the certificates that a device presents.
 //!
-//! Judged as `openssl verify -purpose sslclient -auth_level 2` judges, and a little more strictly: name constraints and
-//! constraints of policies are not judged, so that a certificate that has them is refused.
+//! Judged as `openssl verify -purpose sslclient -auth_level 2` judges, and a little more strictly:
+//! name constraints and constraints of policies are not judged, so that a certificate that has them
+//! is refused.
 
 use std::collections::VecDeque;
 
@@ -25,9 +26,10 @@ pub(crate) struct Anchor {
 
 /// Finds the registered CA behind a presented chain, leaf first.
 ///
-/// A path passes through presented certificates only, in any order; a registered CA ends it, and it goes on if that CA is
-/// presented too. All paths are tried, nearest first, since CAs may share a name. Returns the positions in `anchors` of all
-/// registered and verified CAs that are met, nearest first; else the refusal says where the longest path broke, and why.
+/// A path passes through presented certificates only, in any order; a registered CA ends it, and it
+/// goes on if that CA is presented too. All paths are tried, nearest first, since CAs may share a
+/// name. Returns the positions in `anchors` of all registered and verified CAs that are met,
+/// nearest first; else the refusal says where the longest path broke, and why.
 pub(crate) fn verify(
     presented: &[impl AsRef<[u8]>],
     anchors: &[Anchor],
@@ -54,7 +56,8 @@ pub(crate) fn verify(
     search.run()
 }
 
-/// Refuses what no handshake could prove anything with: another version than 3, and keys that can be guessed.
+/// Refuses what no handshake could prove anything with: another version than 3, and keys that can
+/// be guessed.
 pub(super) fn check_usable(leaf: &[u8]) -> Result<(), Refusal> {
     let leaf = parse(leaf, "the device's certificate")?;
     if leaf.version() != X509Version::V3 {
@@ -168,7 +171,8 @@ impl Search<'_, '_> {
     }
 }
 
-/// Whether `issuer`, with `below` other CAs between it and the leaf, may have issued the certificate, and did.
+/// Whether `issuer`, with `below` other CAs between it and the leaf, may have issued the
+/// certificate, and did.
 fn check_issuer(
     certificate: &X509Certificate<'_>,
     issuer: &X509Certificate<'_>,
@@ -246,8 +250,8 @@ fn check_key(certificate: &X509Certificate<'_>) -> Result<(), Refusal> {
     }
 }
 
-/// What RFC 5280 (4.2.1.3 and 4.2.1.12) lets a certificate forbid; one that lacks the extensions forbids
-/// nothing.
+/// What RFC 5280 (4.2.1.3 and 4.2.1.12) lets a certificate forbid; one that lacks the extensions
+/// forbids nothing.
 fn check_leaf(leaf: &X509Certificate<'_>) -> Result<(), Refusal> {
     if key_usage(leaf)?.is_some_and(|usage| !usage.digital_signature() && !usage.key_agreement()) {
         return Err(refused(format!(
@@ -260,8 +264,8 @@ fn check_leaf(leaf: &X509Certificate<'_>) -> Result<(), Refusal> {
     check_key(leaf)
 }
 
-/// RFC 5280, section 4.2: whoever does not judge a critical extension must refuse. Name constraints must be critical
-/// (section 4.2.1.10), and are taken so where they are not.
+/// RFC 5280, section 4.2: whoever does not judge a critical extension must refuse. Name constraints
+/// must be critical (section 4.2.1.10), and are taken so where they are not.
 fn check_extensions(certificate: &X509Certificate<'_>) -> Result<(), Refusal> {
     let refused_one =
         certificate

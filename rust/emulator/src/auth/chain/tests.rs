@@ -11,6 +11,7 @@ use rustls::pki_types::{CertificateDer, UnixTime};
 use webpki::{EndEntityCert, KeyUsage};
 
 use super::*;
+use crate::code::ErrorCode;
 
 /// Certificates in a folder, each made once.
 struct Pki(tempfile::TempDir);
@@ -224,18 +225,19 @@ extendedKeyUsage = anyExtendedKeyUsage
 enum Others {
     /// Nobody.
     Agree,
-    /// rustls-webpki alone: it takes a root as it is (its dates, key usage and pathlen), looks neither at key usage nor at
-    /// the leaf's own key, knows no critical policies, takes neither a CA nor version 1 as end entity, and goes through six
-    /// intermediates.
+    /// rustls-webpki alone: it takes a root as it is (its dates, key usage and pathlen), looks
+    /// neither at key usage nor at the leaf's own key, knows no critical policies, takes neither a
+    /// CA nor version 1 as end entity, and goes through six intermediates.
     Webpki,
-    /// `openssl verify` alone: it knows of critical policies, tries one path, and goes through a hundred intermediates.
+    /// `openssl verify` alone: it knows of critical policies, tries one path, and goes through a
+    /// hundred intermediates.
     Openssl,
     /// Both: what is not judged here is refused here.
     Both,
 }
 
-/// What is presented, the registered CAs, the day from now, what the refusal says (empty: let in), and who else judges
-/// otherwise.
+/// What is presented, the registered CAs, the day from now, what the refusal says (empty: let in),
+/// and who else judges otherwise.
 type Case<'c> = (Vec<String>, &'c [&'c str], i64, &'c str, Others);
 
 #[test]
@@ -746,4 +748,16 @@ fn many_cas_of_one_name_cost_no_more_than_a_few() {
     let now = now();
     let refused = pki.here(&names, &["root"], now).unwrap_err();
     assert!(refused.contains("too many CAs"), "{refused}");
+}
+
+#[test]
+fn a_handshake_proves_something_only_with_a_key_that_cannot_be_guessed() {
+    let pki = Pki::new();
+    pki.make("good", "device", None, LEAF);
+    let key = &["-newkey", "rsa:1024"];
+    pki.make("weak", "device", None, Made { key, ..LEAF });
+    check_usable(&pki.der("good")).unwrap();
+    let refused = |der: &[u8]| check_usable(der).unwrap_err().code;
+    assert_eq!(refused(&pki.der("weak")), ErrorCode::IotHubUnauthorized);
+    assert_eq!(refused(b"no certificate"), ErrorCode::ArgumentInvalid);
 }

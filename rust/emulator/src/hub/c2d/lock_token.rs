@@ -10,7 +10,8 @@ use crate::clock::UnixMs;
 use crate::code::{ErrorCode, Refusal};
 use crate::settings::C2dPolicy;
 
-/// What opens the lock of one message: as text `{connection}-{sequence number}`, both in hexadecimal.
+/// What opens the lock of one message: as text `{connection}-{sequence number}`, both in
+/// hexadecimal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LockToken {
     /// The number under which the message was locked.

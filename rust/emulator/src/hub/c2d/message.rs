@@ -60,8 +60,9 @@ impl Draft {
         self.system.push(("$.exp".to_owned(), rfc3339(at)));
     }
 
-    /// Reads JSON: `body` (a text as it is, other JSON written out) or `bodyBase64`, `messageId`, `correlationId`, `userId`,
-    /// `contentType`, `contentEncoding`, `ack`, `expiryTimeUtc`, and `properties`, whose values may be null.
+    /// Reads JSON: `body` (a text as it is, other JSON written out) or `bodyBase64`, `messageId`,
+    /// `correlationId`, `userId`, `contentType`, `contentEncoding`, `ack`, `expiryTimeUtc`, and
+    /// `properties`, whose values may be null.
     pub(crate) fn from_json(document: &Map<String, Value>) -> Result<Self, Refusal> {
         fields::check(document, FIELDS)?;
         let text = |name: &str| match document.get(name) {

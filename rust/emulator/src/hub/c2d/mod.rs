@@ -249,7 +249,8 @@ pub(crate) fn list(
     Ok(messages.collect::<Result<_, _>>()?)
 }
 
-/// Messages of a hub behind `after`, each with its device, in the order in which they were accepted.
+/// Messages of a hub behind `after`, each with its device, in the order in which they were
+/// accepted.
 pub(crate) fn page(
     connection: &Connection,
     hub: &str,

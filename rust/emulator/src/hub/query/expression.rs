@@ -1,8 +1,8 @@
 //! Expressions: in postfix order, so that neither reading nor evaluating nor dropping one recurses,
 //! however deep it nests.
 //!
-//! A value that is missing is undefined. What is calculated from it is undefined, a comparison with it
-//! too, and a condition holds only where it is `true`.
+//! A value that is missing is undefined. What is calculated from it is undefined, a comparison with
+//! it too, and a condition holds only where it is `true`.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -199,7 +199,8 @@ impl Binary {
         }
     }
 
-    /// What is undefined decides nothing: `true OR undefined` is true, `false AND undefined` is false.
+    /// What is undefined decides nothing: `true OR undefined` is true, `false AND undefined` is
+    /// false.
     fn join(self, left: Option<bool>, right: Option<bool>) -> Option<bool> {
         let decisive = self == Self::Or;
         if left == Some(decisive) || right == Some(decisive) {

@@ -14,7 +14,8 @@ pub(super) struct Function {
 }
 
 impl Function {
-    /// Finds a function; its name is not case-sensitive, and may be written without its underscores.
+    /// Finds a function; its name is not case-sensitive, and may be written without its
+    /// underscores.
     pub(super) fn find(name: &str) -> Option<Self> {
         let plain = |name: &str| name.replace('_', "").to_ascii_lowercase();
         let wanted = plain(name);

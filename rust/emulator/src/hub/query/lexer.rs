@@ -43,7 +43,8 @@ impl fmt::Display for Token {
 ///
 /// # Errors
 ///
-/// A text that is not closed, an escape that is none, a number that is none, a sign without a meaning.
+/// A text that is not closed, an escape that is none, a number that is none, a sign without a
+/// meaning.
 pub(super) fn tokens(text: &str) -> Result<Vec<Token>, Refusal> {
     let mut lexer = Lexer {
         characters: text.chars().collect(),

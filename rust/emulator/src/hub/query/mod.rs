@@ -1,5 +1,5 @@
-//! IoT Hub's query language over twins, after Microsoft's page "IoT Hub query language for device and
-//! module twins, jobs, and message routing":
+//! IoT Hub's query language over twins, after Microsoft's page "IoT Hub query language for device
+//! and module twins, jobs, and message routing":
 //!
 //! ```text
 //! SELECT [TOP n] * | element [AS name], …   element: a path, COUNT(), AVG SUM MIN MAX(path)

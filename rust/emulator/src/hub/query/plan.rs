@@ -1,4 +1,5 @@
-//! What of a condition the storage can use to find devices; the condition itself is asked again of each that it finds.
+//! What of a condition the storage can use to find devices; the condition itself is asked again of
+//! each that it finds.
 
 use rusqlite::types::Value as Sql;
 use serde_json::{Map, Value};

@@ -1,7 +1,7 @@
 //! Many identities in one request: each is done or refused by itself.
 //!
-//! Microsoft, "Bulk Registry" of the IoT Hub REST API, and "Import and export IoT Hub device identities in bulk" for the
-//! modes and the form of an entry.
+//! Microsoft, "Bulk Registry" of the IoT Hub REST API, and "Import and export IoT Hub device
+//! identities in bulk" for the modes and the form of an entry.
 
 use rusqlite::Connection;
 use serde_json::{Map, Value, json};

@@ -136,8 +136,8 @@ impl Device {
         self.update_parent(document)
     }
 
-    /// A leaf names its parent in `deviceScope`; an IoT Edge device has a scope of its own there, and its parent is in
-    /// `parentScopes`.
+    /// A leaf names its parent in `deviceScope`; an IoT Edge device has a scope of its own there,
+    /// and its parent is in `parentScopes`.
     fn update_parent(&mut self, document: &Value) -> Result<(), Refusal> {
         let scope = |value: &Value| match value {
             Value::Null => Ok(None),
@@ -213,8 +213,8 @@ impl Device {
         shown
     }
 
-    /// What a list shows of it: the identity without secrets, and what of the twin tells it from others.
-    /// `live` is the last activity on the connection that the device has now.
+    /// What a list shows of it: the identity without secrets, and what of the twin tells it from
+    /// others. `live` is the last activity on the connection that the device has now.
     pub(crate) fn summary_json(&self, live: Option<UnixMs>, c2d_count: i64) -> Value {
         json!({
             "deviceId": self.id,

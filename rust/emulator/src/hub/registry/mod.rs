@@ -37,16 +37,18 @@ pub(crate) fn find(
 
 /// Finds a device, or refuses with `DeviceNotFound`.
 pub(crate) fn require(connection: &Connection, hub: &str, id: &str) -> Result<Device, Refusal> {
-    find(connection, hub, id)?.ok_or_else(|| {
-        let code = match id::split(id) {
-            (_, None) => ErrorCode::DeviceNotFound,
-            (_, Some(_)) => ErrorCode::ModuleNotFound,
-        };
-        Refusal::new(
-            code,
-            format!("{} is not registered with hub '{hub}'", in_words(id)),
-        )
-    })
+    find(connection, hub, id)?.ok_or_else(|| not_registered(hub, id))
+}
+
+fn not_registered(hub: &str, id: &str) -> Refusal {
+    let code = match id::split(id) {
+        (_, None) => ErrorCode::DeviceNotFound,
+        (_, Some(_)) => ErrorCode::ModuleNotFound,
+    };
+    Refusal::new(
+        code,
+        format!("{} is not registered with hub '{hub}'", in_words(id)),
+    )
 }
 
 /// Finds a device that may connect, or refuses with `DeviceNotFound` or `DeviceDisabled`.

@@ -20,7 +20,7 @@ impl Device {
             }
             _ => ((None, None), (None, None)),
         };
-        let text = |object: &Map<String, Value>| Value::Object(object.clone()).to_string();
+        let text = |object: &Map<String, Value>| serde_json::to_string(object).unwrap_or_default();
         connection.prepare_cached(SAVE)?.execute(params![
             self.hub,
             self.id,

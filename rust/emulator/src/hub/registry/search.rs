@@ -195,7 +195,8 @@ pub(crate) fn count_registered(c: &Connection, hub: &str, ids: &[String]) -> Res
     Ok(all)
 }
 
-/// Devices by their last activity as it is stored, the latest first or the one that is longest ago; behind a moment and an id.
+/// Devices by their last activity as it is stored, the latest first or the one that is longest ago;
+/// behind a moment and an id.
 pub(crate) fn by_activity(
     c: &Connection,
     hub: &str,

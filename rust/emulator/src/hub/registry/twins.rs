@@ -1,14 +1,14 @@
 //! Writes to a twin, by the service and by the device.
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde_json::{Map, Value, json};
 
-use super::{Device, invalid, require};
+use super::{Device, invalid, not_registered, require, touch_activity};
 use crate::clock::UnixMs;
 use crate::code::{ErrorCode, Refusal};
 use crate::etag::{IfMatch, check_etag};
 use crate::hub::events::{self, Source};
-use crate::hub::twin;
+use crate::hub::twin::{self, Section};
 
 /// What the service may change in a twin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,7 +104,8 @@ pub(crate) fn write_twin(
     })
 }
 
-/// Applies a device's patch of its reported properties; returns the new version.
+/// Applies a device's patch of its reported properties; returns the new version. It reads and writes no more of the row than
+/// that.
 pub(crate) fn report(
     connection: &Connection,
     hub: &str,
@@ -113,27 +114,59 @@ pub(crate) fn report(
     base: Option<i64>,
     now: UnixMs,
 ) -> Result<i64, Refusal> {
-    let mut device = require(connection, hub, id)?;
+    let mut select = connection.prepare_cached(
+        "SELECT reported, reported_metadata, reported_version, twin_version, last_activity \
+         FROM devices WHERE hub = ?1 AND id = ?2",
+    )?;
+    let object = |row: &Row<'_>, column| -> rusqlite::Result<Map<String, Value>> {
+        let text = row.get_ref(column)?.as_bytes()?;
+        Ok(serde_json::from_slice(text).unwrap_or_default())
+    };
+    let found = select.query_row([hub, id], |row| {
+        let reported = Section {
+            properties: object(row, 0)?,
+            metadata: object(row, 1)?,
+            version: row.get(2)?,
+        };
+        Ok((reported, row.get::<_, i64>(3)?, row.get::<_, UnixMs>(4)?))
+    });
+    let Some((reported, twin_version, last_activity)) = found.optional()? else {
+        return Err(not_registered(hub, id));
+    };
     if let Some(base) = base
-        && base != device.reported.version
+        && base != reported.version
     {
         return Err(Refusal::new(
             ErrorCode::PreconditionFailed,
             format!(
                 "the patch builds on version {base}, and the reported properties are at {}",
-                device.reported.version
+                reported.version
             ),
         ));
     }
     let patch = twin::parse_object(body)?;
-    device.reported.patch(twin::Kind::Reported, &patch, now)?;
-    device.twin_version += 1;
-    device.last_activity = now;
-    device.save(connection)?;
+    let reported = reported.patched(twin::Kind::Reported, &patch, now)?;
+    let twin_version = twin_version + 1;
+    let text = |object: &Map<String, Value>| serde_json::to_string(object).unwrap_or_default();
+    let update = connection.prepare_cached(
+        "UPDATE devices SET reported = ?3, reported_metadata = ?4, reported_version = ?5, twin_version = ?6 \
+         WHERE hub = ?1 AND id = ?2",
+    );
+    update?.execute(params![
+        hub,
+        id,
+        text(&reported.properties),
+        text(&reported.metadata),
+        reported.version,
+        twin_version
+    ])?;
+    if now.saturating_sub(last_activity) >= ACTIVITY {
+        touch_activity(connection, hub, id, now)?;
+    }
     let body = || {
-        let mut reported = patch.clone();
-        reported.insert("$version".to_owned(), json!(device.reported.version));
-        json!({"version": device.twin_version, "properties": {"reported": reported}})
+        let mut shown = patch.clone();
+        shown.insert("$version".to_owned(), json!(reported.version));
+        json!({"version": twin_version, "properties": {"reported": shown}})
     };
     events::note(
         connection,
@@ -144,5 +177,9 @@ pub(crate) fn report(
         body,
         now,
     )?;
-    Ok(device.reported.version)
+    Ok(reported.version)
 }
+
+/// How old the row's moment of the latest activity may become in milliseconds: there is an index over it, and the connection has
+/// the exact one.
+const ACTIVITY: i64 = 1000;

@@ -73,7 +73,8 @@ impl Session {
         );
         let model_id = model_id.filter(|model| *model != admitted.device.model_id);
         let stored = self.service.store.run(move |c| {
-            // Whoever disables a device drops its connection afterwards: one of the two sees the other.
+            // Whoever disables a device drops its connection afterwards: one of the two sees the
+            // other.
             if !registry::require(c, &hub, &id)?.enabled {
                 return Err(Refusal::new(
                     ErrorCode::DeviceDisabled,

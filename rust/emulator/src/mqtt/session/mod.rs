@@ -6,7 +6,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
-use tokio::time::Instant;
+use tokio::task::yield_now;
+use tokio::time::{Instant, sleep};
 
 use self::admission::admit;
 use self::cloud_to_device::Mailbox;
@@ -102,6 +103,7 @@ pub(crate) async fn serve(
         reduced: !claim.versioned,
         held: 0,
         requests: 0,
+        enqueued: false,
         mailbox: Mailbox::default(),
         link,
     };
@@ -171,6 +173,8 @@ struct Session {
     held: usize,
     /// The number of those requests.
     requests: usize,
+    /// Whether the storage is still to be told to do them.
+    enqueued: bool,
     mailbox: Mailbox,
     link: Link,
 }
@@ -192,30 +196,45 @@ impl Session {
                 None => pending().await,
             }
         };
-        tokio::pin!(expired);
+        let overflow = handle.overflow.notified();
+        let stopping = stopped(&mut stop);
+        let limit = keep_alive.unwrap_or(MAX_SILENCE);
+        let silence = sleep(limit);
+        tokio::pin!(expired, overflow, stopping, silence);
         let mut heard = Instant::now();
         if let Err(refusal) = self.deliver().await {
             return refusal.into();
         }
         loop {
+            while let Ok(command) = commands.try_recv() {
+                if let Err(end) = self.obey(command).await {
+                    return end;
+                }
+                if self.link.writer.is_full() {
+                    break;
+                }
+            }
             let paused = self.held >= MAX_HELD || self.requests >= MAX_REQUESTS;
+            let more = !paused && self.link.reader.has_packet();
+            if self.enqueued && !more {
+                self.enqueued = false;
+                if service.store.is_busy() {
+                    yield_now().await;
+                }
+                handle.while_awake(|| service.store.execute_pending());
+                self.take_answers();
+                continue;
+            }
             // Writes go out together, as long as there is more to do right now.
-            let more = !commands.is_empty() || (!paused && self.link.reader.has_packet());
             if (!more || self.link.writer.is_full())
                 && let Err(refusal) = self.link.writer.flush().await
             {
                 return refusal.into();
             }
-            let silence = async {
-                match keep_alive {
-                    Some(limit) if !paused => tokio::time::sleep_until(heard + limit).await,
-                    _ => pending().await,
-                }
-            };
             let step = tokio::select! {
                 biased;
                 Some(command) = commands.recv() => self.obey(command).await,
-                () = handle.overflow.notified() => {
+                () = &mut overflow => {
                     Err(closed("the device does not read what it is sent").into())
                 }
                 packet = self.link.reader.next(), if !paused => {
@@ -225,12 +244,19 @@ impl Session {
                         Err(error) => Err(read_refusal(&error).into()),
                     }
                 }
-                () = silence => Err(closed(&format!(
-                    "nothing was heard for {} s, one and a half times the keep-alive",
-                    keep_alive.unwrap_or_default().as_secs_f32()
-                )).into()),
+                () = &mut silence, if keep_alive.is_some() && !paused => {
+                    // Set once for many packets.
+                    if heard.elapsed() < limit {
+                        silence.as_mut().reset(heard + limit);
+                        continue;
+                    }
+                    Err(closed(&format!(
+                        "nothing was heard for {} s, one and a half times the keep-alive",
+                        limit.as_secs_f32()
+                    )).into())
+                }
                 () = &mut expired => Err(Refusal::new(ErrorCode::IotHubUnauthorized, "the token expired").into()),
-                () = stopped(&mut stop) => {
+                () = &mut stopping => {
                     Err(Refusal::new(ErrorCode::ServiceUnavailable, "the emulator is stopping").into())
                 }
             };
@@ -323,6 +349,10 @@ impl Session {
                 self.link.writer.push(&answer);
                 Ok(())
             }
+            Command::Answered => {
+                self.take_answers();
+                Ok(())
+            }
             Command::Late(packet) => {
                 self.send(&packet);
                 Ok(())
@@ -344,6 +374,13 @@ impl Session {
             Command::Mailbox => Ok(self.deliver().await?),
             Command::Close(refusal) => Err(refusal.into()),
         }
+    }
+
+    fn take_answers(&mut self) {
+        let answers = self.handle.take_answers();
+        self.held = self.held.saturating_sub(answers.held);
+        self.requests = self.requests.saturating_sub(answers.requests);
+        self.link.writer.push(&answers.packets);
     }
 
     fn send(&mut self, packet: &[u8]) {

@@ -59,7 +59,8 @@ impl Session {
         };
         let runtime = tokio::runtime::Handle::current();
         let ring = Arc::clone(&service.ring);
-        self.service.store.submit(
+        self.enqueued = true;
+        self.service.store.enqueue(
             move |c| ring.store(c, message),
             move |result| match result {
                 Ok(message) => {
@@ -70,12 +71,9 @@ impl Session {
                         write::puback(packet_id)
                     };
                     match fault {
-                        None => handle.command(Command::Done { answer, held }),
+                        None => handle.answer_request(answer, held),
                         Some(fault) => {
-                            handle.command(Command::Done {
-                                answer: Vec::new(),
-                                held,
-                            });
+                            handle.answer_request(Vec::new(), held);
                             if let Some(delay) = fault.delay_ms {
                                 runtime.spawn(send_later(handle, delay, answer));
                             }

@@ -87,7 +87,8 @@ impl Session {
             self.hub.clone(),
             self.device_id.clone(),
         );
-        self.service.store.submit(job, move |result| match result {
+        self.enqueued = true;
+        self.service.store.enqueue(job, move |result| match result {
             Ok(Reply { topic, body, event }) => {
                 if let Some(event) = event {
                     service.journal.record(event.of(&hub, &id));
@@ -100,7 +101,7 @@ impl Session {
                 if listens {
                     answer.extend(write::publish(&topic, body.as_bytes(), None, false));
                 }
-                handle.command(Command::Done { answer, held });
+                handle.answer_request(answer, held);
             }
             Err(refusal) => handle.command(Command::Close(refusal)),
         });

@@ -120,7 +120,8 @@ fn parse_connect(body: &[u8]) -> Result<Packet, ReadError> {
     })))
 }
 
-/// By hand, since the body is copied once on its way to the storage, and the codec would copy it twice more.
+/// By hand, since the body is copied once on its way to the storage, and the codec would copy it
+/// twice more.
 fn parse_publish(flags: u8, body: &[u8]) -> Result<Packet, ReadError> {
     let short = || ReadError::Malformed("PUBLISH ends before its body begins".to_owned());
     let (length, rest) = body.split_first_chunk().ok_or_else(short)?;
@@ -157,7 +158,8 @@ fn name<'t>(packet: &str, topic: &'t str) -> Result<&'t str, ReadError> {
     }
 }
 
-/// A filter in which each wildcard is a level of its own, `#` the last one [MQTT-4.7.1-2, MQTT-4.7.1-3].
+/// A filter in which each wildcard is a level of its own, `#` the last one [MQTT-4.7.1-2,
+/// MQTT-4.7.1-3].
 fn filter(packet: &str, filter: &str) -> Result<String, ReadError> {
     let malformed = |why: &str| {
         Err(ReadError::Malformed(format!(
@@ -179,7 +181,8 @@ fn filter(packet: &str, filter: &str) -> Result<String, ReadError> {
     Ok(filter.to_owned())
 }
 
-/// A string without U+0000 [MQTT-1.5.3-2] and without control characters, which a receiver may refuse (section 1.5.3).
+/// A string without U+0000 [MQTT-1.5.3-2] and without control characters, which a receiver may
+/// refuse (section 1.5.3).
 fn text<'t>(packet: &str, text: &'t str) -> Result<&'t str, ReadError> {
     match text.chars().find(|it| it.is_control()) {
         Some(found) => Err(ReadError::Malformed(format!(

@@ -1,6 +1,11 @@
 //! Cuts a stream into packets.
 
-use tokio::io::{AsyncRead, AsyncReadExt};
+use std::future::poll_fn;
+use std::mem::MaybeUninit;
+use std::pin::Pin;
+use std::task::{Poll, ready};
+
+use tokio::io::{AsyncRead, ReadBuf};
 
 use super::parse::{check_first, parse};
 use super::{Packet, ReadError};
@@ -64,11 +69,7 @@ impl<R: AsyncRead + Unpin> Reader<R> {
                 }
             }
             self.compact();
-            let read = self
-                .io
-                .read_buf(&mut self.buffer)
-                .await
-                .map_err(ReadError::Io)?;
+            let read = self.fill().await.map_err(ReadError::Io)?;
             self.total += read as u64;
             if read == 0 {
                 return Err(ReadError::Closed {
@@ -76,6 +77,18 @@ impl<R: AsyncRead + Unpin> Reader<R> {
                 });
             }
         }
+    }
+
+    /// Reads what is there, by way of the stack: a connection that waits holds no room for it.
+    async fn fill(&mut self) -> std::io::Result<usize> {
+        poll_fn(|context| {
+            let mut chunk = [MaybeUninit::uninit(); CHUNK];
+            let mut chunk = ReadBuf::uninit(&mut chunk);
+            ready!(Pin::new(&mut self.io).poll_read(context, &mut chunk))?;
+            self.buffer.extend_from_slice(chunk.filled());
+            Poll::Ready(Ok(chunk.filled().len()))
+        })
+        .await
     }
 
     fn compact(&mut self) {
@@ -99,6 +112,7 @@ impl<R: AsyncRead + Unpin> Reader<R> {
 }
 
 const IDLE_BUFFER: usize = 1024;
+const CHUNK: usize = 8 * 1024;
 
 struct Frame {
     header: usize,

@@ -2,7 +2,8 @@
 
 use std::{any::type_name_of_val, env, process::Command};
 
-/// Runs the body of a file's one test, which is named as its file, in a process of its own: this program again.
+/// Runs the body of a file's one test, which is named as its file, in a process of its own: this
+/// program again.
 ///
 /// # Panics
 /// It fails there, or no such test was found; what it has printed is in the message.

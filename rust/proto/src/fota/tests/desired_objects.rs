@@ -1,4 +1,5 @@
-//! Every way the desired object can be wrong: status `error` and a reason, and nothing else happens.
+//! Every way the desired object can be wrong: status `error` and a reason, and nothing else
+//! happens.
 
 use super::*;
 
@@ -152,6 +153,16 @@ fn each_is_answered_with_error_and_a_reason() {
         ),
         (
             "host",
+            "\"fw.example]\"".into(),
+            "has a value that is not allowed",
+        ),
+        (
+            "host",
+            "\"[2001:db8::1]]\"".into(),
+            "has a value that is not allowed",
+        ),
+        (
+            "host",
             "\"[2001:db8::1]443\"".into(),
             "has a value that is not allowed",
         ),
@@ -220,7 +231,8 @@ fn each_is_answered_with_error_and_a_reason() {
         assert!(bench.last_report.contains(r#""fwUpdateStatus":"error""#));
         assert_eq!(bench.log.last().map(String::as_str), Some("> report error"));
         assert!(bench.stored.is_empty(), "an invalid object is no attempt");
-        // It is not reported again for the same object, and a better one under the same id is taken.
+        // It is not reported again for the same object, and a better one under the same id is
+        // taken.
         bench.log.clear();
         bench.desired(&with(field, value));
         assert!(!bench.log.iter().any(|line| line.starts_with("> start")));
@@ -325,7 +337,8 @@ fn source_of(firmware: &str) -> String {
 
 #[test]
 fn a_parsed_url_spread_into_the_location_is_taken() {
-    // As Node's url.parse gives it, with the first slash of the path cut off; null deletes in a twin and is in a patch.
+    // As Node's url.parse gives it, with the first slash of the path cut off; null deletes in a
+    // twin and is in a patch.
     let location = r#"{"protocol":"https:","slashes":true,"auth":null,"host":"fw.example:8443","port":"8443",
         "hostname":"fw.example","hash":null,"search":"?sv=2020&sig=a%2Fb","query":"sv=2020&sig=a%2Fb",
         "pathname":"/fw/79ca.bin","path":"fw/79ca.bin?sv=2020&sig=a%2Fb","href":"https://fw.example:8443/fw/79ca.bin"}"#;

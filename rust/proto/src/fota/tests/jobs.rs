@@ -61,6 +61,60 @@ fn null_and_a_document_without_it_cancel() {
     }
 }
 
+/// The platform is stopped only where it has begun, or is about to.
+#[test]
+fn a_job_that_is_taken_back_before_it_begins_stops_nothing() {
+    fn desired(firmware: &str) -> (u64, String) {
+        (3, format!(r#"{{"firmware":{firmware},"$version":3}}"#))
+    }
+    fn handle(updater: &mut Updater, now: Instant, firmware: &str) {
+        let (version, patch) = desired(firmware);
+        let patch = patch.as_bytes();
+        updater.handle_desired(now, &twin::Desired { version, patch });
+    }
+    let mut bench = Bench::new(|_| {});
+    bench.act(|updater, now| {
+        handle(updater, now, JOB);
+        handle(updater, now, "null");
+    });
+    assert!(
+        !bench.log.iter().any(|line| line == "> cancel"),
+        "{:?}",
+        bench.log
+    );
+    assert!(
+        !bench.log.iter().any(|line| line.starts_with("> start")),
+        "{:?}",
+        bench.log
+    );
+
+    // While the call is being made.
+    let mut bench = Bench::new(|_| {});
+    let now = bench.now;
+    handle(&mut bench.updater, now, JOB);
+    let mut buffer = [0; COMMAND_MAX];
+    loop {
+        while bench.updater.poll_event().is_some() {}
+        match bench.updater.poll_command(&mut buffer) {
+            Some(Command::Start(_)) => break,
+            Some(Command::Report(_)) => {
+                bench.updater.accepted(RequestId::new(1));
+                bench.updater.complete(now, Ok(()));
+            }
+            Some(_) => bench.updater.complete(now, Ok(())),
+            None => panic!("nothing is started"),
+        }
+    }
+    handle(&mut bench.updater, now, "null");
+    bench.updater.complete(now, Ok(()));
+    bench.drain();
+    assert!(
+        bench.log.iter().any(|line| line == "> cancel"),
+        "{:?}",
+        bench.log
+    );
+}
+
 /// Job `j1` has failed, and its record is stored.
 fn failed() -> Bench {
     let mut bench = Bench::new(|_| {});
@@ -346,4 +400,23 @@ fn a_twin_that_comes_again_changes_nothing_at_any_stage() {
     bench.twin(&twin, "");
     assert_eq!(bench.updater.status(), "rolledback");
     again(&mut bench);
+}
+
+/// Only before an image is put in its place the record has to be there.
+#[test]
+fn a_record_that_cannot_be_stored_is_stored_later() {
+    let mut bench = Bench::new(|_| {});
+    bench.desired(JOB);
+    bench.log.clear();
+    bench.fails = vec!["store"];
+    bench.act(|updater, now| updater.handle_failed(now, Reason::IMAGE));
+    let count = |bench: &Bench, begin: &str| {
+        let lines = bench.log.iter().filter(|line| line.starts_with(begin));
+        lines.count()
+    };
+    assert_eq!(count(&bench, "* Failed"), 1, "{:?}", bench.log);
+    assert_eq!(count(&bench, "> store"), 1, "{:?}", bench.log);
+    bench.log.clear();
+    bench.pass(600);
+    assert_eq!(bench.log, ["> store Ended(not an image for this device)"]);
 }

@@ -1,5 +1,6 @@
-//! The power goes at any moment: between two commands, or in the middle of one, which then was or was not carried
-//! out. The device always comes back with the old or with the new image, gets where it is to get, and says which.
+//! The power goes at any moment: between two commands, or in the middle of one, which then was or
+//! was not carried out. The device always comes back with the old or with the new image, gets where
+//! it is to get, and says which.
 
 use super::*;
 
@@ -97,7 +98,8 @@ impl World {
                 Command::Store(record) if done => self.record = record.to_vec(),
                 Command::Start(source) if done => {
                     assert_eq!(source.path(), c"app.bin");
-                    // The slot holds the old image after a swap: the platform sees that by its identity.
+                    // The slot holds the old image after a swap: the platform sees that by its
+                    // identity.
                     if self.secondary.take().is_some_and(|other| other != "2.0.0") {
                         self.offset = 0;
                     }

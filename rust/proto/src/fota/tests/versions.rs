@@ -70,7 +70,8 @@ fn an_update_to_the_running_version_by_name_is_no_downgrade() {
     assert!(bench.last_report.contains(r#""reason":null"#));
 }
 
-/// Both images are signed with one version: their texts tell them apart, or a back end says that they may be alike.
+/// Both images are signed with one version: their texts tell them apart, or a back end says that
+/// they may be alike.
 #[test]
 fn by_text_the_header_says_nothing() {
     let by_text = JOB.replace("\"jobId\"", "\"byText\":true,\"jobId\"");

@@ -11,8 +11,8 @@ use crate::id::Errno;
 use crate::time::Instant;
 
 impl Updater {
-    /// What is to be done now; to be followed by [`complete`](Self::complete), one at a time. `buffer` needs
-    /// [`COMMAND_MAX`] bytes.
+    /// What is to be done now; to be followed by [`complete`](Self::complete), one at a time.
+    /// `buffer` needs [`COMMAND_MAX`] bytes.
     // In the frame of the driver's loop it would take 400 bytes more.
     #[inline(never)]
     pub fn poll_command<'b>(&mut self, buffer: &'b mut [u8]) -> Option<Command<'b>> {

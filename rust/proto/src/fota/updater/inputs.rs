@@ -28,8 +28,8 @@ impl Updater {
         }
     }
 
-    /// Input: the desired properties have changed. What is missing from a part may stand in the whole, which is then
-    /// asked for.
+    /// Input: the desired properties have changed. What is missing from a part may stand in the
+    /// whole, which is then asked for.
     pub fn handle_desired(&mut self, now: Instant, desired: &twin::Desired<'_>) {
         self.now = now;
         self.evaluate(desired.properties(), View::new(&[]), false);
@@ -94,7 +94,8 @@ impl Updater {
         self.transfer_ended(reason);
     }
 
-    /// Input: the transfer has stopped, as it was asked to; or because something else on the device wants the slot.
+    /// Input: the transfer has stopped, as it was asked to; or because something else on the device
+    /// wants the slot.
     pub fn handle_stopped(&mut self, now: Instant) {
         self.handle_failed(now, Reason::TRANSFER);
     }
@@ -131,7 +132,8 @@ impl Updater {
         true
     }
 
-    /// The number under which the last [`Command::Report`](crate::fota::Command::Report) was accepted.
+    /// The number under which the last [`Command::Report`](crate::fota::Command::Report) was
+    /// accepted.
     pub fn accepted(&mut self, request: RequestId) {
         self.report_sent = true;
         self.request = request;

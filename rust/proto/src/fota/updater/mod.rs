@@ -112,8 +112,8 @@ const ERASE_DONE: u32 = 6;
 const PROGRESS: u32 = 7;
 const DONE: u32 = 8;
 
-/// The state of firmware updates: see the [module docs](crate::fota). In C's order: what each step looks at comes first,
-/// where the instructions that reach it are short.
+/// The state of firmware updates: see the [module docs](crate::fota). In C's order: what each step
+/// looks at comes first, where the instructions that reach it are short.
 #[derive(Debug)]
 #[repr(C)]
 pub struct Updater {
@@ -195,8 +195,9 @@ impl Updater {
         reason: Reason::NONE,
     };
 
-    /// What runs now, and what the last boot left. A swap happens at boot only: what is not confirmed is the new image;
-    /// of what is, another version than the record's `from` is the new one, and `from` is the old one.
+    /// What runs now, and what the last boot left. A swap happens at boot only: what is not
+    /// confirmed is the new image; of what is, another version than the record's `from` is the new
+    /// one, and `from` is the old one.
     pub fn boot(&mut self, now: Instant, config: &Config<'_>) {
         self.now = now;
         self.policy = config.policy;
@@ -224,7 +225,8 @@ impl Updater {
             self.is_older = !self.by_text && before > self.image_version();
         }
         match progress {
-            // Only an image on trial is not confirmed, whatever it calls itself; or it was installed by other means.
+            // Only an image on trial is not confirmed, whatever it calls itself; or it was
+            // installed by other means.
             _ if !config.confirmed => {
                 self.store_pending = progress != Progress::Ended;
                 self.enter(State::Trial, self.policy.trial_s);
@@ -387,7 +389,8 @@ impl Updater {
         self.report_pending = true;
     }
 
-    /// An event takes back those behind it in the order that were not polled yet: they are overtaken.
+    /// An event takes back those behind it in the order that were not polled yet: they are
+    /// overtaken.
     pub(super) fn emit(&mut self, event: u32) {
         let bit = 1 << event;
         self.pending_events = self.pending_events & (bit - 1) | bit;

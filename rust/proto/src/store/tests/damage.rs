@@ -5,7 +5,8 @@ use super::*;
 
 const SECTOR: usize = 512;
 
-/// 6 sectors, with messages of both queues, released ones, values of which some were replaced, and room left.
+/// 6 sectors, with messages of both queues, released ones, values of which some were replaced, and
+/// room left.
 fn small() -> (Simulated, Vec<u32>, Vec<u32>) {
     let mut store = mounted(SimulatedFlash::new(SECTOR as u32, 6, 4));
     for (key, value) in [(1, 10), (2, 20), (1, 11), (3, 30)] {

@@ -201,7 +201,8 @@ fn values_have_room_where_telemetry_and_alarms_fill_the_store() {
         }
         assert_eq!(value(&mut store, 0), 99_u32.to_le_bytes());
         assert_eq!(ids(&mut store, priority).len() as u32, messages);
-        // 3 a sector: one of 5 is the values', one waits for them, and telemetry leaves one to alarms.
+        // 3 a sector: one of 5 is the values', one waits for them, and telemetry leaves one to
+        // alarms.
         let expected = if priority == Priority::High { 9 } else { 6 };
         assert_eq!(messages, expected);
     }

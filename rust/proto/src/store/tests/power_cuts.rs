@@ -104,8 +104,8 @@ impl Model {
         }
     }
 
-    /// After a restart: everything accepted that was not released is there, in order, and nothing else but what was released
-    /// just before, and the message whose append was not answered.
+    /// After a restart: everything accepted that was not released is there, in order, and nothing
+    /// else but what was released just before, and the message whose append was not answered.
     fn check(&mut self, store: &mut Simulated, buffer: &mut [u8]) {
         for (key, (last, open)) in self.values.iter_mut().enumerate() {
             let read = value(store, key as u32);
@@ -218,8 +218,8 @@ fn any_write_and_any_erase_may_be_the_last() {
     }
 }
 
-/// A device that restarts again and again fills one sector after the other, as one that does not: torn records do not cost a
-/// sector each.
+/// A device that restarts again and again fills one sector after the other, as one that does not:
+/// torn records do not cost a sector each.
 #[test]
 fn restarts_do_not_eat_the_store() {
     let mut store = mounted(SimulatedFlash::new(512, 6, 4));

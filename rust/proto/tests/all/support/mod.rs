@@ -38,7 +38,8 @@ pub(crate) fn config() -> Config<'static> {
 }
 
 impl Device {
-    /// Without waiting for the network and without the twin, unless `change` says otherwise. No connection yet.
+    /// Without waiting for the network and without the twin, unless `change` says otherwise. No
+    /// connection yet.
     pub(crate) fn new(change: impl FnOnce(&mut Config<'static>)) -> Self {
         let mut config = config();
         config.request_twin = false;

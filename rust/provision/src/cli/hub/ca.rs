@@ -25,8 +25,8 @@ pub(crate) enum Command {
         /// The CA
         #[arg(default_value = INTERMEDIATE)]
         name: AuthorityName,
-        /// With the provisioning service of the emulator, for enrollments that refer to it; for Azure
-        /// that is the resource id of the provisioning service
+        /// With the provisioning service of the emulator, for enrollments that refer to it; for
+        /// Azure that is the resource id of the provisioning service
         #[arg(long)]
         dps: bool,
         /// Without proof of possession; the CA's key need not be here

@@ -375,8 +375,8 @@ fn warn(report: &mut Report, certificate: &Certificate, now: OffsetDateTime) {
     }
 }
 
-/// The modem ends the hub's chain at what is written as CA; anything but a root makes it depend on what
-/// the hub sends.
+/// The modem ends the hub's chain at what is written as CA; anything but a root makes it depend on
+/// what the hub sends.
 fn warn_of_root(report: &mut Report, certificate: &Certificate) {
     let subject = certificate.subject();
     let is_old_root = certificate.version() < 3 && certificate.is_self_issued();

@@ -24,7 +24,8 @@ pub struct Stub {
 }
 
 impl Stub {
-    /// Answers as the emulator does, as far as this tool asks it; knows no device and trusts no CA yet.
+    /// Answers as the emulator does, as far as this tool asks it; knows no device and trusts no CA
+    /// yet.
     pub fn emulator(hostname: &str, server_ca: Option<&str>) -> Self {
         let about =
             serde_json::json!({"hubs": [hostname], "idScope": "0ne1", "serverCa": server_ca})
