@@ -4,7 +4,6 @@
 #include <string.h>
 #include <zephyr/dfu/mcuboot.h>
 #include <zephyr/kernel.h>
-#include <zephyr/storage/flash_map.h>
 #include <zephyr/sys/atomic.h>
 #include <zephyr/sys/util.h>
 
@@ -13,12 +12,13 @@
 #include <iothub_platform.h>
 
 #include "fota_fetch.h"
+#include "partition.h"
 
 #if defined(CONFIG_PARTITION_MANAGER_ENABLED)
 #include <pm_config.h>
 #define SLOT PM_MCUBOOT_SECONDARY_ID
 #else
-#define SLOT FIXED_PARTITION_ID(slot1_partition)
+#define SLOT PARTITION_ID(slot1_partition)
 #endif
 
 #define HOST_LEN 253
@@ -415,7 +415,7 @@ static int running_version(struct iothub_fota_image *image)
 #if defined(CONFIG_ARCH_POSIX)
 	struct mcuboot_img_header header;
 
-	if (boot_read_bank_header(FIXED_PARTITION_ID(slot0_partition), &header, sizeof(header)) != 0) {
+	if (boot_read_bank_header(PARTITION_ID(slot0_partition), &header, sizeof(header)) != 0) {
 		return -ENOENT;
 	}
 	write_version(image, &header.h.v1.sem_ver);

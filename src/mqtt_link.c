@@ -13,6 +13,9 @@
 #include <zephyr/net/mqtt.h>
 
 #include <net/mqtt_helper.h>
+#if __has_include(<zephyr/net/socket_ncs.h>)
+#include <zephyr/net/socket_ncs.h>
+#endif
 
 #include <iothub_platform.h>
 
@@ -206,6 +209,27 @@ int iothub_platform_mqtt_nodelay(void)
 		return -errno;
 	}
 	return 0;
+#else
+	return -ENOTSUP;
+#endif
+}
+
+int iothub_platform_mqtt_release(void)
+{
+#if defined(SO_RAI) || defined(SO_RAI_NO_DATA)
+	int result;
+
+	if (client == NULL) {
+		return -ENOTCONN;
+	}
+#if defined(SO_RAI) /* since NCS 2.6 */
+	const int rai = RAI_NO_DATA;
+
+	result = zsock_setsockopt(transport_socket(client), ZSOCK_SOL_SOCKET, SO_RAI, &rai, sizeof(rai));
+#else
+	result = zsock_setsockopt(transport_socket(client), ZSOCK_SOL_SOCKET, SO_RAI_NO_DATA, NULL, 0);
+#endif
+	return result < 0 ? -errno : 0;
 #else
 	return -ENOTSUP;
 #endif

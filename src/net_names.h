@@ -14,6 +14,7 @@
 #define NET_SOCK_STREAM SOCK_STREAM
 #define NET_IPPROTO_TCP IPPROTO_TCP
 #define ZSOCK_TCP_NODELAY TCP_NODELAY
+#define ZSOCK_SOL_SOCKET SOL_SOCKET
 #define net_sockaddr sockaddr
 #define net_sockaddr_in sockaddr_in
 #define net_sockaddr_in6 sockaddr_in6

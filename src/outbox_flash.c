@@ -3,15 +3,16 @@
 #include <errno.h>
 #include <zephyr/drivers/flash.h>
 #include <zephyr/kernel.h>
-#include <zephyr/storage/flash_map.h>
 
 #include <iothub_platform.h>
+
+#include "partition.h"
 
 #if defined(CONFIG_PARTITION_MANAGER_ENABLED)
 #include <pm_config.h>
 #define PARTITION PM_IOTHUB_OUTBOX_ID
 #else
-#define PARTITION FIXED_PARTITION_ID(iothub_outbox)
+#define PARTITION PARTITION_ID(iothub_outbox)
 #endif
 
 static K_MUTEX_DEFINE(flash_lock);

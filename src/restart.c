@@ -3,6 +3,7 @@
  * Restarts, the modem first: it counts those without AT+CFUN=0 before them, and after too many refuses to attach for half an
  * hour (lte_lc.h; nRF91 AT commands, %MDMEV: RESET LOOP).
  */
+#include <zephyr/irq.h>
 #include <zephyr/kernel.h>
 #include <zephyr/logging/log.h>
 #include <zephyr/logging/log_ctrl.h>
@@ -23,7 +24,9 @@ static K_SEM_DEFINE(is_off, 0, 1);
 static void switch_off(struct k_work *work)
 {
 	ARG_UNUSED(work);
-	(void)lte_lc_power_off();
+	if (lte_lc_power_off() == 0) {
+		LOG_INF("the modem is switched off for a restart");
+	}
 	k_sem_give(&is_off);
 }
 
@@ -48,11 +51,32 @@ static void switch_modem_off(void)
 }
 #endif
 
+FUNC_NORETURN void __real_sys_reboot(int type);
+FUNC_NORETURN void __wrap_sys_reboot(int type);
+
+/* In an interrupt, and in a fatal error, nobody can wait for the modem. */
+static bool may_wait(void)
+{
+	unsigned int key = irq_lock();
+	bool is_open = arch_irq_unlocked(key);
+
+	irq_unlock(key);
+	return is_open && !k_is_in_isr();
+}
+
+/* Whoever restarts comes by here: the button, an update, the shell's `kernel reboot`, MCUmgr. */
+void __wrap_sys_reboot(int type)
+{
+	if (may_wait()) {
+		switch_modem_off();
+	}
+	LOG_PANIC();
+	__real_sys_reboot(type);
+}
+
 void iothub_platform_reboot(void)
 {
-	switch_modem_off();
-	LOG_PANIC();
-	sys_reboot(SYS_REBOOT_COLD);
+	__wrap_sys_reboot(SYS_REBOOT_COLD);
 }
 
 #if defined(CONFIG_RUST)
@@ -64,7 +88,7 @@ void __wrap_rust_panic_wrap(void)
 {
 	static atomic_t panicked;
 
-	if (!k_is_in_isr() && atomic_cas(&panicked, 0, 1)) {
+	if (may_wait() && atomic_cas(&panicked, 0, 1)) {
 		switch_modem_off();
 	}
 	__real_rust_panic_wrap();

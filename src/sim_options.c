@@ -28,6 +28,7 @@ static struct option {
 	{"dps-endpoint", "In place of the setting iothub/dps/endpoint", "iothub/dps/endpoint", NULL},
 	{"dps-registration-id", "In place of the setting iothub/dps/registration_id", "iothub/dps/registration_id", NULL},
 	{"apn", "In place of the setting iothub/apn", "iothub/apn", NULL},
+	{"fota-trial", "In place of the setting iothub/fota/trial_s", "iothub/fota/trial_s", NULL},
 	{"telemetry-interval", "In place of the setting iothub/telemetry_interval", "iothub/telemetry_interval", NULL},
 };
 

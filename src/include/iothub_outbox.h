@@ -64,8 +64,8 @@ extern "C" {
 /*
  Tells what the outbox in flash holds.
 
- Returns 0; -EINVAL for NULL; -ENOTCONN without CONFIG_IOTHUB_OUTBOX_FLASH, before azure_iot_hub_connect() and where the
- partition cannot be used.
+ Returns 0; -EINVAL for NULL; -ENOTCONN without CONFIG_IOTHUB_OUTBOX_FLASH, before
+ azure_iot_hub_connect() and where the partition cannot be used.
 
  # Safety
  `status` is NULL or valid.
@@ -73,49 +73,45 @@ extern "C" {
 int iothub_outbox_status(struct iothub_outbox_status *status);
 
 /*
- Stores in flash what was accepted and is only in RAM: before a restart of the application's own, and where a brown-out or
- battery warning leaves the milliseconds. Returns when it is done.
+ Stores in flash what was accepted and is only in RAM: before a restart of the application's own,
+ and where a brown-out or battery warning leaves the milliseconds. Returns when it is done.
  */
 void iothub_outbox_flush(void);
 
 /*
- Keeps a value of the application's own in flash, under a key from 0 to 3, in place of what was kept there; a size of 0
- takes it away. It is there when this returns, and after a power cut.
+ Keeps a value of the application's own in flash, under a key from 0 to 3, in place of what was
+ kept there; a size of 0 takes it away. It is there when this returns, and after a power cut.
 
- Returns 0; -EINVAL for NULL with a size; -EMSGSIZE for another key or more than an eighth of a page; -ENOMEM while there is
- no room; -ENOTCONN as iothub_outbox_status().
+ Returns 0; -EINVAL for NULL with a size; -EMSGSIZE for another key or more than an eighth of a
+ page; -ENOMEM while there is no room; -ENOTCONN as iothub_outbox_status().
 
  # Safety
  `value` is NULL or leads to `size` bytes.
  */
-int iothub_outbox_keep(uint8_t key,
-                       const void *value,
-                       size_t size);
+int iothub_outbox_keep(uint8_t key, const void *value, size_t size);
 
 /*
- Copies what was kept last under a key, as much of it as there is room for. Returns how many bytes, 0 where nothing was kept;
- -EINVAL for NULL with a size.
+ Copies what was kept last under a key, as much of it as there is room for. Returns how many
+ bytes, 0 where nothing was kept; -EINVAL for NULL with a size.
 
  # Safety
  `value` is NULL or has room for `size` bytes, which nobody else uses.
  */
-int iothub_outbox_kept(uint8_t key,
-                       void *value,
-                       size_t size);
+int iothub_outbox_kept(uint8_t key, void *value, size_t size);
 
 /*
- Reports properties, a JSON object, of which only the newest counts: under a key from 0 to 3 the last is kept, not a queue,
- and sent until the hub has answered, power cuts or not. Without CONFIG_IOTHUB_OUTBOX_FLASH it is kept in RAM.
+ Reports properties, a JSON object, of which only the newest counts: under a key from 0 to 3 the
+ last is kept, not a queue, and sent until the hub has answered, power cuts or not. Without
+ CONFIG_IOTHUB_OUTBOX_FLASH it is kept in RAM.
 
- Returns 0; -EINVAL for NULL and for what is no JSON object; -EMSGSIZE for another key or more than an eighth of a page;
- -ENOMEM while there is no room; -ENOTCONN before azure_iot_hub_connect().
+ Returns 0; -EINVAL for NULL and for what is no JSON object; -EMSGSIZE for another key or more
+ than an eighth of a page; -ENOMEM while there is no room; -ENOTCONN before
+ azure_iot_hub_connect().
 
  # Safety
  `json` is NULL or leads to `size` bytes.
  */
-int iothub_outbox_report(uint8_t key,
-                         const void *json,
-                         size_t size);
+int iothub_outbox_report(uint8_t key, const void *json, size_t size);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -90,6 +90,12 @@ int iothub_platform_mqtt_discard(struct mqtt_client *client, const struct mqtt_e
 int iothub_platform_mqtt_nodelay(void);
 
 /*
+ * Tells the modem that nothing more is to be sent or to come on the connection for now, so that it lets go of the radio
+ * before the network does (release assistance, 3GPP TS 36.321 and 24.301). -ENOTSUP where the SDK has no such option.
+ */
+int iothub_platform_mqtt_release(void);
+
+/*
  * The address that the last mqtt_helper_connect went to: 4 or 16 bytes in network order into addr, and
  * their number as result; -ENOTCONN if there was none.
  */

@@ -104,10 +104,12 @@ pub(crate) fn raw(ptr: *mut c_char, size: usize) -> azure_iot_hub_buf {
 /// The bytes before the 0; `None` for NULL.
 ///
 /// # Errors
-/// EMSGSIZE where there is no 0 within `most` bytes and one more, behind which nothing is looked at.
+/// EMSGSIZE where there is no 0 within `most` bytes and one more, behind which nothing is looked
+/// at.
 ///
 /// # Safety
-/// `ptr` is NULL or leads to bytes that do not change for `'a`, up to a 0 or to `most` bytes and one more.
+/// `ptr` is NULL or leads to bytes that do not change for `'a`, up to a 0 or to `most` bytes and
+/// one more.
 pub(crate) unsafe fn terminated<'a>(
     ptr: *const c_char,
     most: usize,

@@ -76,7 +76,8 @@ impl CEvent<'_> {
 /// What takes the events: the form that the application has initialised.
 pub(crate) type Handler = fn(&CEvent<'_>);
 
-/// What Nordic's library tells of it; of progress, cancelling and what came after the restart it says nothing.
+/// What Nordic's library tells of it; of progress, cancelling and what came after the restart it
+/// says nothing.
 fn of_firmware(event: firmware::Event) -> Option<Kind> {
     match event {
         firmware::Event::Started => Some(Kind::FotaStart),
@@ -198,7 +199,8 @@ fn failure(reason: twin::Failure) -> u16 {
     }
 }
 
-/// Name and request id of `$iothub/methods/POST/{name}/?$rid={request id}`, which the client has looked at.
+/// Name and request id of `$iothub/methods/POST/{name}/?$rid={request id}`, which the client has
+/// looked at.
 fn method(topic: &[u8]) -> Option<(&[u8], &[u8])> {
     let rest = topic.get(b"$iothub/methods/POST/".len()..)?;
     let name = rest.split(|&byte| byte == b'/').next()?;
@@ -218,8 +220,8 @@ fn status(topic: &[u8]) -> c_int {
     })
 }
 
-/// The properties of a bag, decoded into `texts`, each made a `P` of C's; returns how many. Every text is followed by
-/// a 0, and what cannot be decoded is left as it came.
+/// The properties of a bag, decoded into `texts`, each made a `P` of C's; returns how many. Every
+/// text is followed by a 0, and what cannot be decoded is left as it came.
 pub(crate) fn decode<P>(
     bag: &[u8],
     texts: &mut [u8],
@@ -257,7 +259,8 @@ pub(crate) fn decode<P>(
     count
 }
 
-/// A copy with a 0 behind it, which does not count, and what is left of the room; `None` where there is too little.
+/// A copy with a 0 behind it, which does not count, and what is left of the room; `None` where
+/// there is too little.
 pub(crate) fn terminated<'a>(text: &[u8], room: &'a mut [u8]) -> Option<(&'a [u8], &'a mut [u8])> {
     let (place, rest) = room.split_at_mut_checked(text.len() + 1)?;
     let (copy, end) = place.split_at_mut_checked(text.len())?;
@@ -266,7 +269,8 @@ pub(crate) fn terminated<'a>(text: &[u8], room: &'a mut [u8]) -> Option<(&'a [u8
     Some((copy, rest))
 }
 
-/// A text, percent-decoded, and a 0 behind it; what is no encoding is left as it is. `None` where there is too little room.
+/// A text, percent-decoded, and a 0 behind it; what is no encoding is left as it is. `None` where
+/// there is too little room.
 pub(crate) fn text<'a>(encoded: &[u8], rest: &mut &'a mut [u8]) -> Option<&'a [u8]> {
     let (place, others) = core::mem::take(rest).split_at_mut_checked(encoded.len() + 1)?;
     *rest = others;

@@ -28,15 +28,16 @@ pub enum azure_iot_hub_dps_reg_status {
     AZURE_IOT_HUB_DPS_REG_STATUS_NOT_STARTED,
     /// DPS is working on it.
     AZURE_IOT_HUB_DPS_REG_STATUS_ASSIGNING,
-    /// Done: azure_iot_hub_dps_hostname_get() and azure_iot_hub_dps_device_id_get() have the result.
+    /// Done: azure_iot_hub_dps_hostname_get() and azure_iot_hub_dps_device_id_get() have the
+    /// result.
     AZURE_IOT_HUB_DPS_REG_STATUS_ASSIGNED,
     /// DPS refused, did not answer, or was not reached.
     AZURE_IOT_HUB_DPS_REG_STATUS_FAILED,
 }
 use azure_iot_hub_dps_reg_status::*;
 
-/// Is called when the status changes: from azure_iot_hub_dps_init() on its caller's thread, else as the handler of
-/// azure_iot_hub.h.
+/// Is called when the status changes: from azure_iot_hub_dps_init() on its caller's thread, else as
+/// the handler of azure_iot_hub.h.
 pub type azure_iot_hub_dps_handler_t =
     Option<unsafe extern "C" fn(status: azure_iot_hub_dps_reg_status)>;
 
@@ -72,7 +73,8 @@ impl State {
 
 struct Dps {
     state: State,
-    /// A registration was reset while it ran, and its end is still to come: what it may have stored is to be forgotten.
+    /// A registration was reset while it ran, and its end is still to come: what it may have stored
+    /// is to be forgotten.
     discarding: bool,
     handler: azure_iot_hub_dps_handler_t,
     status: azure_iot_hub_dps_reg_status,
@@ -93,14 +95,16 @@ fn with<R>(f: impl FnOnce(&mut Dps) -> R) -> R {
     critical_section::with(|cs| f(&mut DPS.borrow_ref_mut(cs)))
 }
 
-/// Takes over the configuration and calls the handler with AZURE_IOT_HUB_DPS_REG_STATUS_NOT_STARTED. A name that is NULL or
-/// empty is taken from the configuration.
+/// Takes over the configuration and calls the handler with
+/// AZURE_IOT_HUB_DPS_REG_STATUS_NOT_STARTED. A name that is NULL or empty is taken from the
+/// configuration.
 ///
-/// Returns 0; -EINVAL for NULL, no handler or what is not UTF-8; -EMSGSIZE for names that are too long; -EACCES while a
-/// registration is under way.
+/// Returns 0; -EINVAL for NULL, no handler or what is not UTF-8; -EMSGSIZE for names that are too
+/// long; -EACCES while a registration is under way.
 ///
 /// # Safety
-/// `cfg` is NULL or valid, and so are its buffers, until this returns; the handler until azure_iot_hub_dps_reset().
+/// `cfg` is NULL or valid, and so are its buffers, until this returns; the handler until
+/// azure_iot_hub_dps_reset().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn azure_iot_hub_dps_init(cfg: *mut azure_iot_hub_dps_config) -> c_int {
     // SAFETY: NULL or valid, as the caller promises.
@@ -142,9 +146,10 @@ pub unsafe extern "C" fn azure_iot_hub_dps_init(cfg: *mut azure_iot_hub_dps_conf
 
 /// Registers. Returns when the connection to DPS is up; the handler tells the rest.
 ///
-/// Returns 0; -EACCES before azure_iot_hub_dps_init(), while a registration is under way, or while connected to a
-/// hub; -EALREADY where a hub is assigned already; -EINVAL for an ID scope or registration id that DPS does not
-/// allow, or without DPS in the build; else as azure_iot_hub_connect().
+/// Returns 0; -EACCES before azure_iot_hub_dps_init(), while a registration is under way, or while
+/// connected to a hub; -EALREADY where a hub is assigned already; -EINVAL for an ID scope or
+/// registration id that DPS does not allow, or without DPS in the build; else as
+/// azure_iot_hub_connect().
 #[unsafe(no_mangle)]
 pub extern "C" fn azure_iot_hub_dps_start() -> c_int {
     if !c_api::DPS {
@@ -186,7 +191,8 @@ pub extern "C" fn azure_iot_hub_dps_start() -> c_int {
     }
 }
 
-/// The assigned hub's host name. The buffer is the library's, ends in a 0, and holds until another is assigned.
+/// The assigned hub's host name. The buffer is the library's, ends in a 0, and holds until another
+/// is assigned.
 ///
 /// Returns 0; -EINVAL for NULL; -ENOENT where none is assigned.
 ///
@@ -199,13 +205,15 @@ pub unsafe extern "C" fn azure_iot_hub_dps_hostname_get(buf: *mut azure_iot_hub_
     unsafe { get(Assigned::Hub, &NAME, buf) }
 }
 
-/// Forgets the assigned hub's host name. Returns 0, also where there was none; -EFAULT where the settings fail.
+/// Forgets the assigned hub's host name. Returns 0, also where there was none; -EFAULT where the
+/// settings fail.
 #[unsafe(no_mangle)]
 pub extern "C" fn azure_iot_hub_dps_hostname_delete() -> c_int {
     forget(Assigned::Hub)
 }
 
-/// The assigned device id. The buffer is the library's, ends in a 0, and holds until another is assigned.
+/// The assigned device id. The buffer is the library's, ends in a 0, and holds until another is
+/// assigned.
 ///
 /// Returns 0; -EINVAL for NULL; -ENOENT where none is assigned.
 ///
@@ -218,14 +226,15 @@ pub unsafe extern "C" fn azure_iot_hub_dps_device_id_get(buf: *mut azure_iot_hub
     unsafe { get(Assigned::DeviceId, &NAME, buf) }
 }
 
-/// Forgets the assigned device id. Returns 0, also where there was none; -EFAULT where the settings fail.
+/// Forgets the assigned device id. Returns 0, also where there was none; -EFAULT where the settings
+/// fail.
 #[unsafe(no_mangle)]
 pub extern "C" fn azure_iot_hub_dps_device_id_delete() -> c_int {
     forget(Assigned::DeviceId)
 }
 
-/// Forgets the assignment, and gives up a registration that is under way, whose handler is not called any more.
-/// azure_iot_hub_dps_init() is needed again afterwards.
+/// Forgets the assignment, and gives up a registration that is under way, whose handler is not
+/// called any more. azure_iot_hub_dps_init() is needed again afterwards.
 ///
 /// Returns 0; -EFAULT where the settings fail.
 #[unsafe(no_mangle)]
@@ -301,7 +310,8 @@ pub(crate) fn is_assigned() -> bool {
     Assigned::Hub.load(&mut room).is_some() && Assigned::DeviceId.load(&mut room).is_some()
 }
 
-/// Whether a hub is assigned, if not a device id: Nordic's library of the older form has stored no other.
+/// Whether a hub is assigned, if not a device id: Nordic's library of the older form has stored no
+/// other.
 pub(crate) fn has_hub() -> bool {
     Assigned::Hub.load(&mut [0; NAME_MAX]).is_some()
 }

@@ -23,8 +23,8 @@ use crate::{
 pub(crate) struct Form {
     /// Makes events of the form, and calls the application's handler.
     pub(crate) handler: Handler,
-    /// The way by DPS has events of its own: then CONNECTING is the hub's alone, and `azure_iot_hub_connect` returns when
-    /// DPS is reached.
+    /// The way by DPS has events of its own: then CONNECTING is the hub's alone, and
+    /// `azure_iot_hub_connect` returns when DPS is reached.
     pub(crate) tells_dps: bool,
 }
 
@@ -57,8 +57,8 @@ impl Purpose {
 #[derive(Clone, Copy, Debug)]
 enum State {
     Disconnected,
-    /// `azure_iot_hub_connect` was called. `begun`: the client has taken it up, so that an end is its end and not that
-    /// of the connection `before`, whose end has not come.
+    /// `azure_iot_hub_connect` was called. `begun`: the client has taken it up, so that an end is
+    /// its end and not that of the connection `before`, whose end has not come.
     Connecting {
         begun: bool,
         before: Option<Purpose>,
@@ -141,8 +141,8 @@ pub(crate) fn is_connected() -> bool {
     with(|shared| matches!(shared.state, State::Connected))
 }
 
-/// Connects to the hub, and waits for the transport unless the caller is inside the handler. `by_dps`: it is DPS that is
-/// connected to first.
+/// Connects to the hub, and waits for the transport unless the caller is inside the handler.
+/// `by_dps`: it is DPS that is connected to first.
 pub(crate) fn connect(who: &DeviceIdentity<'_>, by_dps: bool) -> c_int {
     open(who, Purpose::Hub, by_dps)
 }
@@ -208,10 +208,12 @@ fn open(who: &DeviceIdentity<'_>, purpose: Purpose, by_dps: bool) -> c_int {
     if waits { wait() } else { 0 }
 }
 
-/// How long the driver may take to begin. It can be held up by a handler that waits for what the thread here holds.
+/// How long the driver may take to begin. It can be held up by a handler that waits for what the
+/// thread here holds.
 const BEGIN: Duration = Duration::from_secs(10);
 
-/// Waits for the transport. 0 also where the attempt has not begun in time: events tell the rest then.
+/// Waits for the transport. 0 also where the attempt has not begun in time: events tell the rest
+/// then.
 fn wait() -> c_int {
     let deadline = iothub::now() + BEGIN;
     loop {
@@ -234,8 +236,9 @@ fn wait() -> c_int {
     }
 }
 
-/// Tells on the caller's thread, as Nordic's library does, that a connection is being opened. Not through the driver: its
-/// thread may be inside the handler, and wait there for what the caller holds.
+/// Tells on the caller's thread, as Nordic's library does, that a connection is being opened. Not
+/// through the driver: its thread may be inside the handler, and wait there for what the caller
+/// holds.
 fn announce(by_dps: bool) {
     let told = with(|shared| {
         let form = shared.form.filter(|_| shared.purpose.is_hub())?;
@@ -448,7 +451,8 @@ fn on_disconnected(cause: Disconnect, last: bool) {
         }
         end
     });
-    // Before the handler is called: it may wait for what the thread in azure_iot_hub_connect() holds.
+    // Before the handler is called: it may wait for what the thread in azure_iot_hub_connect()
+    // holds.
     iothub::wake();
     if let Purpose::Provisioning(progress) = end.purpose {
         if !last && !requested {

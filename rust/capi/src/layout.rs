@@ -1,5 +1,6 @@
-//! The layouts of all that crosses, for the two ABIs that count: 64 bits, as on Linux, and Arm with short enums, as on the
-//! device. The compiler checks those of the target; `tests/capi` compares them with what C's compilers say.
+//! The layouts of all that crosses, for the two ABIs that count: 64 bits, as on Linux, and Arm with
+//! short enums, as on the device. The compiler checks those of the target; `tests/capi` compares
+//! them with what C's compilers say.
 
 use crate::{dps, legacy, types};
 

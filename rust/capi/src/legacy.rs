@@ -1,5 +1,6 @@
-//! The older form of `azure_iot_hub.h`, of NCS 1.5 to 1.9: types and functions under C's names, on the same engine. Its
-//! header gives the functions their names by `#define`, since the newer form has them too.
+//! The older form of `azure_iot_hub.h`, of NCS 1.5 to 1.9: types and functions under C's names, on
+//! the same engine. Its header gives the functions their names by `#define`, since the newer form
+//! has them too.
 #![allow(non_camel_case_types, reason = "C's names")]
 
 use core::{
@@ -36,7 +37,8 @@ pub enum azure_iot_hub_evt_type {
     AZURE_IOT_HUB_EVT_CONNECTION_FAILED,
     /// Every subscription is granted: messages, twin and methods arrive from now on. No data.
     AZURE_IOT_HUB_EVT_READY,
-    /// The connection has ended. data.err: 0 after azure_iot_hub_disconnect(), else a negative errno.
+    /// The connection has ended. data.err: 0 after azure_iot_hub_disconnect(), else a negative
+    /// errno.
     AZURE_IOT_HUB_EVT_DISCONNECTED,
     /// A cloud-to-device message: data.msg, topic with its properties, decoded.
     AZURE_IOT_HUB_EVT_DATA_RECEIVED,
@@ -48,7 +50,8 @@ pub enum azure_iot_hub_evt_type {
     AZURE_IOT_HUB_EVT_TWIN_DESIRED_RECEIVED,
     /// The hub accepted reported properties: data.result, topic.
     AZURE_IOT_HUB_EVT_TWIN_RESULT_SUCCESS,
-    /// A twin request failed: data.result with request id and status, also where no answer came (504).
+    /// A twin request failed: data.result with request id and status, also where no answer came
+    /// (504).
     AZURE_IOT_HUB_EVT_TWIN_RESULT_FAIL,
     /// A connection to the provisioning service is being opened. No data.
     AZURE_IOT_HUB_EVT_DPS_CONNECTING,
@@ -58,7 +61,8 @@ pub enum azure_iot_hub_evt_type {
     AZURE_IOT_HUB_EVT_DPS_DONE,
     /// The provisioning service refused, did not answer, or was not reached. No data.
     AZURE_IOT_HUB_EVT_DPS_FAILED,
-    /// The service calls a method: data.method, topic. To be answered with azure_iot_hub_method_respond().
+    /// The service calls a method: data.method, topic. To be answered with
+    /// azure_iot_hub_method_respond().
     AZURE_IOT_HUB_EVT_DIRECT_METHOD,
     /// An image is being fetched. No data.
     AZURE_IOT_HUB_EVT_FOTA_START,
@@ -70,8 +74,8 @@ pub enum azure_iot_hub_evt_type {
     AZURE_IOT_HUB_EVT_FOTA_ERASE_DONE,
     /// The update came to nothing; the reported property firmware.reason says why. No data.
     AZURE_IOT_HUB_EVT_FOTA_ERROR,
-    /// An accepted QoS 1 message had to be given up, or one from the hub was larger than the payload buffer
-    /// (-EMSGSIZE). data.err: a negative errno.
+    /// An accepted QoS 1 message had to be given up, or one from the hub was larger than the
+    /// payload buffer (-EMSGSIZE). data.err: a negative errno.
     AZURE_IOT_HUB_EVT_ERROR,
 }
 use azure_iot_hub_evt_type::*;
@@ -93,7 +97,8 @@ pub enum azure_iot_hub_topic_type {
 }
 use azure_iot_hub_topic_type::*;
 
-/// A property of a message: UTF-8. Sent percent-encoded; one that is percent-encoded already is left so.
+/// A property of a message: UTF-8. Sent percent-encoded; one that is percent-encoded already is
+/// left so.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct azure_iot_hub_prop_bag {
@@ -214,14 +219,16 @@ pub struct azure_iot_hub_config {
 static HANDLER: Mutex<Cell<azure_iot_hub_evt_handler_t>> = Mutex::new(Cell::new(None));
 static DEVICE_ID: Mutex<RefCell<String<NAME_MAX>>> = Mutex::new(RefCell::new(String::new()));
 
-/// Sets device id and handler. To be called before all else; again only while there is no connection.
+/// Sets device id and handler. To be called before all else; again only while there is no
+/// connection.
 ///
-/// Returns 0; -EALREADY between azure_iot_hub_connect() and the end of the connection; -EINVAL for no handler, or a device
-/// id that is NULL with a length or not UTF-8; -EMSGSIZE for one of more than 128 bytes.
+/// Returns 0; -EALREADY between azure_iot_hub_connect() and the end of the connection; -EINVAL for
+/// no handler, or a device id that is NULL with a length or not UTF-8; -EMSGSIZE for one of more
+/// than 128 bytes.
 ///
 /// # Safety
-/// `config` is NULL or valid, and so is its device id, until this returns; the handler may be called until the next
-/// call of this function.
+/// `config` is NULL or valid, and so is its device id, until this returns; the handler may be
+/// called until the next call of this function.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn azure_iot_hub_legacy_init(
     config: *const azure_iot_hub_config,
@@ -252,15 +259,16 @@ pub unsafe extern "C" fn azure_iot_hub_legacy_init(
     errno::returned(result)
 }
 
-/// Connects to the hub, by way of DPS where that is configured and has not named the hub yet. The event that says whom is
-/// connected to, AZURE_IOT_HUB_EVT_DPS_CONNECTING or _CONNECTING, comes inside this call, on the caller's thread. Returns
-/// when the connection to that one is up on the transport level, which takes as long as name resolution, TCP and TLS; called
-/// from inside the handler it returns at once, and after 10 s where the handler does not let it begin.
+/// Connects to the hub, by way of DPS where that is configured and has not named the hub yet. The
+/// event that says whom is connected to, AZURE_IOT_HUB_EVT_DPS_CONNECTING or _CONNECTING, comes
+/// inside this call, on the caller's thread. Returns when the connection to that one is up on the
+/// transport level, which takes as long as name resolution, TCP and TLS; called from inside the
+/// handler it returns at once, and after 10 s where the handler does not let it begin.
 ///
-/// Returns 0; -ENOENT before azure_iot_hub_init(); -EALREADY when connected; -EINPROGRESS when connecting; -EINVAL for
-/// names that are none; -ETIMEDOUT where no answer came; -ECONNREFUSED where TLS refused; -EHOSTUNREACH where the name
-/// could not be resolved; -ECANCELED after azure_iot_hub_disconnect() on another thread; else what the socket says.
-/// Never positive.
+/// Returns 0; -ENOENT before azure_iot_hub_init(); -EALREADY when connected; -EINPROGRESS when
+/// connecting; -EINVAL for names that are none; -ETIMEDOUT where no answer came; -ECONNREFUSED
+/// where TLS refused; -EHOSTUNREACH where the name could not be resolved; -ECANCELED after
+/// azure_iot_hub_disconnect() on another thread; else what the socket says. Never positive.
 #[unsafe(no_mangle)]
 pub extern "C" fn azure_iot_hub_legacy_connect() -> c_int {
     let device_id = critical_section::with(|cs| DEVICE_ID.borrow_ref(cs).clone());
@@ -276,14 +284,15 @@ pub extern "C" fn azure_iot_hub_legacy_disconnect() -> c_int {
     engine::disconnect()
 }
 
-/// Hands over telemetry, reported properties or a request for the twin. Everything is copied. Where there is no room it
-/// waits for that, but not inside the handler, and no longer than CONFIG_MQTT_HELPER_SEND_TIMEOUT_SEC. A QoS 1 message
-/// is kept until the hub has it.
+/// Hands over telemetry, reported properties or a request for the twin. Everything is copied. Where
+/// there is no room it waits for that, but not inside the handler, and no longer than
+/// CONFIG_MQTT_HELPER_SEND_TIMEOUT_SEC. A QoS 1 message is kept until the hub has it.
 ///
-/// Returns 0; -EINVAL for NULL, NULL with a length, a QoS other than 0 and 1, a property that is empty or not UTF-8,
-/// reported properties that are no JSON object (empty ones stand for {}); -ENOTCONN when not connected; -ENOMSG for another type of topic;
-/// -EMSGSIZE where properties or payload are larger than CONFIG_IOTHUB_MESSAGE_SIZE; -ENOMEM where there was no room in
-/// time, or inside the handler.
+/// Returns 0; -EINVAL for NULL, NULL with a length, a QoS other than 0 and 1, a property that is
+/// empty or not UTF-8, reported properties that are no JSON object (empty ones stand for {});
+/// -ENOTCONN when not connected; -ENOMSG for another type of topic; -EMSGSIZE where properties or
+/// payload are larger than CONFIG_IOTHUB_MESSAGE_SIZE; -ENOMEM where there was no room in time, or
+/// inside the handler.
 ///
 /// # Safety
 /// `tx_data` is NULL or valid, and so is all it leads to, until this returns.
@@ -340,7 +349,8 @@ unsafe fn send(data: &azure_iot_hub_data) -> Result<(), c_int> {
     }
 }
 
-/// Without effect: what the hub sends is received by itself. Returns 0; -ENOTCONN when not connected.
+/// Without effect: what the hub sends is received by itself. Returns 0; -ENOTCONN when not
+/// connected.
 #[unsafe(no_mangle)]
 pub extern "C" fn azure_iot_hub_legacy_input() -> c_int {
     connected()
@@ -360,11 +370,13 @@ fn connected() -> c_int {
     }
 }
 
-/// Answers a direct method, from inside the handler or later, once, within CONFIG_IOTHUB_METHOD_TIMEOUT_S.
+/// Answers a direct method, from inside the handler or later, once, within
+/// CONFIG_IOTHUB_METHOD_TIMEOUT_S.
 ///
-/// Returns 0; -EINVAL for NULL, NULL with a length, a status above INT_MAX, a payload that is not JSON; -ENOTCONN when
-/// not connected; -EFAULT where no call waits under this request id, or the answer is larger than the buffers; -ENXIO
-/// where there was no room in time (as with azure_iot_hub_send()).
+/// Returns 0; -EINVAL for NULL, NULL with a length, a status above INT_MAX, a payload that is not
+/// JSON; -ENOTCONN when not connected; -EFAULT where no call waits under this request id, or the
+/// answer is larger than the buffers; -ENXIO where there was no room in time (as with
+/// azure_iot_hub_send()).
 ///
 /// # Safety
 /// `result` is NULL or valid, and so is all it leads to, until this returns.
@@ -388,8 +400,8 @@ pub unsafe extern "C" fn azure_iot_hub_legacy_method_respond(
     outgoing::respond(rid, result.status, payload)
 }
 
-/// How long the connection lives without a word, in milliseconds: within that the library sends one. -1 without a
-/// keep-alive.
+/// How long the connection lives without a word, in milliseconds: within that the library sends
+/// one. -1 without a keep-alive.
 #[unsafe(no_mangle)]
 pub extern "C" fn azure_iot_hub_legacy_keepalive_time_left() -> c_int {
     match c_api::KEEP_ALIVE_S {
@@ -398,7 +410,8 @@ pub extern "C" fn azure_iot_hub_legacy_keepalive_time_left() -> c_int {
     }
 }
 
-/// Forgets the hub and the device id that the provisioning service has assigned: the next connect asks it again.
+/// Forgets the hub and the device id that the provisioning service has assigned: the next connect
+/// asks it again.
 ///
 /// Returns 0; -EFAULT where the settings fail.
 #[unsafe(no_mangle)]

@@ -1,7 +1,9 @@
-//! The C API: the functions of Nordic's `azure_iot_hub.h` and `azure_iot_hub_dps.h`, served by `iothub`; and of our own `iothub_outbox.h`.
+//! The C API: the functions of Nordic's `azure_iot_hub.h` and `azure_iot_hub_dps.h`, served by
+//! `iothub`; and of our own `iothub_outbox.h`.
 //!
-//! The conventions (ownership, NULL, threads, lifetimes, errno) are in this crate's `README.md`, the headers in
-//! `include/` and, in the older form, in `legacy/`. Rust programs use the crate `iothub` instead.
+//! The conventions (ownership, NULL, threads, lifetimes, errno) are in this crate's `README.md`,
+//! the headers in `include/` and, in the older form, in `legacy/`. Rust programs use the crate
+//! `iothub` instead.
 //!
 //! | module | what it is |
 //! |---|---|

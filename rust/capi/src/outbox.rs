@@ -1,4 +1,5 @@
-//! The functions of `iothub_outbox.h`: what Nordic's library has not, for applications in C with the outbox in flash.
+//! The functions of `iothub_outbox.h`: what Nordic's library has not, for applications in C with
+//! the outbox in flash.
 
 use core::ffi::{c_int, c_void};
 
@@ -37,8 +38,8 @@ pub struct iothub_outbox_status {
 
 /// Tells what the outbox in flash holds.
 ///
-/// Returns 0; -EINVAL for NULL; -ENOTCONN without CONFIG_IOTHUB_OUTBOX_FLASH, before azure_iot_hub_connect() and where the
-/// partition cannot be used.
+/// Returns 0; -EINVAL for NULL; -ENOTCONN without CONFIG_IOTHUB_OUTBOX_FLASH, before
+/// azure_iot_hub_connect() and where the partition cannot be used.
 ///
 /// # Safety
 /// `status` is NULL or valid.
@@ -71,18 +72,18 @@ pub unsafe extern "C" fn iothub_outbox_status(status: *mut iothub_outbox_status)
     0
 }
 
-/// Stores in flash what was accepted and is only in RAM: before a restart of the application's own, and where a brown-out or
-/// battery warning leaves the milliseconds. Returns when it is done.
+/// Stores in flash what was accepted and is only in RAM: before a restart of the application's own,
+/// and where a brown-out or battery warning leaves the milliseconds. Returns when it is done.
 #[unsafe(no_mangle)]
 pub extern "C" fn iothub_outbox_flush() {
     iothub::flush();
 }
 
-/// Keeps a value of the application's own in flash, under a key from 0 to 3, in place of what was kept there; a size of 0
-/// takes it away. It is there when this returns, and after a power cut.
+/// Keeps a value of the application's own in flash, under a key from 0 to 3, in place of what was
+/// kept there; a size of 0 takes it away. It is there when this returns, and after a power cut.
 ///
-/// Returns 0; -EINVAL for NULL with a size; -EMSGSIZE for another key or more than an eighth of a page; -ENOMEM while there is
-/// no room; -ENOTCONN as iothub_outbox_status().
+/// Returns 0; -EINVAL for NULL with a size; -EMSGSIZE for another key or more than an eighth of a
+/// page; -ENOMEM while there is no room; -ENOTCONN as iothub_outbox_status().
 ///
 /// # Safety
 /// `value` is NULL or leads to `size` bytes.
@@ -93,8 +94,8 @@ pub unsafe extern "C" fn iothub_outbox_keep(key: u8, value: *const c_void, size:
     errno::returned(value.and_then(|value| iothub::keep(key, value).map_err(errno::of)))
 }
 
-/// Copies what was kept last under a key, as much of it as there is room for. Returns how many bytes, 0 where nothing was kept;
-/// -EINVAL for NULL with a size.
+/// Copies what was kept last under a key, as much of it as there is room for. Returns how many
+/// bytes, 0 where nothing was kept; -EINVAL for NULL with a size.
 ///
 /// # Safety
 /// `value` is NULL or has room for `size` bytes, which nobody else uses.
@@ -107,11 +108,13 @@ pub unsafe extern "C" fn iothub_outbox_kept(key: u8, value: *mut c_void, size: u
     }
 }
 
-/// Reports properties, a JSON object, of which only the newest counts: under a key from 0 to 3 the last is kept, not a queue,
-/// and sent until the hub has answered, power cuts or not. Without CONFIG_IOTHUB_OUTBOX_FLASH it is kept in RAM.
+/// Reports properties, a JSON object, of which only the newest counts: under a key from 0 to 3 the
+/// last is kept, not a queue, and sent until the hub has answered, power cuts or not. Without
+/// CONFIG_IOTHUB_OUTBOX_FLASH it is kept in RAM.
 ///
-/// Returns 0; -EINVAL for NULL and for what is no JSON object; -EMSGSIZE for another key or more than an eighth of a page;
-/// -ENOMEM while there is no room; -ENOTCONN before azure_iot_hub_connect().
+/// Returns 0; -EINVAL for NULL and for what is no JSON object; -EMSGSIZE for another key or more
+/// than an eighth of a page; -ENOMEM while there is no room; -ENOTCONN before
+/// azure_iot_hub_connect().
 ///
 /// # Safety
 /// `json` is NULL or leads to `size` bytes.

@@ -73,8 +73,9 @@ impl<'a> Outgoing<'a> {
     }
 }
 
-/// Calls `request`, which says ENOMEM while there is no room, until there is: as Nordic's library does, which writes before it
-/// returns. Not inside the handler, on whose thread room may come to be, and no longer than Nordic's write may take.
+/// Calls `request`, which says ENOMEM while there is no room, until there is: as Nordic's library
+/// does, which writes before it returns. Not inside the handler, on whose thread room may come to
+/// be, and no longer than Nordic's write may take.
 fn in_room(mut request: impl FnMut() -> Result<(), c_int>) -> Result<(), c_int> {
     let first = request();
     if first != Err(errno::ENOMEM) || iothub::in_handler() {
@@ -167,8 +168,8 @@ fn message_id(given: u16) -> u16 {
     })
 }
 
-/// A text that is percent-encoded already, as Nordic's library wants it, decoded into `room`; any other as it is. The
-/// client encodes what it sends.
+/// A text that is percent-encoded already, as Nordic's library wants it, decoded into `room`; any
+/// other as it is. The client encodes what it sends.
 fn plain<'a>(text: &'a [u8], room: &mut &'a mut [u8]) -> Result<&'a str, c_int> {
     let bytes = if is_encoded(text) {
         c_event::text(text, room).ok_or(errno::EMSGSIZE)?
@@ -178,7 +179,8 @@ fn plain<'a>(text: &'a [u8], room: &mut &'a mut [u8]) -> Result<&'a str, c_int> 
     core::str::from_utf8(bytes).map_err(|_| errno::EINVAL)
 }
 
-/// Whether every `%` starts an encoded byte, there is one, and nothing is there that had to be encoded (RFC 3986, 3.4).
+/// Whether every `%` starts an encoded byte, there is one, and nothing is there that had to be
+/// encoded (RFC 3986, 3.4).
 fn is_encoded(text: &[u8]) -> bool {
     let mut found = false;
     let mut from = text.iter();

@@ -1,4 +1,5 @@
-//! What C has said of what it sends: the numbers of messages, and the request ids of twin requests until they are answered.
+//! What C has said of what it sends: the numbers of messages, and the request ids of twin requests
+//! until they are answered.
 
 use core::{cell::RefCell, ffi::c_int};
 
@@ -16,7 +17,8 @@ pub(crate) fn numbered(message_id: u16) -> MessageId {
     MessageId::new(WANTS_PUBACK | u32::from(message_id))
 }
 
-/// Which message of C's was acknowledged or dropped; `None` for one that was not to be acknowledged.
+/// Which message of C's was acknowledged or dropped; `None` for one that was not to be
+/// acknowledged.
 pub(crate) fn acknowledged(id: MessageId) -> Option<u16> {
     let id = id.as_u32();
     (id & WANTS_PUBACK != 0).then_some((id & 0xFFFF) as u16)
@@ -89,8 +91,8 @@ impl NewRequest<'_> {
     }
 }
 
-/// Takes out what C has said about the request with this number, or else about one for the twin; `None` for nothing, or
-/// nothing more.
+/// Takes out what C has said about the request with this number, or else about one for the twin;
+/// `None` for nothing, or nothing more.
 pub(crate) fn take(number: Option<RequestId>) -> Option<Request> {
     critical_section::with(|cs| {
         let mut requests = REQUESTS.borrow_ref_mut(cs);

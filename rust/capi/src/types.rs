@@ -16,7 +16,8 @@ pub enum azure_iot_hub_evt_type {
     AZURE_IOT_HUB_EVT_CONNECTION_FAILED,
     /// Every subscription is granted: messages, twin and methods arrive from now on. No data.
     AZURE_IOT_HUB_EVT_READY,
-    /// The connection has ended. data.err: 0 after azure_iot_hub_disconnect(), else a negative errno.
+    /// The connection has ended. data.err: 0 after azure_iot_hub_disconnect(), else a negative
+    /// errno.
     AZURE_IOT_HUB_EVT_DISCONNECTED,
     /// A cloud-to-device message: data.msg, topic with its properties, decoded.
     AZURE_IOT_HUB_EVT_DATA_RECEIVED,
@@ -30,9 +31,11 @@ pub enum azure_iot_hub_evt_type {
     AZURE_IOT_HUB_EVT_TWIN_DESIRED_RECEIVED,
     /// The hub accepted reported properties: data.result, topic.
     AZURE_IOT_HUB_EVT_TWIN_RESULT_SUCCESS,
-    /// A twin request failed: data.result with request id and status, also where no answer came (504).
+    /// A twin request failed: data.result with request id and status, also where no answer came
+    /// (504).
     AZURE_IOT_HUB_EVT_TWIN_RESULT_FAIL,
-    /// The service calls a method: data.method, topic. To be answered with azure_iot_hub_method_respond().
+    /// The service calls a method: data.method, topic. To be answered with
+    /// azure_iot_hub_method_respond().
     AZURE_IOT_HUB_EVT_DIRECT_METHOD,
     /// An image is being fetched. No data.
     AZURE_IOT_HUB_EVT_FOTA_START,
@@ -96,7 +99,8 @@ pub struct azure_iot_hub_buf {
     pub size: usize,
 }
 
-/// A property of a message: UTF-8. Sent percent-encoded; one that is percent-encoded already is left so.
+/// A property of a message: UTF-8. Sent percent-encoded; one that is percent-encoded already is
+/// left so.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct azure_iot_hub_property {

@@ -39,7 +39,7 @@ pub struct Arguments {
 
     /// With --once: the scenario of firmware updates instead: an update, a cut at half of it, a wrong image, a rollback,
     /// power cuts.
-    #[arg(long, requires = "once", conflicts_with = "device")]
+    #[arg(long, requires = "once")]
     pub fota: bool,
 
     /// With --once: the scenario of a day without coverage instead: the power is cut in the middle of it, and every reading
@@ -96,12 +96,13 @@ pub struct Arguments {
     /// Device to start instead of the Linux one: the application as a Zephyr program for native_sim, or a command with
     /// arguments such as a script or QEMU, whose output is read as the device's log.
     ///
-    /// MQTT's port is then 8883, which such an image is built with. The updates of --fota need boot loader and slots, and
-    /// take no other device than the Linux one: see tests/zephyr/fota for native_sim.
+    /// MQTT's port is then 8883, which such an image is built with. With --fota the device brings its boot loader along, and
+    /// starts again by itself when it restarts: tests/zephyr/fota/device does that for native_sim.
     ///
-    /// A program for native_sim gets its options as arguments: --credentials, --hostname, --device-id, --network; a command
-    /// gets them in place of the word {}. Both find the same in their environment: IOTHUB_CREDENTIALS (a folder with ca.pem, cert.pem and key.pem), IOTHUB_DATA
-    /// (a folder of its own), IOTHUB_HOSTNAME, IOTHUB_PORT, IOTHUB_DEVICE_ID, IOTHUB_NETWORK.
+    /// A program for native_sim gets its options as arguments: --credentials, --hostname, --device-id, --network, with --fota
+    /// --fota-trial; a command gets them in place of the word {}. Both find the same in their environment: IOTHUB_CREDENTIALS
+    /// (a folder with ca.pem, cert.pem and key.pem), IOTHUB_DATA (a folder of its own), IOTHUB_HOSTNAME, IOTHUB_PORT,
+    /// IOTHUB_DEVICE_ID, IOTHUB_NETWORK, IOTHUB_FOTA_TRIAL (seconds).
     #[arg(long, value_name = "PROGRAM|COMMAND")]
     pub device: Option<String>,
 

@@ -58,6 +58,8 @@ pub struct DeviceOptions {
     pub speed: f64,
     /// What to start instead of our own role `device`.
     pub command: Option<DeviceCommand>,
+    /// How long a new image of such a device may take to reach the hub, in seconds; `None`: what it has by itself.
+    pub trial_s: Option<u32>,
     /// Instead of the application: the readings of these minutes, each kept in flash from the moment that it is made.
     pub record: Option<std::ops::Range<u32>>,
     /// Sectors of 4 KiB of the outbox in flash.
@@ -88,6 +90,7 @@ impl Default for DeviceOptions {
             world: None,
             speed: 1.0,
             command: None,
+            trial_s: None,
             record: None,
             flash_sectors: 16,
             watchdog: Duration::from_secs(300),
@@ -319,7 +322,13 @@ impl Bench {
             port: options.port.unwrap_or(self.hub_address.port()),
             device_id: DEVICE_ID,
             network: options.network.name(),
+            trial_s: options.trial_s,
         })
+    }
+
+    /// Whether the device is the Linux one.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.is_ours
     }
 
     /// What the device has printed; nothing before its start.

@@ -32,6 +32,8 @@ pub(crate) struct Told<'a> {
     pub(crate) device_id: &'a str,
     /// The kind of network that a simulated modem is to find.
     pub(crate) network: &'a str,
+    /// How long a new image may take to reach the hub, in seconds; `None`: what the device has by itself.
+    pub(crate) trial_s: Option<u32>,
 }
 
 impl DeviceCommand {
@@ -61,12 +63,13 @@ impl DeviceCommand {
 
     /// The command that starts it.
     pub(crate) fn command(&self, told: &Told<'_>) -> Command {
-        let options = [
+        let mut options = vec![
             format!("--credentials={}", told.credentials.display()),
             format!("--hostname={}", told.hostname),
             format!("--device-id={}", told.device_id),
             format!("--network={}", told.network),
         ];
+        options.extend(told.trial_s.map(|it| format!("--fota-trial={it}")));
         let mut command = match self {
             Self::Program(program) => {
                 let mut command = Command::new(program);
@@ -92,6 +95,9 @@ impl DeviceCommand {
             .env("IOTHUB_PORT", told.port.to_string())
             .env("IOTHUB_DEVICE_ID", told.device_id)
             .env("IOTHUB_NETWORK", told.network);
+        if let Some(trial_s) = told.trial_s {
+            command.env("IOTHUB_FOTA_TRIAL", trial_s.to_string());
+        }
         command
     }
 }
@@ -189,6 +195,7 @@ mod tests {
             port: 7,
             device_id: "thingy",
             network: "ipv6-only",
+            trial_s: Some(20),
         };
         let device = DeviceCommand::Line(["run", "-v", "{}", "-x"].map(str::to_owned).to_vec());
         let command = device.command(&told);
@@ -199,6 +206,7 @@ mod tests {
             "--hostname=localhost",
             "--device-id=thingy",
             "--network=ipv6-only",
+            "--fota-trial=20",
             "-x",
         ];
         assert_eq!(arguments, expected);
@@ -213,6 +221,7 @@ mod tests {
             port: 7,
             device_id: "thingy",
             network: "ipv6-only",
+            trial_s: None,
         };
         for device in [
             DeviceCommand::Program("/bin/sh".into()),

@@ -1,5 +1,5 @@
-//! What `cargo run` starts: a development PKI, a local IoT Hub and a simulated Thingy:91, each of the last two a
-//! process of its own.
+//! What `cargo run` starts: a development PKI, a local IoT Hub and a simulated Thingy:91, each of
+//! the last two a process of its own.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;

@@ -120,10 +120,24 @@ impl Rest {
     /// # Errors
     /// The hub refuses, or cannot be reached.
     pub fn deploy(&self, id: &str, version: &str, protocol: &str) -> Result<Value, Error> {
-        let body = json!({
+        self.deploy_from(id, version, protocol, None)
+    }
+
+    /// The same, of a server by this name; `None`: by the hub's.
+    pub(crate) fn deploy_from(
+        &self,
+        id: &str,
+        version: &str,
+        protocol: &str,
+        host: Option<&str>,
+    ) -> Result<Value, Error> {
+        let mut body = json!({
             "deviceId": id, "image": format!("{version}.bin"), "jobId": format!("job-{version}"), "protocol": protocol,
             "fragmentSize": 1024,
         });
+        if let Some(host) = host {
+            body["host"] = host.into();
+        }
         self.expect("POST", "/admin/firmware/deployments", &body)
     }
 

@@ -79,7 +79,8 @@ pub(crate) fn rfc3339(at: UnixMs) -> String {
     text
 }
 
-/// The form of RFC 1123, which Azure's management uses for certificates: `Sat, 31 Dec 2039 23:59:59 GMT`.
+/// The form of RFC 1123, which Azure's management uses for certificates: `Sat, 31 Dec 2039 23:59:59
+/// GMT`.
 pub(crate) fn rfc1123(at: UnixMs) -> String {
     const FORMAT: &[FormatItem<'_>] = format_description!(
         "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"

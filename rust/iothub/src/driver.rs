@@ -91,6 +91,9 @@ pub(crate) trait Platform: Copy {
     /// Whether there is the outbox in flash: a build without does not link it.
     const OUTBOX: bool;
 
+    /// Whether the modem is told when nothing is on its way.
+    const RELEASE: bool;
+
     /// Its flash.
     type Flash: store::Flash;
 
@@ -124,6 +127,9 @@ pub(crate) trait Platform: Copy {
     /// As [`execute`](Self::execute), for the modem.
     fn execute_step(self, step: Step) -> Result<(), Errno>;
 
+    /// Tells the modem that nothing is on its way.
+    fn release(self);
+
     /// What a transfer has told since it was asked last.
     fn update_inputs(self) -> ncs::fota::TransferEvents;
 
@@ -139,6 +145,8 @@ pub(crate) struct Driver<P> {
     platform: P,
     reminder: Reminder,
     stored: Attempts,
+    /// Something was on its way since the modem was told that nothing is.
+    was_busy: bool,
 }
 
 impl<P: Platform> Driver<P> {
@@ -148,6 +156,7 @@ impl<P: Platform> Driver<P> {
             platform,
             reminder: Reminder::default(),
             stored,
+            was_busy: false,
         }
     }
 
@@ -155,16 +164,19 @@ impl<P: Platform> Driver<P> {
     /// no input comes before.
     pub(crate) fn run_once(&mut self, buffer: &mut [u8]) -> Option<Instant> {
         let platform = self.platform;
-        handle_inputs(platform);
+        let came = handle_inputs(platform);
         platform.with(|state| state.client.handle_timeout(platform.now()));
         tell_events(platform);
-        drain(platform, buffer);
+        let went = drain(platform, buffer);
         let outbox = if P::OUTBOX {
             platform.with_outbox(|outbox| outbox.run(platform))
         } else {
             None
         };
         let updates = run_updates(platform);
+        if P::RELEASE {
+            self.release(came || went);
+        }
         let (deadline, status) =
             platform.with(|state| (state.client.poll_timeout(), state.client.status()));
         if self.stored.update(&status.failures) {
@@ -177,11 +189,23 @@ impl<P: Platform> Driver<P> {
             .flatten()
             .min()
     }
+
+    /// Once after each exchange, when its last answer is there.
+    fn release(&mut self, is_busy: bool) {
+        let is_quiet = self.platform.with(|state| state.client.is_quiet());
+        self.was_busy |= is_busy || !is_quiet;
+        if is_quiet && self.was_busy {
+            self.was_busy = false;
+            self.platform.release();
+        }
+    }
 }
 
 /// The drain rule: take a command, let go of the lock, execute it, complete it; until there is none. Inputs that came
-/// meanwhile go first, and events before commands.
-fn drain<P: Platform>(platform: P, buffer: &mut [u8]) {
+/// meanwhile go first, and events before commands. Returns whether there was a command,
+/// where that matters.
+fn drain<P: Platform>(platform: P, buffer: &mut [u8]) -> bool {
+    let mut any = false;
     while let Some((id, command)) =
         platform.with(|state| state.client.poll_command(platform.now(), buffer))
     {
@@ -199,7 +223,9 @@ fn drain<P: Platform>(platform: P, buffer: &mut [u8]) {
         });
         tell_events(platform);
         handle_inputs(platform);
+        any = P::RELEASE;
     }
+    any
 }
 
 /// A message where it arrives, on mqtt_helper's thread, since its payload is gone afterwards. What came before it goes
@@ -226,8 +252,10 @@ pub(crate) fn may_attach<P: Platform>(platform: P) -> bool {
     kconfig::MAY_ATTACH && platform.with(|state| state.attach)
 }
 
-fn handle_inputs<P: Platform>(platform: P) {
+/// Returns whether there was an input, where that matters.
+fn handle_inputs<P: Platform>(platform: P) -> bool {
     let _guard = platform.lock_handler();
+    let mut any = false;
     while let Some(input) = platform.next_input() {
         describe::input(input);
         platform.with(|state| state.handle_input(platform.now(), input));
@@ -235,7 +263,9 @@ fn handle_inputs<P: Platform>(platform: P) {
             tell(platform, Notice::Pingresp);
         }
         tell_events(platform);
+        any = P::RELEASE;
     }
+    any
 }
 
 fn tell_events<P: Platform>(platform: P) {

@@ -143,6 +143,8 @@ impl Platform for Device {
 
     const OUTBOX: bool = kconfig::IOTHUB_OUTBOX_FLASH;
 
+    const RELEASE: bool = kconfig::IOTHUB_RAI;
+
     type Flash = Partition;
 
     type HandlerGuard = HandlerGuard<'static>;
@@ -186,6 +188,11 @@ impl Platform for Device {
 
     fn execute_step(self, step: Step) -> Result<(), Errno> {
         execute::step(step)
+    }
+
+    fn release(self) {
+        // A modem that does not know of it lets go after its own time.
+        let _ = ncs::mqtt::release();
     }
 
     fn update_inputs(self) -> ncs::fota::TransferEvents {

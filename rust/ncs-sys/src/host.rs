@@ -1548,6 +1548,7 @@ unsafe extern "C" {
         event: *const mqtt_evt,
     ) -> ::core::ffi::c_int;
     pub fn iothub_platform_mqtt_nodelay() -> ::core::ffi::c_int;
+    pub fn iothub_platform_mqtt_release() -> ::core::ffi::c_int;
     pub fn iothub_platform_mqtt_peer(addr: *mut u8) -> ::core::ffi::c_int;
     pub fn iothub_platform_hardware_id(
         buf: *mut ::core::ffi::c_char,

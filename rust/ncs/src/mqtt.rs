@@ -189,6 +189,15 @@ pub fn nodelay() -> Result<(), Errno> {
     check(unsafe { ncs_sys::iothub_platform_mqtt_nodelay() })
 }
 
+/// Tells the modem that nothing is on its way for now, so that it need not keep the radio on (release assistance).
+///
+/// # Errors
+/// ENOTSUP where the SDK has no such option. What the modem says: an older one, or a network, without it.
+pub fn release() -> Result<(), Errno> {
+    // SAFETY: takes no arguments.
+    check(unsafe { ncs_sys::iothub_platform_mqtt_release() })
+}
+
 /// Where the last [`connect`] went: 4 or 16 bytes in network order, written to `buffer`.
 ///
 /// # Errors

@@ -128,8 +128,10 @@ mod ipv6_failed {
     /// When, in milliseconds, the lowest bit set; 0: never.
     static AT: AtomicU32 = AtomicU32::new(0);
 
-    /// Both events come from one call; the modem needs longer for a new address.
-    const SAME_LINE_MS: u32 = 50;
+    /// Both events come from one loop over the line, on the system work queue, which only interrupts and other cooperative
+    /// threads hold up: microseconds. A modem that asks the network's router again does so after 4 s at the earliest
+    /// (RTR_SOLICITATION_INTERVAL, RFC 4861, 10). Anything far from both does.
+    const SAME_LINE_MS: u32 = 500;
 
     fn now() -> u32 {
         uptime_ms() as u32

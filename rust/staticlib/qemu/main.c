@@ -363,6 +363,11 @@ int iothub_platform_mqtt_nodelay(void)
 	return 0;
 }
 
+int iothub_platform_mqtt_release(void)
+{
+	return 0;
+}
+
 int iothub_platform_mqtt_discard(struct mqtt_client *client, const struct mqtt_evt *event)
 {
 	return 0;

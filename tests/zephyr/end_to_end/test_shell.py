@@ -66,3 +66,7 @@ def test_dps_reset(start, hub):
     device = start(*arguments)
     device.waits_for("DPS: assigned")
     device.waits_for("ready: every subscription is granted")
+
+
+def test_the_kernels_own_restart_switches_the_modem_off_first(device):
+    device.types("kernel reboot cold", "the modem is switched off for a restart")

@@ -32,7 +32,8 @@ enum azure_iot_hub_evt_type {
          */
         AZURE_IOT_HUB_EVT_READY,
         /*
-         The connection has ended. data.err: 0 after azure_iot_hub_disconnect(), else a negative errno.
+         The connection has ended. data.err: 0 after azure_iot_hub_disconnect(), else a negative
+         errno.
          */
         AZURE_IOT_HUB_EVT_DISCONNECTED,
         /*
@@ -60,11 +61,13 @@ enum azure_iot_hub_evt_type {
          */
         AZURE_IOT_HUB_EVT_TWIN_RESULT_SUCCESS,
         /*
-         A twin request failed: data.result with request id and status, also where no answer came (504).
+         A twin request failed: data.result with request id and status, also where no answer came
+         (504).
          */
         AZURE_IOT_HUB_EVT_TWIN_RESULT_FAIL,
         /*
-         The service calls a method: data.method, topic. To be answered with azure_iot_hub_method_respond().
+         The service calls a method: data.method, topic. To be answered with
+         azure_iot_hub_method_respond().
          */
         AZURE_IOT_HUB_EVT_DIRECT_METHOD,
         /*
@@ -154,7 +157,8 @@ struct azure_iot_hub_buf {
 };
 
 /*
- A property of a message: UTF-8. Sent percent-encoded; one that is percent-encoded already is left so.
+ A property of a message: UTF-8. Sent percent-encoded; one that is percent-encoded already is
+ left so.
  */
 struct azure_iot_hub_property {
         /*
@@ -337,7 +341,8 @@ extern "C" {
 /*
  Sets the handler. To be called before all else; again only while there is no connection.
 
- Returns 0; -EALREADY between azure_iot_hub_connect() and the end of the connection; else -EINVAL for NULL.
+ Returns 0; -EALREADY between azure_iot_hub_connect() and the end of the connection; else -EINVAL
+ for NULL.
 
  # Safety
  The handler may be called until the next call of this function.
@@ -345,17 +350,19 @@ extern "C" {
 int azure_iot_hub_init(azure_iot_hub_evt_handler_t event_handler);
 
 /*
- Connects. AZURE_IOT_HUB_EVT_CONNECTING comes inside this call, on the caller's thread. Returns when the connection is
- up on the transport level, which takes as long as name resolution, TCP and TLS (and DPS); called from inside the
- handler it returns at once, and after 10 s where the handler does not let it begin. NULL: everything as configured.
+ Connects. AZURE_IOT_HUB_EVT_CONNECTING comes inside this call, on the caller's thread. Returns
+ when the connection is up on the transport level, which takes as long as name resolution, TCP
+ and TLS (and DPS); called from inside the handler it returns at once, and after 10 s where the
+ handler does not let it begin. NULL: everything as configured.
 
- use_dps without DPS in the build, or without an ID scope, stands for the last assignment of DPS if there is one, else
- for the host name.
+ use_dps without DPS in the build, or without an ID scope, stands for the last assignment of DPS
+ if there is one, else for the host name.
 
- Returns 0; -ENOENT before azure_iot_hub_init(); -EALREADY when connected; -EINPROGRESS when connecting;
- -EINVAL for NULL with a size or texts that are no names; -EMSGSIZE for names of more than 128 bytes;
- -ETIMEDOUT where no answer came; -ECONNREFUSED where TLS or DPS refused; -EHOSTUNREACH where the name could not be
- resolved; -ECANCELED after azure_iot_hub_disconnect() on another thread; else what the socket says. Never positive.
+ Returns 0; -ENOENT before azure_iot_hub_init(); -EALREADY when connected; -EINPROGRESS when
+ connecting; -EINVAL for NULL with a size or texts that are no names; -EMSGSIZE for names of more
+ than 128 bytes; -ETIMEDOUT where no answer came; -ECONNREFUSED where TLS or DPS refused;
+ -EHOSTUNREACH where the name could not be resolved; -ECANCELED after azure_iot_hub_disconnect()
+ on another thread; else what the socket says. Never positive.
 
  # Safety
  `config` is NULL or valid, and so are its buffers, until this returns.
@@ -370,14 +377,16 @@ int azure_iot_hub_connect(const struct azure_iot_hub_config *config);
 int azure_iot_hub_disconnect(void);
 
 /*
- Hands over telemetry, reported properties or a request for the twin. Everything is copied. Where there is no room it
- waits for that, but not inside the handler, and no longer than CONFIG_MQTT_HELPER_SEND_TIMEOUT_SEC. A QoS 1 message
- is kept until the hub has it, over reconnects of this device too.
+ Hands over telemetry, reported properties or a request for the twin. Everything is copied. Where
+ there is no room it waits for that, but not inside the handler, and no longer than
+ CONFIG_MQTT_HELPER_SEND_TIMEOUT_SEC. A QoS 1 message is kept until the hub has it, over
+ reconnects of this device too.
 
- Returns 0; -EINVAL for NULL, NULL with a size, a QoS other than 0 and 1, a property that is empty or not UTF-8,
- reported properties that are no JSON object (empty ones stand for {}); -ENOTCONN when not connected; -ENOMSG for another type of topic;
- -EMSGSIZE where properties or payload are larger than CONFIG_IOTHUB_MESSAGE_SIZE; -ENOMEM where there was no room in
- time, or inside the handler; -EFAULT for a request id of more than 36 bytes.
+ Returns 0; -EINVAL for NULL, NULL with a size, a QoS other than 0 and 1, a property that is
+ empty or not UTF-8, reported properties that are no JSON object (empty ones stand for {});
+ -ENOTCONN when not connected; -ENOMSG for another type of topic; -EMSGSIZE where properties or
+ payload are larger than CONFIG_IOTHUB_MESSAGE_SIZE; -ENOMEM where there was no room in time, or
+ inside the handler; -EFAULT for a request id of more than 36 bytes.
 
  # Safety
  `tx_data` is NULL or valid, and so are its buffers, until this returns.
@@ -385,11 +394,13 @@ int azure_iot_hub_disconnect(void);
 int azure_iot_hub_send(const struct azure_iot_hub_msg *tx_data);
 
 /*
- Answers a direct method, from inside the handler or later, once, within CONFIG_IOTHUB_METHOD_TIMEOUT_S.
+ Answers a direct method, from inside the handler or later, once, within
+ CONFIG_IOTHUB_METHOD_TIMEOUT_S.
 
- Returns 0; -EINVAL for NULL, NULL with a size, a status above INT_MAX, a payload that is not JSON; -ENOTCONN when
- not connected; -EFAULT where no call waits under this request id, or the answer is larger than the buffers;
- -ENXIO where there was no room in time (as with azure_iot_hub_send()).
+ Returns 0; -EINVAL for NULL, NULL with a size, a status above INT_MAX, a payload that is not
+ JSON; -ENOTCONN when not connected; -EFAULT where no call waits under this request id, or the
+ answer is larger than the buffers; -ENXIO where there was no room in time (as with
+ azure_iot_hub_send()).
 
  # Safety
  `result` is NULL or valid, and so are its buffers, until this returns.

@@ -20,7 +20,8 @@ enum azure_iot_hub_dps_reg_status {
          */
         AZURE_IOT_HUB_DPS_REG_STATUS_ASSIGNING,
         /*
-         Done: azure_iot_hub_dps_hostname_get() and azure_iot_hub_dps_device_id_get() have the result.
+         Done: azure_iot_hub_dps_hostname_get() and azure_iot_hub_dps_device_id_get() have the
+         result.
          */
         AZURE_IOT_HUB_DPS_REG_STATUS_ASSIGNED,
         /*
@@ -30,8 +31,8 @@ enum azure_iot_hub_dps_reg_status {
 };
 
 /*
- Is called when the status changes: from azure_iot_hub_dps_init() on its caller's thread, else as the handler of
- azure_iot_hub.h.
+ Is called when the status changes: from azure_iot_hub_dps_init() on its caller's thread, else as
+ the handler of azure_iot_hub.h.
  */
 typedef void (*azure_iot_hub_dps_handler_t)(enum azure_iot_hub_dps_reg_status status);
 
@@ -58,28 +59,32 @@ extern "C" {
 #endif // __cplusplus
 
 /*
- Takes over the configuration and calls the handler with AZURE_IOT_HUB_DPS_REG_STATUS_NOT_STARTED. A name that is NULL or
- empty is taken from the configuration.
+ Takes over the configuration and calls the handler with
+ AZURE_IOT_HUB_DPS_REG_STATUS_NOT_STARTED. A name that is NULL or empty is taken from the
+ configuration.
 
- Returns 0; -EINVAL for NULL, no handler or what is not UTF-8; -EMSGSIZE for names that are too long; -EACCES while a
- registration is under way.
+ Returns 0; -EINVAL for NULL, no handler or what is not UTF-8; -EMSGSIZE for names that are too
+ long; -EACCES while a registration is under way.
 
  # Safety
- `cfg` is NULL or valid, and so are its buffers, until this returns; the handler until azure_iot_hub_dps_reset().
+ `cfg` is NULL or valid, and so are its buffers, until this returns; the handler until
+ azure_iot_hub_dps_reset().
  */
 int azure_iot_hub_dps_init(struct azure_iot_hub_dps_config *cfg);
 
 /*
  Registers. Returns when the connection to DPS is up; the handler tells the rest.
 
- Returns 0; -EACCES before azure_iot_hub_dps_init(), while a registration is under way, or while connected to a
- hub; -EALREADY where a hub is assigned already; -EINVAL for an ID scope or registration id that DPS does not
- allow, or without DPS in the build; else as azure_iot_hub_connect().
+ Returns 0; -EACCES before azure_iot_hub_dps_init(), while a registration is under way, or while
+ connected to a hub; -EALREADY where a hub is assigned already; -EINVAL for an ID scope or
+ registration id that DPS does not allow, or without DPS in the build; else as
+ azure_iot_hub_connect().
  */
 int azure_iot_hub_dps_start(void);
 
 /*
- The assigned hub's host name. The buffer is the library's, ends in a 0, and holds until another is assigned.
+ The assigned hub's host name. The buffer is the library's, ends in a 0, and holds until another
+ is assigned.
 
  Returns 0; -EINVAL for NULL; -ENOENT where none is assigned.
 
@@ -89,12 +94,14 @@ int azure_iot_hub_dps_start(void);
 int azure_iot_hub_dps_hostname_get(struct azure_iot_hub_buf *buf);
 
 /*
- Forgets the assigned hub's host name. Returns 0, also where there was none; -EFAULT where the settings fail.
+ Forgets the assigned hub's host name. Returns 0, also where there was none; -EFAULT where the
+ settings fail.
  */
 int azure_iot_hub_dps_hostname_delete(void);
 
 /*
- The assigned device id. The buffer is the library's, ends in a 0, and holds until another is assigned.
+ The assigned device id. The buffer is the library's, ends in a 0, and holds until another is
+ assigned.
 
  Returns 0; -EINVAL for NULL; -ENOENT where none is assigned.
 
@@ -104,13 +111,14 @@ int azure_iot_hub_dps_hostname_delete(void);
 int azure_iot_hub_dps_device_id_get(struct azure_iot_hub_buf *buf);
 
 /*
- Forgets the assigned device id. Returns 0, also where there was none; -EFAULT where the settings fail.
+ Forgets the assigned device id. Returns 0, also where there was none; -EFAULT where the settings
+ fail.
  */
 int azure_iot_hub_dps_device_id_delete(void);
 
 /*
- Forgets the assignment, and gives up a registration that is under way, whose handler is not called any more.
- azure_iot_hub_dps_init() is needed again afterwards.
+ Forgets the assignment, and gives up a registration that is under way, whose handler is not
+ called any more. azure_iot_hub_dps_init() is needed again afterwards.
 
  Returns 0; -EFAULT where the settings fail.
  */

@@ -42,7 +42,8 @@ enum azure_iot_hub_evt_type {
          */
         AZURE_IOT_HUB_EVT_READY,
         /*
-         The connection has ended. data.err: 0 after azure_iot_hub_disconnect(), else a negative errno.
+         The connection has ended. data.err: 0 after azure_iot_hub_disconnect(), else a negative
+         errno.
          */
         AZURE_IOT_HUB_EVT_DISCONNECTED,
         /*
@@ -66,7 +67,8 @@ enum azure_iot_hub_evt_type {
          */
         AZURE_IOT_HUB_EVT_TWIN_RESULT_SUCCESS,
         /*
-         A twin request failed: data.result with request id and status, also where no answer came (504).
+         A twin request failed: data.result with request id and status, also where no answer came
+         (504).
          */
         AZURE_IOT_HUB_EVT_TWIN_RESULT_FAIL,
         /*
@@ -86,7 +88,8 @@ enum azure_iot_hub_evt_type {
          */
         AZURE_IOT_HUB_EVT_DPS_FAILED,
         /*
-         The service calls a method: data.method, topic. To be answered with azure_iot_hub_method_respond().
+         The service calls a method: data.method, topic. To be answered with
+         azure_iot_hub_method_respond().
          */
         AZURE_IOT_HUB_EVT_DIRECT_METHOD,
         /*
@@ -110,8 +113,8 @@ enum azure_iot_hub_evt_type {
          */
         AZURE_IOT_HUB_EVT_FOTA_ERROR,
         /*
-         An accepted QoS 1 message had to be given up, or one from the hub was larger than the payload buffer
-         (-EMSGSIZE). data.err: a negative errno.
+         An accepted QoS 1 message had to be given up, or one from the hub was larger than the
+         payload buffer (-EMSGSIZE). data.err: a negative errno.
          */
         AZURE_IOT_HUB_EVT_ERROR,
 };
@@ -161,7 +164,8 @@ struct azure_iot_hub_config {
 };
 
 /*
- A property of a message: UTF-8. Sent percent-encoded; one that is percent-encoded already is left so.
+ A property of a message: UTF-8. Sent percent-encoded; one that is percent-encoded already is
+ left so.
  */
 struct azure_iot_hub_prop_bag {
         /*
@@ -336,28 +340,31 @@ extern "C" {
 #endif // __cplusplus
 
 /*
- Sets device id and handler. To be called before all else; again only while there is no connection.
+ Sets device id and handler. To be called before all else; again only while there is no
+ connection.
 
- Returns 0; -EALREADY between azure_iot_hub_connect() and the end of the connection; -EINVAL for no handler, or a device
- id that is NULL with a length or not UTF-8; -EMSGSIZE for one of more than 128 bytes.
+ Returns 0; -EALREADY between azure_iot_hub_connect() and the end of the connection; -EINVAL for
+ no handler, or a device id that is NULL with a length or not UTF-8; -EMSGSIZE for one of more
+ than 128 bytes.
 
  # Safety
- `config` is NULL or valid, and so is its device id, until this returns; the handler may be called until the next
- call of this function.
+ `config` is NULL or valid, and so is its device id, until this returns; the handler may be
+ called until the next call of this function.
  */
 int azure_iot_hub_legacy_init(const struct azure_iot_hub_config *config,
                               azure_iot_hub_evt_handler_t event_handler);
 
 /*
- Connects to the hub, by way of DPS where that is configured and has not named the hub yet. The event that says whom is
- connected to, AZURE_IOT_HUB_EVT_DPS_CONNECTING or _CONNECTING, comes inside this call, on the caller's thread. Returns
- when the connection to that one is up on the transport level, which takes as long as name resolution, TCP and TLS; called
- from inside the handler it returns at once, and after 10 s where the handler does not let it begin.
+ Connects to the hub, by way of DPS where that is configured and has not named the hub yet. The
+ event that says whom is connected to, AZURE_IOT_HUB_EVT_DPS_CONNECTING or _CONNECTING, comes
+ inside this call, on the caller's thread. Returns when the connection to that one is up on the
+ transport level, which takes as long as name resolution, TCP and TLS; called from inside the
+ handler it returns at once, and after 10 s where the handler does not let it begin.
 
- Returns 0; -ENOENT before azure_iot_hub_init(); -EALREADY when connected; -EINPROGRESS when connecting; -EINVAL for
- names that are none; -ETIMEDOUT where no answer came; -ECONNREFUSED where TLS refused; -EHOSTUNREACH where the name
- could not be resolved; -ECANCELED after azure_iot_hub_disconnect() on another thread; else what the socket says.
- Never positive.
+ Returns 0; -ENOENT before azure_iot_hub_init(); -EALREADY when connected; -EINPROGRESS when
+ connecting; -EINVAL for names that are none; -ETIMEDOUT where no answer came; -ECONNREFUSED
+ where TLS refused; -EHOSTUNREACH where the name could not be resolved; -ECANCELED after
+ azure_iot_hub_disconnect() on another thread; else what the socket says. Never positive.
  */
 int azure_iot_hub_legacy_connect(void);
 
@@ -369,14 +376,15 @@ int azure_iot_hub_legacy_connect(void);
 int azure_iot_hub_legacy_disconnect(void);
 
 /*
- Hands over telemetry, reported properties or a request for the twin. Everything is copied. Where there is no room it
- waits for that, but not inside the handler, and no longer than CONFIG_MQTT_HELPER_SEND_TIMEOUT_SEC. A QoS 1 message
- is kept until the hub has it.
+ Hands over telemetry, reported properties or a request for the twin. Everything is copied. Where
+ there is no room it waits for that, but not inside the handler, and no longer than
+ CONFIG_MQTT_HELPER_SEND_TIMEOUT_SEC. A QoS 1 message is kept until the hub has it.
 
- Returns 0; -EINVAL for NULL, NULL with a length, a QoS other than 0 and 1, a property that is empty or not UTF-8,
- reported properties that are no JSON object (empty ones stand for {}); -ENOTCONN when not connected; -ENOMSG for another type of topic;
- -EMSGSIZE where properties or payload are larger than CONFIG_IOTHUB_MESSAGE_SIZE; -ENOMEM where there was no room in
- time, or inside the handler.
+ Returns 0; -EINVAL for NULL, NULL with a length, a QoS other than 0 and 1, a property that is
+ empty or not UTF-8, reported properties that are no JSON object (empty ones stand for {});
+ -ENOTCONN when not connected; -ENOMSG for another type of topic; -EMSGSIZE where properties or
+ payload are larger than CONFIG_IOTHUB_MESSAGE_SIZE; -ENOMEM where there was no room in time, or
+ inside the handler.
 
  # Safety
  `tx_data` is NULL or valid, and so is all it leads to, until this returns.
@@ -384,7 +392,8 @@ int azure_iot_hub_legacy_disconnect(void);
 int azure_iot_hub_legacy_send(const struct azure_iot_hub_data *tx_data);
 
 /*
- Without effect: what the hub sends is received by itself. Returns 0; -ENOTCONN when not connected.
+ Without effect: what the hub sends is received by itself. Returns 0; -ENOTCONN when not
+ connected.
  */
 int azure_iot_hub_legacy_input(void);
 
@@ -394,11 +403,13 @@ int azure_iot_hub_legacy_input(void);
 int azure_iot_hub_legacy_ping(void);
 
 /*
- Answers a direct method, from inside the handler or later, once, within CONFIG_IOTHUB_METHOD_TIMEOUT_S.
+ Answers a direct method, from inside the handler or later, once, within
+ CONFIG_IOTHUB_METHOD_TIMEOUT_S.
 
- Returns 0; -EINVAL for NULL, NULL with a length, a status above INT_MAX, a payload that is not JSON; -ENOTCONN when
- not connected; -EFAULT where no call waits under this request id, or the answer is larger than the buffers; -ENXIO
- where there was no room in time (as with azure_iot_hub_send()).
+ Returns 0; -EINVAL for NULL, NULL with a length, a status above INT_MAX, a payload that is not
+ JSON; -ENOTCONN when not connected; -EFAULT where no call waits under this request id, or the
+ answer is larger than the buffers; -ENXIO where there was no room in time (as with
+ azure_iot_hub_send()).
 
  # Safety
  `result` is NULL or valid, and so is all it leads to, until this returns.
@@ -406,13 +417,14 @@ int azure_iot_hub_legacy_ping(void);
 int azure_iot_hub_legacy_method_respond(struct azure_iot_hub_result *result);
 
 /*
- How long the connection lives without a word, in milliseconds: within that the library sends one. -1 without a
- keep-alive.
+ How long the connection lives without a word, in milliseconds: within that the library sends
+ one. -1 without a keep-alive.
  */
 int azure_iot_hub_legacy_keepalive_time_left(void);
 
 /*
- Forgets the hub and the device id that the provisioning service has assigned: the next connect asks it again.
+ Forgets the hub and the device id that the provisioning service has assigned: the next connect
+ asks it again.
 
  Returns 0; -EFAULT where the settings fail.
  */

@@ -17,9 +17,10 @@ struct Output {
     error: String,
 }
 
-fn once(device: &str) -> Output {
+fn once(scenario: &[&str], device: &str) -> Output {
     let output = Command::new(env!("CARGO_BIN_EXE_iothub-demo"))
         .args(["--once", "--json", "--mqtt", "0", "--device", device])
+        .args(scenario)
         .output()
         .expect("it runs");
     Output {
@@ -47,7 +48,7 @@ fn a_command_with_arguments_is_the_device_and_its_network_is_what_it_says() {
         status,
         report,
         error,
-    } = once(&device);
+    } = once(&[], &device);
     assert_eq!(status, Some(0), "{report:#} {error}");
     let checks = checks(&report);
     assert!(
@@ -66,7 +67,7 @@ fn a_command_with_arguments_is_the_device_and_its_network_is_what_it_says() {
 
 #[test]
 fn a_device_that_ends_at_once_fails_and_nothing_is_said_of_the_steps_behind() {
-    let Output { status, report, .. } = once("/bin/false");
+    let Output { status, report, .. } = once(&[], "/bin/false");
     assert_eq!(status, Some(1), "{report:#}");
     let checks = checks(&report);
     let (name, detail) = checks.last().expect("a step");
@@ -76,15 +77,33 @@ fn a_device_that_ends_at_once_fails_and_nothing_is_said_of_the_steps_behind() {
 }
 
 #[test]
-fn updates_take_no_other_device() {
-    let output = Command::new(env!("CARGO_BIN_EXE_iothub-demo"))
-        .args(["--once", "--fota", "--device", "/bin/false"])
-        .output()
-        .expect("it runs");
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(2), "{error}");
-    assert!(
-        error.contains("--fota") && error.contains("--device"),
-        "{error}"
-    );
+fn updates_run_the_device_that_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let script = folder.path().join("device.sh");
+    std::fs::write(&script, DUAL_STACK).expect("written");
+    let demo = Path::new(env!("CARGO_BIN_EXE_iothub-demo"));
+    let device = format!("sh '{}' '{}'", script.display(), demo.display());
+    let Output {
+        status,
+        report,
+        error,
+    } = once(&["--fota"], &device);
+    assert_eq!(status, Some(0), "{report:#} {error}");
+    assert_eq!(report["passed"], 9, "{report:#}");
+    let checks = checks(&report);
+    let (_, back) = checks
+        .iter()
+        .find(|(name, _)| name.contains("rolled back"))
+        .expect("the step");
+    assert!(back.contains("tried for 20 s"), "{back}");
+}
+
+#[test]
+fn updates_of_a_device_that_ends_at_once_fail() {
+    let Output { status, report, .. } = once(&["--fota"], "/bin/false");
+    assert_eq!(status, Some(1), "{report:#}");
+    let checks = checks(&report);
+    let (name, detail) = checks.last().expect("a step");
+    assert_eq!(*name, "device reports what it runs", "{report:#}");
+    assert!(detail.contains("exit status: 1"), "{detail}");
 }

@@ -114,8 +114,8 @@ impl Handle {
         }
     }
 
-    /// Answers a request of the device with a whole packet, or with nothing, in the order of the other commands; `held` are
-    /// the bytes of the request that were held until now.
+    /// Answers a request of the device with a whole packet, or with nothing, in the order of the
+    /// other commands; `held` are the bytes of the request that were held until now.
     pub(crate) fn answer_request(&self, answer: Vec<u8>, held: usize) {
         let mut answers = self.answers();
         let is_first = answers.requests == 0;
@@ -154,8 +154,8 @@ impl Handle {
 
     /// Gives a method request its id, and expects the answer to it.
     ///
-    /// Ids are a hexadecimal counter from 1 in each connection, as the real hub's are: Nordic's library
-    /// keeps 7 characters of them.
+    /// Ids are a hexadecimal counter from 1 in each connection, as the real hub's are: Nordic's
+    /// library keeps 7 characters of them.
     pub(crate) fn expect_answer(&self) -> (String, oneshot::Receiver<Answered>) {
         let number = self.requests.fetch_add(1, Ordering::Relaxed) + 1;
         let rid = format!("{number:x}");

@@ -146,8 +146,8 @@ pub(crate) fn read_refusal(error: &ReadError) -> Refusal {
     Refusal::new(code, error.to_string())
 }
 
-/// The return code of a CONNACK that refuses: 3 where the fault is the emulator's own or passes, else 5, which is what the
-/// real hub answers to every CONNECT that it does not let in.
+/// The return code of a CONNACK that refuses: 3 where the fault is the emulator's own or passes,
+/// else 5, which is what the real hub answers to every CONNECT that it does not let in.
 pub(crate) fn refused(refusal: &Refusal) -> u8 {
     match refusal.code {
         ErrorCode::ServerError | ErrorCode::ServiceUnavailable | ErrorCode::ThrottlingException => {

@@ -1,9 +1,11 @@
-//! SQLite behind one connection that writes. What is submitted while a transaction is being written shares the next one
-//! (group commit), and is answered only when the system has it: a killed emulator has lost nothing that it answered. With
-//! `sync` the disk has it, and a power cut loses nothing either.
+//! SQLite behind one connection that writes. What is submitted while a transaction is being written
+//! shares the next one (group commit), and is answered only when the system has it: a killed
+//! emulator has lost nothing that it answered. With `sync` the disk has it, and a power cut loses
+//! nothing either.
 //!
-//! The storage thread does what may take long. What a device waits for and is short is done where it was asked for,
-//! without a change of threads, as long as the connection is free ([`Store::enqueue`]).
+//! The storage thread does what may take long. What a device waits for and is short is done where
+//! it was asked for, without a change of threads, as long as the connection is free
+//! ([`Store::enqueue`]).
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -64,8 +66,9 @@ impl Store {
         Self::over(connection, folder, sync)
     }
 
-    /// Opens a folder for one long transaction. Where nobody else has it open, that is without a write-ahead log, since the
-    /// index of a long one takes much memory; the next start brings it back.
+    /// Opens a folder for one long transaction. Where nobody else has it open, that is without a
+    /// write-ahead log, since the index of a long one takes much memory; the next start brings it
+    /// back.
     pub(crate) fn open_for_import(folder: &Path) -> Result<Self, OpenError> {
         let connection = connect(folder, true)?;
         // Refused while others have it open.
@@ -109,8 +112,8 @@ impl Store {
 
     /// Runs a job that only reads, beside the storage thread where there is a file.
     ///
-    /// It should be short; what reads a whole table does so in pieces. In memory, where it has to run on the storage
-    /// thread, one such job at a time stands before those that write.
+    /// It should be short; what reads a whole table does so in pieces. In memory, where it has to
+    /// run on the storage thread, one such job at a time stands before those that write.
     pub(crate) async fn read<T: Send + 'static>(
         &self,
         job: impl FnOnce(&Connection) -> Result<T, Refusal> + Send + 'static,
@@ -124,8 +127,8 @@ impl Store {
         }
     }
 
-    /// A file without a name for what is too large for memory, on the disk of the database where that has one. It is gone
-    /// with its handle.
+    /// A file without a name for what is too large for memory, on the disk of the database where
+    /// that has one. It is gone with its handle.
     pub(crate) fn scratch(&self) -> std::io::Result<std::fs::File> {
         match &self.reading {
             Reading::Beside(readers) => tempfile::tempfile_in(readers.folder()),
@@ -133,8 +136,8 @@ impl Store {
         }
     }
 
-    /// The same as [`Store::run`] without waiting. `after` runs on the storage thread, in the order of submission, so
-    /// that what it announces is in the order of the commits; it must not block.
+    /// The same as [`Store::run`] without waiting. `after` runs on the storage thread, in the order
+    /// of submission, so that what it announces is in the order of the commits; it must not block.
     pub(crate) fn submit<T: Send + 'static>(
         &self,
         job: impl FnOnce(&Connection) -> Result<T, Refusal> + Send + 'static,
@@ -143,11 +146,12 @@ impl Store {
         self.owner.0.call(Job::alone(job, after));
     }
 
-    /// The same as [`Store::submit`] for a job that is short, and done by [`Store::execute_pending`], which whoever enqueues
-    /// calls before it waits for anything.
+    /// The same as [`Store::submit`] for a job that is short, and done by
+    /// [`Store::execute_pending`], which whoever enqueues calls before it waits for anything.
     ///
-    /// It either fails before it writes, or because the storage does ([`ServerError`](crate::code::ErrorCode::ServerError)): then all that were done
-    /// with it fail.
+    /// It either fails before it writes, or because the storage does
+    /// ([`ServerError`](crate::code::ErrorCode::ServerError)): then all that were done with it
+    /// fail.
     pub(crate) fn enqueue<T: Send + 'static>(
         &self,
         job: impl FnOnce(&Connection) -> Result<T, Refusal> + Send + 'static,
@@ -161,7 +165,8 @@ impl Store {
         self.owner.0.execute_pending();
     }
 
-    /// Whether others enqueue at the same time, so that it pays to let them before [`Store::execute_pending`].
+    /// Whether others enqueue at the same time, so that it pays to let them before
+    /// [`Store::execute_pending`].
     pub(crate) fn is_busy(&self) -> bool {
         self.owner.0.is_busy()
     }
@@ -181,8 +186,8 @@ pub(crate) fn in_memory() -> rusqlite::Result<Connection> {
     Connection::open_in_memory().and_then(|it| prepare(it, false))
 }
 
-/// Folds the write-ahead log of a folder's database into its file, which is then whole without it. It waits while others
-/// read, write or fold.
+/// Folds the write-ahead log of a folder's database into its file, which is then whole without it.
+/// It waits while others read, write or fold.
 pub(crate) fn fold(folder: &Path) -> Result<(), OpenError> {
     let path = folder.join("emulator.db");
     let failed = |error| OpenError::Database(path.clone(), error);
@@ -205,7 +210,8 @@ pub(crate) fn fold(folder: &Path) -> Result<(), OpenError> {
 
 const FOLD_TIME_LIMIT: Duration = Duration::from_secs(5);
 
-/// Refuses a folder whose database is gone while what belongs to it is still there: it would look like a hub that is empty.
+/// Refuses a folder whose database is gone while what belongs to it is still there: it would look
+/// like a hub that is empty.
 ///
 /// `begun` says whether an emulator has run on the folder before.
 pub(crate) fn check(folder: &Path, begun: bool) -> Result<(), OpenError> {
@@ -328,7 +334,8 @@ fn ignore(folder: &Path) -> Result<(), OpenError> {
     std::fs::write(&path, "*\n").map_err(|error| OpenError::File(path.to_owned(), error))
 }
 
-/// Makes the file, if it is missing, so that only its owner can read it: it holds the registry's keys.
+/// Makes the file, if it is missing, so that only its owner can read it: it holds the registry's
+/// keys.
 fn private(path: &Path) -> Result<(), OpenError> {
     std::fs::OpenOptions::new()
         .append(true)

@@ -151,7 +151,8 @@ impl Queue {
         self.latest.load(Ordering::Relaxed) > 1
     }
 
-    /// Does short jobs that wait, as long as the connection is free and nothing long stands before them.
+    /// Does short jobs that wait, as long as the connection is free and nothing long stands before
+    /// them.
     pub(super) fn execute_pending(&self) {
         for _ in 0..TURNS {
             if self.place == Place::Disk || self.is_long() {
@@ -209,8 +210,8 @@ impl Queue {
         let _ = self.lock().execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
     }
 
-    /// Whether the write-ahead log should be folded into the file. SQLite does so at a commit, but where others wait for
-    /// the same thread, nobody is to wait for the disk.
+    /// Whether the write-ahead log should be folded into the file. SQLite does so at a commit, but
+    /// where others wait for the same thread, nobody is to wait for the disk.
     fn is_long(&self) -> bool {
         self.pages.load(Ordering::Relaxed) >= MAX_PAGES
     }
@@ -287,7 +288,8 @@ fn transact(connection: &Connection, jobs: Vec<Job>) {
             failed.next().map_or(Ok(()), Err)
         };
         let together = match is_whole {
-            // Then the transaction is what leaves no trace: a savepoint would copy every page once more.
+            // Then the transaction is what leaves no trace: a savepoint would copy every page once
+            // more.
             true => all(connection).inspect_err(|_| {
                 let _ = run("ROLLBACK").and_then(|()| run("BEGIN"));
             }),

@@ -478,6 +478,11 @@ extern "C" fn iothub_platform_mqtt_nodelay() -> c_int {
 }
 
 #[unsafe(no_mangle)]
+extern "C" fn iothub_platform_mqtt_release() -> c_int {
+    0
+}
+
+#[unsafe(no_mangle)]
 extern "C" fn iothub_platform_mqtt_discard(_: *mut mqtt_client, _: *const mqtt_evt) -> c_int {
     0
 }

@@ -27,6 +27,7 @@ super::defines! {
     iothub_platform_mqtt_abort,
     iothub_platform_mqtt_discard,
     iothub_platform_mqtt_nodelay,
+    iothub_platform_mqtt_release,
     iothub_platform_mqtt_peer,
 }
 
@@ -340,6 +341,15 @@ unsafe extern "C" fn iothub_platform_mqtt_discard(
 #[unsafe(no_mangle)]
 unsafe extern "C" fn iothub_platform_mqtt_nodelay() -> c_int {
     code(with_host(|host| host.helper.nodelay()))
+}
+
+/// There is no radio; see `iothub_platform.h`.
+///
+/// # Safety
+/// None is needed: there are no pointers.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn iothub_platform_mqtt_release() -> c_int {
+    code(Err(Errno::OPNOTSUPP))
 }
 
 /// The address that the device sees; see `iothub_platform.h`.

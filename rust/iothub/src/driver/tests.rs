@@ -8,7 +8,10 @@ extern crate std;
 mod outbox_in_flash;
 mod values_in_flash;
 
-use core::{cell::RefCell, time::Duration};
+use core::{
+    cell::{Cell, RefCell},
+    time::Duration,
+};
 use std::{collections::VecDeque, format, rc::Rc, string::String, vec::Vec};
 
 use iothub_proto::{Capacity, Config, Disconnect, Error, Telemetry, fota::Policy, network, outbox};
@@ -41,6 +44,8 @@ struct World {
     rids: RefCell<Vec<String>>,
     /// What the handler calls at the next event.
     handler: RefCell<Option<HandlerCall>>,
+    /// How often the modem was told that nothing is on its way.
+    releases: Cell<u32>,
 }
 
 impl World {
@@ -62,6 +67,7 @@ impl World {
             interruption: RefCell::default(),
             rids: RefCell::default(),
             handler: RefCell::default(),
+            releases: Cell::new(0),
         }
     }
 
@@ -158,6 +164,8 @@ impl Platform for &World {
 
     const OUTBOX: bool = true;
 
+    const RELEASE: bool = true;
+
     type Flash = Memory;
 
     type HandlerGuard = ();
@@ -231,6 +239,10 @@ impl Platform for &World {
 
     fn execute_step(self, step: Step) -> Result<(), Errno> {
         self.call(format!("> {step:?}")).map_err(Errno)
+    }
+
+    fn release(self) {
+        self.releases.set(self.releases.get() + 1);
     }
 
     fn update_inputs(self) -> ncs::fota::TransferEvents {
@@ -345,6 +357,47 @@ fn what_came_before_a_message_is_told_before_it() {
     // A message alone does not make the driver's thread run; there is nothing left for it.
     run(&mut driver);
     is(&world.transcript(), &[]);
+}
+
+#[test]
+fn the_modem_is_told_once_that_nothing_is_on_its_way() {
+    let world = World::new(false, |_| {});
+    let mut driver = ready(&world);
+    run(&mut driver);
+    let before = world.releases.get();
+    run(&mut driver);
+    assert_eq!(world.releases.get(), before, "nothing was on its way");
+
+    let message = Telemetry::json(b"1");
+    world.client(|client, _| client.send(&message)).unwrap();
+    run(&mut driver);
+    assert_eq!(world.releases.get(), before, "the PUBACK is to come");
+    world.push(Input::Puback { message_id: 2 });
+    run(&mut driver);
+    assert_eq!(world.releases.get(), before + 1);
+    run(&mut driver);
+    assert_eq!(world.releases.get(), before + 1);
+
+    world.client(|client, _| client.request_twin()).unwrap();
+    run(&mut driver);
+    assert_eq!(world.releases.get(), before + 1, "the twin is to come");
+    let rid = world.rids.borrow().last().cloned().unwrap();
+    let topic = format!("$iothub/twin/res/200/?$rid={rid}");
+    handle_publish(
+        &world,
+        topic.as_bytes(),
+        Some(br#"{"desired":{"$version":1},"reported":{"$version":1}}"#),
+    );
+    run(&mut driver);
+    assert_eq!(world.releases.get(), before + 2);
+
+    world.push(Input::Disconnected { result: -104 });
+    run(&mut driver);
+    assert_eq!(
+        world.releases.get(),
+        before + 2,
+        "there is no connection to let go of"
+    );
 }
 
 #[test]

@@ -372,6 +372,17 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
         }
     }
 
+    /// Ready, and nothing on its way in either direction: no message, no request, no method without its answer.
+    pub fn is_quiet(&self) -> bool {
+        matches!(
+            self.state,
+            State::Connected(Target::Hub, Subscription::Granted)
+        ) && self.pending == Pending::None
+            && self.outbox.used() == 0
+            && !matches!(self.twin_get, GetState::Due(_) | GetState::Sent(_))
+            && self.methods.next() == Instant::NEVER
+    }
+
     /// The hub's host name; empty before DPS has assigned one.
     pub fn hostname(&self) -> &str {
         &self.identity.hostname

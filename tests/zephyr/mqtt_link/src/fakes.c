@@ -53,10 +53,13 @@ int z_impl_zsock_shutdown(int sock, int how)
 int z_impl_zsock_setsockopt(int sock, int level, int name, const void *value, socklen_t length)
 {
 	ARG_UNUSED(sock);
-	ARG_UNUSED(level);
-	ARG_UNUSED(name);
-	ARG_UNUSED(value);
-	ARG_UNUSED(length);
+	fakes.option_level = level;
+	fakes.option_name = name;
+	fakes.option_value = length == sizeof(int) ? *(const int *)value : -1;
+	if (fakes.option_errno != 0) {
+		errno = fakes.option_errno;
+		return -1;
+	}
 	return 0;
 }
 

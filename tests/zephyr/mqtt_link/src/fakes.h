@@ -18,6 +18,11 @@ struct fakes {
 	/* The client of the last mqtt_connect(), and of the last mqtt_abort(). */
 	const struct mqtt_client *connected;
 	const struct mqtt_client *aborted;
+	/* The last socket option, and how it fails. */
+	int option_level;
+	int option_name;
+	int option_value;
+	int option_errno;
 	int acks;
 	int unread;
 };

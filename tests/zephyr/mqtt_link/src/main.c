@@ -4,6 +4,7 @@
 #include <string.h>
 #include <zephyr/kernel.h>
 #include <zephyr/net/net_ip.h>
+#include <zephyr/net/socket.h>
 #include <zephyr/ztest.h>
 
 #include <net/mqtt_helper.h>
@@ -184,6 +185,18 @@ static struct mqtt_evt publish(uint32_t length, uint8_t qos)
 	event.param.publish.message_id = 7;
 	fakes.unread = length;
 	return event;
+}
+
+ZTEST(mqtt_link, test_release_tells_the_modem_of_the_connection_that_nothing_is_on_its_way)
+{
+	zassert_ok(fake_helper_connect());
+	zassert_ok(iothub_platform_mqtt_release());
+	zassert_equal(fakes.option_level, SOL_SOCKET);
+	zassert_equal(fakes.option_name, SO_RAI);
+	zassert_equal(fakes.option_value, RAI_NO_DATA);
+	fakes.option_errno = EDESTADDRREQ;
+	zassert_equal(iothub_platform_mqtt_release(), -EDESTADDRREQ);
+	zassert_ok(iothub_platform_mqtt_abort());
 }
 
 ZTEST(mqtt_link, test_discards_what_is_larger_than_the_buffer_and_acknowledges_it)

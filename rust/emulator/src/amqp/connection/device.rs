@@ -1,4 +1,5 @@
-//! Devices: each that a connection serves is entered in the hub's table, as one that connects over MQTT is.
+//! Devices: each that a connection serves is entered in the hub's table, as one that connects over
+//! MQTT is.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -236,7 +237,8 @@ impl Connection {
         Some(tokio::spawn(mailbox.run(outlet)).abort_handle())
     }
 
-    /// What a device sends on one of its links. Telemetry is settled when it is stored, the rest at once.
+    /// What a device sends on one of its links. Telemetry is settled when it is stored, the rest at
+    /// once.
     pub(super) fn hear(
         &mut self,
         (link, delivery, settled): (LinkId, u32, bool),
@@ -284,7 +286,8 @@ impl Connection {
         }
     }
 
-    /// A device's request: its twin, a change of what it reports, or whether it is told of desired properties.
+    /// A device's request: its twin, a change of what it reports, or whether it is told of desired
+    /// properties.
     fn twin(
         &mut self,
         link: LinkId,

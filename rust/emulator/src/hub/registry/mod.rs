@@ -204,7 +204,8 @@ pub(crate) fn delete(
     note_lifecycle(connection, &device, "delete", now)
 }
 
-/// Deletes a device or a module and all that belongs to it, modules of a device too, and tells nobody.
+/// Deletes a device or a module and all that belongs to it, modules of a device too, and tells
+/// nobody.
 pub(crate) fn erase(
     connection: &Connection,
     hub: &str,

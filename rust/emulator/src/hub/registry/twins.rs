@@ -104,8 +104,8 @@ pub(crate) fn write_twin(
     })
 }
 
-/// Applies a device's patch of its reported properties; returns the new version. It reads and writes no more of the row than
-/// that.
+/// Applies a device's patch of its reported properties; returns the new version. It reads and
+/// writes no more of the row than that.
 pub(crate) fn report(
     connection: &Connection,
     hub: &str,
@@ -180,6 +180,6 @@ pub(crate) fn report(
     Ok(reported.version)
 }
 
-/// How old the row's moment of the latest activity may become in milliseconds: there is an index over it, and the connection has
-/// the exact one.
+/// How old the row's moment of the latest activity may become in milliseconds: there is an index
+/// over it, and the connection has the exact one.
 const ACTIVITY: i64 = 1000;

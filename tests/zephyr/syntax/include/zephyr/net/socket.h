@@ -12,6 +12,10 @@
 #define NET_IPPROTO_TCP 6
 #define NET_SOCK_STREAM 1
 #define ZSOCK_TCP_NODELAY 1
+#define ZSOCK_SOL_SOCKET 1
+/* sdk-zephyr's, since NCS 2.6. */
+#define SO_RAI 61
+#define RAI_NO_DATA 1
 #define SOCKADDR(suffix) net_sockaddr##suffix
 #else
 #define SOCKADDR(suffix) sockaddr##suffix
@@ -20,6 +24,9 @@
 #define IPPROTO_TCP 6
 #define SOCK_STREAM 1
 #define TCP_NODELAY 1
+#define SOL_SOCKET 1
+/* sdk-zephyr's, before NCS 2.6. */
+#define SO_RAI_NO_DATA 50
 #endif
 
 #define ZSOCK_SHUT_RDWR 2
