@@ -27,6 +27,7 @@ use iothub::twin::{Document, View};
 use crate::{client, documents::Text};
 
 mod fields;
+pub(crate) mod fuzzing;
 #[cfg(test)]
 mod tests;
 

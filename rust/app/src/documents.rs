@@ -123,7 +123,7 @@ fn write_reading(out: &mut dyn Write, reading: &Reading, absent: Absent) -> Resu
             write!(out, "{}", Decimal::new(i32::from(*strength), 2))?;
         }
     }
-    match (reading.time, absent) {
+    match (reading.time(), absent) {
         (Some(time), _) => write!(out, ",\"ts\":{}}}", time.as_millis()),
         (None, _) => out.write_str("}"),
     }
@@ -233,14 +233,13 @@ mod tests {
     use std::string::String;
 
     use super::*;
-    use crate::time::UnixTime;
+    use crate::{reading::Taken, time::UnixTime};
 
     const TIME: i64 = 1_800_000_000_000;
 
     fn reading(value: Value) -> Reading {
         Reading {
-            taken: Instant::from_millis(1),
-            time: UnixTime::from_millis(TIME),
+            taken: Taken::At(UnixTime::from_millis(TIME).expect("a time")),
             value,
         }
     }
@@ -292,7 +291,7 @@ mod tests {
                 })),
                 reading(Value::Impact(1050)),
                 Reading {
-                    time: None,
+                    taken: Taken::Unstamped(Instant::from_millis(1)),
                     ..reading(Value::Button(1))
                 },
             ]),

@@ -30,6 +30,7 @@ mod documents;
 mod firmware;
 mod health;
 mod interval;
+mod kept;
 mod measure;
 mod methods;
 mod modem;
@@ -40,6 +41,12 @@ mod store;
 mod tests;
 mod time;
 mod tracker;
+
+/// What the fuzz target `app_configuration` calls.
+#[doc(hidden)]
+pub fn fuzz_configuration(data: &[u8]) {
+    configuration::fuzzing::configuration(data);
+}
 
 #[cfg(test)]
 extern crate std;

@@ -10,10 +10,37 @@ use crate::time::UnixTime;
 /// known; what it is stamped with stays, whatever the clock does afterwards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Reading {
-    /// By the clock that never jumps.
-    pub(crate) taken: Instant,
-    pub(crate) time: Option<UnixTime>,
+    pub(crate) taken: Taken,
     pub(crate) value: Value,
+}
+
+/// As the help of `CONFIG_IOTHUB_READINGS` says.
+const _: () = assert!(size_of::<Reading>() <= 64);
+
+impl Reading {
+    pub(crate) fn time(&self) -> Option<UnixTime> {
+        match self.taken {
+            Taken::At(time) => Some(time),
+            Taken::Unstamped(_) | Taken::Before => None,
+        }
+    }
+}
+
+/// When a reading was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    At(UnixTime),
+    /// Nobody knew the time: by the clock that never jumps.
+    Unstamped(Instant),
+    /// Before this start of the device, and nobody knew the time.
+    Before,
+}
+
+impl Taken {
+    /// `taken` by the clock that never jumps.
+    pub(crate) fn new(taken: Instant, time: Option<UnixTime>) -> Self {
+        time.map_or(Self::Unstamped(taken), Self::At)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

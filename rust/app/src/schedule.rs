@@ -67,6 +67,11 @@ impl Schedule {
         (self.asked, self.urgent) = (true, true);
     }
 
+    /// What waits leaves at once, or with the position that is searched for.
+    pub(crate) fn hurry(&mut self) {
+        self.urgent = true;
+    }
+
     pub(crate) fn on_sampled(&mut self, now: Instant) {
         self.sampled = Some(now);
         self.asked = false;

@@ -3,11 +3,16 @@
 use heapless::Deque;
 use iothub::Instant;
 
-use crate::{reading::Reading, time::UnixTime};
+use crate::{
+    reading::{Reading, Taken},
+    time::UnixTime,
+};
 
 /// Up to `N` readings, oldest first. Where there is no room the oldest gives way, and is counted.
 pub(crate) struct Store<const N: usize> {
     readings: Deque<Reading, N>,
+    /// The number of the oldest one.
+    first: u32,
     dropped: u32,
 }
 
@@ -15,6 +20,7 @@ impl<const N: usize> Store<N> {
     pub(crate) const fn new() -> Self {
         Self {
             readings: Deque::new(),
+            first: 0,
             dropped: 0,
         }
     }
@@ -22,19 +28,46 @@ impl<const N: usize> Store<N> {
     pub(crate) fn push(&mut self, reading: Reading) {
         if self.readings.is_full() {
             self.dropped = self.dropped.saturating_add(1);
-            let _ = self.readings.pop_front();
+            self.remove(1);
         }
         // There is room now, unless there is none at all.
         let _ = self.readings.push_back(reading);
     }
 
-    /// Stamps what was taken before the time was known. `time` is now.
-    pub(crate) fn stamp(&mut self, now: Instant, time: UnixTime) {
+    /// Stamps what was taken before the time was known; whether there was any. `time` is now.
+    pub(crate) fn stamp(&mut self, now: Instant, time: UnixTime) -> bool {
+        let mut is_stamped = false;
         for reading in &mut self.readings {
-            if reading.time.is_none() {
-                reading.time = time.before(now.saturating_duration_since(reading.taken));
+            if let Taken::Unstamped(taken) = reading.taken
+                && let Some(time) = time.before(now.saturating_duration_since(taken))
+            {
+                reading.taken = Taken::At(time);
+                is_stamped = true;
             }
         }
+        is_stamped
+    }
+
+    /// Whether a reading is still to be stamped.
+    pub(crate) fn awaits_time(&self) -> bool {
+        let mut readings = self.readings.iter();
+        readings.any(|reading| matches!(reading.taken, Taken::Unstamped(_)))
+    }
+
+    /// The number of the oldest reading.
+    pub(crate) fn first(&self) -> u32 {
+        self.first
+    }
+
+    /// The number of the next reading.
+    pub(crate) fn end(&self) -> u32 {
+        // There are at most 1024.
+        self.first.saturating_add(self.readings.len() as u32)
+    }
+
+    /// Gives the oldest reading this number.
+    pub(crate) fn count_from(&mut self, first: u32) {
+        self.first = first;
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Reading> + Clone {
@@ -58,7 +91,9 @@ impl<const N: usize> Store<N> {
     /// Takes the oldest away, which have been sent.
     pub(crate) fn remove(&mut self, count: usize) {
         for _ in 0..count {
-            let _ = self.readings.pop_front();
+            if self.readings.pop_front().is_some() {
+                self.first = self.first.saturating_add(1);
+            }
         }
     }
 
@@ -77,8 +112,7 @@ mod tests {
 
     fn reading(taken: u64, number: u8) -> Reading {
         Reading {
-            taken: Instant::from_millis(taken),
-            time: None,
+            taken: Taken::Unstamped(Instant::from_millis(taken)),
             value: Value::Button(number),
         }
     }
@@ -119,7 +153,7 @@ mod tests {
         let stamps = |store: &Store<4>| -> std::vec::Vec<_> {
             store
                 .iter()
-                .map(|reading| reading.time.map(UnixTime::as_millis))
+                .map(|reading| reading.time().map(UnixTime::as_millis))
                 .collect()
         };
         let expected = std::vec![Some(1_799_999_930_000), Some(1_799_999_990_000)];

@@ -8,15 +8,17 @@ use core::{
 };
 
 use critical_section::Mutex;
-use iothub::{Capacity, Error, Instant, Property, Telemetry};
+use iothub::{Capacity, Error, Instant, Keep, Property, Telemetry};
 use ncs::board;
 
 use crate::{
     client,
     configuration::{self, Configuration},
     documents::{self, Text},
-    health, measure, modem,
-    reading::{Kind, Network, Reading, Value},
+    health,
+    kept::Kept,
+    measure, modem,
+    reading::{Kind, Network, Reading, Taken, Value},
     schedule::Schedule,
     store::Store,
     time::UnixTime,
@@ -139,6 +141,7 @@ pub(crate) fn diagnostics() -> Diagnostics {
 /// Everything that the loop remembers.
 pub(crate) struct Tracker {
     store: Store<{ iothub::READINGS }>,
+    kept: Kept,
     schedule: Schedule,
     /// The newest of each kind that is a state.
     newest: [Option<Reading>; Kind::ALL.len()],
@@ -179,6 +182,7 @@ impl Tracker {
     pub(crate) const fn new() -> Self {
         Self {
             store: Store::new(),
+            kept: Kept::new(),
             schedule: Schedule::new(),
             newest: [None; Kind::ALL.len()],
             unreported: 0,
@@ -193,6 +197,7 @@ impl Tracker {
     }
 
     pub(crate) fn run(&mut self) -> ! {
+        self.kept.restore(&mut self.store);
         loop {
             let configuration = configuration::current();
             let happened = critical_section::with(|cs| HAPPENED.borrow(cs).take());
@@ -201,10 +206,9 @@ impl Tracker {
             if self.schedule.next_sample(&configuration) <= now {
                 self.sample(&configuration, now);
             }
-            if let Some(time) = UnixTime::now() {
-                self.store.stamp(now, time);
-            }
+            let stamped = UnixTime::now().is_some_and(|time| self.store.stamp(now, time));
             self.send(&configuration, now);
+            self.kept.update(&self.store, stamped);
             critical_section::with(|cs| {
                 DIAGNOSTICS.borrow(cs).set(Diagnostics {
                     waiting: self.store.len(),
@@ -228,11 +232,9 @@ impl Tracker {
         if let Some(search) = self.search {
             next = next.min(search);
         }
-        if !self.store.is_empty() && self.search.is_none() {
-            let full = self.full.map(|full| full + ROOM_WAIT);
-            next = next.min(full.unwrap_or(self.schedule.next_update(configuration)));
+        if let Some(send) = self.next_send(configuration) {
+            next = next.min(self.full.map_or(send, |full| full + ROOM_WAIT));
         }
-        // Without the time nothing leaves before the store is full.
         next.max(client::now() + Duration::from_millis(100))
     }
 
@@ -254,6 +256,7 @@ impl Tracker {
             self.schedule.ask();
         }
         if happened.locate {
+            self.schedule.hurry();
             self.search(configuration, now);
         }
         match happened.located {
@@ -271,7 +274,10 @@ impl Tracker {
     }
 
     fn push(&mut self, value: Value, taken: Instant, time: Option<UnixTime>) {
-        let reading = Reading { taken, time, value };
+        let reading = Reading {
+            taken: Taken::new(taken, time),
+            value,
+        };
         let kind = value.kind();
         let at = Kind::ALL.iter().position(|of| *of == kind);
         if let Some(place) = at
@@ -339,19 +345,26 @@ impl Tracker {
         }
     }
 
-    /// Sends what waits, unless a position is about to join it, or it is not time yet.
+    /// When what waits is to leave; `None` while nothing does, or its position or the time of day is to come first.
+    fn next_send(&self, configuration: &Configuration) -> Option<Instant> {
+        if self.store.is_nearly_full() {
+            return Some(Instant::from_millis(0));
+        }
+        if self.store.is_empty() || self.search.is_some() || self.store.awaits_time() {
+            return None;
+        }
+        Some(match self.kept.is_full() {
+            true => Instant::from_millis(0),
+            false => self.schedule.next_update(configuration),
+        })
+    }
+
     fn send(&mut self, configuration: &Configuration, now: Instant) {
-        let is_time = self.search.is_none()
-            && (self.schedule.next_update(configuration) <= now
-                || self.schedule.may_join(configuration, now) && is_radio_on());
-        if self.store.is_empty() || !(is_time || self.store.is_nearly_full()) {
+        let Some(next) = self.next_send(configuration) else {
             return;
-        }
-        let is_stamped = self.store.iter().all(|reading| reading.time.is_some());
-        if !is_stamped && !self.store.is_nearly_full() {
-            return;
-        }
-        if self.send_all(now) {
+        };
+        let may_join = || self.schedule.may_join(configuration, now) && is_radio_on();
+        if (next <= now || may_join()) && self.send_all(now) {
             self.schedule.on_sent(now);
             self.report(now);
         }
@@ -362,7 +375,9 @@ impl Tracker {
         self.full = None;
         while let Some((count, len)) = documents::batch(self.store.iter(), &mut self.payload) {
             let payload = self.payload.get(..len).unwrap_or_default();
-            match send_batch(payload, self.store.iter().take(count)) {
+            // The outbox has it in flash before the store gives it up.
+            let keep = self.kept.has(self.store.first()).then_some(Keep::Always);
+            match send_batch(payload, self.store.iter().take(count), keep) {
                 Ok(()) => self.store.remove(count),
                 Err(Error::Capacity(Capacity::Outbox)) => {
                     log::debug!("the outbox is full: {} readings wait", self.store.len());
@@ -422,7 +437,7 @@ impl Tracker {
         }
         let newest = self.newest.iter().flatten();
         let fresh = newest.filter(|reading| {
-            reading.time.is_some() && self.unreported & reading.value.kind().bit() != 0
+            reading.time().is_some() && self.unreported & reading.value.kind().bit() != 0
         });
         let Some(patch) = documents::reported(fresh, &mut self.payload) else {
             return;
@@ -445,9 +460,10 @@ fn is_radio_on() -> bool {
 fn send_batch<'r>(
     payload: &[u8],
     readings: impl Iterator<Item = &'r Reading> + Clone,
+    keep: Option<Keep>,
 ) -> Result<(), Error> {
     let count = readings.clone().count();
-    let first = readings.clone().filter_map(|reading| reading.time).min();
+    let first = readings.clone().filter_map(Reading::time).min();
     let hottest = readings.filter_map(|reading| match reading.value {
         Value::Environment(environment) => environment.temperature,
         _ => None,
@@ -467,6 +483,7 @@ fn send_batch<'r>(
     let is_known = UnixTime::now().is_some_and(|time| write!(created, "{time}").is_ok());
     let mut message = Telemetry::json(payload);
     message.system.creation_time = is_known.then_some(created.as_str());
+    message.delivery.keep = keep;
     message.properties = match alert {
         Some(_) => &properties,
         None => properties.get(..1).unwrap_or_default(),

@@ -1,11 +1,12 @@
 //! The scenario of `--once --drive`: a vehicle goes through a tunnel, and the hub's side knows from
 //! the world's file what the device should have measured when.
 
-use std::{fs, path::Path, time::Duration};
+use std::{collections::BTreeSet, fs, path::Path, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use iothub_host::Network;
 use serde_json::{Value, json};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
     Arguments, Bench, Check, Console, DEVICE_ID, DeviceOptions, Error, Lines, Report, Rest,
@@ -119,14 +120,20 @@ pub(crate) fn run(
                 }
             })
     });
+    check("the power is cut while samples wait", &mut || {
+        let (found, since) = cut_power(&mut bench)?;
+        lines = since;
+        Ok(found)
+    });
     check("buffered: samples leave together", &mut || {
-        bench
-            .rest()
-            .patch_desired(DEVICE_ID, &json!({ "cfg": { "upd": 8 } }))?;
+        let rest = bench.rest();
+        let before = rest.telemetry(DEVICE_ID, bench.since())?;
+        let before = before.last().and_then(|message| message["seq"].as_u64());
+        rest.patch_desired(DEVICE_ID, &json!({ "cfg": { "upd": 8 } }))?;
         bench
             .rest()
             .until("a batch of three samples", TIMEOUT, |rest| {
-                let messages = rest.telemetry(DEVICE_ID, bench.since())?;
+                let messages = rest.telemetry(DEVICE_ID, before.unwrap_or(bench.since()))?;
                 let readings =
                     |message: &Value| message["body"]["bat"].as_array().map_or(0, Vec::len);
                 let most = messages
@@ -244,15 +251,58 @@ fn begin(bench: &mut Bench) -> Result<(World, Lines), Error> {
     fs::write(&path, text.to_string()).map_err(|source| Error::path(&path, source))?;
     let began_ms = bench.begin_world();
     let world = World::new(Description::read(&path, began_ms)?);
-    let lines = bench.start_device(&DeviceOptions {
+    let lines = start(bench)?;
+    Ok((world, lines))
+}
+
+fn start(bench: &mut Bench) -> Result<Lines, Error> {
+    bench.start_device(&DeviceOptions {
         network: Network::DualStack,
         time_factor: 0.01,
-        world: Some(path),
+        world: Some(bench.setup().data().join("world.json")),
         speed: SPEED,
         watchdog: WATCHDOG,
         ..DeviceOptions::default()
+    })
+}
+
+/// While samples wait for an hour; they arrive after the start, each with its own time.
+fn cut_power(bench: &mut Bench) -> Result<(String, Lines), Error> {
+    let rest = bench.rest();
+    rest.patch_desired(DEVICE_ID, &json!({ "cfg": { "upd": 3600 } }))?;
+    rest.until("an acknowledgement", TIMEOUT, |rest| {
+        Ok((reported(rest, "cfg")?["upd"] == 3600).then_some(()))
     })?;
-    Ok((world, lines))
+    let since = bench.since();
+    let samples = |rest: &Rest| -> Result<BTreeSet<u64>, Error> {
+        let messages = rest.telemetry(DEVICE_ID, since)?;
+        let readings = messages.iter().flat_map(|message| of_kind(message, "bat"));
+        Ok(readings
+            .filter_map(|reading| reading["ts"].as_u64())
+            .collect())
+    };
+    let before = samples(&rest)?;
+    let (waiting, cut) = rest.until("samples that wait", TIMEOUT, |rest| {
+        let (_, answer) = rest.method(DEVICE_ID, "diagnostics", &Value::Null)?;
+        let waiting = answer["payload"]["readingsWaiting"].as_u64().unwrap_or(0);
+        let now = answer["payload"]["time"].as_str().unwrap_or_default();
+        // Three samples: environment and battery, and the position of the first ones.
+        Ok((waiting >= 9).then(|| (waiting, now.to_owned())))
+    })?;
+    let cut = OffsetDateTime::parse(&cut, &Rfc3339).map_err(Error::new)?;
+    let cut = u64::try_from(cut.unix_timestamp_nanos() / 1_000_000).map_err(Error::new)?;
+    let lines = start(bench)?;
+    lines.find_after(0, "readings of before wait", TIMEOUT)?;
+    let arrived = rest.until("samples of before the cut", TIMEOUT, |rest| {
+        let now = samples(rest)?;
+        let kept = now.difference(&before).filter(|stamp| **stamp <= cut);
+        let kept = kept.count();
+        Ok((kept >= 2).then_some(kept))
+    })?;
+    Ok((
+        format!("{waiting} readings waited; {arrived} samples of them arrive after the start"),
+        lines,
+    ))
 }
 
 fn reported(rest: &Rest, name: &str) -> Result<Value, Error> {

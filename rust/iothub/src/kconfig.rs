@@ -65,8 +65,8 @@ pub(crate) const MAY_ATTACH: bool = !IOTHUB_C_API;
 /// Time before another look for a SIM. No option: a modem looks once by itself.
 pub(crate) const SIM_RETRY: Duration = Duration::from_secs(300);
 
-/// `CONFIG_IOTHUB_OUTBOX_FLASH_ALWAYS`, `_ON_REQUEST`.
-pub(crate) const KEEP: Keep = match (IOTHUB_OUTBOX_FLASH_ALWAYS, IOTHUB_OUTBOX_FLASH_ON_REQUEST) {
+/// What becomes of messages that say nothing of it: `CONFIG_IOTHUB_OUTBOX_FLASH_ALWAYS`, `_ON_REQUEST`.
+pub const KEEP: Keep = match (IOTHUB_OUTBOX_FLASH_ALWAYS, IOTHUB_OUTBOX_FLASH_ON_REQUEST) {
     (true, _) => Keep::Always,
     (false, true) => Keep::Never,
     (false, false) => Keep::Spill,

@@ -87,7 +87,9 @@ pub use iothub_proto::{
     outbox::Keep,
     store::{Priority, Status as StoreStatus},
 };
-pub use kconfig::{FAULT_COMMAND, HOLD, LOG_LEVEL, MESSAGE_MAX, READINGS, TELEMETRY_INTERVAL};
+pub use kconfig::{
+    FAULT_COMMAND, HOLD, KEEP, LOG_LEVEL, MESSAGE_MAX, READINGS, TELEMETRY_INTERVAL,
+};
 pub use ncs::platform::{Logger, set_led};
 pub use outbox::{KEPT, Losses, OUTBOX_FLASH, OutboxStatus, REPORTS};
 pub use sequence::EventQueue;

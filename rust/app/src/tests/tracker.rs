@@ -273,6 +273,13 @@ fn a_method_asks_for_a_sample_or_a_position() {
     tracker::locate();
     assert!(go_on(&mut device, std::vec![]).is_empty());
     assert_eq!(said(|said| said.searches.clone()), [45]);
+    set(&POSITION);
+    tracker::on_board(Event::Located(Ok(())));
+    let calls = go_on(&mut device, std::vec![]);
+    assert!(
+        sent(&calls)[0].contains("gnss"),
+        "without waiting: {calls:?}"
+    );
 }
 
 const POSITION: [(Sensor, i32); 6] = [
@@ -398,7 +405,9 @@ fn what_has_no_time_of_day_waits_for_it_or_until_there_is_hardly_any_room() {
     set(&[(Sensor::Temperature, 25_300)]);
     said(|said| said.time = None);
     let mut device = Box::new(tracker::Tracker::new());
-    assert!(go_on(&mut device, std::vec![next_sample(), next_sample()]).is_empty());
+    assert!(go_on(&mut device, std::vec![]).is_empty());
+    assert_eq!(deadline(), START + 20_000, "nothing polls for the time");
+    assert!(go_on(&mut device, std::vec![nothing(), nothing()]).is_empty());
     said(|said| said.time = Some(TIME));
     let calls = go_on(&mut device, std::vec![]);
     let batch = sent(&calls)[0];

@@ -34,6 +34,7 @@ mod crates_depend_only_along_the_arrows;
 mod ctrl_c_is_a_good_end_at_any_moment;
 mod keys_stay_private;
 mod loss_of_the_network_is_survived;
+mod methods_answer_every_kind_of_payload;
 mod missing_credentials_are_named;
 mod names_the_ipv4_address_behind_a_nat64;
 mod once_checks_the_whole_way;

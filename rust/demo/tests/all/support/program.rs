@@ -47,8 +47,11 @@ impl Program {
 
     /// Waits for a line that contains `text`.
     pub fn waits_for(&mut self, text: &str) {
+        // Other lines may come for ever.
+        let deadline = Instant::now() + 5 * TIMEOUT;
         loop {
-            let line = self.lines.recv_timeout(TIMEOUT);
+            let left = deadline.saturating_duration_since(Instant::now());
+            let line = self.lines.recv_timeout(left.min(TIMEOUT));
             let line = line.unwrap_or_else(|_| panic!("no {text:?} after {:#?}", self.printed));
             let found = line.contains(text);
             self.printed.push(line);
