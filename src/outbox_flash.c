@@ -10,7 +10,16 @@
 
 #if defined(CONFIG_PARTITION_MANAGER_ENABLED)
 #include <pm_config.h>
+#if !defined(PM_IOTHUB_OUTBOX_ID)
+#error "The Partition Manager has no partition iothub_outbox: pm_static.yml is to have one, see docs/reliability.md"
+#endif
 #define PARTITION PM_IOTHUB_OUTBOX_ID
+#if defined(PM_MCUBOOT_PRIMARY_ADDRESS) && !defined(CONFIG_IOTHUB_OUTBOX_FLASH_EXTERNAL)
+/* MCUboot moves whatever lies in its slots. */
+BUILD_ASSERT(PM_IOTHUB_OUTBOX_ADDRESS >= PM_MCUBOOT_PRIMARY_END_ADDRESS ||
+		     PM_IOTHUB_OUTBOX_END_ADDRESS <= PM_MCUBOOT_PRIMARY_ADDRESS,
+	     "iothub_outbox lies in the slot of an image: pm_static.yml is to name a place for it, see docs/reliability.md");
+#endif
 #else
 #define PARTITION PARTITION_ID(iothub_outbox)
 #endif

@@ -12,12 +12,35 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::Failure;
+use crate::websocket::WebSocket;
 
 /// A connected device.
 pub struct Device {
     pub id: String,
-    stream: TlsStream<TcpStream>,
+    stream: Link,
     buffer: Vec<u8>,
+}
+
+/// What carries MQTT.
+enum Link {
+    Tls(Box<TlsStream<TcpStream>>),
+    WebSocket(Box<WebSocket>),
+}
+
+impl Link {
+    async fn write_all(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        match self {
+            Self::Tls(stream) => Ok(stream.write_all(bytes).await?),
+            Self::WebSocket(socket) => socket.write_all(bytes).await,
+        }
+    }
+
+    async fn read_buf(&mut self, buffer: &mut Vec<u8>) -> Result<usize, Failure> {
+        match self {
+            Self::Tls(stream) => Ok(stream.read_buf(buffer).await?),
+            Self::WebSocket(socket) => socket.read_buf(buffer).await,
+        }
+    }
 }
 
 /// A packet: its first byte and its body.
@@ -30,10 +53,21 @@ impl Device {
         config: Arc<ClientConfig>,
         id: &str,
     ) -> Result<Self, Failure> {
-        let tcp = TcpStream::connect(address).await?;
-        tcp.set_nodelay(true)?;
-        let name = ServerName::try_from(crate::HOST)?;
-        let mut stream = TlsConnector::from(config).connect(name, tcp).await?;
+        let stream = tls(address, config).await?;
+        Self::connect_over(Link::Tls(Box::new(stream)), id).await
+    }
+
+    /// The same over WebSocket, at the HTTPS port.
+    pub async fn connect_by_websocket(
+        address: SocketAddr,
+        config: Arc<ClientConfig>,
+        id: &str,
+    ) -> Result<Self, Failure> {
+        let socket = WebSocket::open(tls(address, config).await?).await?;
+        Self::connect_over(Link::WebSocket(Box::new(socket)), id).await
+    }
+
+    async fn connect_over(mut stream: Link, id: &str) -> Result<Self, Failure> {
         let mut body = b"\x00\x04MQTT\x04\x82\x00\xf0".to_vec();
         text(&mut body, id);
         text(
@@ -66,7 +100,7 @@ impl Device {
     /// QoS 0 without a packet id, else QoS 1.
     pub async fn publish(&mut self, topic: &str, payload: &[u8], id: u16) -> Result<(), Failure> {
         let bytes = publish(topic, payload, id);
-        Ok(self.stream.write_all(&bytes).await?)
+        self.stream.write_all(&bytes).await
     }
 
     pub async fn next(&mut self) -> Result<Packet, Failure> {
@@ -153,6 +187,16 @@ impl Device {
         }
         Ok(times)
     }
+}
+
+async fn tls(
+    address: SocketAddr,
+    config: Arc<ClientConfig>,
+) -> Result<TlsStream<TcpStream>, Failure> {
+    let tcp = TcpStream::connect(address).await?;
+    tcp.set_nodelay(true)?;
+    let name = ServerName::try_from(crate::HOST)?;
+    Ok(TlsConnector::from(config).connect(name, tcp).await?)
 }
 
 /// The topic of a PUBLISH.

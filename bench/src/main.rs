@@ -14,6 +14,7 @@ mod scale;
 mod scenario;
 mod server;
 mod stress;
+mod websocket;
 
 use pki::Pki;
 use scenario::{Fleet, Sample, Samples};
@@ -56,6 +57,9 @@ struct Arguments {
     /// In place of all that: a consumer of the Event Hubs-compatible endpoint next to devices that send
     #[arg(long, conflicts_with_all = ["sweep", "only", "svg", "stress", "scale"])]
     events: bool,
+    /// In place of all that: MQTT over WebSocket beside plain TLS
+    #[arg(long, conflicts_with_all = ["sweep", "only", "svg", "stress", "scale", "events"])]
+    websocket: bool,
     /// Measures although the machine has other work; ratios are then no ratios
     #[arg(long)]
     busy: bool,
@@ -105,6 +109,12 @@ async fn main() -> Result<(), Failure> {
         let time = Duration::from_secs_f64(arguments.seconds);
         let how = (arguments.rounds, time);
         return events::run(folder.path(), &arguments.emulator, &pki, &fleet, how).await;
+    }
+    if arguments.websocket {
+        let fleet = Fleet::new(&pki, 100)?;
+        let time = Duration::from_secs_f64(arguments.seconds);
+        let how = (arguments.rounds, time);
+        return websocket::run(folder.path(), &arguments.emulator, &pki, &fleet, how).await;
     }
     let most = arguments.sweep.iter().copied().max().unwrap_or(0).max(1000);
     let fleet = Fleet::new(&pki, most)?;

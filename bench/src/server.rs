@@ -76,6 +76,8 @@ pub struct Server {
     pub mqtt: SocketAddr,
     /// REST; only the emulator has it.
     pub http: Option<SocketAddr>,
+    /// The same and WebSocket over TLS.
+    pub https: Option<SocketAddr>,
     /// Of the emulator as well.
     pub amqp: Option<SocketAddr>,
     pub ready_after: Duration,
@@ -121,6 +123,7 @@ impl Server {
             child,
             mqtt,
             http: None,
+            https: None,
             amqp: None,
             ready_after: Duration::ZERO,
             data: None,
@@ -155,9 +158,10 @@ impl Server {
     fn spawn(folder: &Path, binary: &Path, data: Option<&Path>) -> Result<Self, Failure> {
         let mut command = Command::new(binary);
         let any = "127.0.0.1:0";
-        let listen = ["--mqtt", any, "--http", any, "--amqp", any, "--quiet"];
+        let listen = ["--mqtt", any, "--http", any, "--https", any];
         command
             .args(listen)
+            .args(["--amqp", any, "--quiet"])
             .args(["--hostname", crate::HOST])
             .arg("--cert")
             .arg(folder.join("server.pem"))
@@ -183,6 +187,7 @@ impl Server {
             child,
             mqtt: mqtt.parse()?,
             http: Some(http.parse()?),
+            https: field("https=https://").map(|it| it.parse()).transpose()?,
             amqp: field("amqp=").map(|it| it.parse()).transpose()?,
             ready_after,
             data: None,

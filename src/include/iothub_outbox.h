@@ -55,6 +55,11 @@ struct iothub_outbox_status {
          Erases of the page that has the most.
          */
         uint32_t erases_max;
+        /*
+         Reports of iothub_outbox_report() that were given up: the hub refuses them, or this build
+         cannot send what is stored.
+         */
+        uint32_t reports;
 };
 
 #ifdef __cplusplus

@@ -328,11 +328,48 @@ def routes():
     az("iot hub message-enrichment delete --key site --name", HUB)
 
 
+def endpoints():
+    storage = hub.rest("GET", "admin/blob-storage")["connectionString"]
+    far = "Endpoint=sb://far.servicebus.windows.net/;SharedAccessKeyName=n;SharedAccessKey=QQ==;EntityPath=e"
+    of_hub("hub message-endpoint create storage-container --endpoint-name packed --container-name packed --batch-frequency 60",
+           "--connection-string", storage)
+    of_hub("hub message-endpoint create storage-container --endpoint-name plain --container-name plain --encoding json --batch-frequency 60",
+           "--connection-string", storage)
+    of_hub("hub message-endpoint create eventhub --endpoint-name far", "--connection-string", far)
+    shown = of_hub("hub message-endpoint list")
+    assert [it["name"] for it in shown["storageContainers"] + shown["eventHubs"]] == ["packed", "plain", "far"], shown
+    for name in "packed", "plain", "far":
+        of_hub(f"hub message-route create --route-name {name} --endpoint-name {name} --source-type DeviceMessages", "--condition", "level='alarm'")
+    of_hub("hub device-identity create --device-id routed")
+    for level in "calm", "alarm":
+        of_hub("device send-d2c-message --device-id routed", "--data", json.dumps({"level": level}),
+               "--properties", f"level={level};$.ct=application/json;$.ce=utf-8")
+    data = pathlib.Path(hub.path("data"))
+    try:
+        # A batch is an hour old at once.
+        hub.rest("PUT", "admin/clock", {"shiftMs": 3_600_000})
+        files = {name: data / "files" / name for name in ("packed", "plain")}
+        wait(lambda: all(folder.is_dir() and list(folder.iterdir()) for folder in files.values()))
+    finally:
+        hub.rest("PUT", "admin/clock", {"shiftMs": 0})
+    [line] = map(json.loads, next(files["plain"].iterdir()).read_text().splitlines())
+    assert (line["Body"], line["Properties"]) == ({"level": "alarm"}, {"level": "alarm"}), line
+    # Read by another's reader of Avro.
+    read = "import fastavro, sys; [it] = fastavro.reader(open(sys.argv[1], 'rb')); print(it['SystemProperties']['connectionDeviceId'], it['Body'])"
+    packed = next(files["packed"].iterdir())
+    seen = subprocess.run([os.environ["AZ_PYTHON"], "-c", read, packed], check=True, capture_output=True, text=True).stdout
+    assert seen == "routed b'{\"level\": \"alarm\"}'\n", seen
+    wait(lambda: list(data.glob("routes/*/far.jsonl")))
+    az("iot hub message-endpoint delete --endpoint-name packed --force -y --hub-name", HUB)
+    assert [it["name"] for it in of_hub("hub message-route list")] == ["plain", "far"]
+
+
 SCENARIOS = [("sign in", setup), ("hub", a_hub), ("hub policy", policies), ("hub consumer-group", groups), ("hub certificate", certificates),
              ("hub device-identity", devices), ("hub device-identity parent, children", parents), ("hub module-identity, module-twin", modules),
              ("hub device-twin, query", twins), ("hub configuration", configurations), ("edge set-modules, export-modules", edge),
              ("edge deployment", deployments), ("device messages, files", messages), ("hub job", jobs), ("hub digital-twin", digital_twins),
-             ("hub device-identity export", transfers), ("hub message-route, message-enrichment", routes), ("hub state", state), ("dps", a_dps),
+             ("hub device-identity export", transfers), ("hub message-route, message-enrichment", routes),
+             ("hub message-endpoint", endpoints), ("hub state", state), ("dps", a_dps),
              ("dps policy", dps_policies), ("dps certificate", dps_certificates), ("dps enrollment, enrollment-group", enrollments),
              ("device registration", registrations)]
 only = os.environ.get("IOTHUB_COMMANDS")

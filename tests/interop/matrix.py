@@ -1,30 +1,62 @@
-"""Writes the table client by feature from the logs of the last run: matrix.py WORK [DOCUMENT].
+"""Writes the tables client by feature from the logs of the last run: matrix.py WORK [DOCUMENT].
 
-With a document, the table there between the two marks is replaced.
+With a document, the tables there between their marks are replaced, where there are logs for them.
 """
 import pathlib
 import sys
 
 ORDER = ["python", "node", "openssl", "amqp-python", "amqp-node"]
-BEGIN, END = "<!-- made by tests/interop/run --matrix -->", "<!-- end -->"
+SCENARIOS = ["websocket", "files", "modules", "jobs", "surface"]
+CLI = {"az": "az: ", "article": "", "guide": "", "commands": ""}
+BEGIN, END = "<!-- made by tests/interop/run --matrix{} -->", "<!-- end -->"
 
 
-def table(work):
-    results, clients = {}, [name for name in ORDER if (work / f"{name}.log").exists()]
-    for client in clients:
-        for line in (work / f"{client}.log").read_text(errors="replace").splitlines():
+def lines(path):
+    """The checks of a log, and how each went."""
+    if path.exists():
+        for line in path.read_text(errors="replace").splitlines():
             verdict, _, name = line.partition(" ")
-            if verdict in ("pass", "FAIL"):
-                results.setdefault(name, {})[client] = "yes" if verdict == "pass" else "**no**"
-    lines = ["| feature | " + " | ".join(clients) + " |", "|---|" + "---|" * len(clients)]
-    lines += [f"| {name} | " + " | ".join(row.get(client, "–") for client in clients) + " |" for name, row in results.items()]
-    return "\n".join(lines) + "\n"
+            if verdict in ("pass", "FAIL") and not name.endswith("came to its end"):
+                yield name, "yes" if verdict == "pass" else "**no**"
 
 
-text = table(pathlib.Path(sys.argv[1]))
-if len(sys.argv) > 2:
-    document = pathlib.Path(sys.argv[2])
-    before, _, rest = document.read_text().partition(BEGIN)
-    _, _, after = rest.partition(END)
-    document.write_text(f"{before}{BEGIN}\n{text}{END}{after}")
-print(text, end="")
+def clients(work):
+    """Those that do the same things, each in a log of its own."""
+    for client in ORDER:
+        for name, result in lines(work / f"{client}.log"):
+            yield name, client, result
+
+
+def scenarios(work):
+    """What one log has of several clients, and the Azure CLI."""
+    for scenario in SCENARIOS:
+        for name, result in lines(work / f"{scenario}.log"):
+            client, _, feature = name.partition(": ")
+            if client not in ("python", "node"):
+                client, feature = ("mqtt.js", name) if "mqtt.js" in name else ("python", feature)
+            yield f"{scenario}: {feature}", client, result
+    for log, prefix in CLI.items():
+        for name, result in lines(work / f"{log}.log"):
+            yield f"{prefix}{name}", "Azure CLI", result
+
+
+def table(found):
+    results = {}
+    for name, client, result in found:
+        results.setdefault(name, {})[client] = result
+    columns = list(dict.fromkeys(client for row in results.values() for client in row))
+    columns.sort(key=lambda it: ORDER.index(it) if it in ORDER else len(ORDER))
+    text = ["| feature | " + " | ".join(columns) + " |", "|---|" + "---|" * len(columns)]
+    text += [f"| {name} | " + " | ".join(row.get(client, "–") for client in columns) + " |" for name, row in results.items()]
+    return "\n".join(text) + "\n" if results else ""
+
+
+work = pathlib.Path(sys.argv[1])
+for mark, found in ("", clients(work)), (": scenarios", scenarios(work)):
+    text, begin = table(found), BEGIN.format(mark)
+    if text and len(sys.argv) > 2:
+        document = pathlib.Path(sys.argv[2])
+        before, _, rest = document.read_text().partition(begin)
+        _, _, after = rest.partition(END)
+        document.write_text(f"{before}{begin}\n{text}{END}{after}")
+    print(text, end="")

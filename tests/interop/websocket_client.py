@@ -1,6 +1,18 @@
-"""Clients that speak MQTT over WebSocket at the HTTPS port: azure-iot-device, then websocket_client.js."""
+"""Clients that speak MQTT over WebSocket at the HTTPS port: azure-iot-device, mqtt.js in chromium, then websocket_client.js."""
+import base64
+import hashlib
+import hmac
+import http.server
 import os
+import pathlib
+import queue
+import shutil
+import subprocess
 import sys
+import tempfile
+import threading
+import time
+import urllib.parse
 
 from emulator import Emulator, check, node, wait
 
@@ -62,8 +74,56 @@ def provisioning():
     assert result.status == "assigned", result
 
 
+def browser():
+    key = base64.b64decode(key_of("browser"))
+    resource, expiry = urllib.parse.quote("localhost/devices/browser", safe=""), int(time.time()) + 600
+    signature = base64.b64encode(hmac.digest(key, f"{resource}\n{expiry}".encode(), hashlib.sha256))
+    token = f"SharedAccessSignature sr={resource}&sig={urllib.parse.quote(signature, safe='')}&se={expiry}"
+    files = {"/": pathlib.Path(__file__).with_name("websocket_page.html"),
+             "/mqtt.min.js": pathlib.Path(os.environ["NODE_PATH"]) / "mqtt/dist/mqtt.min.js"}
+    results = queue.Queue()
+
+    class Page(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            path = files.get(self.path.partition("?")[0])
+            self.send_response(200 if path else 404)
+            self.end_headers()
+            self.wfile.write(path.read_bytes() if path else b"")
+
+        def do_POST(self):
+            results.put(self.rfile.read(int(self.headers["Content-Length"])).decode())
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Page) as server, tempfile.TemporaryDirectory() as profile:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        page = f"http://localhost:{server.server_port}/?token={urllib.parse.quote(token, safe='')}"
+        # The certificate is the emulator's; whoever sits before a browser has it trust the CA.
+        command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--ignore-certificate-errors", "--remote-debugging-port=0",
+                   f"--user-data-dir={profile}", page]
+        chromium = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            wait(lambda: hub.rest("GET", "devices/browser")["connectionState"] == "Connected" or not results.empty(), 60)
+            hub.rest("POST", "devices/browser/messages/deviceBound", b"hello")
+            result = results.get(timeout=60)
+            assert result == "well", result
+        finally:
+            chromium.kill()
+            chromium.wait()
+            server.shutdown()
+    assert [it["body"] for it in hub.telemetry("browser", 2)] == ["from a browser", "heard hello"]
+
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 for name, run in [("python: key", sas), ("python: certificate", x509), ("python: provisioning", provisioning)]:
     check(name, run)
+if CHROMIUM:
+    check("mqtt.js in chromium", browser)
+else:
+    print("skip mqtt.js in a browser: there is no chromium here")
 hub.make_device("nodeca")
 hub.make_device("nodedps")
 node("websocket_client.js", hub)

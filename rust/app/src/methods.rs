@@ -157,7 +157,7 @@ pub(crate) fn write_stored(out: &mut dyn Write, status: &OutboxStatus) -> core::
     write!(
         out,
         ",\"stored\":{{\"depth\":{},\"alarms\":{},\"oldest\":{},\"room\":{},\"expired\":{},\"tooLarge\":{},\"damaged\":{},\
-         \"foreign\":{},\"refused\":{},\"sectors\":[{},{}],\"erases\":[{},{}]}}",
+         \"foreign\":{},\"refused\":{},\"reports\":{},\"sectors\":[{},{}],\"erases\":[{},{}]}}",
         store.depth,
         store.high,
         status.oldest.unwrap_or_default().as_secs(),
@@ -167,6 +167,7 @@ pub(crate) fn write_stored(out: &mut dyn Write, status: &OutboxStatus) -> core::
         store.damaged,
         store.foreign,
         losses.refused,
+        losses.reports,
         store.sectors.0,
         store.sectors.1,
         store.erases.0,

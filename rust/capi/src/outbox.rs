@@ -34,6 +34,9 @@ pub struct iothub_outbox_status {
     pub erases_min: u32,
     /// Erases of the page that has the most.
     pub erases_max: u32,
+    /// Reports of iothub_outbox_report() that were given up: the hub refuses them, or this build
+    /// cannot send what is stored.
+    pub reports: u32,
 }
 
 /// Tells what the outbox in flash holds.
@@ -68,6 +71,7 @@ pub unsafe extern "C" fn iothub_outbox_status(status: *mut iothub_outbox_status)
         sectors: store.sectors.1.into(),
         erases_min: store.erases.0,
         erases_max: store.erases.1,
+        reports: losses.reports,
     };
     0
 }

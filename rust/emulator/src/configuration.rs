@@ -4,9 +4,18 @@
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
-use clap::builder::Resettable;
+use clap::builder::{BoolishValueParser, Resettable, TypedValueParser as _};
 use clap::{Arg, ArgAction, Command};
 use toml::Value;
+
+/// The command, whose switches take as variables what people write for yes and no: `true`, `1`,
+/// `yes`, `on`, and the other way round.
+pub(crate) fn with_switches(command: Command) -> Command {
+    command.mut_args(|option| match is_switch(&option) {
+        true => option.value_parser(BoolishValueParser::new()),
+        false => option,
+    })
+}
 
 /// The command line with the options of the file that it or the environment names, before those that it has itself.
 pub(crate) fn expand(
@@ -158,8 +167,10 @@ fn is_switch(option: &Arg) -> bool {
     matches!(option.get_action(), ArgAction::SetTrue)
 }
 
+/// Whether a variable is that of a switch and says no; an empty one says nothing.
 fn is_off(option: &Arg, value: &OsStr) -> bool {
-    is_switch(option) && value == "false"
+    let says = |value| BoolishValueParser::new().parse_ref(&Command::default(), None, value);
+    is_switch(option) && (value.is_empty() || says(value).is_ok_and(|is_on| !is_on))
 }
 
 /// What `--config` names.
@@ -232,7 +243,9 @@ mod tests {
     fn of_the_options_that_exclude_each_other_the_stronger_place_has_its_own() {
         const DATA: (&str, &str) = ("IOTHUB_EMULATOR_DATA_DIR", "/data");
         const EPHEMERAL: (&str, &str) = ("IOTHUB_EMULATOR_EPHEMERAL", "true");
-        const KEPT: (&str, &str) = ("IOTHUB_EMULATOR_EPHEMERAL", "false");
+        const KEPT: (&str, &str) = ("IOTHUB_EMULATOR_EPHEMERAL", "No");
+        const EMPTY: (&str, &str) = ("IOTHUB_EMULATOR_EPHEMERAL", "");
+        const ONE: (&str, &str) = ("IOTHUB_EMULATOR_EPHEMERAL", "1");
         const JSON: (&str, &str) = ("IOTHUB_EMULATOR_JSON", "true");
         const QUIET: (&str, &str) = ("IOTHUB_EMULATOR_QUIET", "true");
         for (line, set, expected) in [
@@ -241,7 +254,9 @@ mod tests {
             ("--json", &[QUIET], &["quiet"]),
             ("--quiet", &[JSON], &["json"]),
             ("health", &[EPHEMERAL, DATA], &["data-dir"]),
+            ("health", &[ONE, DATA], &["data-dir"]),
             ("health", &[KEPT, DATA], &["ephemeral"]),
+            ("health", &[EMPTY, DATA], &["ephemeral"]),
             ("--seed=x", &[DATA], &[]),
             ("--seed=x", &[JSON, QUIET], &[]),
         ] {

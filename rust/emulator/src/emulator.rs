@@ -40,7 +40,7 @@ use crate::management;
 use crate::mqtt::listener;
 use crate::options::{AmqpPort, Options, StartError};
 use crate::random;
-use crate::rest::{self, Access, Api, Port};
+use crate::rest::{self, Access, Api, Encryption, Port};
 use crate::routing::Routing;
 use crate::settings::{C2dPolicy, Settings};
 use crate::state::{self, Intake};
@@ -200,7 +200,11 @@ impl Emulator {
         tasks.spawn(Arc::clone(&jobs).run(stopping.clone()));
         let configurations = Arc::new(Configurations::new(Arc::clone(&service)));
         tasks.spawn(Arc::clone(&configurations).run(stopping.clone()));
-        let routing = Arc::new(Routing::new(Arc::clone(&service), routes_folder));
+        let routing = Arc::new(Routing::new(
+            Arc::clone(&service),
+            Arc::clone(&blobs),
+            routes_folder,
+        ));
         let routes = routing.load().await;
         routes.map_err(|refusal| StartError::Storage(refusal.to_string()))?;
         tasks.spawn(Arc::clone(&routing).run(stopping.clone()));
@@ -266,11 +270,16 @@ impl Emulator {
             time_limit: service.settings.connect_timeout,
         };
         let encrypted = |router, client_certificates| {
-            let certificate = Arc::clone(&certificate);
-            let server = tls::server_config(certificate, client_certificates)
-                .map_err(|error| StartError::Identity(error.to_string()))?;
+            let config = |asks| {
+                tls::server_config(Arc::clone(&certificate), asks)
+                    .map_err(|error| StartError::Identity(error.to_string()))
+            };
+            let encryption = Encryption {
+                config: config(client_certificates)?,
+                browsers: config(false)?,
+            };
             Ok(Port {
-                tls: Some(TlsAcceptor::from(server)),
+                tls: Some(encryption),
                 ..plain(router)
             })
         };

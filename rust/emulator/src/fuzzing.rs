@@ -241,10 +241,11 @@ impl Rest {
                     streams: Arc::new(Semaphore::new(rest::MAX_STREAMS)),
                     ca_pem: None,
                     jobs: Arc::new(Jobs::new(Arc::clone(&service), Arc::clone(&blobs))),
-                    blobs,
+                    blobs: Arc::clone(&blobs),
                     configurations: Arc::new(Configurations::new(Arc::clone(&service))),
                     routing: Arc::new(Routing::new(
                         Arc::clone(&service),
+                        blobs,
                         std::path::PathBuf::new(),
                     )),
                     is_https: false,

@@ -17,7 +17,7 @@ mod connection_string;
 mod health;
 
 /// A local Azure IoT Hub: devices connect over MQTT, services over REST and AMQP, people with a browser.
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 #[command(version, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 struct Arguments {
     #[command(subcommand)]
@@ -229,10 +229,9 @@ Exit status: 0 after SIGINT or SIGTERM, 1 if it cannot start, 2 for wrong argume
 async fn main() -> ExitCode {
     let line = std::env::args_os().collect();
     let environment = |name: &str| std::env::var_os(name);
-    let given = configuration::expand(&Arguments::command(), line, environment);
-    let arguments = match given {
+    let command = configuration::with_switches(Arguments::command());
+    let arguments = match configuration::expand(&command, line, environment) {
         Ok(line) => {
-            let command = Arguments::command();
             let command = configuration::without_excluded(command, &line, environment);
             let matches = command.get_matches_from(line);
             Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())

@@ -8,7 +8,7 @@ use crate::journal::LogFormat;
 use crate::settings::Settings;
 
 /// How to start.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Options {
     /// The hub's host name.
@@ -57,6 +57,21 @@ pub struct Options {
     pub firmware_http: SocketAddr,
     /// Where images are served over HTTPS, with the server's certificate.
     pub firmware_https: SocketAddr,
+}
+
+/// Without the token and the connection string of a storage.
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("hostname", &self.hostname)
+            .field("more_hubs", &self.more_hubs)
+            .field("mqtt", &self.mqtt)
+            .field("amqp", &self.amqp)
+            .field("http", &self.http)
+            .field("https", &self.https)
+            .field("data_dir", &self.data_dir)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Where AMQP is listened on.

@@ -51,6 +51,9 @@ pub struct Losses {
     pub too_large: u32,
     /// Refused when they were to be sent: there was no room, or the flash did not work.
     pub refused: u32,
+    /// Reports that were accepted and given up: the hub refuses them, or this build cannot send
+    /// what is stored.
+    pub reports: u32,
 }
 
 impl core::fmt::Display for OutboxStatus {
@@ -69,6 +72,7 @@ impl core::fmt::Display for OutboxStatus {
             expired,
             too_large,
             refused,
+            reports,
         } = self.losses;
         if sectors.1 == 0 {
             return f.write_str("the outbox in flash is off");
@@ -84,7 +88,7 @@ impl core::fmt::Display for OutboxStatus {
         write!(
             f,
             "\ndropped: for room {dropped}, expired {expired}, too large {too_large}, damaged {damaged}, \
-             sectors of another device {foreign}; refused for room {refused}"
+             sectors of another device {foreign}, reports {reports}; refused for room {refused}"
         )
     }
 }
@@ -146,6 +150,7 @@ impl<F: Flash> FlashOutbox<F> {
                 expired: 0,
                 too_large: 0,
                 refused: 0,
+                reports: 0,
             },
             reports: [Report {
                 due: None,
@@ -181,10 +186,11 @@ impl<F: Flash> FlashOutbox<F> {
         if foreign > 0 {
             log::warn!("the outbox in flash held messages of another device: they are dropped");
         }
-        for (key, report) in (KEPT..).zip(&mut self.reports) {
-            let is_kept = !self.store.get(key.into(), &mut self.buffer).is_empty();
+        // Which of them there are is looked up once there is a connection: a boot reads each sector
+        // once.
+        for report in &mut self.reports {
             *report = Report {
-                due: is_kept.then(|| platform.now()),
+                due: Some(platform.now()),
                 request: None,
                 is_settled: false,
             };
@@ -333,20 +339,27 @@ impl<F: Flash> FlashOutbox<F> {
                 report.is_settled = false;
             }
             if is_up && report.due.is_some_and(|due| due <= now) {
+                report.due = None;
                 let patch = self.store.get(key.into(), &mut self.buffer);
+                if patch.is_empty() {
+                    continue;
+                }
                 let accepted = platform.with(|state| {
                     let client = state.client().ok_or(Error::NotReady)?;
                     client.report_latest(key, patch)
                 });
-                report.due = None;
                 match accepted {
                     Ok(request) => {
                         report.request = Some(request);
                         has_some = true;
                     }
-                    Err(Error::Capacity(Capacity::Outbox)) => report.due = Some(now + REPORT_RETRY),
-                    // This build has not enough room for it.
-                    Err(_) => report.is_settled = true,
+                    // Damaged, or larger than this build sends.
+                    Err(Error::InvalidRequest(_) | Error::Capacity(Capacity::Message)) => {
+                        log::warn!("a stored report cannot be sent: it is dropped");
+                        self.losses.reports += 1;
+                        report.is_settled = true;
+                    }
+                    Err(_) => report.due = Some(now + REPORT_RETRY),
                 }
             }
         }
@@ -372,7 +385,9 @@ impl<F: Flash> FlashOutbox<F> {
                     continue;
                 }
                 match result {
-                    Ok(()) | Err(twin::Failure::Status(400..=428 | 430..=499)) => {
+                    Ok(()) => report.is_settled = true,
+                    Err(twin::Failure::Status(400..=428 | 430..=499)) => {
+                        self.losses.reports += 1;
                         report.is_settled = true;
                     }
                     Err(_) => report.due = Some(now + REPORT_RETRY),

@@ -177,11 +177,12 @@ fn what_the_outbox_in_flash_holds_is_told_in_full() {
         status.losses.expired,
         status.losses.too_large,
         status.losses.refused,
-    ) = (5, 6, 9);
+        status.losses.reports,
+    ) = (5, 6, 9, 14);
     let mut text = String::new();
     methods::write_stored(&mut text, &status).unwrap();
     assert_eq!(
         text,
-        r#","stored":{"depth":1,"alarms":2,"oldest":3,"room":4,"expired":5,"tooLarge":6,"damaged":7,"foreign":8,"refused":9,"sectors":[10,11],"erases":[12,13]}"#
+        r#","stored":{"depth":1,"alarms":2,"oldest":3,"room":4,"expired":5,"tooLarge":6,"damaged":7,"foreign":8,"refused":9,"reports":14,"sectors":[10,11],"erases":[12,13]}"#
     );
 }

@@ -3,6 +3,8 @@
 //! Microsoft, "Control access to IoT Hub with shared access signatures", has the policies of a new hub
 //! and what each permission opens; "Control access to DPS" has those of the provisioning service.
 
+use std::fmt;
+
 use serde_json::{Map, Value, json};
 
 use crate::code::{ErrorCode, Refusal};
@@ -32,7 +34,7 @@ pub(crate) enum Permission {
 }
 
 /// Who signs with one of its keys has its rights.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Policy {
     /// `skn` of a token.
     pub name: String,
@@ -41,6 +43,16 @@ pub(crate) struct Policy {
     /// As Azure writes them.
     pub rights: String,
     rules: &'static Rules,
+}
+
+/// Without its keys, which belong into no log.
+impl fmt::Debug for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Policy")
+            .field("name", &self.name)
+            .field("rights", &self.rights)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What is so of the policies of a kind of resource.
@@ -275,6 +287,7 @@ mod tests {
         assert_eq!(all.len(), 5);
         assert!(all.iter().all(|it| it.keys == ["key", "key"]));
         assert!(all[0].permissions().contains(&Permission::Owner));
+        assert!(!format!("{all:?}").contains("key"));
         assert_eq!(
             all[4].permissions(),
             [Permission::RegistryRead, Permission::RegistryWrite]

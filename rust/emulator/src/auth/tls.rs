@@ -133,6 +133,15 @@ pub(crate) fn server_config(
     Ok(Arc::new(config))
 }
 
+/// Whether it comes from a browser of the Chromium family, which puts reserved values among its
+/// cipher suites (RFC 8701).
+pub(crate) fn is_browsers(hello: &ClientHello<'_>) -> bool {
+    hello.cipher_suites().iter().any(|suite| {
+        let [high, low] = u16::from(*suite).to_be_bytes();
+        high == low && low & 0x0f == 0x0a
+    })
+}
+
 fn certified_key(chain: &str, key: &str) -> Result<Arc<CertifiedKey>, Error> {
     let certificates: Vec<CertificateDer<'static>> =
         CertificateDer::pem_slice_iter(chain.as_bytes())

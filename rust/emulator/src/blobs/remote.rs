@@ -68,6 +68,27 @@ impl Blobs {
         }
     }
 
+    /// Puts a blob into a container of the storage.
+    pub(crate) async fn put(
+        &self,
+        container: &str,
+        blob: &str,
+        bytes: Vec<u8>,
+        now: UnixMs,
+    ) -> Result<(), Refusal> {
+        if let Some(folder) = &self.folder {
+            return write(folder.clone(), container.to_owned(), blob, bytes).await;
+        }
+        let address = self.address("", container, blob, "cw", now + MINUTE);
+        let uri = format!("{}{}", self.uri("", container, blob), address.sas_token);
+        put(
+            &http_client::parse("the blob's address", &uri)?,
+            blob,
+            bytes,
+        )
+        .await
+    }
+
     /// Puts a blob into a container whose address somebody gave, with its signature.
     pub(crate) async fn write_in(
         &self,
@@ -77,22 +98,9 @@ impl Blobs {
         now: UnixMs,
     ) -> Result<(), Refusal> {
         if let Some((folder, container)) = self.inside_of(container, blob, "cw", now)? {
-            let blob = blob.to_owned();
-            let write = tokio::task::spawn_blocking(move || {
-                let mut incoming = folder.begin()?;
-                incoming.write(&bytes)?;
-                folder.put(&container, &blob, incoming)
-            });
-            return write.await.map_err(|_| failed("the storage failed"))?;
+            return write(folder, container, blob, bytes).await;
         }
-        let answer = ask(Method::PUT, &address(container, blob)?, bytes).await?;
-        match answer.status.is_success() {
-            true => Ok(()),
-            false => Err(failed(&format!(
-                "the storage answered {} to writing '{blob}'",
-                answer.status
-            ))),
-        }
+        put(&address(container, blob)?, blob, bytes).await
     }
 
     /// The folder and the container, where the address is one of the storage inside and its signature permits it.
@@ -151,6 +159,32 @@ fn address(container: &str, blob: &str) -> Result<Uri, Refusal> {
     let place = place.trim_end_matches('/');
     let text = format!("{place}/{}?{query}", properties::encode(blob));
     http_client::parse("the container's address", &text)
+}
+
+async fn write(
+    folder: Folder,
+    container: String,
+    blob: &str,
+    bytes: Vec<u8>,
+) -> Result<(), Refusal> {
+    let blob = blob.to_owned();
+    let write = tokio::task::spawn_blocking(move || {
+        let mut incoming = folder.begin()?;
+        incoming.write(&bytes)?;
+        folder.put(&container, &blob, incoming)
+    });
+    write.await.map_err(|_| failed("the storage failed"))?
+}
+
+async fn put(uri: &Uri, blob: &str, bytes: Vec<u8>) -> Result<(), Refusal> {
+    let answer = ask(Method::PUT, uri, bytes).await?;
+    match answer.status.is_success() {
+        true => Ok(()),
+        false => Err(failed(&format!(
+            "the storage answered {} to writing '{blob}'",
+            answer.status
+        ))),
+    }
 }
 
 async fn ask(method: Method, uri: &Uri, body: Vec<u8>) -> Result<Answer, Refusal> {

@@ -95,6 +95,7 @@ impl Configurations {
         let (mut for_devices, mut for_modules, mut for_edge) = (vec![], vec![], vec![]);
         for configuration in all {
             let Some(query) = configuration.target()? else {
+                self.note_counts(hub, configuration, (0, 0)).await?;
                 continue;
             };
             let rules = match (configuration.modules(), query.collection()) {
@@ -125,18 +126,28 @@ impl Configurations {
             };
             wrote |= some;
             for rule in rules {
-                let results = self.measure(hub, &rule.configuration).await?;
-                let (of, counts) = (hub.to_owned(), rule.counts());
-                let known = &rule.configuration;
-                if (known.targeted, known.applied) == counts && known.results == results {
-                    continue;
-                }
-                let id = rule.configuration.id;
-                let note = move |c: &Connection| table::note(c, &of, &id, counts, &results);
-                self.service.store.run(note).await?;
+                let counts = rule.counts();
+                self.note_counts(hub, rule.configuration, counts).await?;
             }
         }
         Ok(wrote)
+    }
+
+    /// Notes how many a configuration targets and has been applied to, and the results of its own
+    /// metrics, where they are new.
+    async fn note_counts(
+        &self,
+        hub: &str,
+        known: Configuration,
+        counts: (i64, i64),
+    ) -> Result<(), Refusal> {
+        let results = self.measure(hub, &known).await?;
+        if (known.targeted, known.applied) == counts && known.results == results {
+            return Ok(());
+        }
+        let of = hub.to_owned();
+        let note = move |c: &Connection| table::note(c, &of, &known.id, counts, &results);
+        self.service.store.run(note).await
     }
 
     /// Goes through all identities of a kind, a step at a time.

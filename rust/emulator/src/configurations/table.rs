@@ -270,7 +270,7 @@ pub(crate) fn put(
     ] {
         document.remove(made_here);
     }
-    let configuration = Configuration {
+    let mut configuration = Configuration {
         id: id.to_owned(),
         etag: known.as_ref().map_or(1, |known| known.etag + 1),
         document,
@@ -281,21 +281,25 @@ pub(crate) fn put(
         results: known.map(|known| known.results).unwrap_or_default(),
     };
     check(&configuration)?;
+    if !configuration.has_target() {
+        (configuration.targeted, configuration.applied) = (0, 0);
+        forget_statuses(c, hub, id)?;
+    }
     c.execute(
-        "INSERT INTO configurations (hub, id, etag, document, created, updated) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
-         ON CONFLICT (hub, id) DO UPDATE SET etag = ?3, document = ?4, updated = ?6",
+        "INSERT INTO configurations (hub, id, etag, document, created, updated, targeted, applied) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (hub, id) DO UPDATE \
+         SET etag = ?3, document = ?4, updated = ?6, targeted = ?7, applied = ?8",
         params![
             hub,
             id,
             configuration.etag,
             Value::Object(configuration.document.clone()).to_string(),
             configuration.created,
-            configuration.updated
+            configuration.updated,
+            configuration.targeted,
+            configuration.applied
         ],
     )?;
-    if !configuration.has_target() {
-        forget_statuses(c, hub, id)?;
-    }
     Ok(configuration)
 }
 

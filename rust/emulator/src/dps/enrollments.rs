@@ -1,5 +1,7 @@
 //! The provisioning service's enrollments: individual ones and groups.
 
+use std::fmt;
+
 use rusqlite::{Connection, OptionalExtension as _, params};
 use serde_json::{Map, Value, json};
 
@@ -40,7 +42,7 @@ impl Kind {
 }
 
 /// An enrollment with its document as Azure's JSON has it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Enrollment {
     /// Which of the two.
     pub(crate) kind: Kind,
@@ -52,6 +54,16 @@ pub(crate) struct Enrollment {
     pub(crate) document: Map<String, Value>,
     created: UnixMs,
     updated: UnixMs,
+}
+
+/// Without the document, which may have keys in it.
+impl fmt::Debug for Enrollment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Enrollment")
+            .field("kind", &self.kind)
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Enrollment {

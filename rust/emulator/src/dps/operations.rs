@@ -55,15 +55,34 @@ impl Operations {
 }
 
 /// How often each device asks what became of its operations, over whatever protocol and on however many connections.
-#[derive(Debug, Default)]
-pub(super) struct Polls(Mutex<HashMap<String, Arc<Throttle>>>);
+///
+/// Devices that nobody has room for any more share one count: a fleet as large as that is slowed
+/// down, and memory is not spent.
+#[derive(Debug)]
+pub(super) struct Polls {
+    each: Mutex<HashMap<String, Arc<Throttle>>>,
+    rest: Throttle,
+}
+
+impl Default for Polls {
+    fn default() -> Self {
+        Self {
+            each: Mutex::default(),
+            rest: Throttle::new(STRETCH),
+        }
+    }
+}
 
 impl Polls {
     /// Lets one more question pass, or says how many seconds to wait.
     pub(super) fn pass(&self, registration_id: &str, limit: u64) -> Result<(), u64> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.each.lock().unwrap_or_else(PoisonError::into_inner);
         if all.len() >= MAX_OPERATIONS && !all.contains_key(registration_id) {
             all.retain(|_, throttle| !throttle.is_over());
+            if all.len() >= MAX_OPERATIONS {
+                drop(all);
+                return self.rest.pass(limit);
+            }
         }
         let fresh = || Arc::new(Throttle::new(STRETCH));
         let of_device = Arc::clone(all.entry(registration_id.to_owned()).or_insert_with(fresh));
@@ -78,3 +97,22 @@ const STRETCH: Duration = Duration::from_secs(10);
 /// The oldest are forgotten; so are all with the end of the emulator.
 const MAX_OPERATIONS_EACH: usize = 16;
 const MAX_OPERATIONS: usize = 10_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_beyond_the_room_share_a_count() {
+        let polls = Polls::default();
+        for device in 0..MAX_OPERATIONS {
+            assert_eq!(polls.pass(&device.to_string(), 2), Ok(()));
+        }
+        let late = ["a", "b", "c"].map(|device| polls.pass(device, 2).is_ok());
+        assert_eq!(late, [true, true, false]);
+        assert_eq!(polls.each.lock().unwrap().len(), MAX_OPERATIONS);
+        // Those with a count of their own keep it.
+        assert_eq!(polls.pass("0", 2), Ok(()));
+        assert!(polls.pass("0", 2).is_err());
+    }
+}

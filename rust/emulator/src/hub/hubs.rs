@@ -1,5 +1,6 @@
 //! The hubs of this process: those that it was started with, and those that management made.
 
+use std::fmt;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use rusqlite::{Connection, params};
@@ -12,7 +13,7 @@ use crate::host::{Host, MANAGED_DOMAIN};
 use crate::id;
 
 /// One hub as management knows it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Hub {
     /// Its host name.
     pub host: String,
@@ -24,6 +25,16 @@ pub(crate) struct Hub {
     pub document: Map<String, Value>,
     /// Grows with each change of the document.
     pub etag: i64,
+}
+
+/// Without the document, which has keys in it.
+impl fmt::Debug for Hub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hub")
+            .field("host", &self.host)
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What a hub can refuse shared access signatures for, under the names of its properties.

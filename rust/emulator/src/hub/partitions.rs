@@ -432,8 +432,9 @@ pub(crate) fn service_connection_string(hub: &str, key: &str) -> String {
     format!("HostName={hub};SharedAccessKeyName=iothubowner;SharedAccessKey={key}")
 }
 
-/// FNV-1a: the same in every version, as long as the number of partitions is.
-fn of_device(device_id: &str, partitions: u32) -> u32 {
+/// The partition of a device. FNV-1a: the same in every version, as long as the number of
+/// partitions is.
+pub(crate) fn of_device(device_id: &str, partitions: u32) -> u32 {
     let hash = device_id.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
         (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
     });

@@ -101,7 +101,8 @@ impl Service {
     }
 
     /// Applies a patch to twins, each by itself, in one transaction with what `note` writes of each, and tells the devices in the
-    /// order of the commits.
+    /// order of the commits. What there is no time for within [`SLICE`] is left out, but for the
+    /// first: others wait meanwhile.
     pub(crate) async fn write_twins(
         self: &Arc<Self>,
         hub: String,
@@ -115,8 +116,11 @@ impl Service {
         let now = self.clock.now();
         self.in_order(
             move |c| {
-                let mut changes = Vec::new();
-                for device in devices {
+                let (mut changes, begin) = (Vec::new(), Instant::now());
+                for (index, device) in devices.into_iter().enumerate() {
+                    if index > 0 && begin.elapsed() >= SLICE {
+                        break;
+                    }
                     let how = TwinWrite::Patch;
                     let change = attempt(c, |c| {
                         registry::write_twin(c, &hub, &device, how, &document, &if_match, now)
@@ -455,4 +459,6 @@ impl MethodCall {
     }
 }
 
+/// How long twins are written before others have their turn.
+const SLICE: Duration = Duration::from_millis(5);
 const MAX_METHOD: usize = 128 * 1024;

@@ -21,6 +21,9 @@ pub(crate) struct Jobs {
     pub(super) service: Arc<Service>,
     pub(super) blobs: Arc<Blobs>,
     changed: Notify,
+    /// Whose turn it is to write twins: one job at a time, so that devices wait for no more than
+    /// one slice.
+    pub(super) turn: tokio::sync::Mutex<()>,
     running: Mutex<HashSet<(String, String)>>,
 }
 
@@ -31,6 +34,7 @@ impl Jobs {
             service,
             blobs,
             changed: Notify::new(),
+            turn: tokio::sync::Mutex::default(),
             running: Mutex::default(),
         }
     }

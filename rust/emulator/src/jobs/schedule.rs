@@ -102,6 +102,7 @@ impl Jobs {
             Some(tag) => IfMatch::Tag(tag.trim_matches('"').to_owned()),
         };
         let (owned, now) = (job.clone(), self.service.clock.now());
+        let _turn = self.turn.lock().await;
         self.service
             .write_twins(
                 job.hub.clone(),

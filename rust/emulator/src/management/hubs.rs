@@ -19,6 +19,7 @@ use crate::hub::partitions::event_hub;
 use crate::hub::registry;
 use crate::journal::Event;
 use crate::rest::{Answer, Api};
+use crate::routing::HEALTHY;
 
 /// What stands behind a hub's name.
 pub(super) async fn answer(
@@ -56,6 +57,9 @@ pub(super) async fn answer(
             routes::test_all(api, asked, &hub, &shown["properties"]["routing"])
         }),
         ("GET", ["iothubstats"]) => statistics(api, hub).await,
+        ("GET", ["routingendpointshealth"]) => hub
+            .map_err(Into::into)
+            .and_then(|hub| endpoints_health(api, &hub.host)),
         ("GET", ["quotametrics"]) => quota(api, hub).await,
         ("GET", ["skus"]) => hub.map_err(Into::into).and_then(|_| {
             listed(vec![json!({
@@ -143,14 +147,6 @@ fn show(api: &Api, asked: &Asked, hub: &Hub) -> Value {
         "disableDeviceSAS": api.service.settings.enforce_x509,
         "disableModuleSAS": api.service.settings.enforce_x509,
         "eventHubEndpoints": {"events": {"retentionTimeInDays": 1}},
-        "routing": {
-            "endpoints": {"serviceBusQueues": [], "serviceBusTopics": [], "eventHubs": [], "storageContainers": []},
-            "routes": [],
-            "fallbackRoute": {
-                "name": "$fallback", "source": "DeviceMessages", "condition": "true",
-                "endpointNames": ["events"], "isEnabled": true,
-            },
-        },
         "storageEndpoints": {
             "$default": {"sasTtlAsIso8601": "PT1H", "connectionString": "", "containerName": ""},
         },
@@ -176,6 +172,7 @@ fn show(api: &Api, asked: &Asked, hub: &Hub) -> Value {
         "state": "Active",
         "provisioningState": "Succeeded",
         "hostName": service_host(api, &hub.host),
+        "routing": api.routing.property(&hub.host),
     });
     properties = resource::merge(properties, Some(&fixed));
     // Written by an emulator that did not look at it.
@@ -253,6 +250,13 @@ async fn put(api: &Api, asked: &Asked, group: &str, name: &str) -> Answer {
         ))
         .into());
     }
+    let properties = document
+        .get_mut("properties")
+        .and_then(Value::as_object_mut);
+    let routing = match properties.and_then(|it| it.shift_remove("routing")) {
+        Some(Value::Object(property)) => Some(api.routing.read_property(&hub.host, &property)?),
+        _ => None,
+    };
     if let Some(groups) = hub.document.shift_remove(CONSUMER_GROUPS) {
         document.insert(CONSUMER_GROUPS.to_owned(), groups);
     }
@@ -262,6 +266,9 @@ async fn put(api: &Api, asked: &Asked, group: &str, name: &str) -> Answer {
     }
     hub.etag += 1;
     save_hub(api, &hub).await?;
+    if let Some(rules) = routing {
+        api.routing.set(&hub.host, rules).await?;
+    }
     let what = if is_new { "made" } else { "changed" };
     record(api, &hub, format!("hub '{}' was {what}", hub.name));
     accepted(asked, StatusCode::CREATED, Some(show(api, asked, &hub)))
@@ -372,6 +379,19 @@ async fn quota(api: &Api, hub: Result<Hub, Refusal>) -> Answer {
     listed(vec![json!({
         "name": "TotalDeviceCount", "currentValue": total, "maxValue": 1_000_000,
     })])
+}
+
+/// `EndpointHealthData` of each endpoint beside the built-in one.
+fn endpoints_health(api: &Api, host: &str) -> Answer {
+    let all = api.routing.endpoints(host).into_iter();
+    let shown = all.map(|(id, how)| match how.as_deref() {
+        None => json!({"endpointId": id, "healthStatus": "unknown"}),
+        Some(HEALTHY) => json!({"endpointId": id, "healthStatus": "healthy"}),
+        Some(why) => {
+            json!({"endpointId": id, "healthStatus": "unhealthy", "lastKnownError": why})
+        }
+    });
+    listed(shown.collect())
 }
 
 /// How many partitions a hub is given for its events, if it is.

@@ -1,5 +1,6 @@
 //! Who may use the REST side.
 
+use std::fmt;
 use std::net::SocketAddr;
 
 use axum::http::request::Parts;
@@ -20,12 +21,19 @@ use crate::id;
 use crate::properties;
 
 /// What a request must show.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Access {
     /// Asked of everybody, if there is one; always there beyond loopback.
     pub token: Option<String>,
     /// The key of all policies, with which service clients sign.
     pub service_key: String,
+}
+
+/// Without token and key.
+impl fmt::Debug for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Access").finish_non_exhaustive()
+    }
 }
 
 /// Where clients learn the parts of the cloud before they have a token; there is no secret in it.

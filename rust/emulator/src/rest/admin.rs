@@ -195,8 +195,15 @@ fn selection(
         Some(text) => Some(i64::try_from(number("last", text)?).unwrap_or(i64::MAX)),
         None => None,
     };
-    let follow =
-        form == Form::Events || query.get("follow").is_some_and(|follow| follow != "false");
+    let follow = match query.get("follow").map(|it| it.to_ascii_lowercase()) {
+        _ if form == Form::Events => true,
+        None => false,
+        Some(text) => match text.as_str() {
+            "" | "true" | "1" | "yes" => true,
+            "false" | "0" | "no" => false,
+            _ => return Err(invalid(format!("follow={text} is neither true nor false"))),
+        },
+    };
     Ok(Selection {
         since,
         last,

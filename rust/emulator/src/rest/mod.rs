@@ -25,6 +25,7 @@ use crate::firmware::Firmware;
 use crate::hub::service::Service;
 use crate::id;
 use crate::jobs::Jobs;
+use crate::properties;
 use crate::routing::Routing;
 
 mod access;
@@ -53,7 +54,7 @@ mod twins;
 pub(crate) use access::{Access, METADATA};
 pub(crate) use api_version::management_versions;
 pub(crate) use operations::not_here;
-pub(crate) use serve::{ClientCertificates, MAX_STREAMS, Peer, Port, serve};
+pub(crate) use serve::{ClientCertificates, Encryption, MAX_STREAMS, Peer, Port, serve};
 
 /// What the handlers share.
 #[derive(Clone, Debug)]
@@ -132,7 +133,26 @@ pub(crate) fn router(api: Api, more: Router<Api>, open: Router<Api>) -> Router {
         .method_not_allowed_fallback(other_method)
         .layer(middleware::from_fn_with_state(api.clone(), guard))
         .merge(open)
+        .layer(middleware::from_fn_with_state(api.clone(), encoded))
         .with_state(api)
+}
+
+/// Refuses a path that is not percent-encoded UTF-8, in the shape of its service.
+async fn encoded(State(api): State<Api>, request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    if properties::decode(path).is_some() {
+        return next.run(request).await;
+    }
+    let what = format!("the path {path} is not percent-encoded UTF-8");
+    let refusal = Refusal::new(ErrorCode::ArgumentInvalid, what);
+    let mut response = Failure(refusal.clone()).into_response();
+    // Devices have the provisioning service's paths behind its id scope.
+    let of = match path.split('/').nth(2) {
+        Some(second @ "registrations") => second,
+        _ => path,
+    };
+    error_shape::adapt(&mut response, of, &refusal, api.service.clock.now());
+    response
 }
 
 /// What a handler answers.

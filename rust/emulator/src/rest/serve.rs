@@ -14,13 +14,17 @@ use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use rustls::ServerConfig;
 use rustls::pki_types::CertificateDer;
+use rustls::server::Acceptor;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::server::TlsStream;
 
+use crate::auth::tls;
 use crate::stop::stopped;
 
 /// The address of whoever asks.
@@ -31,13 +35,33 @@ pub(crate) struct Peer(pub(crate) SocketAddr);
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ClientCertificates(pub(crate) Arc<[CertificateDer<'static>]>);
 
+/// How connections are encrypted.
+#[derive(Clone, Debug)]
+pub(crate) struct Encryption {
+    /// For devices and services.
+    pub config: Arc<ServerConfig>,
+    /// For browsers, which end a WebSocket where they are asked for a certificate.
+    pub browsers: Arc<ServerConfig>,
+}
+
+impl Encryption {
+    async fn accept(&self, stream: TcpStream) -> std::io::Result<TlsStream<TcpStream>> {
+        let begun = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+        let config = match tls::is_browsers(&begun.client_hello()) {
+            true => &self.browsers,
+            false => &self.config,
+        };
+        begun.into_stream(Arc::clone(config)).await
+    }
+}
+
 /// How one port is served.
 #[derive(Clone)]
 pub(crate) struct Port {
     /// The paths.
     pub router: Router,
     /// `None` for plain HTTP.
-    pub tls: Option<TlsAcceptor>,
+    pub tls: Option<Encryption>,
     /// For the TLS handshake, and for the head of each request.
     pub time_limit: Duration,
 }

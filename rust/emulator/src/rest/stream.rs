@@ -31,7 +31,7 @@ pub(super) struct Selection {
     pub(super) last: Option<i64>,
     /// Only of this device.
     pub(super) device: Option<String>,
-    /// At most so many, if it does not follow.
+    /// At most so many; then it ends, also where it follows.
     pub(super) limit: i64,
     /// Whether it goes on with what comes.
     pub(super) follow: bool,
@@ -66,10 +66,7 @@ pub(super) fn telemetry(
         loop {
             while behind {
                 let device = selection.device.clone();
-                let limit = match selection.follow {
-                    true => PAGE,
-                    false => selection.limit.min(PAGE),
-                };
+                let limit = selection.limit.min(PAGE);
                 let Ok((page, more)) = service
                     .store
                     .read(move |c| telemetry::after(c, last, device.as_deref(), limit))
@@ -77,7 +74,6 @@ pub(super) fn telemetry(
                 else {
                     return;
                 };
-                behind = more && (selection.follow || page.len() as i64 != selection.limit);
                 let mut chunk = Vec::new();
                 for message in page {
                     last = message.seq;
@@ -92,8 +88,9 @@ pub(super) fn telemetry(
                 if !chunk.is_empty() && lines.send(Ok(chunk)).await.is_err() {
                     return;
                 }
+                behind = more && selection.limit > 0;
             }
-            if !selection.follow {
+            if !selection.follow || selection.limit <= 0 {
                 return;
             }
             match next(&mut live, &lines, form).await {
@@ -104,6 +101,7 @@ pub(super) fn telemetry(
                         .is_none_or(|id| *id == message.device_id);
                     if message.seq > last && wanted {
                         last = message.seq;
+                        selection.limit -= 1;
                         if send(&lines, form, message.seq, &message.to_json())
                             .await
                             .is_err()
@@ -133,7 +131,7 @@ pub(super) fn events(
         let _place = place;
         let wanted =
             |device: &Option<String>| selection.device.is_none() || *device == selection.device;
-        let limit = usize::try_from(selection.limit).unwrap_or(usize::MAX);
+        let mut limit = usize::try_from(selection.limit).unwrap_or(usize::MAX);
         for event in past
             .iter()
             .filter(|event| wanted(&event.device_id))
@@ -142,13 +140,12 @@ pub(super) fn events(
             if send(&lines, form, event.seq, event.as_ref()).await.is_err() {
                 return;
             }
+            limit -= 1;
         }
-        if !selection.follow {
-            return;
-        }
-        loop {
+        while selection.follow && limit > 0 {
             match next(&mut live, &lines, form).await {
                 Some(Ok(event)) if wanted(&event.device_id) => {
+                    limit -= 1;
                     if send(&lines, form, event.seq, event.as_ref()).await.is_err() {
                         return;
                     }

@@ -1,4 +1,4 @@
-//! Where messages come out: a file of JSON lines, or a webhook.
+//! Where messages come out: a file of JSON lines, a webhook, or blobs of a storage container.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -7,6 +7,9 @@ use std::time::Duration;
 use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
 use serde_json::{Map, Value};
 
+use super::container::Container;
+use crate::blobs::Blobs;
+use crate::clock::UnixMs;
 use crate::code::{ErrorCode, Refusal};
 use crate::file::Mode as _;
 use crate::http_client::{self, Call};
@@ -17,12 +20,26 @@ pub(crate) struct Endpoint {
     /// Of letters, digits, `-`, `.` and `_`.
     pub name: String,
     kind: Kind,
+    /// The kind of a service elsewhere for which a file stands in.
+    pub stands_for: Option<&'static str>,
+}
+
+/// What messages are handed over with.
+pub(super) struct Means<'m> {
+    /// Of the hub's files.
+    pub folder: &'m Path,
+    /// The emulator's storage.
+    pub blobs: &'m Blobs,
+    /// How many the hub has.
+    pub partitions: u32,
+    pub now: UnixMs,
 }
 
 #[derive(Clone, Debug)]
 enum Kind {
     File,
     Webhook(Uri),
+    Container(Box<Container>),
 }
 
 impl Endpoint {
@@ -43,26 +60,60 @@ impl Endpoint {
         if name == EVENTS {
             return Err(invalid(format!("endpoint '{EVENTS}' is built in")));
         }
+        let stands_for = ELSEWHERE
+            .iter()
+            .find(|kind| **kind == text("type"))
+            .copied();
+        let has_place = || {
+            ["connectionString", "endpointUri"]
+                .iter()
+                .any(|it| !text(it).is_empty())
+        };
         let kind = match text("type") {
+            "storageContainer" => {
+                let container = Container::parse(&format!("endpoint '{name}'"), document)?;
+                Kind::Container(Box::new(container))
+            }
+            _ if stands_for.is_some() && has_place() => Kind::File,
+            _ if stands_for.is_some() => {
+                return Err(invalid(format!(
+                    "endpoint '{name}': neither 'connectionString' nor 'endpointUri' is there"
+                )));
+            }
             "file" => Kind::File,
             "webhook" => Kind::Webhook(http_client::parse("the endpoint's url", text("url"))?),
             other => {
                 return Err(invalid(format!(
-                    "endpoint '{name}': type '{other}' is neither file nor webhook"
+                    "endpoint '{name}': type '{other}' is none of file, webhook, storageContainer, {}",
+                    ELSEWHERE.join(", ")
                 )));
             }
         };
         Ok(Self {
             name: name.to_owned(),
             kind,
+            stands_for,
         })
     }
 
-    /// Hands messages over, all of them or with an error that says why not. What was handed over before a fault comes again.
-    pub(super) async fn deliver(&self, folder: &Path, lines: Vec<Value>) -> Result<(), String> {
+    /// How long a message waits for others, and with how many bytes they wait no longer; `None` if
+    /// it does not.
+    pub(super) fn waits(&self) -> Option<(UnixMs, usize)> {
         match &self.kind {
+            Kind::Container(container) => Some((container.wait_ms, container.max_bytes)),
+            Kind::File | Kind::Webhook(_) => None,
+        }
+    }
+
+    /// Hands messages over, all of them or with an error that says why not. What was handed over before a fault comes again.
+    pub(super) async fn deliver(&self, means: Means<'_>, lines: Vec<Value>) -> Result<(), String> {
+        match &self.kind {
+            Kind::Container(container) => {
+                let written = container.write(means.blobs, means.partitions, lines, means.now);
+                written.await.map_err(|refusal| refusal.reason)
+            }
             Kind::File => {
-                let path = folder.join(format!("{}.jsonl", self.name));
+                let path = means.folder.join(format!("{}.jsonl", self.name));
                 let written = tokio::task::spawn_blocking(move || append(&path, &lines)).await;
                 written
                     .map_err(|error| error.to_string())?
@@ -113,6 +164,14 @@ fn invalid(reason: String) -> Refusal {
 
 /// The built-in endpoint.
 pub(super) const EVENTS: &str = "events";
+/// Services that are on no machine of one's own: a file takes what leads there.
+const ELSEWHERE: &[&str] = &[
+    "eventHub",
+    "serviceBusQueue",
+    "serviceBusTopic",
+    "cosmosDBSqlContainer",
+    "cosmosDBSqlCollection",
+];
 const TIME_LIMIT: Duration = Duration::from_secs(30);
 const MAX_ANSWER: usize = 64 * 1024;
 const MAX_FILE: u64 = 256 * 1024 * 1024;

@@ -14,6 +14,8 @@ use serde_json::{Map, Value, json};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
+use crate::blobs::Blobs;
+use crate::clock::UnixMs;
 use crate::code::{ErrorCode, Refusal};
 use crate::hub::events::{self, Source};
 use crate::hub::partitions::Takes;
@@ -23,16 +25,21 @@ use crate::hub::telemetry::{self, Message};
 use crate::journal::Event;
 use crate::stop::stopped;
 
+mod avro;
+mod container;
 mod endpoint;
+mod record;
+mod resource;
 mod rules;
 
-use endpoint::EVENTS;
+use endpoint::{EVENTS, Endpoint, Means};
 pub(crate) use rules::Rules;
 
 /// The routing of all hubs.
 #[derive(Debug)]
 pub(crate) struct Routing {
     service: Arc<Service>,
+    blobs: Arc<Blobs>,
     /// Where files of endpoints are, a folder a hub.
     folder: PathBuf,
     rules: RwLock<HashMap<String, Arc<Rules>>>,
@@ -43,9 +50,10 @@ pub(crate) struct Routing {
 
 impl Routing {
     /// Routes nothing before [`Routing::run`].
-    pub(crate) fn new(service: Arc<Service>, folder: PathBuf) -> Self {
+    pub(crate) fn new(service: Arc<Service>, blobs: Arc<Blobs>, folder: PathBuf) -> Self {
         Self {
             service,
+            blobs,
             folder,
             rules: RwLock::default(),
             changed: Notify::new(),
@@ -64,6 +72,40 @@ impl Routing {
             .collect();
         shown.insert("health".to_owned(), Value::Object(health));
         Ok(Value::Object(shown))
+    }
+
+    /// The rules of a hub as its property `routing`.
+    pub(crate) fn property(&self, hub: &str) -> Value {
+        let rules = self.of_hub(hub).unwrap_or_default();
+        resource::to_property(&rules.document)
+    }
+
+    /// The rules that a hub is to have by a property `routing`, to be [set](Self::set), or what is
+    /// wrong with it.
+    pub(crate) fn read_property(
+        &self,
+        hub: &str,
+        property: &Map<String, Value>,
+    ) -> Result<Map<String, Value>, Refusal> {
+        let known = self.of_hub(hub).unwrap_or_default();
+        let rules = resource::from_property(property, &known.document)?;
+        Rules::parse(&rules)?;
+        Ok(rules)
+    }
+
+    /// How the endpoints of a hub are: the id or name of each, and what went wrong, or `None` where
+    /// nothing has gone there yet.
+    pub(crate) fn endpoints(&self, hub: &str) -> Vec<(String, Option<String>)> {
+        let rules = self.of_hub(hub).unwrap_or_default();
+        let health = self.health.read().unwrap_or_else(PoisonError::into_inner);
+        let given = rules.document.get("endpoints").and_then(Value::as_array);
+        let all = given.into_iter().flatten().map(|endpoint| {
+            let text = |name: &str| endpoint[name].as_str().map(str::to_owned);
+            let name = text("name").unwrap_or_default();
+            let how = health.get(&(hub.to_owned(), name.clone())).cloned();
+            (text("id").unwrap_or(name), how)
+        });
+        all.collect()
     }
 
     /// Takes rules in place of those before; endpoints that are new begin with what comes from now on.
@@ -102,6 +144,20 @@ impl Routing {
             Ok(())
         });
         save.await?;
+        let before = self.of_hub(hub).unwrap_or_default();
+        for endpoint in &rules.endpoints {
+            let is_new = !before.endpoints.iter().any(|it| it.name == endpoint.name);
+            if let (Some(kind), true) = (endpoint.stands_for, is_new) {
+                let name = &endpoint.name;
+                let what = format!(
+                    "endpoint '{name}' is of the kind {kind}, which is not asked from here: its messages come out in routes/{hub}/{name}.jsonl"
+                );
+                self.service.journal.record(Event {
+                    hub: Some(hub.to_owned()),
+                    ..Event::info("routing", what)
+                });
+            }
+        }
         self.take(hub, rules);
         self.changed.notify_one();
         Ok(())
@@ -131,9 +187,18 @@ impl Routing {
 
     /// Takes the rules that were kept.
     pub(crate) async fn load(&self) -> Result<(), Refusal> {
-        for hub in self.service.hubs.hosts() {
-            let of = hub.clone();
+        for hub in self.service.hubs.all() {
+            let of = hub.host.clone();
             let document = self.service.store.read(move |c| stored(c, &of)).await?;
+            // An older emulator has kept it with the hub, without effect.
+            let property = || hub.document.get("properties")?.get("routing")?.as_object();
+            if let (true, Some(property)) = (document.is_empty(), property()) {
+                if let Ok(rules) = self.read_property(&hub.host, property) {
+                    self.set(&hub.host, rules).await?;
+                }
+                continue;
+            }
+            let hub = hub.host;
             // What an older emulator took and this one does not is shown as it was given, and routes nothing.
             if let Ok(rules) = Rules::parse(&document) {
                 self.take(&hub, rules);
@@ -229,14 +294,19 @@ impl Routing {
         let mut news = self.service.telemetry.subscribe();
         let mut wait = BACKOFF_MIN;
         loop {
-            let pause = match self.step(&hub, &rules, &name).await {
-                Ok(true) => {
+            match self.step(&hub, &rules, &name).await {
+                Ok(Step::More) => {
                     wait = BACKOFF_MIN;
                     continue;
                 }
-                Ok(false) => {
-                    wait = BACKOFF_MIN;
-                    POLL
+                Ok(Step::Nothing) => wait = BACKOFF_MIN,
+                Ok(Step::NotBefore(at)) => {
+                    tokio::select! {
+                        () = self.service.clock.reaches(at) => {}
+                        // By then there may be as many bytes as a batch has.
+                        () = tokio::time::sleep(SIZE_CHECK) => {}
+                    }
+                    continue;
                 }
                 Err(why) => {
                     self.note_health(&hub, &name, &why);
@@ -244,31 +314,41 @@ impl Routing {
                     tokio::time::sleep(wait).await;
                     continue;
                 }
-            };
+            }
             tokio::select! {
                 // Lagging is no harm: the storage has what was missed.
                 _ = news.recv() => {}
-                () = tokio::time::sleep(pause) => {}
+                () = tokio::time::sleep(POLL) => {}
             }
         }
     }
 
-    /// Hands the next batch over; `false` if there is nothing.
-    async fn step(&self, hub: &str, rules: &Arc<Rules>, name: &str) -> Result<bool, String> {
+    /// Hands the next batch over, unless it is to wait for more.
+    async fn step(&self, hub: &str, rules: &Arc<Rules>, name: &str) -> Result<Step, String> {
+        let endpoint = rules.endpoints.iter().find(|it| it.name == name);
+        let (wait_ms, enough) = endpoint.and_then(Endpoint::waits).unwrap_or((0, 0));
         let (owned_hub, owned_name, owned_rules) =
             (hub.to_owned(), name.to_owned(), Arc::clone(rules));
         let read = self
             .service
             .store
-            .read(move |c| next(c, &owned_hub, &owned_name, &owned_rules));
+            .read(move |c| next(c, &owned_hub, &owned_name, &owned_rules, enough));
         let Some(batch) = read.await.map_err(|refusal| refusal.reason)? else {
-            return Ok(false);
+            return Ok(Step::Nothing);
         };
-        let endpoint = rules.endpoints.iter().find(|it| it.name == name);
+        let now = self.service.clock.now();
+        let due = batch.first.map(|first| first.saturating_add(wait_ms));
+        if let Some(due) = due.filter(|due| *due > now && batch.bytes < enough) {
+            return Ok(Step::NotBefore(due));
+        }
         if let Some(endpoint) = endpoint.filter(|_| !batch.lines.is_empty()) {
-            endpoint
-                .deliver(&self.folder.join(hub), batch.lines)
-                .await?;
+            let means = Means {
+                folder: &self.folder.join(hub),
+                blobs: &self.blobs,
+                partitions: self.service.ring.partitions.count(hub),
+                now,
+            };
+            endpoint.deliver(means, batch.lines).await?;
             self.note_health(hub, name, HEALTHY);
         }
         let (hub, name) = (hub.to_owned(), name.to_owned());
@@ -280,7 +360,7 @@ impl Routing {
             Ok(())
         });
         save.await.map_err(|refusal| refusal.reason)?;
-        Ok(true)
+        Ok(Step::More)
     }
 
     fn note_health(&self, hub: &str, name: &str, how: &str) {
@@ -325,47 +405,69 @@ impl Routing {
     }
 }
 
+/// What came of handing a batch over.
+enum Step {
+    More,
+    Nothing,
+    /// It waits for others until then.
+    NotBefore(UnixMs),
+}
+
 /// What an endpoint is to get next, and its place afterwards.
 struct Batch {
     lines: Vec<Value>,
+    /// When the first of them was accepted.
+    first: Option<UnixMs>,
+    /// Of their bodies.
+    bytes: usize,
     telemetry: i64,
     events: i64,
 }
 
-/// `None` if nothing has come since the endpoint's place.
-fn next(c: &Connection, hub: &str, name: &str, rules: &Rules) -> Result<Option<Batch>, Refusal> {
+/// A page of what has come since the endpoint's place, or pages until there are `enough` bytes;
+/// `None` if nothing has come.
+fn next(
+    c: &Connection,
+    hub: &str,
+    name: &str,
+    rules: &Rules,
+    enough: usize,
+) -> Result<Option<Batch>, Refusal> {
     let Some((telemetry, events)) = place(c, hub, name)? else {
         return Ok(None);
     };
     let mut batch = Batch {
         lines: Vec::new(),
+        first: None,
+        bytes: 0,
         telemetry,
         events,
     };
-    let mut take = |source: Source, message: &Message| -> Result<(), Refusal> {
-        let twin = rules.twin(c, message)?;
-        let (_, endpoints) = rules.decide(source, message, twin.as_ref());
-        if endpoints.contains(&name) {
-            batch
-                .lines
-                .push(rules.enriched(name, source, message, twin.as_ref()));
+    loop {
+        let (messages, _) = telemetry::after(c, batch.telemetry, None, STEP)?;
+        let others = events::after(c, hub, batch.events, STEP)?;
+        let of_devices = messages.iter().filter(|it| it.hub == hub);
+        let of_devices = of_devices.map(|it| (Source::DeviceMessages, it.as_ref()));
+        let all = of_devices.chain(others.iter().map(|(source, it)| (*source, it)));
+        for (source, message) in all {
+            let twin = rules.twin(c, message)?;
+            let (_, endpoints) = rules.decide(source, message, twin.as_ref());
+            if endpoints.contains(&name) {
+                let line = rules.enriched(name, source, message, twin.as_ref());
+                batch.lines.push(line);
+                batch.bytes += message.body.len();
+                let first = batch.first.unwrap_or(message.enqueued);
+                batch.first = Some(first.min(message.enqueued));
+            }
         }
-        Ok(())
-    };
-    let (messages, _) = telemetry::after(c, telemetry, None, STEP)?;
-    for message in messages.iter().filter(|it| it.hub == hub) {
-        take(Source::DeviceMessages, message)?;
+        batch.telemetry = messages.last().map_or(batch.telemetry, |it| it.seq);
+        batch.events = others.last().map_or(batch.events, |(_, it)| it.seq);
+        let is_end = messages.is_empty() && others.is_empty();
+        if is_end || batch.bytes >= enough {
+            let has_moved = (batch.telemetry, batch.events) != (telemetry, events);
+            return Ok(has_moved.then_some(batch));
+        }
     }
-    let others = events::after(c, hub, events, STEP)?;
-    for (source, message) in &others {
-        take(*source, message)?;
-    }
-    if messages.is_empty() && others.is_empty() {
-        return Ok(None);
-    }
-    batch.telemetry = messages.last().map_or(telemetry, |it| it.seq);
-    batch.events = others.last().map_or(events, |(_, it)| it.seq);
-    Ok(Some(batch))
 }
 
 /// How far an endpoint has come in telemetry and in events.
@@ -413,10 +515,13 @@ fn stored(c: &Connection, hub: &str) -> Result<Map<String, Value>, Refusal> {
         .unwrap_or_default())
 }
 
-const HEALTHY: &str = "healthy";
+/// How an endpoint is that takes messages.
+pub(crate) const HEALTHY: &str = "healthy";
 /// Messages that are handed over together.
 const STEP: i64 = 100;
 /// How often events are looked for; telemetry comes by itself.
 const POLL: Duration = Duration::from_millis(200);
+/// How often a batch that waits is looked at.
+const SIZE_CHECK: Duration = Duration::from_secs(30);
 const BACKOFF_MIN: Duration = Duration::from_millis(250);
 const BACKOFF_MAX: Duration = Duration::from_secs(30);

@@ -3,6 +3,8 @@
 //! The names are those of the hub's property `routing` in Microsoft's resource reference; the conditions those of "IoT Hub
 //! message routing query syntax".
 
+use std::fmt;
+
 use serde_json::{Map, Value, json};
 
 use super::endpoint::{EVENTS, Endpoint};
@@ -14,8 +16,9 @@ use crate::hub::telemetry::Message;
 use crate::id;
 
 /// What a hub does with messages.
-#[derive(Debug)]
 pub(crate) struct Rules {
+    /// As it was given.
+    pub document: Map<String, Value>,
     /// Beside the built-in `events`.
     pub endpoints: Vec<Endpoint>,
     routes: Vec<Route>,
@@ -24,10 +27,20 @@ pub(crate) struct Rules {
     needs_twin: bool,
 }
 
+/// Without the document, in which connection strings are.
+impl fmt::Debug for Rules {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rules")
+            .field("routes", &self.routes)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Default for Rules {
     /// Without a route all telemetry comes to the built-in endpoint.
     fn default() -> Self {
         Self {
+            document: Map::new(),
             endpoints: Vec::new(),
             routes: Vec::new(),
             fallback: true,
@@ -149,10 +162,19 @@ impl Rules {
         }
         let fallback = match document.get("fallbackRoute") {
             None | Some(Value::Null) => true,
-            Some(Value::Object(route)) => enabled(route.get("isEnabled"), "fallbackRoute")?,
+            Some(Value::Object(route)) => {
+                let to = route.get("endpointNames").filter(|it| !it.is_null());
+                if to.is_some_and(|it| *it != json!([EVENTS])) {
+                    return Err(invalid(format!(
+                        "fallbackRoute leads to ['{EVENTS}'] alone"
+                    )));
+                }
+                enabled(route.get("isEnabled"), "fallbackRoute")?
+            }
             Some(_) => return Err(invalid("'fallbackRoute' must be an object".to_owned())),
         };
         Ok(Self {
+            document: document.clone(),
             endpoints,
             routes,
             fallback,

@@ -60,6 +60,37 @@ async fn the_highest_priority_sets_a_property_and_counts_show_it() {
         (&shown["labels"], &shown["schemaVersion"]),
         (&json!({"a": "b"}), &json!("1.0"))
     );
+    // Its metrics count on where it targets nothing any more.
+    let mut nothing = low.clone();
+    nothing["targetCondition"] = json!("");
+    let change = nothing.to_string();
+    let any = [("If-Match", "*")];
+    let (status, answered) = hub
+        .request("PUT", "/configurations/low", &any, change.as_bytes())
+        .await;
+    let none = json!({"targetedCount": 0, "appliedCount": 0});
+    assert_eq!(
+        (status, &answered["systemMetrics"]["results"]),
+        (200, &none)
+    );
+    hub.put("/devices/d6", &json!({})).await;
+    let tags = json!({"tags": {"site": "roof"}});
+    hub.patch("/twins/d6", &tags).await;
+    within("five roofs", async {
+        while hub.get("/configurations/low").await.1["metrics"]["results"] != json!({"roofs": 5}) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert_eq!(
+        hub.get("/configurations/low").await.1["systemMetrics"]["results"],
+        none
+    );
+    hub.request("DELETE", "/devices/d6", &any, b"").await;
+    let back = low.to_string();
+    hub.request("PUT", "/configurations/low", &any, back.as_bytes())
+        .await;
+    counted(&hub, "low", 4, 4).await;
     assert_eq!(
         hub.get("/twins/d0").await.1["properties"]["desired"]["led"],
         json!({"colour": "red"})

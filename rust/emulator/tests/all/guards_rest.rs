@@ -166,7 +166,7 @@ async fn hostile_paths_ids_and_bodies() {
     }
     let large = vec![b' '; 2 * 1024 * 1024];
     assert_eq!(hub.request("PUT", "/devices/dev", &[], &large).await.0, 413);
-    for query in ["since=x", "since=-1", "limit=many"] {
+    for query in ["since=x", "since=-1", "limit=many", "follow=perhaps"] {
         assert_eq!(
             hub.get(&format!("/admin/events.jsonl?{query}")).await.0,
             400,

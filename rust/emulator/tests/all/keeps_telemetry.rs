@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // helpers of tests
 
-use crate::support::Hub;
+use crate::support::{Hub, within};
 use serde_json::json;
 
 #[tokio::test]
@@ -62,7 +62,32 @@ async fn acknowledgements_come_in_order_and_since_goes_on_where_it_was() {
             "{path}"
         );
     }
-    let rest = hub.lines("/admin/telemetry.jsonl?since=297").await;
+    for follow in ["&follow=true", "&follow=0"] {
+        let path = format!("/admin/telemetry.jsonl?limit=2{follow}");
+        let first = within(&path, hub.lines(&path)).await;
+        assert_eq!((first.len(), &first[1]["body"]), (2, &json!(2)), "{path}");
+    }
+    // It waits for what is missing, and ends with it.
+    let path = "/admin/telemetry.jsonl?since=299&limit=3&follow=true";
+    let (more, ()) = within("the rest", async {
+        tokio::join!(hub.lines(path), async {
+            for id in 301..=305 {
+                let topic = "devices/dev/messages/events/";
+                device.publish(topic, &format!("{id}"), id).await;
+                device.expect_puback(id).await;
+            }
+        })
+    })
+    .await;
+    let bodies: Vec<_> = more.iter().map(|line| line["body"].as_u64()).collect();
+    assert_eq!(bodies, [Some(300), Some(301), Some(302)]);
+    let events = within(
+        "events",
+        hub.lines("/admin/events.jsonl?limit=1&follow=yes"),
+    )
+    .await;
+    assert_eq!(events.len(), 1);
+    let rest = hub.lines("/admin/telemetry.jsonl?since=297&limit=3").await;
     let bodies: Vec<_> = rest
         .iter()
         .map(|line| line["body"].as_u64().unwrap())

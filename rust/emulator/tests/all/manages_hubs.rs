@@ -2,8 +2,11 @@
 
 #![allow(clippy::unwrap_used)] // helpers of tests
 
-use crate::support::{self, HUB, Hub};
+use iothub_emulator::AmqpPort;
 use serde_json::{Value, json};
+
+use crate::support::amqp::{Client, Frame};
+use crate::support::{self, HUB, Hub};
 
 const SUB: &str = "/subscriptions/00000000-0000-0000-0000-000000000001";
 const GROUP: &str = "resourceGroups/iothub-emulator/providers/Microsoft.Devices";
@@ -181,9 +184,25 @@ async fn an_operation_is_followed_to_its_end() {
     );
 }
 
+async fn with_amqp() -> Hub {
+    Hub::start_with(|options| {
+        options.amqp = Some(AmqpPort::At("127.0.0.1:0".parse().unwrap()));
+    })
+    .await
+}
+
+/// What is answered to a token over AMQP.
+async fn put_token(hub: &Hub, token: &str) -> Frame {
+    let address = hub.emulator.amqp_addr().unwrap();
+    let mut client = Client::dial(address, &hub.server_ca).await;
+    client.begin().await;
+    client.put_token(token).await;
+    client.expect(0x14).await
+}
+
 #[tokio::test]
 async fn a_hub_can_refuse_tokens_of_devices_and_of_policies() {
-    let hub = Hub::start().await;
+    let hub = with_amqp().await;
     let (_, device) = hub
         .put("/devices/dev", &json!({"authentication": {"type": "sas"}}))
         .await;
@@ -216,7 +235,9 @@ async fn a_hub_can_refuse_tokens_of_devices_and_of_policies() {
             .await
     };
     assert_eq!(ask().await.0, 200);
+    assert!(!put_token(&hub, &service).await.has("disableLocalAuth"));
     made(&hub, name, &json!({"disableLocalAuth": true})).await;
+    assert!(put_token(&hub, &service).await.has("disableLocalAuth"));
     let (status, answer) = ask().await;
     assert_eq!(status, 401);
     assert!(
@@ -233,7 +254,7 @@ async fn a_hub_can_refuse_tokens_of_devices_and_of_policies() {
 /// `disableDeviceSAS` leaves modules alone, and `disableModuleSAS` devices, over every protocol.
 #[tokio::test]
 async fn keys_of_devices_and_of_modules_are_refused_apart() {
-    let hub = Hub::start().await;
+    let hub = with_amqp().await;
     let name = HUB.split('.').next().unwrap();
     let paths = ["/devices/dev", "/devices/dev/modules/m"];
     let mut tokens = Vec::new();
@@ -245,7 +266,7 @@ async fn keys_of_devices_and_of_modules_are_refused_apart() {
         let resource = format!("{HUB}{path}");
         tokens.push(support::token(&resource, key.unwrap(), 600, None));
     }
-    // Whether the device and whether the module is let in: over MQTT, and over HTTP.
+    // Whether the device and whether the module is let in: over MQTT, HTTP, and AMQP.
     let let_in = async || {
         let mut all = Vec::new();
         for ((id, path), token) in ["dev", "dev/m"].iter().zip(paths).zip(&tokens) {
@@ -263,6 +284,8 @@ async fn keys_of_devices_and_of_modules_are_refused_apart() {
                 false => "(disableDeviceSAS)",
             };
             let told = answer.to_string().contains(property);
+            let over_amqp = put_token(&hub, token).await.has(property);
+            assert_eq!(over_amqp, told, "{id} over AMQP");
             all.push(match (over_mqtt, over_http, told) {
                 (0, 204, false) => true,
                 (5, 401, true) => false,
@@ -398,7 +421,7 @@ async fn a_route_says_whether_a_message_takes_it() {
     let name = HUB.split('.').next().unwrap();
     let route = |name: &str, source: &str, condition: &str| {
         json!({"name": name, "source": source, "condition": condition,
-            "endpointNames": ["elsewhere"], "isEnabled": true})
+            "endpointNames": ["events"], "isEnabled": true})
     };
     let test = async |how: &str, body: Value| {
         let path = at(&format!("{GROUP}/IotHubs/{name}/routing/routes/{how}"));

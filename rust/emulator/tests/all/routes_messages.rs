@@ -306,3 +306,123 @@ async fn nothing_is_left_out_after_a_kill() {
     bodies.dedup();
     assert_eq!(bodies, (0..=250).collect::<Vec<_>>());
 }
+
+/// Each blob of a container, by its name on the disk, once there are so many.
+async fn blobs(folder: &Path, container: &str, count: usize) -> Vec<Vec<u8>> {
+    let path = folder.join("files").join(container);
+    let read = async {
+        loop {
+            let found = std::fs::read_dir(&path).into_iter().flatten().flatten();
+            let all: Vec<_> = found.map(|it| std::fs::read(it.path()).unwrap()).collect();
+            if all.len() >= count {
+                return all;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    within(&format!("{count} blobs in {container}"), read).await
+}
+
+/// As `az iot hub message-endpoint create` and `message-route create` write it.
+#[tokio::test]
+async fn the_hubs_own_property_leads_messages() {
+    let folder = tempfile::tempdir().unwrap();
+    let hub = hub(folder.path()).await;
+    let path = format!(
+        "/subscriptions/s/resourceGroups/iothub-emulator/providers/Microsoft.Devices/IotHubs/{}?api-version=2023-06-30",
+        HUB.split('.').next().unwrap()
+    );
+    let health = path.replace('?', "/routingEndpointsHealth?");
+    let file = json!({"endpoints": [{"name": "log", "type": "file"}]});
+    assert_eq!(hub.put("/admin/routing", &file).await.0, 200);
+    let cloud = "DefaultEndpointsProtocol=https;AccountName=a;AccountKey=QQ==;EndpointSuffix=core.windows.net";
+    let far = "Endpoint=sb://far.servicebus.windows.net/;SharedAccessKeyName=n;SharedAccessKey=QQ==;EntityPath=e";
+    let container = |name: &str, encoding: &str| {
+        json!({"name": name, "containerName": name, "connectionString": cloud, "encoding": encoding,
+            "batchFrequencyInSeconds": 60, "maxChunkSizeInBytes": 10_485_760, "identity": null})
+    };
+    let set = async |endpoints: &Value, to: &Value| {
+        let route = json!({"name": "r", "source": "DeviceMessages", "condition": "level = 'alarm'",
+            "endpointNames": to, "isEnabled": true});
+        let body = json!({"location": "local", "sku": {"name": "S1", "capacity": 1},
+            "properties": {"routing": {"endpoints": endpoints, "routes": [route]}}});
+        hub.put(&path, &body).await
+    };
+    let endpoints = json!({
+        "storageContainers": [container("plain", "json"), container("packed", "avro")],
+        "eventHubs": [{"name": "far", "connectionString": far}],
+        "serviceBusQueues": [],
+    });
+    let (status, shown) = set(&endpoints, &json!(["plain", "packed", "far", "log"])).await;
+    assert_eq!(status, 201, "{shown}");
+    let routing = &shown["properties"]["routing"];
+    assert_eq!(routing["fallbackRoute"]["isEnabled"], false);
+    assert_eq!(routing["endpoints"]["eventHubs"][0]["name"], "far");
+    assert!(routing["endpoints"]["eventHubs"][0]["id"].is_string());
+    // What was shown is what there is, and can be written back.
+    assert_eq!(hub.get(&path).await.1["properties"]["routing"], *routing);
+    assert_eq!(hub.put(&path, &shown).await.0, 201);
+    assert_eq!(hub.get(&path).await.1["properties"]["routing"], *routing);
+
+    let mut device = hub.device("dev").await;
+    let json = "%24.ct=application%2Fjson&%24.ce=utf-8";
+    for (id, level) in [(1, "alarm"), (2, "calm"), (3, "alarm")] {
+        let topic = format!("devices/dev/messages/events/{json}&level={level}");
+        let body = format!("{{\"n\":{id}}}");
+        device.publish(&topic, &body, id).await;
+        device.expect_puback(id).await;
+    }
+    let far = lines(folder.path(), "far", 2).await;
+    assert_eq!(
+        (&far[0]["body"], &far[1]["body"]),
+        (&json!({"n": 1}), &json!({"n": 3}))
+    );
+    assert_eq!(lines(folder.path(), "log", 2).await.len(), 2);
+    // A batch waits for as long as it says.
+    assert!(!folder.path().join("files/plain").exists());
+    let clock = json!({"shiftMs": 61_000});
+    assert_eq!(hub.put("/admin/clock", &clock).await.0, 200);
+    let plain = blobs(folder.path(), "plain", 1).await;
+    let text = String::from_utf8(plain.concat()).unwrap();
+    let written: Vec<Value> = text
+        .lines()
+        .map(|it| serde_json::from_str(it).unwrap())
+        .collect();
+    let bodies: Vec<_> = written.iter().map(|it| &it["Body"]["n"]).collect();
+    assert_eq!(bodies, [1, 3]);
+    assert_eq!(written[0]["Properties"], json!({"level": "alarm"}));
+    assert_eq!(written[0]["SystemProperties"]["connectionDeviceId"], "dev");
+    let packed = blobs(folder.path(), "packed", 1).await.concat();
+    assert!(packed.starts_with(b"Obj\x01"));
+    for part in ["Microsoft.Azure.Devices", "{\"n\":1}", "{\"n\":3}"] {
+        let part = part.as_bytes();
+        assert!(packed.windows(part.len()).any(|it| it == part), "{part:?}");
+    }
+    let (_, shown) = hub.get(&health).await;
+    let all = shown["value"].as_array().unwrap();
+    assert_eq!((all.len(), &all[0]["healthStatus"]), (4, &json!("healthy")));
+
+    for (endpoints, to, why) in [
+        (
+            json!({"storageContainers": [{"name": "c"}]}),
+            "events",
+            "containerName",
+        ),
+        (
+            json!({"eventHubs": [{"name": "e"}]}),
+            "events",
+            "connectionString",
+        ),
+        (json!({"pigeons": [{"name": "p"}]}), "events", "pigeons"),
+        (json!({}), "nowhere", "nowhere"),
+    ] {
+        let (status, answer) = set(&endpoints, &json!([to])).await;
+        let told = answer["error"]["message"].as_str().unwrap_or_default();
+        assert!(status == 400 && told.contains(why), "{status} {answer}");
+    }
+    // What is refused has changed nothing.
+    assert_eq!(
+        hub.get(&path).await.1["properties"]["routing"]["routes"][0]["endpointNames"][0],
+        "plain"
+    );
+}

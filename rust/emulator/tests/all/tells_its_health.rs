@@ -128,7 +128,7 @@ fn the_command_line_goes_before_a_variable_that_it_excludes() {
             let variable = format!("IOTHUB_EMULATOR_{name}");
             match *name {
                 "DATA_DIR" => program.env(variable, &data),
-                _ => program.env(variable, "true"),
+                _ => program.env(variable, if is_kept { "Yes" } else { "1" }),
             };
         }
         program.args(argument);
@@ -139,6 +139,11 @@ fn the_command_line_goes_before_a_variable_that_it_excludes() {
         assert!(ready.starts_with("ready "), "{set:?}: {ready}");
         assert_eq!(data.exists(), is_kept, "{set:?} {argument:?}");
     }
+    let odd = emulator()
+        .env("IOTHUB_EMULATOR_EPHEMERAL", "perhaps")
+        .output()
+        .unwrap();
+    assert_eq!(odd.status.code(), Some(2));
     let both = emulator()
         .args(["--ephemeral", "--data-dir"])
         .arg(&data)

@@ -290,6 +290,47 @@ async fn wrong_verbs_and_versions() {
 }
 
 #[tokio::test]
+async fn odd_names_in_every_place_of_every_path() {
+    let (hub, mut found) = (Hub::start().await, Findings::default());
+    let (long, number) = ("x".repeat(5000), "9".repeat(400));
+    let names = [
+        "%FF",
+        "%C3%28",
+        "%zz",
+        "%",
+        "%00",
+        "%0A",
+        "%2F..%2F..",
+        "%F0%9F%98%80",
+        "%E2%80%AE",
+        "*",
+        "$",
+        "it%27",
+        &long,
+        &number,
+    ];
+    let mut asked = 0;
+    for line in OPERATIONS.lines().filter(|line| !line.starts_with('#')) {
+        let [id, verb, template] = line.split(' ').collect::<Vec<_>>()[..] else {
+            panic!("{line}");
+        };
+        let right = path_of(template, "");
+        for place in template.split('/').filter(|it| it.starts_with('{')) {
+            for name in names {
+                let path = path_of(&template.replace(place, name), "");
+                let body: &[u8] = if verb == "GET" { b"" } else { b"{}" };
+                let (status, answer) = hub.request(verb, &path, &[], body).await;
+                found.judge(&format!("{id}: {verb} {path}"), &right, status, &answer);
+                asked += 1;
+            }
+        }
+    }
+    assert!(asked > 1000, "{asked}");
+    found.none();
+    assert_eq!(hub.get("/ready").await.0, 200);
+}
+
+#[tokio::test]
 async fn wrong_types_in_every_field() {
     let (hub, mut found) = (Hub::start().await, Findings::default());
     let (mut asked, mut operations) = (0, 0);

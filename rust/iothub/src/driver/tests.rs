@@ -5,6 +5,7 @@
 
 extern crate std;
 
+mod backlogs;
 mod outbox_in_flash;
 mod values_in_flash;
 
@@ -116,45 +117,70 @@ impl World {
     }
 }
 
-/// Flash of 16 sectors of 1 KiB, which another world may have afterwards.
+/// Flash that another world may have afterwards.
 #[derive(Clone)]
-struct Memory(Rc<RefCell<Vec<u8>>>);
+struct Memory {
+    bytes: Rc<RefCell<Vec<u8>>>,
+    sector_size: u32,
+    /// How often each sector was read from its beginning on.
+    begun: Rc<RefCell<Vec<u32>>>,
+}
 
 impl Memory {
-    const SECTOR: u32 = 1024;
-    const SECTORS: u32 = 16;
+    fn new(sector_size: u32, sectors: u32) -> Self {
+        let size = (sector_size * sectors) as usize;
+        Self {
+            bytes: Rc::new(RefCell::new(std::vec![0xFF; size])),
+            sector_size,
+            begun: Rc::new(RefCell::new(std::vec![0; sectors as usize])),
+        }
+    }
+
+    /// What it holds, in a partition of another shape that begins at the same place.
+    fn as_partition(&self, sector_size: u32, sectors: u32) -> Self {
+        let mut bytes = self.bytes.borrow().clone();
+        bytes.resize((sector_size * sectors) as usize, 0xFF);
+        Self {
+            bytes: Rc::new(RefCell::new(bytes)),
+            sector_size,
+            begun: Rc::new(RefCell::new(std::vec![0; sectors as usize])),
+        }
+    }
 }
 
 impl Default for Memory {
+    /// 16 sectors of 1 KiB.
     fn default() -> Self {
-        let size = Self::SECTOR * Self::SECTORS;
-        Self(Rc::new(RefCell::new(std::vec![0xFF; size as usize])))
+        Self::new(1024, 16)
     }
 }
 
 impl store::Flash for Memory {
     fn geometry(&mut self) -> store::Geometry {
         store::Geometry {
-            sector_size: Self::SECTOR,
-            sectors: Self::SECTORS,
+            sector_size: self.sector_size,
+            sectors: self.bytes.borrow().len() as u32 / self.sector_size,
             write_size: 4,
         }
     }
 
     fn read(&mut self, at: u32, bytes: &mut [u8]) -> Result<(), Errno> {
+        if at.is_multiple_of(self.sector_size) {
+            self.begun.borrow_mut()[(at / self.sector_size) as usize] += 1;
+        }
         let at = at as usize;
-        bytes.copy_from_slice(&self.0.borrow()[at..at + bytes.len()]);
+        bytes.copy_from_slice(&self.bytes.borrow()[at..at + bytes.len()]);
         Ok(())
     }
 
     fn write(&mut self, at: u32, bytes: &[u8]) -> Result<(), Errno> {
         let at = at as usize;
-        self.0.borrow_mut()[at..at + bytes.len()].copy_from_slice(bytes);
+        self.bytes.borrow_mut()[at..at + bytes.len()].copy_from_slice(bytes);
         Ok(())
     }
 
     fn erase(&mut self, at: u32, len: u32) -> Result<(), Errno> {
-        self.0.borrow_mut()[at as usize..(at + len) as usize].fill(0xFF);
+        self.bytes.borrow_mut()[at as usize..(at + len) as usize].fill(0xFF);
         Ok(())
     }
 }

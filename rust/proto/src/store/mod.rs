@@ -240,30 +240,74 @@ pub struct Status {
     pub erases: (u32, u32),
 }
 
+/// In 8 bytes: 64 of them are most of the store's RAM.
 #[derive(Clone, Copy, Debug)]
 struct Sector {
     /// Of what it holds, where it is used.
     first: u32,
-    erases: u32,
-    /// Makes sectors with the same first sequence follow each other.
-    repeat: u8,
-    state: State,
+    /// From the lowest bit on: its state in 3, its repeat in 5, its erases in 24. All zeros is
+    /// [`State::Dirty`], so that a store in static memory takes no flash.
+    bits: u32,
+}
+
+impl Sector {
+    /// `repeat` makes sectors with the same first sequence follow each other.
+    const fn new(state: State, first: u32, erases: u32, repeat: u8) -> Self {
+        let repeat = if repeat > REPEAT_MAX {
+            REPEAT_MAX
+        } else {
+            repeat
+        };
+        Self {
+            first,
+            bits: state.code() | (repeat as u32) << 3 | erases << 8,
+        }
+    }
+
+    fn is(&self, state: State) -> bool {
+        self.bits & 7 == state.code()
+    }
+
+    fn is_free(&self) -> bool {
+        self.is(State::Dirty) || self.is(State::Ready)
+    }
+
+    fn is_used(&self) -> bool {
+        self.bits & 7 >= State::Used(Lane::Normal).code()
+    }
+
+    fn repeat(&self) -> u8 {
+        (self.bits >> 3) as u8 & REPEAT_MAX
+    }
+
+    fn erases(&self) -> u32 {
+        self.bits >> 8
+    }
 }
 
 /// First sequence, repeat, number.
 type Order = (u32, u8, usize);
 
-/// The first one is all zeros, so that a store in static memory takes no flash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
 enum State {
     /// To be erased before use.
     Dirty,
     /// Erased.
     Ready,
-    Used(Lane),
     /// Refused a write or an erase: not used again before the next mount.
     Bad,
+    Used(Lane),
+}
+
+impl State {
+    const fn code(self) -> u32 {
+        match self {
+            Self::Dirty => 0,
+            Self::Ready => 1,
+            Self::Bad => 2,
+            Self::Used(lane) => 3 + lane as u32,
+        }
+    }
 }
 
 /// A place: sector and offset.
@@ -339,8 +383,9 @@ pub struct Store<F, const SECTORS: usize> {
 
 /// Fewer cannot have a sector for each queue, one that waits for alarms, and one to move to.
 const SECTORS_MIN: u32 = 4;
-/// Where damage has taken the number of erases.
-const UNKNOWN: u32 = u32::MAX;
+/// Where damage has taken the number of erases; what is known stays below.
+const UNKNOWN: u32 = (1 << 24) - 1;
+const REPEAT_MAX: u8 = 31;
 
 impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
     /// Not mounted: it refuses everything.
@@ -358,12 +403,7 @@ impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
             foreign: 0,
             passed_garbage: false,
             queues: [Queue::EMPTY; Lane::ALL.len()],
-            sectors: [Sector {
-                first: 0,
-                erases: 0,
-                repeat: 0,
-                state: State::Dirty,
-            }; SECTORS],
+            sectors: [Sector::new(State::Dirty, 0, 0, 0); SECTORS],
         }
     }
 
@@ -408,8 +448,8 @@ impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
         }
         let most = self.erases().1;
         for sector in &mut self.sectors {
-            if sector.erases == UNKNOWN {
-                sector.erases = most;
+            if sector.erases() == UNKNOWN {
+                sector.bits = sector.bits & 0xFF | most << 8;
             }
         }
         Ok(())
@@ -628,7 +668,7 @@ impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
                 continue;
             };
             let queue = *self.queue(lane);
-            let until = match self.following(victim) {
+            let until = match self.following(lane, victim) {
                 Some(next) => self.order(next).0,
                 None => queue.next,
             };
@@ -657,16 +697,11 @@ impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
     /// and there may be more.
     pub fn prepare(&mut self) -> bool {
         self.reclaim();
-        if self.in_state(State::Ready).count() >= READY {
-            return false;
+        let free = self.free();
+        match free.dirty {
+            Some(sector) if free.ready < READY => self.erase(sector),
+            _ => false,
         }
-        let Some(sector) = self
-            .in_state(State::Dirty)
-            .min_by_key(|sector| self.sectors[*sector].erases)
-        else {
-            return false;
-        };
-        self.erase(sector)
     }
 
     /// When the oldest message that is not released was accepted, in seconds of [`Store::time_s`].
@@ -703,8 +738,7 @@ impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
             dropped: self.dropped,
             foreign: self.foreign,
             sectors: (
-                used.filter(|sector| matches!(sector.state, State::Used(_)))
-                    .count() as u16,
+                used.filter(|sector| sector.is_used()).count() as u16,
                 self.count as u16,
             ),
             erases: self.erases(),
@@ -713,7 +747,7 @@ impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
 
     /// Erases since the flash was new, of each sector.
     pub fn sector_erases(&self) -> impl Iterator<Item = u32> + '_ {
-        self.used().iter().map(|sector| sector.erases)
+        self.used().iter().map(Sector::erases)
     }
 
     fn queue(&mut self, lane: Lane) -> &mut Queue {

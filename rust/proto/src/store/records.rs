@@ -20,7 +20,7 @@ impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
             Some(place) => place,
             None => {
                 let mut sector = self.first_sector(lane)?;
-                while let Some(next) = self.following(sector)
+                while let Some(next) = self.following(lane, sector)
                     && self.order(next).0 <= unread
                 {
                     sector = next;
@@ -44,7 +44,7 @@ impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
                 }
                 None => {
                     place = Place {
-                        sector: self.following(place.sector)?,
+                        sector: self.following(lane, place.sector)?,
                         at: SECTOR_HEADER,
                     };
                 }

@@ -6,22 +6,23 @@ use super::{Flash, Lane, Newest, Order, Place, Queue, Sector, State, Store, UNKN
 impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
     /// Reads the headers of a sector.
     pub(super) fn scan(&mut self, sector: usize, newest: &mut [Newest; Lane::ALL.len()]) {
-        self.sectors[sector].repeat = 0;
-        self.set(sector, State::Dirty, 0, UNKNOWN);
+        self.set(sector, State::Dirty, 0, UNKNOWN, 0);
         let mut bytes = [0; SECTOR_HEADER];
         let start = Place { sector, at: 0 };
         if self.read(start, &mut bytes).is_err() {
-            self.set(sector, State::Bad, 0, UNKNOWN);
+            self.set(sector, State::Bad, 0, UNKNOWN, 0);
             return;
         }
         let header = SectorHeader::parse(&bytes);
-        let erases = header.erases.unwrap_or(UNKNOWN);
-        self.set(sector, State::Dirty, 0, erases);
-        let mut opened = None;
+        let erases = header
+            .erases
+            .map_or(UNKNOWN, |known| known.min(UNKNOWN - 1));
+        self.set(sector, State::Dirty, 0, erases, 0);
+        let (mut opened, mut repeat) = (None, 0);
         match header.opening {
             Opening::Blank => {
                 if header.erases.is_some() {
-                    self.set(sector, State::Ready, 0, erases);
+                    self.set(sector, State::Ready, 0, erases, 0);
                 }
                 return;
             }
@@ -32,11 +33,11 @@ impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
             Opening::Whole {
                 lane,
                 first,
-                repeat,
+                repeat: known,
                 released,
                 ..
             } => {
-                self.sectors[sector].repeat = repeat;
+                repeat = known;
                 opened = Some((lane, first));
                 self.queue(lane).released = self.queue(lane).released.max(released);
             }
@@ -70,7 +71,7 @@ impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
         let Some((lane, first)) = opened else {
             return;
         };
-        self.set(sector, State::Used(lane), first, erases);
+        self.set(sector, State::Used(lane), first, erases, repeat);
         let is_newest = match self.queue(lane).end {
             Some(end) => self.order(end.sector) < self.order(sector),
             None => true,
@@ -115,8 +116,12 @@ impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
     }
 
     pub(super) fn erases(&self) -> (u32, u32) {
-        let known = || self.sector_erases().filter(|erases| *erases != UNKNOWN);
-        (known().min().unwrap_or(0), known().max().unwrap_or(0))
+        let (mut least, mut most) = (UNKNOWN, 0);
+        for erases in self.sector_erases().filter(|erases| *erases != UNKNOWN) {
+            least = least.min(erases);
+            most = most.max(erases);
+        }
+        (least.min(most), most)
     }
 
     /// Sectors that a lane leaves: one for alarms, and where there are values one for them to move
@@ -140,18 +145,8 @@ impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
         }
         self.reclaim();
         loop {
-            let free = |state| matches!(state, State::Dirty | State::Ready);
-            let candidates = || {
-                let used = self.used().iter().enumerate();
-                used.filter(|(_, sector)| free(sector.state))
-            };
-            if candidates().count() <= spare {
-                return None;
-            }
-            let (sector, _) = candidates().min_by_key(|(_, sector)| {
-                let dirty = sector.state == State::Dirty;
-                (sector.erases.saturating_add(u32::from(dirty)), dirty)
-            })?;
+            let free = self.free();
+            let sector = free.next.filter(|_| free.count > spare)?;
             if self.open(sector, lane) {
                 return self.queue(lane).end;
             }
@@ -160,25 +155,25 @@ impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
 
     /// Opens a free sector for a queue.
     pub(super) fn open(&mut self, sector: usize, lane: Lane) -> bool {
-        if self.sectors[sector].state != State::Ready && !self.erase(sector) {
+        if !self.sectors[sector].is(State::Ready) && !self.erase(sector) {
             return false;
         }
         let Queue { next, released, .. } = *self.queue(lane);
-        let same = |other: &&Sector| other.state == State::Used(lane) && other.first == next;
-        let repeats = self.used().iter().filter(same).map(|other| other.repeat);
-        let repeat = repeats.max().map_or(0, |last| last.saturating_add(1));
+        let state = State::Used(lane);
+        let same = |other: &&Sector| other.is(state) && other.first == next;
+        let repeats = self.used().iter().filter(same).map(Sector::repeat);
+        let repeat = repeats.max().map_or(0, |last| last + 1);
+        let erases = self.sectors[sector].erases();
         let header = layout::opened(lane, repeat, next, released, self.owner);
         let place = Place {
             sector,
             at: OPENING,
         };
         if !self.write_checked(place, &header) {
-            self.sectors[sector].state = State::Bad;
+            self.set(sector, State::Bad, 0, erases, 0);
             return false;
         }
-        let erases = self.sectors[sector].erases;
-        self.sectors[sector].repeat = repeat;
-        self.set(sector, State::Used(lane), next, erases);
+        self.set(sector, state, next, erases, repeat);
         self.queue(lane).end = Some(Place {
             sector,
             at: SECTOR_HEADER,
@@ -189,38 +184,41 @@ impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
     /// Erases a sector and writes the proof of it.
     pub(super) fn erase(&mut self, sector: usize) -> bool {
         let size = self.sector_size as u32;
-        let erases = self.sectors[sector]
-            .erases
-            .saturating_add(1)
-            .min(UNKNOWN - 1);
+        let erases = (self.sectors[sector].erases() + 1).min(UNKNOWN - 1);
         let place = Place { sector, at: 0 };
         let done = self.flash.erase(sector as u32 * size, size).is_ok()
             && self.write_checked(place, &layout::erased(erases));
         let state = if done { State::Ready } else { State::Bad };
-        self.set(sector, state, 0, erases);
+        self.set(sector, state, 0, erases, 0);
         done
     }
 
     /// Sectors that hold nothing that is needed become free.
     pub(super) fn reclaim(&mut self) {
-        for sector in 0..self.count {
-            let State::Used(lane) = self.sectors[sector].state else {
-                continue;
-            };
-            let queue = *self.queue(lane);
-            let is_current = queue.end.is_some_and(|end| end.sector == sector);
-            let until = match self.following(sector) {
-                Some(next) => self.order(next).0,
-                None => queue.next,
-            };
-            if !is_current && until <= queue.released {
+        for lane in Lane::ALL {
+            let Queue {
+                next,
+                released,
+                end,
+                ..
+            } = *self.queue(lane);
+            // The newest one stays, whatever of it is needed.
+            while let Some(sector) = self.first_sector(lane)
+                && end.is_none_or(|end| end.sector != sector)
+            {
+                let following = self.following(lane, sector);
+                let until = following.map_or(next, |following| self.order(following).0);
+                if until > released {
+                    break;
+                }
                 self.give_up(sector);
             }
         }
     }
 
     pub(super) fn give_up(&mut self, sector: usize) {
-        self.sectors[sector].state = State::Dirty;
+        let erases = self.sectors[sector].erases();
+        self.set(sector, State::Dirty, 0, erases, 0);
         for queue in &mut self.queues {
             queue.position = queue.position.filter(|place| place.sector != sector);
         }
@@ -230,43 +228,55 @@ impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
         self.sectors.get(..self.count).unwrap_or_default()
     }
 
-    pub(super) fn set(&mut self, sector: usize, state: State, first: u32, erases: u32) {
-        let repeat = self.sectors[sector].repeat;
-        self.sectors[sector] = Sector {
-            first,
-            erases,
-            repeat,
-            state,
-        };
+    pub(super) fn set(&mut self, sector: usize, state: State, first: u32, erases: u32, repeat: u8) {
+        self.sectors[sector] = Sector::new(state, first, erases, repeat);
     }
 
-    pub(super) fn in_state(&self, state: State) -> impl Iterator<Item = usize> + '_ {
-        let matching = move |(_, sector): &(usize, &Sector)| sector.state == state;
-        let used = self.used().iter().enumerate().filter(matching);
-        used.map(|(number, _)| number)
+    /// The sectors that hold nothing that is needed.
+    #[inline(never)]
+    pub(super) fn free(&self) -> Free {
+        let mut free = Free::default();
+        let (mut least, mut least_dirty) = (u32::MAX, u32::MAX);
+        for (number, sector) in self.used().iter().enumerate() {
+            if !sector.is_free() {
+                continue;
+            }
+            let is_dirty = sector.is(State::Dirty);
+            free.count += 1;
+            free.ready += usize::from(!is_dirty);
+            // With the erase that it needs first; of two alike the one that needs none.
+            let wear = (sector.erases() + u32::from(is_dirty)) << 1 | u32::from(is_dirty);
+            if wear < least {
+                (least, free.next) = (wear, Some(number));
+            }
+            if is_dirty && wear < least_dirty {
+                (least_dirty, free.dirty) = (wear, Some(number));
+            }
+        }
+        free
     }
 
     /// What sectors of a queue are in order by.
     pub(super) fn order(&self, sector: usize) -> Order {
-        let Sector { first, repeat, .. } = self.sectors[sector];
-        (first, repeat, sector)
+        let of = self.sectors[sector];
+        (of.first, of.repeat(), sector)
     }
 
     pub(super) fn first_sector(&self, lane: Lane) -> Option<usize> {
-        self.first_above(State::Used(lane), None)
+        self.first_above(lane, None)
     }
 
     /// The sector after this one, of the same queue.
-    pub(super) fn following(&self, sector: usize) -> Option<usize> {
-        self.first_above(self.sectors[sector].state, Some(self.order(sector)))
+    pub(super) fn following(&self, lane: Lane, sector: usize) -> Option<usize> {
+        self.first_above(lane, Some(self.order(sector)))
     }
 
     #[inline(never)]
-    pub(super) fn first_above(&self, state: State, bound: Option<Order>) -> Option<usize> {
+    pub(super) fn first_above(&self, lane: Lane, bound: Option<Order>) -> Option<usize> {
         let mut found: Option<Order> = None;
         for (number, sector) in self.used().iter().enumerate() {
-            let order = (sector.first, sector.repeat, number);
-            if sector.state == state
+            let order = (sector.first, sector.repeat(), number);
+            if sector.is(State::Used(lane))
                 && bound.is_none_or(|bound| order > bound)
                 && found.is_none_or(|found| order < found)
             {
@@ -275,4 +285,14 @@ impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
         }
         found.map(|(_, _, number)| number)
     }
+}
+
+/// Free sectors: how many, how many of them are erased, which is to be used next, and which of
+/// those to be erased.
+#[derive(Default)]
+pub(super) struct Free {
+    pub(super) count: usize,
+    pub(super) ready: usize,
+    pub(super) next: Option<usize>,
+    pub(super) dirty: Option<usize>,
 }

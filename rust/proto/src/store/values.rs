@@ -95,7 +95,7 @@ impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
                     found = Some((at, header));
                 }
             }
-            next = self.following(sector);
+            next = self.following(Lane::Values, sector);
         }
         found
     }

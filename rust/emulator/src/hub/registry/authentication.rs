@@ -1,5 +1,7 @@
 //! How a device proves who it is, in Azure's JSON.
 
+use std::fmt;
+
 use serde_json::{Value, json};
 
 use super::invalid;
@@ -8,7 +10,7 @@ use crate::code::Refusal;
 use crate::random;
 
 /// How a device proves who it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Authentication {
     /// A token signed with one of two keys (base64).
     Sas(String, String),
@@ -18,6 +20,13 @@ pub(crate) enum Authentication {
     CertificateAuthority,
     /// Not at all: such a device cannot connect.
     None,
+}
+
+/// Without keys.
+impl fmt::Debug for Authentication {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
 impl Authentication {

@@ -19,7 +19,7 @@ pub(super) fn world(flash: &Memory) -> World {
     world
 }
 
-fn send(world: &World, number: usize, delivery: Delivery) -> Result<MessageId, Error> {
+pub(super) fn send(world: &World, number: usize, delivery: Delivery) -> Result<MessageId, Error> {
     let payload = payload(number);
     let mut message = Telemetry::new(payload.as_bytes());
     message.delivery = delivery;
@@ -31,20 +31,20 @@ fn payload(number: usize) -> String {
     format!("{number:<100}")
 }
 
-const SPILL: Delivery = Delivery {
+pub(super) const SPILL: Delivery = Delivery {
     priority: Priority::Normal,
     keep: Some(Keep::Spill),
     ttl_s: 0,
 };
-const ALWAYS: Delivery = Delivery {
+pub(super) const ALWAYS: Delivery = Delivery {
     keep: Some(Keep::Always),
     ..SPILL
 };
-const NEVER: Delivery = Delivery {
+pub(super) const NEVER: Delivery = Delivery {
     keep: Some(Keep::Never),
     ..SPILL
 };
-const ALARM: Delivery = Delivery {
+pub(super) const ALARM: Delivery = Delivery {
     priority: Priority::High,
     ..ALWAYS
 };
@@ -60,7 +60,7 @@ pub(super) fn settle(world: &World, driver: &mut Driver<&World>) {
 }
 
 /// The numbers of the messages in the transcript, with their packet ids.
-fn published(world: &World) -> Vec<(usize, u16)> {
+pub(super) fn published(world: &World) -> Vec<(usize, u16)> {
     let transcript = world.transcript();
     let publishes = transcript.iter().filter_map(|line| {
         let mut words = line.strip_prefix("> publish ")?.split_whitespace();
@@ -86,7 +86,7 @@ pub(super) fn connect(world: &World) -> Driver<&World> {
 }
 
 /// Acknowledges what is written, until nothing more comes; the numbers in the order of the wire.
-fn drain(world: &World, driver: &mut Driver<&World>) -> Vec<usize> {
+pub(super) fn drain(world: &World, driver: &mut Driver<&World>) -> Vec<usize> {
     let mut numbers = Vec::new();
     loop {
         let written = published(world);
@@ -103,11 +103,11 @@ fn drain(world: &World, driver: &mut Driver<&World>) -> Vec<usize> {
     }
 }
 
-fn depth(world: &World) -> u32 {
+pub(super) fn depth(world: &World) -> u32 {
     world.with_outbox(|outbox| outbox.status(world)).store.depth
 }
 
-fn losses(world: &World) -> Losses {
+pub(super) fn losses(world: &World) -> Losses {
     world.with_outbox(|outbox| outbox.status(world)).losses
 }
 
@@ -156,13 +156,13 @@ fn while_the_connection_is_good_nothing_is_written_to_flash() {
     let flash = Memory::default();
     let world = world(&flash);
     let mut driver = connect(&world);
-    let before = flash.0.borrow().clone();
+    let before = flash.bytes.borrow().clone();
     for number in 0..20 {
         send(&world, number, SPILL).unwrap();
         settle(&world, &mut driver);
         assert_eq!(drain(&world, &mut driver), [number]);
     }
-    assert_eq!(*flash.0.borrow(), before);
+    assert_eq!(*flash.bytes.borrow(), before);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Reports of which the newest counts, and what the application keeps: over power cuts, which are the end of a world.
 
-use super::outbox_in_flash::{connect, settle, world};
+use super::outbox_in_flash::{connect, losses, settle, world};
 use super::*;
 
 fn report(world: &World, key: u8, patch: &str) -> Result<(), Error> {
@@ -93,13 +93,41 @@ fn what_the_hub_has_no_time_for_is_sent_again_and_what_it_refuses_is_not() {
     }
     settle(&world_, &mut driver);
     let reports = written(&world_);
+    assert_eq!(losses(&world_).reports, 0);
     answer(&world_, &mut driver, 400, &reports[0].1);
     world_.passes(Duration::from_secs(60));
     settle(&world_, &mut driver);
     assert!(written(&world_).is_empty());
+    assert_eq!(losses(&world_).reports, 1);
     let second = world(&flash);
     connect(&second);
     assert!(written(&second).is_empty());
+}
+
+#[test]
+fn a_stored_report_that_this_build_cannot_send_is_counted_and_holds_up_no_other() {
+    let flash = Memory::new(4096, 4);
+    let first = world(&flash);
+    let large = format!(r#"{{"a":"{:<300}"}}"#, "");
+    report(&first, 0, &large).unwrap();
+    report(&first, 1, r#"{"b":1}"#).unwrap();
+
+    let second = World::new(false, |config| config.limits.transmit = 300);
+    second.outbox.replace(FlashOutbox::new(flash.clone()));
+    (&second).with_outbox(|outbox| outbox.mount(&second, 1));
+    let mut driver = connect(&second);
+    let reports = written(&second);
+    assert_eq!(patches(&reports), [r#"{"b":1}"#]);
+    assert_eq!(losses(&second).reports, 1);
+    answer(&second, &mut driver, 204, &reports[0].1);
+    assert_eq!(losses(&second).reports, 1);
+    let status = second.with_outbox(|outbox| outbox.status(&second));
+    assert!(format!("{status}").contains(", reports 1;"), "{status}");
+
+    // It is gone for good, for a build that could send it as well.
+    let third = world(&flash);
+    connect(&third);
+    assert!(written(&third).is_empty());
 }
 
 #[test]

@@ -83,9 +83,9 @@ fn a_disturbed_sector_costs_no_message_of_another() {
         let (mut store, _, high) = small();
         let mut flash = store.flash().restart();
         let sector = random.below(6) as usize;
-        let of_sector = |at: usize| store.sectors[at].state;
+        let of_sector = |at: usize| store.sectors[at];
         flash.disturb(sector, &mut random);
-        let is_alarms = of_sector(sector) == State::Used(Lane::High);
+        let is_alarms = of_sector(sector).is(State::Used(Lane::High));
         let mut store = mounted(flash);
         let read = ids(&mut store, Priority::High);
         if is_alarms {
@@ -95,7 +95,7 @@ fn a_disturbed_sector_costs_no_message_of_another() {
         }
         ids(&mut store, Priority::Normal);
         // Without either half of its header a sector is as one that nobody wrote.
-        let is_unknown = store.sectors[sector].state == State::Dirty;
+        let is_unknown = store.sectors[sector].is(State::Dirty);
         let missing = 3 - read.len() as u32;
         assert!(is_unknown || store.status().damaged >= missing, "{seed}");
         unknown += u32::from(is_unknown && missing > 0);

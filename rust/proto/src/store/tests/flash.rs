@@ -29,6 +29,8 @@ pub(super) struct SimulatedFlash {
     pub(super) has_power: bool,
     random: Random,
     pub(super) read: usize,
+    /// How often it was read from this offset on.
+    pub(super) reads_at: std::collections::HashMap<usize, u32>,
     pub(super) written: usize,
     /// Writes and erases.
     pub(super) changes: u32,
@@ -54,6 +56,7 @@ impl SimulatedFlash {
             has_power: true,
             random: Random::new(0),
             read: 0,
+            reads_at: std::collections::HashMap::new(),
             written: 0,
             changes: 0,
             bad: None,
@@ -110,6 +113,7 @@ impl Flash for SimulatedFlash {
         }
         let at = at as usize;
         self.read += bytes.len();
+        *self.reads_at.entry(at).or_default() += 1;
         bytes.copy_from_slice(&self.bytes[at..at + bytes.len()]);
         Ok(())
     }
