@@ -53,7 +53,12 @@ pub async fn run(
     let begin = Instant::now();
     let mut read = 0;
     while read < BACKLOG.min(95_000) {
-        read += consumer.next().await?.0;
+        let (count, _) = tokio::time::timeout(PATIENCE, consumer.next())
+            .await
+            .map_err(|_| {
+                format!("nothing for {PATIENCE:?} after {read} messages of the backlog")
+            })??;
+        read += count;
     }
     let rate = read as f64 / begin.elapsed().as_secs_f64();
     println!(
@@ -140,14 +145,20 @@ async fn follow(
             late.push(at.saturating_duration_since(*told));
         }
     }
-    let (p50, p99) = (percentile(&mut late, 50), percentile(&mut late, 99));
+    let shown = |part| match late.is_empty() {
+        true => "–".to_owned(),
+        false => {
+            let at = percentile(&mut late.clone(), part);
+            format!("{:.1} ms", at.as_secs_f64() * 1e3)
+        }
+    };
     let all = sample.rate * (time + WARM_UP).as_secs_f64();
     println!(
-        "| {reader} | {:.0} | {:.0} | {:.1} ms | {:.1} ms | {:.0} µs |",
+        "| {reader} | {:.0} | {:.0} | {} | {} | {:.0} µs |",
         sample.rate,
         read as f64 / time.as_secs_f64(),
-        p50.as_secs_f64() * 1e3,
-        p99.as_secs_f64() * 1e3,
+        shown(50),
+        shown(99),
         cpu.as_secs_f64() * 1e6 / all.max(1.0),
     );
     Ok(())
@@ -262,11 +273,7 @@ impl Consumer {
             let Some(bytes) = rest.get(..size) else { break };
             match bytes.get(10) {
                 Some(0x14) => {
-                    // A list of 8 bits, whose first item is the handle.
-                    let link = match bytes.get(14..16) {
-                        Some([0x52, handle]) => usize::from(*handle),
-                        _ => 0,
-                    };
+                    let link = handle(bytes).ok_or("a transfer without a handle")?;
                     if let Some(number) = probe(bytes) {
                         probes.push(number);
                     }
@@ -287,6 +294,22 @@ impl Consumer {
         self.stream.write_all(&answers).await?;
         Ok((count, probes))
     }
+}
+
+/// Of a transfer: the first item of its list, whose size and number of items take one byte each or four.
+fn handle(frame: &[u8]) -> Option<usize> {
+    let items = match frame.get(11)? {
+        0xc0 => 14,
+        0xd0 => 20,
+        _ => return None,
+    };
+    let handle = match frame.get(items..)? {
+        [0x43, ..] => 0,
+        [0x52, handle, ..] => usize::from(*handle),
+        [0x70, 0, 0, 0, handle, ..] => usize::from(*handle),
+        _ => return None,
+    };
+    (handle < PARTITIONS).then_some(handle)
 }
 
 fn probe(bytes: &[u8]) -> Option<usize> {
@@ -345,3 +368,4 @@ const CREDIT: u32 = 2000;
 const WINDOW: u32 = 1_000_000_000;
 const BACKLOG: u64 = 100_000;
 const WARM_UP: Duration = Duration::from_millis(700);
+const PATIENCE: Duration = Duration::from_secs(10);

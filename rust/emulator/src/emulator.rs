@@ -215,7 +215,8 @@ impl Emulator {
         if let Some(listener) = amqp {
             let at = address("amqp", &listener, AMQPS)?;
             let (groups, key) = (Arc::clone(&consumer_groups), service_key.clone());
-            let amqp = Arc::new(Amqp::new(Arc::clone(&service), key, groups, at.port()));
+            let services = (Arc::clone(&service), Arc::clone(&dps));
+            let amqp = Arc::new(Amqp::new(services, key, groups, at.port()));
             let tls = TlsAcceptor::from(Arc::clone(&config));
             let stop = stopping.clone();
             tasks.spawn(amqp::listener::serve(

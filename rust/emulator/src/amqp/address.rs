@@ -28,8 +28,22 @@ pub(super) enum Node {
     Feedback,
     /// Files that devices have uploaded.
     FileNotifications,
+    /// A device at the provisioning service.
+    Registration {
+        /// The id scope.
+        scope: String,
+        /// The registration id.
+        id: String,
+    },
     /// One of a device's own, or of a module's.
     Device(String, Feature),
+}
+
+impl Node {
+    /// Whether a policy's token opens it, and no device's own proof.
+    pub(super) fn is_of_services(&self) -> bool {
+        !matches!(self, Self::Device(..) | Self::Registration { .. })
+    }
 }
 
 /// What a device uses a link for.
@@ -129,6 +143,10 @@ impl Address {
                 };
                 Node::Device(self.segments[1].clone(), feature)
             }
+            [_, "registrations", _] => Node::Registration {
+                scope: self.segments[0].clone(),
+                id: self.segments[2].clone(),
+            },
             [entity, rest @ ..] => {
                 let hub = hubs.iter().find(|hub| is_event_hub(entity, hub));
                 let hub = hub.ok_or_else(|| self.unknown())?.clone();
@@ -222,6 +240,13 @@ mod tests {
                 Node::Device("d/m".to_owned(), Feature::Twin),
             ),
             (
+                "amqps://global/0ne1/registrations/Dev%3A1",
+                Node::Registration {
+                    scope: "0ne1".to_owned(),
+                    id: "Dev:1".to_owned(),
+                },
+            ),
+            (
                 "two/$management",
                 Node::Management {
                     hub: "two".to_owned(),
@@ -244,6 +269,8 @@ mod tests {
             "three/$management",
             "two/ConsumerGroups/g/Partitions/x",
             "two",
+            "0ne1/registrations",
+            "0ne1/registrations/a/b",
             "devices/d/modules/m/messages/devicebound",
         ] {
             assert_eq!(node(text), Err(ErrorCode::NotFound), "{text}");

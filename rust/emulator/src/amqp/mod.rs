@@ -1,5 +1,5 @@
 //! AMQP 1.0: services send to devices, hear what became of it, and read telemetry as from Event Hubs; devices do all that they
-//! do over MQTT.
+//! do over MQTT, at the hub and at the provisioning service.
 //!
 //! A door to the hub like MQTT and REST. Each connection is a task; what it reads from the storage, it reads beside those who
 //! write, page by page as its peer gives credit.
@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::dps::Dps;
 use crate::hub::hubs::DEFAULT_CONSUMER_GROUP;
 use crate::hub::service::Service;
 
@@ -25,6 +26,8 @@ pub(crate) use codec::fuzz;
 /// What all connections share.
 pub(crate) struct Amqp {
     service: Arc<Service>,
+    /// The provisioning service over it.
+    dps: Arc<Dps>,
     /// Of all policies.
     key: String,
     /// Consumer groups of every hub, beside `$Default` and those that management makes.
@@ -45,13 +48,14 @@ impl fmt::Debug for Amqp {
 impl Amqp {
     /// For services that sign with this key.
     pub(crate) fn new(
-        service: Arc<Service>,
+        (service, dps): (Arc<Service>, Arc<Dps>),
         key: String,
         groups: Arc<[String]>,
         port: u16,
     ) -> Self {
         Self {
             service,
+            dps,
             key,
             groups,
             owners: eventhub::owners::Owners::default(),

@@ -12,7 +12,7 @@ use crate::code::{ErrorCode, Refusal};
 use crate::dps::enrollments::{self, Enrollment, Kind};
 
 /// How a device shows who it is.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Request {
     /// The scope in the user name.
     pub(crate) id_scope: String,

@@ -5,7 +5,7 @@
 //! kept of it.
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::clock::{UnixMs, rfc3339};
 use crate::code::Refusal;
@@ -189,21 +189,22 @@ pub(crate) fn last(c: &Connection) -> Result<i64, Refusal> {
 fn from_row(row: &Row<'_>) -> rusqlite::Result<(Source, Message)> {
     let source: String = row.get("source")?;
     let properties: String = row.get("properties")?;
-    let system: Map<String, Value> = [
-        ("contentType", "application/json"),
-        ("contentEncoding", "utf-8"),
-    ]
-    .into_iter()
-    .map(|(name, value)| (name.to_owned(), json!(value)))
-    .collect();
+    let (seq, enqueued): (i64, UnixMs) = (row.get("seq")?, row.get("enqueued")?);
+    let hub: String = row.get("hub")?;
+    let system = json!({
+        "contentType": "application/json",
+        "contentEncoding": "utf-8",
+        "userId": hub.split('.').next(),
+        "correlationId": format!("{enqueued:x}{seq:04x}"),
+    });
     let message = Message {
-        seq: row.get("seq")?,
-        hub: row.get("hub")?,
+        seq,
+        hub,
         device_id: row.get("device")?,
-        enqueued: row.get("enqueued")?,
+        enqueued,
         body: row.get::<_, String>("body")?.into_bytes(),
         properties: serde_json::from_str(&properties).unwrap_or_default(),
-        system,
+        system: system.as_object().cloned().unwrap_or_default(),
         qos: 1,
         placed: None,
     };

@@ -19,11 +19,16 @@ use crate::hub::telemetry::{Message, Placed};
 /// Says whether a message of a device comes to the endpoint.
 pub(crate) type Takes = Arc<dyn Fn(&Connection, &Message) -> Result<bool, Refusal> + Send + Sync>;
 
+/// Says what is written into the properties of a message as it comes out of the endpoint.
+pub(crate) type Enriches =
+    Arc<dyn Fn(&Connection, &Message) -> Result<Vec<(String, String)>, Refusal> + Send + Sync>;
+
 /// How messages are shared out among partitions.
 pub(crate) struct Partitions {
     default: u32,
     counts: RwLock<HashMap<String, u32>>,
     takes: RwLock<HashMap<String, Takes>>,
+    enriches: RwLock<HashMap<String, Enriches>>,
     /// Changes when something has been appended that is no telemetry.
     pub appended: watch::Sender<u64>,
 }
@@ -43,6 +48,7 @@ impl Partitions {
             default,
             counts: RwLock::default(),
             takes: RwLock::default(),
+            enriches: RwLock::default(),
             appended: watch::Sender::new(0),
         }
     }
@@ -69,6 +75,24 @@ impl Partitions {
             Some(takes) => all.insert(hub.to_owned(), takes),
             None => all.remove(hub),
         };
+    }
+
+    /// Sets what a hub's messages are enriched with.
+    pub(crate) fn set_enriches(&self, hub: &str, enriches: Option<Enriches>) {
+        let mut all = self
+            .enriches
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        match enriches {
+            Some(enriches) => all.insert(hub.to_owned(), enriches),
+            None => all.remove(hub),
+        };
+    }
+
+    /// What a hub's messages are enriched with.
+    pub(crate) fn enriches(&self, hub: &str) -> Option<Enriches> {
+        let all = self.enriches.read().unwrap_or_else(PoisonError::into_inner);
+        all.get(hub).cloned()
     }
 
     /// Appends a message of a device that has just been stored, unless routes lead it elsewhere.

@@ -18,7 +18,7 @@ use crate::blobs::Blobs;
 use crate::clock::UnixMs;
 use crate::code::{ErrorCode, Refusal};
 use crate::hub::events::{self, Source};
-use crate::hub::partitions::Takes;
+use crate::hub::partitions::{Enriches, Takes};
 use crate::hub::registry;
 use crate::hub::service::Service;
 use crate::hub::telemetry::{self, Message};
@@ -169,7 +169,10 @@ impl Routing {
         drop(health);
         let rules = Arc::new(rules);
         let takes = (!rules.take_all_telemetry()).then(|| takes(Arc::clone(&rules)));
-        self.service.ring.partitions.set_takes(hub, takes);
+        let partitions = &self.service.ring.partitions;
+        partitions.set_takes(hub, takes);
+        let enriches = rules.enriches(EVENTS).then(|| enriches(Arc::clone(&rules)));
+        partitions.set_enriches(hub, enriches);
         let mut all = self.rules.write().unwrap_or_else(PoisonError::into_inner);
         all.insert(hub.to_owned(), rules);
     }
@@ -485,6 +488,22 @@ fn takes(rules: Arc<Rules>) -> Takes {
         let twin = rules.twin(c, message)?;
         let (_, endpoints) = rules.decide(Source::DeviceMessages, message, twin.as_ref());
         Ok(endpoints.contains(&EVENTS))
+    })
+}
+
+/// What rules write into messages of the built-in endpoint.
+fn enriches(rules: Arc<Rules>) -> Enriches {
+    Arc::new(move |c, message| {
+        let twin = rules.twin(c, message)?;
+        let added = rules.enrichments(EVENTS, message, twin.as_ref());
+        let text = |value: Value| match value {
+            Value::String(text) => text,
+            other => other.to_string(),
+        };
+        let added = added.into_iter();
+        Ok(added
+            .map(|(key, value)| (key.to_owned(), text(value)))
+            .collect())
     })
 }
 

@@ -247,6 +247,26 @@ impl Rules {
     ) -> Value {
         let mut line = message.to_json();
         line["source"] = json!(source.name());
+        for (key, value) in self.enrichments(endpoint, message, twin) {
+            line["properties"][key] = value;
+        }
+        line
+    }
+
+    /// Whether messages are enriched for an endpoint.
+    pub(super) fn enriches(&self, endpoint: &str) -> bool {
+        let mut endpoints = self.enrichments.iter().flat_map(|it| &it.endpoints);
+        endpoints.any(|it| it == endpoint)
+    }
+
+    /// What is written into the properties of a message for an endpoint.
+    pub(super) fn enrichments(
+        &self,
+        endpoint: &str,
+        message: &Message,
+        twin: Option<&Value>,
+    ) -> Vec<(&str, Value)> {
+        let mut added = Vec::new();
         for enrichment in &self.enrichments {
             if !enrichment.endpoints.iter().any(|it| it == endpoint) {
                 continue;
@@ -262,9 +282,9 @@ impl Rules {
                 }
                 value => json!(value),
             };
-            line["properties"][&enrichment.key] = value;
+            added.push((enrichment.key.as_str(), value));
         }
-        line
+        added
     }
 }
 

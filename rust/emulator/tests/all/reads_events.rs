@@ -270,6 +270,9 @@ async fn what_happens_to_a_device_comes_where_routes_lead_it() {
         let event = reader.expect(0x14).await;
         assert!(is_of(&event, source, operation), "{source}");
         assert!(event.has("iothub-connection-device-id"));
+        assert!(event.has("application/json") && event.has("utf-8"));
+        // The user is the hub, as bytes of that length.
+        assert!(event.has("\u{3}hub"));
         numbers.push(event.sequence_number());
     }
     // Between two messages of the device.
@@ -324,6 +327,52 @@ async fn telemetry_that_routes_lead_elsewhere_is_not_here() {
         assert_eq!(event.sequence_number(), number);
     }
     assert_eq!(hub.lines("/admin/telemetry.jsonl").await.len(), 5);
+}
+
+#[tokio::test]
+async fn enrichments_come_with_the_message() {
+    let hub = start("1").await;
+    let mut reader = reader(&hub).await;
+    let mut device = hub.device("dev").await;
+    hub.patch("/twins/dev", &json!({"tags": {"site": "roof", "floor": 7}}))
+        .await;
+    publish(&mut device, &["before"]).await;
+    let before = reader.expect(0x14).await;
+    assert!(before.has("before") && !before.has("roof"));
+    let enrichments = [
+        ("hub", "$iothubname", "events"),
+        ("site", "$twin.tags.site", "events"),
+        ("floor", "$twin.tags.floor", "events"),
+        ("none", "$twin.tags.none", "events"),
+        ("own", "theirs", "events"),
+        ("other", "elsewhere", "cold"),
+    ]
+    .map(|(key, value, endpoint)| json!({"key": key, "value": value, "endpointNames": [endpoint]}));
+    let endpoints = json!([{"name": "cold", "type": "file"}]);
+    let rules = json!({"endpoints": endpoints, "enrichments": enrichments});
+    route(&hub, rules).await;
+    let topic = "devices/dev/messages/events/own=mine&kept=yes";
+    device.publish(topic, "after", 9).await;
+    device.expect_puback(9).await;
+    let event = reader.expect(0x14).await;
+    for pair in [
+        "\u{a1}\u{3}hub\u{a1}\u{3}hub",
+        "\u{a1}\u{4}site\u{a1}\u{4}roof",
+        "\u{a1}\u{5}floor\u{a1}\u{1}7",
+        "\u{a1}\u{3}own\u{a1}\u{6}theirs",
+        "\u{a1}\u{4}kept\u{a1}\u{3}yes",
+    ] {
+        // One character is one byte.
+        let pair: Vec<u8> = pair.chars().map(|it| it as u8).collect();
+        let found = event.bytes.windows(pair.len()).any(|it| it == pair);
+        assert!(found, "{}", String::from_utf8_lossy(&pair));
+    }
+    for absent in ["none", "mine", "elsewhere"] {
+        assert!(!event.has(absent), "{absent}");
+    }
+    route(&hub, json!({})).await;
+    publish(&mut device, &["plain"]).await;
+    assert!(!reader.expect(0x14).await.has("roof"));
 }
 
 #[tokio::test]

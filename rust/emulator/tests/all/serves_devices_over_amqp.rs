@@ -33,10 +33,6 @@ async fn device(hub: &Hub, path: &str) -> Client {
     Client::open(address, &hub.server_ca, &of(path, &key, 3600)).await
 }
 
-fn is_accepted(disposition: &Frame) -> bool {
-    disposition.bytes.windows(3).any(|it| it == [0, 0x53, 0x24])
-}
-
 fn text<'t>(text: &'t str, value: &'t str) -> (V<'t>, V<'t>) {
     (V::Symbol(text), V::Text(value))
 }
@@ -64,7 +60,7 @@ async fn telemetry_is_settled_when_it_is_stored() {
     device
         .whole(2, 1, vec![], properties, application, "hello")
         .await;
-    assert!(is_accepted(&device.expect(0x15).await));
+    assert!(device.expect(0x15).await.is_accepted());
     let lines = hub.lines("/admin/telemetry.jsonl").await;
     assert_eq!(lines[0]["body"], "hello");
     assert_eq!(lines[0]["properties"], json!({"Case": "kept", "n": "-7"}));
@@ -276,7 +272,7 @@ async fn a_module_has_links_of_its_own() {
         .await;
     module.expect(0x12).await;
     module.whole(4, 1, vec![], vec![], vec![], "seen").await;
-    assert!(is_accepted(&module.expect(0x15).await));
+    assert!(module.expect(0x15).await.is_accepted());
     let lines = hub.lines("/admin/telemetry.jsonl").await;
     assert_eq!(
         (&lines[0]["deviceId"], &lines[0]["moduleId"]),
@@ -316,7 +312,7 @@ async fn a_token_that_ends_takes_its_own_devices_links_only() {
     client
         .whole(3, 2, vec![], vec![], vec![], "still here")
         .await;
-    assert!(is_accepted(&client.expect(0x15).await));
+    assert!(client.expect(0x15).await.is_accepted());
     assert!(client.is_silent().await);
     // With another token it is back.
     client.renew(3, &of("/devices/short", &short, 90_000)).await;
@@ -326,7 +322,7 @@ async fn a_token_that_ends_takes_its_own_devices_links_only() {
         .await;
     client.expect(0x12).await;
     client.whole(4, 4, vec![], vec![], vec![], "back").await;
-    assert!(is_accepted(&client.expect(0x15).await));
+    assert!(client.expect(0x15).await.is_accepted());
 }
 
 #[tokio::test]
@@ -351,7 +347,7 @@ async fn more_than_there_is_room_for_arrives_in_order() {
         }
     }
     for _ in 0..60 {
-        assert!(is_accepted(&device.expect(0x15).await));
+        assert!(device.expect(0x15).await.is_accepted());
     }
     let lines = hub.lines("/admin/telemetry.jsonl").await;
     let numbers = lines.iter().map(|line| {

@@ -49,7 +49,10 @@ impl Connection {
         let (source, target) = (fields.take(5), fields.take(6));
         let own = terminus(if receives { &source } else { &target });
         let address = Address::parse(own.str(0).unwrap_or_default());
-        let admitted = self.admit_link(&address).await;
+        let mut admitted = self.admit_link(&address).await;
+        if admitted.is_ok() {
+            admitted = self.admit_registration_link(&address, &fields).await;
+        }
         let link = match admitted {
             Err(refusal) => Err(Fault::from(&refusal)),
             Ok(()) => self.link(id, &name, receives, &fields, &source, &target),
@@ -112,6 +115,12 @@ impl Connection {
         target: &Value,
     ) -> Result<Link, Fault> {
         let fault = |refusal: &Refusal| Fault::from(refusal);
+        if is_coordinator(target) {
+            return Err(Fault::new(
+                "amqp:not-implemented",
+                "there are no transactions here",
+            ));
+        }
         let source = terminus(source);
         let target = terminus(target);
         let text = if receives {
@@ -125,7 +134,7 @@ impl Connection {
         let node = address
             .node(&self.amqp.service.hubs.hosts(), &self.hub)
             .map_err(|it| fault(&it))?;
-        if !matches!(node, Node::Device(..)) {
+        if node.is_of_services() {
             self.claims
                 .check(&address, &node)
                 .map_err(|it| fault(&it))?;
@@ -136,6 +145,7 @@ impl Connection {
                 Node::Cbs
                 | Node::Management { .. }
                 | Node::CloudToDevice
+                | Node::Registration { .. }
                 | Node::Device(_, Feature::Events | Feature::Twin | Feature::Methods),
                 false,
             ) => Role::Incoming(Incoming::default()),
@@ -145,6 +155,7 @@ impl Connection {
                 | Node::FileNotifications
                 | Node::Cbs
                 | Node::Management { .. }
+                | Node::Registration { .. }
                 | Node::Device(_, Feature::CloudToDevice | Feature::Twin | Feature::Methods),
                 true,
             ) => {
@@ -274,6 +285,11 @@ fn terminus(value: &Value) -> Fields {
     described
         .and_then(|(_, list)| Fields::new(list))
         .unwrap_or_default()
+}
+
+/// Of transactions, in the place of a target.
+fn is_coordinator(target: &Value) -> bool {
+    matches!(target, Value::Described(parts) if parts.0.as_u64() == Some(0x30) || parts.0.as_str() == Some("amqp:coordinator:list"))
 }
 
 fn code_of(fault: &Fault) -> ErrorCode {

@@ -83,6 +83,10 @@ impl Connection {
                     self.ask(id, hub, message, room);
                     Some(Ok(()))
                 }
+                Node::Registration { .. } => {
+                    self.provision((id, delivery, settled), message, room);
+                    None
+                }
                 Node::CloudToDevice => {
                     self.send_to_device((id, delivery, settled), message, room);
                     None

@@ -166,7 +166,7 @@ impl Session {
         };
         let room = frame.saturating_sub(performative::TRANSFER_HEAD).max(1);
         while let Some(delivery) = link.queue.front_mut() {
-            if delivery.id.is_none() && link.limit == link.count {
+            if delivery.id.is_none() && ahead(link.limit, link.count) == 0 {
                 break;
             }
             if self.remote_window == 0 {
@@ -233,11 +233,23 @@ impl Outgoing {
         LinkFlow {
             handle,
             delivery_count: self.count,
-            credit: self.limit.wrapping_sub(self.count),
+            credit: ahead(self.limit, self.count),
             drain: credit.drain,
         }
     }
 }
+
+/// How far a limit is ahead of a count, of which both go round the corner of 32 bits; one that was
+/// taken back is behind.
+pub(super) fn ahead(limit: u32, count: u32) -> u32 {
+    match limit.wrapping_sub(count) {
+        ahead @ 0..=MAX_AHEAD => ahead,
+        _ => 0,
+    }
+}
+
+/// The most credit and the largest window that are counted: more would look like less than nothing.
+pub(super) const MAX_AHEAD: u32 = u32::MAX / 2;
 
 /// Transfers that a peer may send before it is told again.
 pub(super) const INCOMING_WINDOW: u32 = 2048;

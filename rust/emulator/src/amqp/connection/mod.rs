@@ -12,17 +12,17 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::Instant;
 
 use self::device::Device;
-use self::link::{Delivery, Role, Session};
+use self::link::{Delivery, MAX_AHEAD, Role, Session, ahead};
 use self::outlet::{Command, LinkId};
 use super::Amqp;
 use super::access::{Claim, Claims};
-use super::address::Node;
 use super::codec::MAX_FRAME;
 use super::codec::frame::{Fields, Frame};
 use super::codec::performative::{self, Fault};
 use super::transport::{Reader, Stream, Writer, halves};
 use crate::clock::UnixMs;
 use crate::code::{ErrorCode, Refusal};
+use crate::dps::Request;
 use crate::hub::locked_records::Records;
 use crate::journal::Event;
 use crate::random;
@@ -35,6 +35,7 @@ mod device;
 mod incoming;
 pub(super) mod link;
 pub(super) mod outlet;
+mod registration;
 mod sasl;
 
 /// Where a connection comes from.
@@ -67,6 +68,7 @@ pub(crate) async fn serve(
         unproved: Some(peer.unproved),
         certificates: peer.certificates,
         devices: BTreeMap::new(),
+        registration: None,
         writer,
         max_frame: MAX_FRAME,
         idle: None,
@@ -132,6 +134,8 @@ struct Connection {
     certificates: Vec<CertificateDer<'static>>,
     /// The devices that it serves, by their ids.
     devices: BTreeMap<String, Device>,
+    /// Of a device that came to the provisioning service.
+    registration: Option<Arc<Request>>,
     /// By their channels, which are the peer's as well.
     sessions: BTreeMap<u16, Session>,
     commands: mpsc::UnboundedSender<Command>,
@@ -324,9 +328,8 @@ impl Connection {
         };
         // Without a number the peer has not seen the beginning of the session.
         let next = fields.uint(0).unwrap_or_default();
-        let end = next.wrapping_add(fields.uint(1).unwrap_or_default());
-        let window = end.wrapping_sub(session.window.next_outgoing);
-        session.remote_window = if window > u32::MAX / 2 { 0 } else { window };
+        let end = next.wrapping_add(fields.uint(1).unwrap_or_default().min(MAX_AHEAD));
+        session.remote_window = ahead(end, session.window.next_outgoing);
         let echo = fields.bool(9);
         let Some(handle) = fields.uint(4) else {
             if echo {
@@ -347,7 +350,8 @@ impl Connection {
                 Role::Outgoing(outgoing) => {
                     // Before the first delivery is known of, its count is the one of the attach.
                     let count = fields.uint(5).unwrap_or_default();
-                    outgoing.limit = count.wrapping_add(fields.uint(6).unwrap_or_default());
+                    outgoing.limit =
+                        count.wrapping_add(fields.uint(6).unwrap_or_default().min(MAX_AHEAD));
                     let drain = fields.bool(8);
                     outgoing.credit.send_replace(outlet::Credit {
                         limit: outgoing.limit,
@@ -472,9 +476,9 @@ impl Connection {
         }
         let mut ended = Vec::new();
         for session in self.sessions.values() {
-            // A device's links end with its own token, above.
+            // A device's links end with its own token, above; a registration's have none that ends.
             let links = session.links.values();
-            for link in links.filter(|it| !matches!(it.node, Node::Device(..))) {
+            for link in links.filter(|it| it.node.is_of_services()) {
                 if let Err(refusal) = self.claims.check(&link.address, &link.node) {
                     ended.push((link.id, refusal));
                 }

@@ -71,7 +71,8 @@ impl Connection {
         }
     }
 
-    /// `policy@sas.root.HUB` with a token, as the Azure CLI has it; `device@sas.HUB` with a device's; a policy with its key, as
+    /// `policy@sas.root.HUB` with a token, as the Azure CLI has it; `device@sas.HUB` with a device's; `SCOPE/registrations/ID`
+    /// with one for the provisioning service; a policy with its key, as
     /// Event Hubs has it.
     async fn plain(&mut self, response: &[u8]) -> Result<(), Refusal> {
         let parts: Vec<_> = response
@@ -83,6 +84,9 @@ impl Connection {
                 "SASL PLAIN is not three texts with zeros between them",
             ));
         };
+        if let Some((scope, id)) = user.split_once("/registrations/") {
+            return self.admit_registration((scope, id), Some(password)).await;
+        }
         let (name, host) = user.split_once("@sas.").unwrap_or((user, ""));
         let Some(hub) = host
             .strip_prefix("root.")

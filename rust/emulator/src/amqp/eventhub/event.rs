@@ -34,8 +34,9 @@ impl Origin {
 }
 
 /// Microsoft, "Create and read IoT Hub messages", has the names; the annotations `x-opt-…` are
-/// those of Event Hubs.
-pub(super) fn encode(entry: &Entry, origin: &Origin) -> Vec<u8> {
+/// those of Event Hubs. `added` is what routing enriches it with, in the place of the sender's
+/// properties of these names.
+pub(super) fn encode(entry: &Entry, origin: &Origin, added: &[(String, String)]) -> Vec<u8> {
     let Entry {
         at,
         source,
@@ -101,10 +102,15 @@ pub(super) fn encode(entry: &Entry, origin: &Origin) -> Vec<u8> {
         };
         list.nulls(4);
     });
-    if !message.properties.is_empty() {
+    if !message.properties.is_empty() || !added.is_empty() {
         message::application(&mut out, |map| {
             for (name, value) in &message.properties {
-                map.string(name).string_or_null(value.as_str());
+                if !added.iter().any(|(it, _)| it == name) {
+                    map.string(name).string_or_null(value.as_str());
+                }
+            }
+            for (name, value) in added {
+                map.string(name).string(value);
             }
         });
     }
@@ -140,7 +146,7 @@ mod tests {
             source,
             message: Arc::new(message),
         };
-        String::from_utf8_lossy(&encode(&entry, &Origin::default())).into_owned()
+        String::from_utf8_lossy(&encode(&entry, &Origin::default(), &[])).into_owned()
     }
 
     #[test]

@@ -142,12 +142,31 @@ impl Sender {
 
     async fn send(&mut self, entries: &[Entry]) -> Result<(), Refusal> {
         self.origins.learn(entries).await?;
-        for entry in entries {
-            let encoded = event::encode(entry, self.origins.of(&entry.message));
+        let enriched = self.enrichments(entries).await?;
+        for (at, entry) in entries.iter().enumerate() {
+            let added = enriched.get(at).map_or(&[][..], Vec::as_slice);
+            let encoded = event::encode(entry, self.origins.of(&entry.message), added);
             self.outlet.send(encoded).await;
         }
         self.outlet.flush().await;
         Ok(())
+    }
+}
+
+impl Sender {
+    /// What routing adds to each; nothing at all where it adds nothing.
+    async fn enrichments(&self, entries: &[Entry]) -> Result<Vec<Vec<(String, String)>>, Refusal> {
+        let partitions = &self.service.ring.partitions;
+        let Some(enriches) = partitions.enriches(&self.partition.hub) else {
+            return Ok(Vec::new());
+        };
+        let messages = entries.iter().map(|entry| Arc::clone(&entry.message));
+        let messages: Vec<Arc<Message>> = messages.collect();
+        let read = self.service.store.read(move |c| {
+            let added = messages.iter().map(|message| enriches(c, message));
+            added.collect()
+        });
+        read.await
     }
 }
 

@@ -96,6 +96,11 @@ impl Frame {
 }
 
 impl Frame {
+    /// Whether it says that a delivery was accepted.
+    pub fn is_accepted(&self) -> bool {
+        self.bytes.windows(3).any(|it| it == [0, 0x53, 0x24])
+    }
+
     /// The text behind the annotation `x-opt-offset`.
     pub fn offset(&self) -> String {
         let name = b"x-opt-offset\xa1";
@@ -116,6 +121,38 @@ impl Client {
             stream: Box::new(tls(address, server_ca, None).await.unwrap()),
             buffer: Vec::new(),
         }
+    }
+
+    /// The same with a certificate.
+    pub async fn dial_as(
+        address: SocketAddr,
+        server_ca: &str,
+        credentials: &super::Credentials,
+    ) -> Self {
+        let stream = tls(address, server_ca, Some(credentials)).await;
+        Self {
+            stream: Box::new(stream.unwrap()),
+            buffer: Vec::new(),
+        }
+    }
+
+    /// Begins with SASL, by that mechanism and with that first word; whether the hub took it.
+    pub async fn sasl(&mut self, mechanism: &str, response: &[u8]) -> bool {
+        self.write(b"AMQP\x03\x01\x00\x00").await;
+        let init = V::list(0x41, vec![V::Symbol(mechanism), V::Bytes(response)]);
+        let mut body = Vec::new();
+        init.write(&mut body);
+        let size = u32::try_from(body.len() + 8).unwrap().to_be_bytes();
+        self.write(&[&size[..], &[2, 1, 0, 0], &body].concat())
+            .await;
+        assert_eq!(self.take(8).await, b"AMQP\x03\x01\x00\x00");
+        assert!(self.expect(0x40).await.has("PLAIN"));
+        let outcome = self.expect(0x44).await;
+        // A ubyte, and a null behind it.
+        let [.., 0x50, code, 0x40] = outcome.bytes[..] else {
+            panic!("{:x?}", outcome.bytes);
+        };
+        code == 0
     }
 
     /// As far as a session, with a token on `$cbs`; links 0 and 1 are those of `$cbs`.
