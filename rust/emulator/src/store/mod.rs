@@ -178,7 +178,10 @@ fn connect(folder: &Path, sync: bool) -> Result<Connection, OpenError> {
     let path = folder.join(DATABASE);
     private(&path)?;
     let opened = Connection::open(&path).and_then(|it| prepare(it, sync));
-    opened.map_err(|error| OpenError::Database(path, error))
+    opened.map_err(|error| match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::DatabaseBusy) => OpenError::InUse(path),
+        _ => OpenError::Database(path, error),
+    })
 }
 
 /// A database in memory without a thread, for the fuzz targets.
@@ -209,6 +212,9 @@ pub(crate) fn fold(folder: &Path) -> Result<(), OpenError> {
 }
 
 const FOLD_TIME_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long a statement waits for another process.
+const BUSY_TIME_LIMIT: Duration = Duration::from_secs(5);
 
 /// Refuses a folder whose database is gone while what belongs to it is still there: it would look
 /// like a hub that is empty.
@@ -256,7 +262,11 @@ impl fmt::Display for OpenError {
             Self::Database(path, error) => write!(f, "{} cannot be used: {error}", path.display()),
             Self::Memory(error) => write!(f, "a database in memory cannot be made: {error}"),
             Self::Thread(error) => write!(f, "the storage thread cannot be started: {error}"),
-            Self::InUse(path) => write!(f, "{} is in use", path.display()),
+            Self::InUse(path) => write!(
+                f,
+                "{} is in use, as by an import: try again when that has ended",
+                path.display()
+            ),
             Self::Lost(path, what) => write!(
                 f,
                 "{} {what}: put the file back, or remove emulator.db and emulator.db-wal to begin with nothing",
@@ -269,7 +279,7 @@ impl fmt::Display for OpenError {
 impl std::error::Error for OpenError {}
 
 fn prepare(connection: Connection, sync: bool) -> rusqlite::Result<Connection> {
-    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.busy_timeout(BUSY_TIME_LIMIT)?;
     let synchronous = if sync { "FULL" } else { "NORMAL" };
     connection.execute_batch(&format!(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; PRAGMA foreign_keys = ON; \
