@@ -17,7 +17,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use self::attempt::stopped;
-use self::queue::{Job, Place, Queue};
+use self::queue::{BUSY_TIME_LIMIT, Job, Place, Queue};
 use self::readers::Readers;
 use crate::code::Refusal;
 use crate::file::Mode as _;
@@ -212,9 +212,6 @@ pub(crate) fn fold(folder: &Path) -> Result<(), OpenError> {
 }
 
 const FOLD_TIME_LIMIT: Duration = Duration::from_secs(5);
-
-/// How long a statement waits for another process.
-const BUSY_TIME_LIMIT: Duration = Duration::from_secs(5);
 
 /// Refuses a folder whose database is gone while what belongs to it is still there: it would look
 /// like a hub that is empty.

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use super::BUSY_TIME_LIMIT;
 use super::attempt::{attempt, panicked};
 use crate::code::{ErrorCode, Refusal};
 
@@ -349,6 +348,9 @@ fn fold_at_commit(connection: &Connection, on: bool) {
     let pages = if on { MAX_PAGES } else { 0 };
     let _ = connection.execute_batch(&format!("PRAGMA wal_autocheckpoint = {pages}"));
 }
+
+/// How long a statement waits for another process.
+pub(super) const BUSY_TIME_LIMIT: Duration = Duration::from_secs(5);
 
 /// Jobs in a transaction.
 const MAX_BATCH: usize = 512;
