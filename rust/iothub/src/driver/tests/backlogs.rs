@@ -269,15 +269,16 @@ fn a_full_store_gives_up_or_refuses_telemetry_by_priority_and_tells_each() {
         }
     }
     let status = world.with_outbox(|outbox| outbox.status(&world));
-    let told = world
-        .transcript()
-        .iter()
-        .filter(|line| line.starts_with("* Dropped"))
-        .count();
     assert_eq!(status.store.high, 5);
     assert_eq!(status.losses.refused, refused);
     assert_eq!(status.store.depth + status.store.dropped + refused, 205);
     let mut driver = connect(&world);
+    let told = world
+        .transcript
+        .borrow()
+        .iter()
+        .filter(|line| line.starts_with("* Dropped"))
+        .count();
     let mut arrived = drain(&world, &mut driver);
     let alarms: Vec<_> = arrived.extract_if(.., |number| *number >= 1000).collect();
     assert_eq!(alarms, [1000, 1040, 1080, 1120, 1160]);
