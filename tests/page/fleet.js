@@ -73,6 +73,7 @@ module.exports = ({ newPage, until, provoke, hosts }) => {
         await found(page, "1 device.");
         await page.locator("#over-time").click();
         await seen(page.locator('.rates [data-chart="Messages a second"] svg').first());
+        assert.equal(await page.locator(".rates .tick", { hasText: /^-/ }).count(), 0, "nothing is counted below 0");
         await bench.shot(page, `fleet-1-${width}`);
         await page.context().close();
       }
@@ -128,6 +129,7 @@ module.exports = ({ newPage, until, provoke, hosts }) => {
         await page.locator("#where").fill("SELECT tags.site, COUNT() AS n FROM devices GROUP BY tags.site");
         await page.locator("#where").press("Enter");
         await seen(page.locator("#answer td", { hasText: "33" }));
+        await seen(page.locator("#answer th", { hasText: "site" }));
         await found(page, "50 devices");
         await bench.shot(page, `fleet-query-${width}`);
         await page.context().close();

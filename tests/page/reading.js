@@ -62,6 +62,7 @@ module.exports = ({ demo, newPage, until }) => {
       await seen(page.locator("#track").getByText(/59\.91100, 10\.72200; .* m from the place before.*\(12 of 12\)/));
       await page.getByLabel("Moment on the track").fill("0");
       await seen(page.locator("#track").getByText(/59\.90000, 10\.70000 \(1 of 12\)/));
+      await seen(chart(page, "temperature").getByText("min 25 °C · mean 30.5 °C · max 36 °C"));
       await bench.shot(page, "reading");
       const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Save as CSV" }).click()]);
       const csv = fs.readFileSync(await download.path(), "utf8").split("\r\n");
@@ -124,6 +125,9 @@ module.exports = ({ demo, newPage, until }) => {
       await seen(page.locator(".plot svg").first());
       const box = await page.locator(".plot").first().boundingBox();
       assert.ok(box.y + box.height / 2 < 844, `its middle is at ${box.y + box.height / 2}`);
+      const twice = await page.locator(".chart").evaluateAll((charts) => charts.map((it) => [...it.querySelectorAll(".tick[text-anchor=end]")].map((one) => one.textContent))
+        .filter((levels) => new Set(levels).size < levels.length));
+      assert.deepEqual(twice, [], "a level stands there once");
       await bench.shot(page, "phone");
       await page.getByText("All devices").click();
       await seen(page.locator("#fleet"));

@@ -30,6 +30,7 @@ use crate::hub::connections::Connections;
 use crate::hub::feedback;
 use crate::hub::files::NOTIFICATIONS;
 use crate::hub::hubs::Hubs;
+use crate::hub::orders::Orders;
 use crate::hub::partitions;
 use crate::hub::ring::Ring;
 use crate::hub::service::Service;
@@ -171,6 +172,7 @@ impl Emulator {
             journal,
             connections: Connections::default(),
             faults: Faults::default(),
+            orders: Orders::default(),
             // A reader that is slower finds the rest in the storage.
             telemetry: broadcast::channel(256).0,
             ring,

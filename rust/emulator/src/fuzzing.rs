@@ -27,6 +27,7 @@ use crate::firmware::Range;
 use crate::http;
 use crate::hub::connections::Connections;
 use crate::hub::hubs::Hubs;
+use crate::hub::orders::Orders;
 use crate::hub::query::{Aggregation, Query};
 use crate::hub::ring::Ring;
 use crate::hub::service::Service;
@@ -217,6 +218,7 @@ impl Rest {
             telemetry: broadcast::channel(16).0,
             ring: Arc::new(Ring::new(1000, 1 << 20, 4)),
             faults: Faults::default(),
+            orders: Orders::default(),
             certificate: ServerCertificate::from_pem(&generated.chain_pem, &generated.key_pem)?,
         });
         let blobs = Arc::new(Blobs::elsewhere(Account::inside(random::key())));

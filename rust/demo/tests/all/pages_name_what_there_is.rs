@@ -9,8 +9,9 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-/// Folders that are built, fetched or kept by tools.
-const NOT_OURS: [&str; 5] = ["target", ".git", "node_modules", ".mirror", "build"];
+/// Folders that are built or fetched; hidden ones are kept by tools, but for these.
+const NOT_OURS: [&str; 3] = ["target", "node_modules", "build"];
+const HIDDEN: [&str; 2] = [".ci", ".github"];
 
 #[test]
 fn pages_name_what_there_is() {
@@ -59,10 +60,12 @@ fn list(root: &Path, folder: &Path, files: &mut BTreeSet<String>) {
     for entry in fs::read_dir(root.join(folder)).unwrap().flatten() {
         let name = entry.file_name();
         let path = folder.join(&name);
+        let is_hidden = name.to_string_lossy().starts_with('.');
         if NOT_OURS.iter().any(|not| name == *not) {
             continue;
         }
         match entry.file_type() {
+            Ok(kind) if kind.is_dir() && is_hidden && HIDDEN.iter().all(|it| name != *it) => {}
             Ok(kind) if kind.is_dir() => list(root, &path, files),
             Ok(kind) if kind.is_file() => drop(files.insert(path.to_str().unwrap().to_owned())),
             _ => {}

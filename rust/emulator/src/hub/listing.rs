@@ -1,7 +1,6 @@
 //! Devices as people look for them: by a part of the id, by the state that they are in, by a query; in an order, and a
 //! page at a time, so that the cost of a page does not grow with the hub.
 
-use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -11,10 +10,13 @@ use serde_json::{Value, json};
 use crate::clock::UnixMs;
 use crate::code::Refusal;
 use crate::hub::c2d;
+use crate::hub::orders::{Of, Placed};
 use crate::hub::query::{Plan, Query};
 use crate::hub::registry::{self, Device};
 use crate::hub::service::Service;
 use crate::hub::telemetry;
+
+pub(crate) use crate::hub::orders::{Column, Direction};
 
 /// What is looked for, and in which order it comes.
 #[derive(Debug, Default)]
@@ -58,30 +60,6 @@ pub(crate) enum Sort {
     By(Column, Direction),
 }
 
-/// A column of the list whose order no index has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Column {
-    /// The id, from the other end.
-    Id,
-    /// Connected, not connected, refused, never seen, disabled.
-    State,
-    /// Why it was let in or turned down last.
-    Reason,
-    /// The tags as JSON.
-    Tags,
-    /// The version that the device says it runs.
-    Firmware,
-}
-
-/// Which end comes first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Direction {
-    /// The least.
-    Ascending,
-    /// The greatest.
-    Descending,
-}
-
 /// The place of a device in the order; the next page begins behind it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Mark {
@@ -105,7 +83,23 @@ pub(crate) async fn page(
 ) -> Result<(Vec<Value>, Option<Mark>), Refusal> {
     let mut view = View::new(service, hub, listing);
     if let Sort::By(column, direction) = view.listing.sort {
-        view.source = Source::Placed(in_order(service, &view, column, direction).await?);
+        let of = Of {
+            hub: hub.to_owned(),
+            find: view.listing.find.to_ascii_lowercase(),
+            is_refused: view.listing.state == Some(State::Refused),
+            column,
+            direction,
+        };
+        let kept = after.as_ref().and_then(|_| service.orders.find(&of));
+        let placed = match kept {
+            Some(placed) => placed,
+            None => {
+                let placed = Arc::new(in_order(service, &view, column, direction).await?);
+                service.orders.keep(of, Arc::clone(&placed));
+                placed
+            }
+        };
+        view.source = Source::Placed(placed);
     }
     let view = Arc::new(view);
     let mut next = Some(after.unwrap_or_else(|| view.first()));
@@ -200,7 +194,7 @@ enum Source {
     /// Those that are connected by their activity, and all others by what is stored of theirs.
     Activity(Vec<(UnixMs, String)>),
     /// These, each with its place, and which end comes first.
-    Placed(Placed),
+    Placed(Arc<Placed>),
 }
 
 /// What a step looked at.
@@ -212,41 +206,7 @@ struct Step {
     places: HashMap<String, String>,
 }
 
-/// Place and id of each device, in order.
-struct Placed {
-    direction: Direction,
-    rows: Vec<(String, String)>,
-}
-
-impl Placed {
-    fn new(direction: Direction, mut rows: Vec<(String, String)>) -> Self {
-        rows.sort_unstable_by(|one, other| order(direction, one, other));
-        Self { direction, rows }
-    }
-
-    /// Those behind a mark; all of them behind the one before all.
-    fn behind(&self, mark: &Mark) -> &[(String, String)] {
-        let mark = (mark.place.clone(), mark.id.clone());
-        let begin = match mark.1.is_empty() {
-            true => 0,
-            false => self
-                .rows
-                .partition_point(|row| order(self.direction, row, &mark).is_le()),
-        };
-        self.rows.get(begin..).unwrap_or_default()
-    }
-}
-
-fn order(direction: Direction, one: &(String, String), other: &(String, String)) -> Ordering {
-    let by_place = match direction {
-        Direction::Ascending => one.0.cmp(&other.0),
-        Direction::Descending => other.0.cmp(&one.0),
-    };
-    let empty = one.0.is_empty().cmp(&other.0.is_empty());
-    empty.then(by_place).then_with(|| one.1.cmp(&other.1))
-}
-
-/// The devices of a listing by a column. No index has that order, so all of them are read for a page.
+/// The devices of a listing by a column. No index has that order, so all of them are read.
 async fn in_order(
     service: &Service,
     view: &View,
@@ -375,7 +335,7 @@ impl View {
             }
             Source::Activity(live) => return self.step_by_activity(c, live, after),
             Source::Placed(placed) => {
-                let rest = placed.behind(after);
+                let rest = placed.behind(&after.place, &after.id);
                 let some: Vec<_> = rest.iter().take(STEP).cloned().collect();
                 let mut step = self.known(c, some.iter().map(|(_, id)| id.as_str()))?;
                 let last = some.last().filter(|_| rest.len() > some.len());

@@ -9,6 +9,7 @@ pub(crate) mod files;
 pub(crate) mod hubs;
 pub(crate) mod listing;
 pub(crate) mod locked_records;
+pub(crate) mod orders;
 pub(crate) mod partitions;
 pub(crate) mod query;
 pub(crate) mod registry;

@@ -19,6 +19,7 @@ use crate::host::Host;
 use crate::hub::c2d;
 use crate::hub::connections::{Command, Connections, Handle, MethodAnswer};
 use crate::hub::hubs::{Hubs, Signer};
+use crate::hub::orders::Orders;
 use crate::hub::registry::{self, Device, TwinChange, TwinWrite, bulk};
 use crate::hub::ring;
 use crate::hub::telemetry;
@@ -47,6 +48,8 @@ pub(crate) struct Service {
     pub ring: Arc<ring::Ring>,
     /// What is to go wrong.
     pub faults: Faults,
+    /// Orders of the list that are still read.
+    pub orders: Orders,
     /// The certificate of the MQTT listener.
     pub certificate: Arc<ServerCertificate>,
 }

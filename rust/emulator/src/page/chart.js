@@ -38,13 +38,18 @@ function plot(holder, legend, stats, { title, series, marks, shared, height }) {
   if (!values.length) [low, high] = [0, 1];
   if (low === high) [low, high] = [low - Math.max(1, Math.abs(low) * 0.05), high + Math.max(1, Math.abs(high) * 0.05)];
   const air = (high - low) * 0.08;
-  [low, high] = [low - air, high + air];
+  // What is never negative has an axis from 0 on where it comes near it.
+  const least = Math.min(...values, 0) < 0 || low > air ? -Infinity : 0;
+  [low, high] = [Math.max(least, low - air), high + air];
   const x = (at) => LEFT + ((at - from) / (to - from)) * (width - LEFT - RIGHT);
   const y = (value) => TOP + (1 - (value - low) / (high - low)) * (height - TOP - BOTTOM);
   const svg = el("svg", { width, height, viewBox: `0 0 ${width} ${height}` });
-  for (const value of ticks(low, high, height / 45)) {
+  const levels = ticks(low, high, height / 45);
+  // Where values lie close together, all of their digits are needed.
+  const short = levels.map(number), level = new Set(short).size < short.length ? String : number;
+  for (const value of levels) {
     svg.append(el("line", { class: "grid", x1: LEFT, x2: width - RIGHT, y1: y(value), y2: y(value) }),
-      el("text", { class: "tick", x: LEFT - 8, y: y(value) + 4, "text-anchor": "end" }, number(value)));
+      el("text", { class: "tick", x: LEFT - 8, y: y(value) + 4, "text-anchor": "end" }, level(value)));
   }
   const times = timeTicks(from, to, width / 110, zoneShift(to));
   for (const at of times.at) {

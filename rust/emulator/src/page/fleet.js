@@ -21,7 +21,7 @@ const MOST_TAGS = 4;
 const marked = { ids: new Set(), all: false };
 
 export function fleet(box) {
-  const find = el("input", { id: "look", type: "search", placeholder: "Part of a device id  ( / )", "aria-label": "Part of a device id", autocomplete: "off", ".value": look.find });
+  const find = el("input", { id: "look", type: "search", placeholder: "Part of an id  ( / )", "aria-label": "Part of a device id", autocomplete: "off", ".value": look.find });
   const query = el("input", { id: "where", class: "mono", placeholder: "tags.site = 'north' AND properties.reported.battery < 20", "aria-label": "Query", autocomplete: "off", spellcheck: "false", ".value": look.where });
   const tag = el("input", { id: "tag", placeholder: "site=north", "aria-label": "Tag", autocomplete: "off", spellcheck: "false" });
   const problem = el("p", { class: "problem", role: "alert", hidden: true });

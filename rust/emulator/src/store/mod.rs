@@ -17,7 +17,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use self::attempt::stopped;
-use self::queue::{Job, Place, Queue};
+use self::queue::{BUSY_TIME_LIMIT, Job, Place, Queue};
 use self::readers::Readers;
 use crate::code::Refusal;
 use crate::file::Mode as _;
@@ -178,7 +178,10 @@ fn connect(folder: &Path, sync: bool) -> Result<Connection, OpenError> {
     let path = folder.join(DATABASE);
     private(&path)?;
     let opened = Connection::open(&path).and_then(|it| prepare(it, sync));
-    opened.map_err(|error| OpenError::Database(path, error))
+    opened.map_err(|error| match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::DatabaseBusy) => OpenError::InUse(path),
+        _ => OpenError::Database(path, error),
+    })
 }
 
 /// A database in memory without a thread, for the fuzz targets.
@@ -256,7 +259,11 @@ impl fmt::Display for OpenError {
             Self::Database(path, error) => write!(f, "{} cannot be used: {error}", path.display()),
             Self::Memory(error) => write!(f, "a database in memory cannot be made: {error}"),
             Self::Thread(error) => write!(f, "the storage thread cannot be started: {error}"),
-            Self::InUse(path) => write!(f, "{} is in use", path.display()),
+            Self::InUse(path) => write!(
+                f,
+                "{} is in use, as by an import: try again when that has ended",
+                path.display()
+            ),
             Self::Lost(path, what) => write!(
                 f,
                 "{} {what}: put the file back, or remove emulator.db and emulator.db-wal to begin with nothing",
@@ -269,7 +276,7 @@ impl fmt::Display for OpenError {
 impl std::error::Error for OpenError {}
 
 fn prepare(connection: Connection, sync: bool) -> rusqlite::Result<Connection> {
-    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.busy_timeout(BUSY_TIME_LIMIT)?;
     let synchronous = if sync { "FULL" } else { "NORMAL" };
     connection.execute_batch(&format!(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; PRAGMA foreign_keys = ON; \

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::Duration;
 
 use rusqlite::Connection;
 
@@ -164,15 +165,23 @@ impl Queue {
                 // Whoever has it looks again.
                 Err(TryLockError::WouldBlock) => return,
             };
-            let jobs = self.take(|job| job.shared);
-            if jobs.is_empty() {
+            if !self.is_short_first() {
                 break;
             }
+            // Where another process writes, the storage thread waits for it, and nobody here.
+            let begun = match self.place {
+                Place::File => begin_at_once(&connection),
+                Place::Memory | Place::Disk => begin(&connection),
+            };
+            if begun.is_err() {
+                break;
+            }
+            let jobs = self.take(|job| job.shared);
             self.latest.store(jobs.len(), Ordering::Relaxed);
             if self.place == Place::File {
                 self.pages.fetch_add(PAGES + jobs.len(), Ordering::Relaxed);
             }
-            transact(&connection, jobs);
+            transact(&connection, begun, jobs);
         }
         let waiting = self.waiting();
         if !waiting.jobs.is_empty() {
@@ -195,7 +204,7 @@ impl Queue {
                     if turns {
                         fold_at_commit(&connection, true);
                     }
-                    transact(&connection, jobs);
+                    transact(&connection, begin(&connection), jobs);
                     if turns {
                         fold_at_commit(&connection, false);
                     }
@@ -214,6 +223,11 @@ impl Queue {
     /// where others wait for the same thread, nobody is to wait for the disk.
     fn is_long(&self) -> bool {
         self.pages.load(Ordering::Relaxed) >= MAX_PAGES
+    }
+
+    /// Whether a short job is the first that waits. Only whoever has the connection takes it.
+    fn is_short_first(&self) -> bool {
+        self.waiting().jobs.front().is_some_and(|job| job.shared)
     }
 
     /// Waits until the storage thread is called; `false` if that will not happen any more.
@@ -263,13 +277,26 @@ impl fmt::Debug for Queue {
     }
 }
 
-/// Does jobs in one transaction, and then what follows them.
-fn transact(connection: &Connection, jobs: Vec<Job>) {
-    let run = |text: &str| -> Result<(), Refusal> {
-        connection.prepare_cached(text)?.execute([])?;
-        Ok(())
-    };
-    let begun = run("BEGIN");
+fn run(connection: &Connection, text: &str) -> rusqlite::Result<()> {
+    connection.prepare_cached(text)?.execute([])?;
+    Ok(())
+}
+
+fn begin(connection: &Connection) -> rusqlite::Result<()> {
+    run(connection, "BEGIN")
+}
+
+/// Begins a transaction that may write, or fails where another process has one.
+fn begin_at_once(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(Duration::ZERO)?;
+    let begun = run(connection, "BEGIN IMMEDIATE");
+    connection.busy_timeout(BUSY_TIME_LIMIT)?;
+    begun
+}
+
+/// Does jobs in one transaction, which has begun or not, and then what follows them.
+fn transact(connection: &Connection, begun: rusqlite::Result<()>, jobs: Vec<Job>) {
+    let run = |text: &str| run(connection, text);
     let mut done = Vec::with_capacity(jobs.len());
     let is_whole = jobs.iter().all(|job| job.shared);
     let mut jobs = jobs.into_iter().peekable();
@@ -307,6 +334,7 @@ fn transact(connection: &Connection, jobs: Vec<Job>) {
             let _ = run("ROLLBACK");
         })
     });
+    let committed = committed.map_err(Refusal::from);
     for (done, result) in done {
         match committed {
             Ok(()) => (done.after)(&result),
@@ -320,6 +348,9 @@ fn fold_at_commit(connection: &Connection, on: bool) {
     let pages = if on { MAX_PAGES } else { 0 };
     let _ = connection.execute_batch(&format!("PRAGMA wal_autocheckpoint = {pages}"));
 }
+
+/// How long a statement waits for another process.
+pub(super) const BUSY_TIME_LIMIT: Duration = Duration::from_secs(5);
 
 /// Jobs in a transaction.
 const MAX_BATCH: usize = 512;
@@ -379,14 +410,14 @@ mod tests {
             ),
             shared("e", Ok(())),
         ];
-        transact(&c, jobs);
+        transact(&c, begin(&c), jobs);
         // The same without anything between.
         let whole = vec![
             shared("f", Ok(())),
             shared("g", refused(ErrorCode::ServerError)),
         ];
-        transact(&c, whole);
-        transact(&c, vec![shared("h", Ok(()))]);
+        transact(&c, begin(&c), whole);
+        transact(&c, begin(&c), vec![shared("h", Ok(()))]);
         assert_eq!(keys(&c), ["between", "c", "e", "h"]);
         let expected = [
             ("a", false),
@@ -417,6 +448,28 @@ mod tests {
         queue.execute_pending();
         assert_eq!(*told.lock().unwrap(), [("early", true), ("late", true)]);
         assert_eq!(keys(&queue.lock()), ["early", "late"]);
+    }
+
+    #[test]
+    fn where_another_process_writes_the_storage_thread_waits_and_nobody_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || crate::store::connect(folder.path(), false).unwrap();
+        let (other, told) = (open(), Told::default());
+        let queue = Queue::new(open(), Place::File);
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        queue.push(Job::shared(|c| insert(c, "a"), tell(&told, "a")));
+        queue.execute_pending();
+        assert!(told.lock().unwrap().is_empty() && queue.waiting().called);
+        std::thread::scope(|scope| {
+            scope.spawn(|| queue.serve());
+            other.execute_batch("COMMIT").unwrap();
+            queue.close();
+        });
+        assert_eq!(*told.lock().unwrap(), [("a", true)]);
+        // Nothing is left open of it.
+        queue.push(Job::shared(|c| insert(c, "b"), tell(&told, "b")));
+        queue.execute_pending();
+        assert_eq!(keys(&other), ["a", "b"]);
     }
 
     #[test]

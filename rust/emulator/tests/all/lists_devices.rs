@@ -144,6 +144,36 @@ async fn versions_are_in_the_order_of_their_numbers() {
 }
 
 #[tokio::test]
+async fn the_pages_of_one_order_have_each_device_once() {
+    let hub = Hub::start().await.with_a_fleet().await;
+    let (_, first) = hub.get("/admin/devices?sort=-tags&top=400").await;
+    let mut ids: Vec<String> = Vec::new();
+    let mut add = |page: &serde_json::Value| {
+        let rows = page["devices"].as_array().unwrap();
+        ids.extend(
+            rows.iter()
+                .map(|row| row["deviceId"].as_str().unwrap().to_owned()),
+        );
+    };
+    add(&first);
+    // It stands behind the first page, and would come before it now.
+    let (status, _) = hub
+        .patch("/twins/Unit-698", &json!({"tags": {"site": "zenith"}}))
+        .await;
+    assert_eq!(status, 200);
+    let token = first["continuation"].as_str().unwrap();
+    let behind = format!("/admin/devices?sort=-tags&top=400&continuation={token}");
+    let (_, rest) = hub.get(&behind).await;
+    add(&rest);
+    assert!(rest["continuation"].is_null());
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), 700);
+    let (_, anew) = hub.get("/admin/devices?sort=-tags&top=1").await;
+    assert_eq!(anew["devices"][0]["deviceId"], "Unit-698");
+}
+
+#[tokio::test]
 async fn lists_in_memory() {
     lists(&Hub::start().await.with_a_fleet().await).await;
 }
