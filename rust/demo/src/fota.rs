@@ -5,8 +5,7 @@ use std::{path::Path, time::Duration};
 use serde_json::{Value, json};
 
 use crate::{
-    Arguments, Bench, Check, Console, DEVICE_ID, DeviceCommand, DeviceOptions, Error, Lines,
-    Report, said,
+    Arguments, Bench, Check, Console, DEVICE_ID, DeviceCommand, DeviceOptions, Error, Report, said,
 };
 
 /// How long a step may take on a busy machine. A board tries three times, 35 s, before it gives a server up.
@@ -49,11 +48,7 @@ pub(crate) fn run(
         }
         bench.provision()?;
         bench.setup().setting("iothub/fota/trial_s", "20")?;
-        let lines = start(&mut bench, other.as_ref())?;
-        let found = lines.find_after(0, said::READY, TIMEOUT);
-        if found.is_err() && lines.are_all() {
-            return Err(bench.why_device_ended());
-        }
+        start(&mut bench, other.as_ref())?;
         says(&bench, "current", FACTORY, "")
     });
     if !runs {
@@ -103,13 +98,18 @@ pub(crate) fn run(
     Ok(report)
 }
 
-fn start(bench: &mut Bench, other: Option<&DeviceCommand>) -> Result<Lines, Error> {
-    bench.start_device(&DeviceOptions {
+/// Starts the device and waits until it has reached the hub, with whatever image.
+fn start(bench: &mut Bench, other: Option<&DeviceCommand>) -> Result<(), Error> {
+    let lines = bench.start_device(&DeviceOptions {
         time_factor: 0.01,
         command: other.cloned(),
         trial_s: other.map(|_| TRIAL_S),
         ..DeviceOptions::default()
-    })
+    })?;
+    match lines.find_after(0, said::READY, TIMEOUT) {
+        Err(_) if lines.are_all() => Err(bench.why_device_ended()),
+        found => found.map(drop),
+    }
 }
 
 /// Another device resolves names by this machine.

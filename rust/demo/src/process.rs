@@ -68,7 +68,8 @@ impl Process {
         &self.lines
     }
 
-    /// Ends it at once, as a power cut does.
+    /// Ends it at once, as a power cut does. What a script has started ends a little later than the script, and only then
+    /// lets go of its files: it has once its output is closed.
     ///
     /// # Errors
     /// The operating system refuses.
@@ -76,6 +77,7 @@ impl Process {
         #[cfg(unix)]
         self.signal(Signal::KILL);
         let killed = self.child.kill().and_then(|()| self.child.wait());
+        drop(self.lines.drain());
         killed.map(drop).map_err(|source| {
             let what = format!("the {} process cannot be killed", self.name);
             Error::io(&what, source)
@@ -205,12 +207,18 @@ impl Lines {
 
     /// Why the process has ended, once all of its output is there.
     pub(crate) fn reason(&self) -> Option<Error> {
+        let state = self.drain();
+        (!state.reason.is_empty()).then(|| Error::new(state.reason.join("\n")))
+    }
+
+    /// Waits until there will be no more of them, for a while.
+    fn drain(&self) -> MutexGuard<'_, State> {
         let deadline = Instant::now() + DRAIN;
         let mut state = self.state();
         while state.open > 0 && Instant::now() < deadline {
             state = self.wait(state, LOOK);
         }
-        (!state.reason.is_empty()).then(|| Error::new(state.reason.join("\n")))
+        state
     }
 
     /// Waits for a line behind `mark` that contains `text`.
@@ -325,6 +333,25 @@ mod tests {
         assert_eq!(found(mark, "old"), None);
         assert_eq!(found(lines.mark() - 1, "new").as_deref(), Some("new 999"));
         assert_eq!(found(lines.mark(), "new"), None);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_a_killed_script_had_started_holds_nothing_any_more() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("lock");
+        let start = |script: &str| {
+            let mut command = Command::new("sh");
+            command.args(["-c", script, "sh"]).arg(&path);
+            Process::start("script", command, &Console::silent(), Lines::default()).expect("sh")
+        };
+        for _ in 0..50 {
+            let mut script =
+                start("flock --no-fork --nonblock \"$1\" sh -c 'echo held; exec sleep 1000'; true");
+            let held = script.lines().find_after(0, "held", DRAIN * 6);
+            held.expect("nobody else holds it");
+            script.kill().expect("killed");
+        }
     }
 
     #[test]
