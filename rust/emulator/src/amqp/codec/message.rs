@@ -20,6 +20,9 @@ pub(in crate::amqp) struct Message {
     pub value: Value,
 }
 
+/// The format of a transfer that carries several messages, as azure-iot-sdk-c sends telemetry: Microsoft's, not the standard's.
+pub(in crate::amqp) const BATCH: u32 = 0x8001_3700;
+
 /// Places in the section `properties`.
 pub(in crate::amqp) mod place {
     pub(in crate::amqp) const MESSAGE_ID: usize = 0;
@@ -55,6 +58,18 @@ impl Message {
             }
         }
         Ok(message)
+    }
+
+    /// Reads the messages of a batch: each is the body of a section `data`.
+    pub(in crate::amqp) fn parse_batch(bytes: &[u8]) -> Result<Vec<Self>, Malformed> {
+        let mut messages = Vec::new();
+        let mut decoder = Decoder::new(bytes, MAX_VALUES);
+        while !decoder.rest().is_empty() {
+            if let Some((DATA, Value::Binary(bytes))) = decoder.value()?.into_described() {
+                messages.push(Self::parse(&bytes)?);
+            }
+        }
+        Ok(messages)
     }
 
     /// The value of an application property.
