@@ -38,7 +38,7 @@ pub(crate) struct Kept {
 const SLOT: usize = 448;
 
 /// Where the outbox in flash keeps nothing by itself, readings are not kept either.
-const IS_ON: bool = iothub::OUTBOX_FLASH && !matches!(iothub::KEEP, Keep::Never);
+pub(crate) const IS_ON: bool = iothub::OUTBOX_FLASH && !matches!(iothub::KEEP, Keep::Never);
 
 impl Kept {
     pub(crate) const fn new() -> Self {

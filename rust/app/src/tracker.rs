@@ -16,7 +16,7 @@ use crate::{
     configuration::{self, Configuration},
     documents::{self, Text},
     health,
-    kept::Kept,
+    kept::{self, Kept},
     measure, modem,
     reading::{Kind, Network, Reading, Taken, Value},
     schedule::Schedule,
@@ -154,6 +154,9 @@ pub(crate) struct Tracker {
     network: Option<(Network, Instant)>,
     device_reported: bool,
     health_reported: bool,
+    /// The last sample found it so; and that it was told.
+    is_battery_low: bool,
+    is_battery_told: bool,
     /// The outbox had no room at this time.
     full: Option<Instant>,
     payload: [u8; PAYLOAD],
@@ -191,6 +194,8 @@ impl Tracker {
             network: None,
             device_reported: false,
             health_reported: false,
+            is_battery_low: false,
+            is_battery_told: false,
             full: None,
             payload: [0; PAYLOAD],
         }
@@ -209,6 +214,9 @@ impl Tracker {
             let stamped = UnixTime::now().is_some_and(|time| self.store.stamp(now, time));
             self.send(&configuration, now);
             self.kept.update(&self.store, stamped);
+            if kept::IS_ON {
+                self.heed_battery();
+            }
             critical_section::with(|cs| {
                 DIAGNOSTICS.borrow(cs).set(Diagnostics {
                     waiting: self.store.len(),
@@ -309,6 +317,9 @@ impl Tracker {
                 continue;
             }
             if let Some(value) = read() {
+                if let Value::Battery(millivolts) = value {
+                    self.is_battery_low = millivolts < iothub::BATTERY_LOW_MV;
+                }
                 self.push(value, now, UnixTime::now());
             }
         }
@@ -318,6 +329,17 @@ impl Tracker {
         if !configuration.no_data.has(Kind::Position) {
             self.search(configuration, now);
         }
+    }
+
+    /// Where the power may go at any moment, what the outbox has in RAM goes to flash, as the readings that wait are there already.
+    fn heed_battery(&mut self) {
+        if self.is_battery_low {
+            client::flush();
+            if !self.is_battery_told {
+                log::warn!("the battery is low: what waits is in flash");
+            }
+        }
+        self.is_battery_told = self.is_battery_low;
     }
 
     /// Only where something has changed, or after a while.

@@ -31,6 +31,9 @@ pub const TELEMETRY_INTERVAL: Duration = seconds(IOTHUB_TELEMETRY_INTERVAL_S);
 /// `CONFIG_IOTHUB_READINGS`: how many readings of the application wait in RAM.
 pub const READINGS: usize = IOTHUB_READINGS as usize;
 
+/// `CONFIG_IOTHUB_OUTBOX_BATTERY_LOW_MV`: below it everything is to be in flash.
+pub const BATTERY_LOW_MV: u16 = IOTHUB_OUTBOX_BATTERY_LOW_MV as u16;
+
 /// `CONFIG_IOTHUB_HOLD`: the application connects only when it is told.
 pub const HOLD: bool = IOTHUB_HOLD;
 

@@ -88,7 +88,7 @@ pub use iothub_proto::{
     store::{Priority, Status as StoreStatus},
 };
 pub use kconfig::{
-    FAULT_COMMAND, HOLD, KEEP, LOG_LEVEL, MESSAGE_MAX, READINGS, TELEMETRY_INTERVAL,
+    BATTERY_LOW_MV, FAULT_COMMAND, HOLD, KEEP, LOG_LEVEL, MESSAGE_MAX, READINGS, TELEMETRY_INTERVAL,
 };
 pub use ncs::platform::{Logger, set_led};
 pub use outbox::{KEPT, Losses, OUTBOX_FLASH, OutboxStatus, REPORTS};

@@ -90,6 +90,19 @@ fn a_sample_is_sent_at_once_and_the_twin_is_told_of_the_device_and_of_the_newest
 }
 
 #[test]
+fn while_the_battery_is_low_what_was_accepted_goes_to_flash() {
+    let _world = World::new();
+    let flushes = |calls: &[String]| calls.iter().filter(|call| *call == "flush").count();
+    set(&[(Sensor::BatteryVoltage, 3_499)]);
+    let charged = then(|| set(&[(Sensor::BatteryVoltage, 3_500)]));
+    let calls = run(std::vec![nothing(), nothing(), charged, nothing()]);
+    assert_eq!(flushes(&calls), 3, "{calls:?}");
+    let sent = calls.iter().position(|call| call.starts_with("send "));
+    let flushed = calls.iter().position(|call| call == "flush");
+    assert!(sent < flushed, "{calls:?}");
+}
+
+#[test]
 fn samples_come_at_the_interval_and_the_twin_is_told_no_more_often_than_each_minute() {
     let _world = World::new();
     set(&[(Sensor::Temperature, 25_300)]);

@@ -13,6 +13,7 @@ mod delivers_cloud_to_device;
 mod fails_on_command;
 mod finds_devices_by_query;
 mod guards_rest;
+mod keeps_events_in_order;
 mod keeps_order;
 mod keeps_telemetry;
 mod keeps_twins;
