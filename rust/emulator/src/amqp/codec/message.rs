@@ -63,7 +63,7 @@ impl Message {
     /// Reads the messages of a batch: each is the body of a section `data`.
     pub(in crate::amqp) fn parse_batch(bytes: &[u8]) -> Result<Vec<Self>, Malformed> {
         let mut messages = Vec::new();
-        let mut decoder = Decoder::new(bytes, MAX_VALUES);
+        let mut decoder = Decoder::new(bytes, MAX_BATCH_VALUES);
         while !decoder.rest().is_empty() {
             if let Some((DATA, Value::Binary(bytes))) = decoder.value()?.into_described() {
                 messages.push(Self::parse(&bytes)?);
@@ -121,9 +121,26 @@ const VALUE: u64 = 0x77;
 /// Values in a message, nested ones counted.
 const MAX_VALUES: usize = 4096;
 
+/// Values around the messages of a batch: three for each, or two.
+const MAX_BATCH_VALUES: usize = 32 * 1024;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn reads_thousands_of_small_messages_in_a_batch_and_no_more() {
+        let mut small = Vec::new();
+        described_binary(&mut small, 0x75, b"1");
+        let mut batch = Vec::new();
+        for _ in 0..8000 {
+            described_binary(&mut batch, 0x75, &small);
+        }
+        let messages = Message::parse_batch(&batch).unwrap();
+        assert_eq!(messages.len(), 8000);
+        assert!(messages.iter().all(|it| it.data == b"1"));
+        assert!(Message::parse_batch(&batch.repeat(3)).is_err());
+    }
 
     #[test]
     fn reads_its_sections_in_any_number() {
