@@ -24,12 +24,12 @@ use crate::{DeviceCommand, Error, fleet::FleetArguments, recorder::Minutes, worl
         cargo run -- --once --fota                the same for firmware updates\n  \
         cargo run -- --once --outage              the same for a day without coverage\n  \
         cargo run -- --once --drive               the same for a drive through a tunnel\n  \
-        cargo run -- --world world.json --speed 60\n  \
-                                                  a world of your own, an hour in a minute\n  \
+        cargo run -- --world world.json --speed 60\n                                            \
+        a world of your own, an hour in a minute\n  \
         cargo run -- --once --json                the same for a script\n  \
         cargo run -- --once --device zephyr.exe   the same with the application built for native_sim\n  \
-        cargo run -- --once --device 'tests/zephyr/qemu/device {}'\n  \
-                                                  the same with what a script starts\n  \
+        cargo run -- --once --device 'tests/zephyr/qemu/device {}'\n                                            \
+        the same with what a script starts\n  \
         cargo run -- device --data modem          the device alone, for a hub that runs already\n  \
         cargo run -- fleet --devices 10000        many devices at once"
 )]
@@ -136,8 +136,8 @@ pub(crate) enum Role {
     /// its own, against a hub of its own, a running emulator or any hub. Says what they do until
     /// Ctrl-C, and what one of them costs.
     #[command(after_help = "Examples:\n  \
-        cargo run --release -- fleet --devices 10000             with a hub of its own; its page is on port 8080\n  \
-        cargo run --release -- fleet --devices 1000 --faulty 20  200 of them lose their network now and then\n  \
+        cargo run --release -- fleet --devices 10000             with a hub of its own; page on port 8080\n  \
+        cargo run --release -- fleet --devices 1000 --faulty 20  200 lose their network now and then\n  \
         cargo run -- fleet --for 60 --json                       a hundred for a minute, for a script\n  \
         cargo run -- fleet --emulator http://127.0.0.1:8080      with an emulator that runs already\n  \
         cargo run -- fleet --connection-string-file hub.txt --roots DigiCertGlobalRootG2.pem")]
