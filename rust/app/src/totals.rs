@@ -1,4 +1,5 @@
-//! Counters over all starts of the device, kept beside the outbox in flash: a power cut takes the last minutes of them.
+//! Counters over all starts of the device, kept beside the outbox in flash: a power cut takes the
+//! last minutes of them.
 
 use core::{fmt::Write, time::Duration};
 
@@ -174,7 +175,8 @@ impl Totals {
         };
     }
 
-    /// Keeps them: the start and what a connection adds soon, else every ten minutes; before a restart at once.
+    /// Keeps them: the start and what a connection adds soon, else every ten minutes; before a
+    /// restart at once.
     pub(crate) fn update(&mut self, now: Instant, urgency: Urgency) {
         if kept::IS_ON
             && let Err(error) =

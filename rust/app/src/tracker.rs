@@ -344,7 +344,8 @@ impl Tracker {
         }
     }
 
-    /// Where the power may go at any moment, what the outbox has in RAM goes to flash, as the readings that wait are there already.
+    /// Where the power may go at any moment, what the outbox has in RAM goes to flash, as the
+    /// readings that wait are there already.
     fn heed_battery(&mut self) {
         if self.is_battery_low {
             client::flush();
@@ -380,7 +381,8 @@ impl Tracker {
         }
     }
 
-    /// When what waits is to leave; `None` while nothing does, or its position or the time of day is to come first.
+    /// When what waits is to leave; `None` while nothing does, or its position or the time of day
+    /// is to come first.
     fn next_send(&self, configuration: &Configuration) -> Option<Instant> {
         if self.store.is_nearly_full() {
             return Some(Instant::from_millis(0));
@@ -429,8 +431,8 @@ impl Tracker {
         true
     }
 
-    /// Sends the readings that wait and what the outbox has, leaves the hub, and restarts. Without the hub it does not wait for
-    /// it: what the outbox in flash takes is sent after the restart.
+    /// Sends the readings that wait and what the outbox has, leaves the hub, and restarts. Without
+    /// the hub it does not wait for it: what the outbox in flash takes is sent after the restart.
     fn restart(&mut self) -> ! {
         let deadline = client::now() + RESTART_WAIT;
         while client::now() < deadline {

@@ -1,5 +1,5 @@
-//! The counters of all starts are in flash: a restart takes nothing of them along, and a power cut only what came after the last
-//! write.
+//! The counters of all starts are in flash: a restart takes nothing of them along, and a power cut
+//! only what came after the last write.
 
 use iothub_demo::DEVICE_ID;
 use iothub_host::Network;

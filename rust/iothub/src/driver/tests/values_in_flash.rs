@@ -1,4 +1,5 @@
-//! Reports of which the newest counts, and what the application keeps: over power cuts, which are the end of a world.
+//! Reports of which the newest counts, and what the application keeps: over power cuts, which are
+//! the end of a world.
 
 use super::outbox_in_flash::{connect, losses, settle, world};
 use super::*;
