@@ -341,7 +341,7 @@ impl Routing {
         };
         let now = self.service.clock.now();
         let due = batch.first.map(|first| first.saturating_add(wait_ms));
-        if let Some(due) = due.filter(|due| *due > now && batch.bytes < enough) {
+        if let Some(due) = due.filter(|due| *due > now && !batch.is_full(enough)) {
             return Ok(Step::NotBefore(due));
         }
         if let Some(endpoint) = endpoint.filter(|_| !batch.lines.is_empty()) {
@@ -427,8 +427,15 @@ struct Batch {
     events: i64,
 }
 
-/// A page of what has come since the endpoint's place, or pages until there are `enough` bytes;
-/// `None` if nothing has come.
+impl Batch {
+    /// Whether it waits for no more: there are `enough` bytes, or as many messages as one may have.
+    fn is_full(&self, enough: usize) -> bool {
+        self.bytes >= enough || self.lines.len() >= MAX_MESSAGES
+    }
+}
+
+/// A page of what has come since the endpoint's place, or pages until the batch is full; `None` if
+/// nothing has come.
 fn next(
     c: &Connection,
     hub: &str,
@@ -466,7 +473,7 @@ fn next(
         batch.telemetry = messages.last().map_or(batch.telemetry, |it| it.seq);
         batch.events = others.last().map_or(batch.events, |(_, it)| it.seq);
         let is_end = messages.is_empty() && others.is_empty();
-        if is_end || batch.bytes >= enough {
+        if is_end || batch.is_full(enough) {
             let has_moved = (batch.telemetry, batch.events) != (telemetry, events);
             return Ok(has_moved.then_some(batch));
         }
@@ -538,9 +545,47 @@ fn stored(c: &Connection, hub: &str) -> Result<Map<String, Value>, Refusal> {
 pub(crate) const HEALTHY: &str = "healthy";
 /// Messages that are handed over together.
 const STEP: i64 = 100;
+/// Messages of a batch that waits for others, however small they are: each takes some kilobytes.
+const MAX_MESSAGES: usize = 10_000;
 /// How often events are looked for; telemetry comes by itself.
 const POLL: Duration = Duration::from_millis(200);
 /// How often a batch that waits is looked at.
 const SIZE_CHECK: Duration = Duration::from_secs(30);
 const BACKOFF_MIN: Duration = Duration::from_millis(250);
 const BACKOFF_MAX: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hub::ring::Ring;
+    use crate::properties::Properties;
+    use crate::store::in_memory;
+
+    #[test]
+    fn a_batch_of_small_messages_is_bounded_in_messages() {
+        let c = in_memory().unwrap();
+        let document = json!({
+            "endpoints": [{"name": "box", "type": "storageContainer", "containerName": "telemetry", "connectionString": "UseDevelopmentStorage=true"}],
+            "routes": [{"name": "r", "source": "DeviceMessages", "condition": "true", "endpointNames": ["box"], "isEnabled": true}],
+        });
+        let rules = Rules::parse(document.as_object().unwrap()).unwrap();
+        let place =
+            "INSERT INTO route_places (hub, endpoint, telemetry, events) VALUES ('h', 'box', 0, 0)";
+        c.execute(place, []).unwrap();
+        let ring = Ring::new(100_000, u64::MAX, 4);
+        c.execute_batch("BEGIN").unwrap();
+        for _ in 0..MAX_MESSAGES + 500 {
+            let message = Message::new("h", "d", Vec::new(), Properties::default(), 1);
+            ring.store(&c, message).unwrap();
+        }
+        c.execute_batch("COMMIT").unwrap();
+        let batch = next(&c, "h", "box", &rules, 1000).unwrap().unwrap();
+        assert_eq!(batch.lines.len(), MAX_MESSAGES);
+        assert!(batch.is_full(1000));
+        // What is left waits for others.
+        let from = "UPDATE route_places SET telemetry = ?1";
+        c.execute(from, [batch.telemetry]).unwrap();
+        let rest = next(&c, "h", "box", &rules, 1000).unwrap().unwrap();
+        assert_eq!((rest.lines.len(), rest.is_full(1000)), (500, false));
+    }
+}

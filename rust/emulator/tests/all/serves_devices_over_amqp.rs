@@ -81,6 +81,44 @@ async fn telemetry_is_settled_when_it_is_stored() {
     assert!(device.expect(0x15).await.has("amqp:decode-error"));
 }
 
+/// As azure-iot-sdk-c sends telemetry.
+#[tokio::test]
+async fn the_messages_of_a_batch_are_each_one() {
+    let hub = start().await;
+    let mut device = device(&hub, "/devices/dev").await;
+    device
+        .attach(2, false, "/devices/dev/messages/events", vec![])
+        .await;
+    device.expect(0x12).await;
+    let mut batch = Vec::new();
+    for body in ["one", "two", "three"] {
+        let mut message = Vec::new();
+        V::list(0x73, vec![V::Text(body)]).write(&mut message);
+        V::Described(0x74, Box::new(V::Map(vec![text("Case", body)]))).write(&mut message);
+        V::Described(0x75, Box::new(V::Bytes(body.as_bytes()))).write(&mut message);
+        V::Described(0x75, Box::new(V::Bytes(&message))).write(&mut batch);
+    }
+    let fields = |delivery, format| {
+        let format = V::Uint(format);
+        V::list(
+            0x14,
+            vec![V::Uint(2), V::Uint(delivery), V::Bytes(b"t"), format],
+        )
+    };
+    device.send(1, &fields(1, 0x8001_3700), &batch).await;
+    assert!(device.expect(0x15).await.is_accepted());
+    let broken = [&batch[..], &[0, 0x53, 0x75, 0xa0, 3, 0, 0x53, 0x75]].concat();
+    device.send(1, &fields(2, 0x8001_3700), &broken).await;
+    assert!(device.expect(0x15).await.has("amqp:decode-error"));
+    let lines = hub.lines("/admin/telemetry.jsonl").await;
+    assert_eq!(lines.len(), 3);
+    for (line, body) in lines.iter().zip(["one", "two", "three"]) {
+        assert_eq!(line["body"], body);
+        assert_eq!(line["properties"], json!({"Case": body}));
+        assert_eq!(line["systemProperties"]["messageId"], body);
+    }
+}
+
 #[tokio::test]
 async fn messages_to_it_are_accepted_rejected_or_given_back() {
     let hub = start().await;

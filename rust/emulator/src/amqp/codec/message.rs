@@ -20,6 +20,9 @@ pub(in crate::amqp) struct Message {
     pub value: Value,
 }
 
+/// The format of a transfer that carries several messages, as azure-iot-sdk-c sends telemetry: Microsoft's, not the standard's.
+pub(in crate::amqp) const BATCH: u32 = 0x8001_3700;
+
 /// Places in the section `properties`.
 pub(in crate::amqp) mod place {
     pub(in crate::amqp) const MESSAGE_ID: usize = 0;
@@ -55,6 +58,18 @@ impl Message {
             }
         }
         Ok(message)
+    }
+
+    /// Reads the messages of a batch: each is the body of a section `data`.
+    pub(in crate::amqp) fn parse_batch(bytes: &[u8]) -> Result<Vec<Self>, Malformed> {
+        let mut messages = Vec::new();
+        let mut decoder = Decoder::new(bytes, MAX_BATCH_VALUES);
+        while !decoder.rest().is_empty() {
+            if let Some((DATA, Value::Binary(bytes))) = decoder.value()?.into_described() {
+                messages.push(Self::parse(&bytes)?);
+            }
+        }
+        Ok(messages)
     }
 
     /// The value of an application property.
@@ -106,9 +121,26 @@ const VALUE: u64 = 0x77;
 /// Values in a message, nested ones counted.
 const MAX_VALUES: usize = 4096;
 
+/// Values around the messages of a batch: three for each, or two.
+const MAX_BATCH_VALUES: usize = 32 * 1024;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn reads_thousands_of_small_messages_in_a_batch_and_no_more() {
+        let mut small = Vec::new();
+        described_binary(&mut small, 0x75, b"1");
+        let mut batch = Vec::new();
+        for _ in 0..8000 {
+            described_binary(&mut batch, 0x75, &small);
+        }
+        let messages = Message::parse_batch(&batch).unwrap();
+        assert_eq!(messages.len(), 8000);
+        assert!(messages.iter().all(|it| it.data == b"1"));
+        assert!(Message::parse_batch(&batch.repeat(3)).is_err());
+    }
 
     #[test]
     fn reads_its_sections_in_any_number() {

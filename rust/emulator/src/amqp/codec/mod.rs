@@ -34,6 +34,7 @@ pub(crate) fn fuzz(mut bytes: &[u8]) {
                 }
             }
             let _ = message::Message::parse(&frame.payload);
+            let _ = message::Message::parse_batch(&frame.payload);
         }
         bytes = rest;
     }

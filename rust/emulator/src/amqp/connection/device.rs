@@ -237,11 +237,56 @@ impl Connection {
         Some(tokio::spawn(mailbox.run(outlet)).abort_handle())
     }
 
-    /// What a device sends on one of its links. Telemetry is settled when it is stored, the rest at
-    /// once.
+    /// Telemetry of a device, settled when all of a delivery is stored.
+    pub(super) fn hear_events(
+        &self,
+        (link, delivery, settled): (LinkId, u32, bool),
+        id: &str,
+        messages: Vec<Message>,
+        room: OwnedSemaphorePermit,
+    ) -> Option<Result<(), Refusal>> {
+        let device = self.devices.get(id)?;
+        let now = self.amqp.service.clock.now();
+        device.handle.activity.store(now, Ordering::Relaxed);
+        let events = messages
+            .into_iter()
+            .map(|message| telemetry_of(&self.hub, id, message, now));
+        let events = match events.collect::<Result<Vec<_>, _>>() {
+            Ok(events) => events,
+            Err(refusal) => return Some(Err(refusal)),
+        };
+        let service = Arc::clone(&self.amqp.service);
+        let (commands, ring) = (self.commands.clone(), Arc::clone(&service.ring));
+        let store = service.store.clone();
+        store.submit(
+            move |c| {
+                let stored = events.into_iter().map(|event| ring.store(c, event));
+                stored.collect::<Result<Vec<_>, _>>()
+            },
+            move |result| {
+                drop(room);
+                let outcome = match result {
+                    Ok(events) => {
+                        for event in events {
+                            let _ = service.telemetry.send(event);
+                        }
+                        Outcome::Accepted
+                    }
+                    Err(refusal) => Outcome::Rejected(Some(Fault::from(&refusal))),
+                };
+                let _ = commands.send(match settled {
+                    true => Command::Done(link),
+                    false => Command::Settle(link, delivery, outcome),
+                });
+            },
+        );
+        None
+    }
+
+    /// What else a device sends on one of its links, settled at once.
     pub(super) fn hear(
         &mut self,
-        (link, delivery, settled): (LinkId, u32, bool),
+        link: LinkId,
         (id, feature): (String, Feature),
         message: Message,
         room: OwnedSemaphorePermit,
@@ -250,39 +295,12 @@ impl Connection {
         let now = self.amqp.service.clock.now();
         device.handle.activity.store(now, Ordering::Relaxed);
         match feature {
-            Feature::Events => {
-                let event = match telemetry_of(&self.hub, &id, message, now) {
-                    Ok(event) => event,
-                    Err(refusal) => return Some(Err(refusal)),
-                };
-                let service = Arc::clone(&self.amqp.service);
-                let (commands, ring) = (self.commands.clone(), Arc::clone(&service.ring));
-                let store = service.store.clone();
-                store.submit(
-                    move |c| ring.store(c, event),
-                    move |result| {
-                        drop(room);
-                        let outcome = match result {
-                            Ok(event) => {
-                                let _ = service.telemetry.send(event);
-                                Outcome::Accepted
-                            }
-                            Err(refusal) => Outcome::Rejected(Some(Fault::from(&refusal))),
-                        };
-                        let _ = commands.send(match settled {
-                            true => Command::Done(link),
-                            false => Command::Settle(link, delivery, outcome),
-                        });
-                    },
-                );
-                None
-            }
             Feature::Twin => Some(self.twin(link, &id, message, room)),
             Feature::Methods => {
                 self.answer(&id, message);
                 Some(Ok(()))
             }
-            Feature::CloudToDevice => Some(Ok(())),
+            Feature::Events | Feature::CloudToDevice => Some(Ok(())),
         }
     }
 

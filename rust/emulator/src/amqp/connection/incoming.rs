@@ -8,9 +8,9 @@ use super::attach::MAX_MESSAGE;
 use super::link::{Delivery, Incoming, Partial, Role, Settlement};
 use super::outlet::{Command, LinkId};
 use super::{Connection, invalid};
-use crate::amqp::address::Node;
+use crate::amqp::address::{Feature, Node};
 use crate::amqp::codec::frame::Fields;
-use crate::amqp::codec::message::{Message, place};
+use crate::amqp::codec::message::{BATCH, Message, place};
 use crate::amqp::codec::performative::{self, ACCEPTED, Fault, Outcome};
 use crate::amqp::eventhub::management;
 use crate::code::{ErrorCode, Refusal};
@@ -52,6 +52,7 @@ impl Connection {
         };
         let Partial {
             id: delivery,
+            format,
             settled,
             bytes,
         } = partial;
@@ -69,16 +70,23 @@ impl Connection {
             return Ok(());
         }
         let room = room(&self.incoming, bytes.len()).await?;
-        let done = match Message::parse(&bytes) {
+        let is_batch = format == BATCH && matches!(node, Node::Device(_, Feature::Events));
+        let parsed = match is_batch {
+            true => Message::parse_batch(&bytes).map(|all| (Message::default(), all)),
+            false => Message::parse(&bytes).map(|one| (one, Vec::new())),
+        };
+        let done = match parsed {
             Err(error) => Some(Err(Refusal::new(
                 ErrorCode::IotHubFormatError,
                 error.to_string(),
             ))),
-            Ok(message) => match node {
+            Ok((message, batch)) => match node {
                 Node::Cbs => Some(self.put_token(id, &message).await),
-                Node::Device(device, feature) => {
-                    self.hear((id, delivery, settled), (device, feature), message, room)
+                Node::Device(device, Feature::Events) => {
+                    let messages = if is_batch { batch } else { vec![message] };
+                    self.hear_events((id, delivery, settled), &device, messages, room)
                 }
+                Node::Device(device, feature) => self.hear(id, (device, feature), message, room),
                 Node::Management { hub } => {
                     self.ask(id, hub, message, room);
                     Some(Ok(()))
@@ -278,6 +286,7 @@ impl Incoming {
                     id: fields
                         .uint(1)
                         .ok_or_else(|| invalid("a delivery without a number"))?,
+                    format: fields.uint(3).unwrap_or_default(),
                     settled: false,
                     bytes: Vec::new(),
                 }

@@ -72,6 +72,8 @@ pub(super) struct Incoming {
 #[derive(Debug)]
 pub(super) struct Partial {
     pub id: u32,
+    /// Of the message.
+    pub format: u32,
     pub settled: bool,
     pub bytes: Vec<u8>,
 }
