@@ -5,7 +5,7 @@ With a document, the tables there between their marks are replaced, where there 
 import pathlib
 import sys
 
-ORDER = ["python", "node", "openssl", "amqp-python", "amqp-node"]
+ORDER = ["python", "node", "openssl", "amqp-python", "amqp-node", "c"]
 SCENARIOS = ["websocket", "files", "modules", "jobs", "surface"]
 CLI = {"az": "az: ", "article": "", "guide": "", "commands": ""}
 BEGIN, END = "<!-- made by tests/interop/run --matrix{} -->", "<!-- end -->"
