@@ -1,6 +1,7 @@
-//! Positions that a back end has a part in: cells and access points that it resolves, and assistance data that it sends so that
-//! satellites are found faster. Documents and properties are those of nRF Asset Tracker on Azure: `ground-fix` with what was
-//! heard, `agnss` and `pgps` with `get`, answered by cloud-to-device messages with `result`.
+//! Positions that a back end has a part in: cells and access points that it resolves, and assistance
+//! data that it sends so that satellites are found faster. Documents and properties are those of nRF
+//! Asset Tracker on Azure: `ground-fix` with what was heard, `agnss` and `pgps` with `get`, answered
+//! by cloud-to-device messages with `result`.
 
 use core::fmt::{Result, Write};
 
@@ -44,6 +45,10 @@ impl Pending {
             agnss: None,
             pgps: false,
         }
+    }
+
+    pub(crate) fn is_survey(&self) -> bool {
+        self.survey.is_some()
     }
 
     /// One that has not been sent gives way.

@@ -148,8 +148,8 @@ pub struct Methods {
     pub wifi: bool,
 }
 
-/// Searches for the position, with satellites for no longer than `timeout`. [`Event::Located`] ends each search that was
-/// begun.
+/// Searches for the position, with satellites for no longer than `timeout`. [`Event::Located`] ends
+/// each search that was begun.
 ///
 /// # Errors
 /// ENOTSUP where nothing can tell it, EBUSY while a search is under way.
@@ -219,7 +219,8 @@ pub fn camped() -> Option<Camped> {
     })
 }
 
-/// The MAC address of an access point that the last search has heard, from 0 on; `None` after the last.
+/// The MAC address of an access point that the last search has heard, from 0 on; `None` after the
+/// last.
 pub fn access_point(index: u32) -> Option<[u8; 6]> {
     let [_, _, mac @ ..] = search_read(ncs_sys::IOTHUB_SURVEY_ACCESS_POINT, index)?.to_be_bytes();
     Some(mac)

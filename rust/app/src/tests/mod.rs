@@ -5,6 +5,7 @@ mod events;
 mod methods;
 mod sensors;
 mod survey;
+mod totals;
 mod tracker;
 mod twin;
 

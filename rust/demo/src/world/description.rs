@@ -27,8 +27,9 @@ use crate::Error;
 /// ```
 /// `start` is when the world begins, now if it is left out; `gpx` a track with times beside the
 /// file, in place of the drive that is made up from `seed` and `from`; `tunnels_s` spans in seconds
-/// from the start without network and satellites, `roofs_s` such without satellites alone; `cold_s` how long these take to be
-/// found before assistance data has come, where they need any. Before `time_s` nobody tells the device the time;
+/// from the start without network and satellites, `roofs_s` such without satellites alone; `cold_s`
+/// how long these take to be found before assistance data has come, where they need any. Before
+/// `time_s` nobody tells the device the time;
 /// `faults` are of the kinds `broken`, `hangs`, `nan` and `lies`.
 #[derive(Clone, Debug)]
 pub(crate) struct Description {
