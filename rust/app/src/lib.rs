@@ -43,6 +43,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod time;
+mod totals;
 mod tracker;
 
 /// What the fuzz target `app_configuration` calls.

@@ -22,6 +22,7 @@ use crate::{
     schedule::Schedule,
     store::Store,
     time::UnixTime,
+    totals::{Numbers, Totals, Urgency},
 };
 
 /// What has happened to the board since the loop looked last.
@@ -127,11 +128,14 @@ pub(crate) struct Diagnostics {
     pub(crate) waiting: usize,
     /// Readings that gave way to newer ones.
     pub(crate) dropped: u32,
+    /// Counters of before this start.
+    pub(crate) before: Numbers,
 }
 
 static DIAGNOSTICS: Mutex<Cell<Diagnostics>> = Mutex::new(Cell::new(Diagnostics {
     waiting: 0,
     dropped: 0,
+    before: Numbers::NONE,
 }));
 
 pub(crate) fn diagnostics() -> Diagnostics {
@@ -142,6 +146,7 @@ pub(crate) fn diagnostics() -> Diagnostics {
 pub(crate) struct Tracker {
     store: Store<{ iothub::READINGS }>,
     kept: Kept,
+    totals: Totals,
     schedule: Schedule,
     /// The newest of each kind that is a state.
     newest: [Option<Reading>; Kind::ALL.len()],
@@ -186,6 +191,7 @@ impl Tracker {
         Self {
             store: Store::new(),
             kept: Kept::new(),
+            totals: Totals::new(),
             schedule: Schedule::new(),
             newest: [None; Kind::ALL.len()],
             unreported: 0,
@@ -203,6 +209,7 @@ impl Tracker {
 
     pub(crate) fn run(&mut self) -> ! {
         self.kept.restore(&mut self.store);
+        self.totals.begin();
         loop {
             let configuration = configuration::current();
             let happened = critical_section::with(|cs| HAPPENED.borrow(cs).take());
@@ -217,10 +224,16 @@ impl Tracker {
             if kept::IS_ON {
                 self.heed_battery();
             }
+            let urgency = match self.is_battery_low {
+                true => Urgency::Soon,
+                false => Urgency::None,
+            };
+            self.totals.update(now, urgency);
             critical_section::with(|cs| {
                 DIAGNOSTICS.borrow(cs).set(Diagnostics {
                     waiting: self.store.len(),
                     dropped: self.store.dropped(),
+                    before: self.totals.before(),
                 });
             });
             if happened.restart {
@@ -437,6 +450,7 @@ impl Tracker {
             pause();
         }
         client::flush();
+        self.totals.update(client::now(), Urgency::Now);
         log::warn!("restarting, as a method asks");
         loop {
             client::reboot();

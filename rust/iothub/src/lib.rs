@@ -93,7 +93,7 @@ pub use kconfig::{
     BATTERY_LOW_MV, FAULT_COMMAND, HOLD, KEEP, LOG_LEVEL, MESSAGE_MAX, READINGS, TELEMETRY_INTERVAL,
 };
 pub use ncs::platform::{Logger, set_led};
-pub use outbox::{KEPT, Losses, OUTBOX_FLASH, OutboxStatus, REPORTS};
+pub use outbox::{KEPT, KEPT_SHORT, KEPT_SHORT_MAX, Losses, OUTBOX_FLASH, OutboxStatus, REPORTS};
 pub use sequence::EventQueue;
 
 /// Starts the driver with the configuration that Kconfig and the settings give, and delivers events
@@ -187,7 +187,8 @@ pub fn report_latest(key: u8, patch: &[u8]) -> Result<(), Error> {
 
 /// Keeps a value of the application's own beside the outbox in flash, under a `key` below [`KEPT`],
 /// in place of what was kept there: for counters and states that are to outlive a power cut. Each
-/// takes a write, and none an erase of its own.
+/// takes a write, and none an erase of its own. Under [`KEPT_SHORT`] is one more, of at most
+/// [`KEPT_SHORT_MAX`] bytes.
 ///
 /// # Errors
 /// [`Error::NotReady`] without the outbox in flash; [`Error::Capacity`] as [`report_latest`].

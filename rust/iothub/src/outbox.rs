@@ -101,7 +101,15 @@ impl core::fmt::Display for OutboxStatus {
 pub const KEPT: u8 = 4;
 /// Reports of which the newest counts: keys are numbers below this.
 pub const REPORTS: u8 = 4;
-const _: () = assert!((KEPT + REPORTS) as u32 == store::KEYS);
+/// One more key of the application, whose values have at most [`KEPT_SHORT_MAX`] bytes.
+pub const KEPT_SHORT: u8 = KEPT + REPORTS;
+/// See [`KEPT_SHORT`].
+pub const KEPT_SHORT_MAX: usize = store::SHORT_MAX;
+const _: () = assert!(KEPT_SHORT as u32 == store::SHORT);
+
+const fn is_kept(key: u8) -> bool {
+    key < KEPT || key == KEPT_SHORT
+}
 
 /// A report of which the newest counts, as the store has it under a key.
 #[derive(Clone, Copy)]
@@ -439,7 +447,7 @@ impl<F: Flash> FlashOutbox<F> {
         if self.mode != Mode::Mounted {
             return Err(Error::NotReady);
         }
-        if key >= KEPT {
+        if !is_kept(key) {
             return Err(Error::Capacity(Capacity::Message));
         }
         self.put(platform, key, value)
@@ -459,7 +467,7 @@ impl<F: Flash> FlashOutbox<F> {
 
     /// What was kept last under a key, as much of it as `buffer` has room for.
     pub(crate) fn kept<'b>(&mut self, key: u8, buffer: &'b mut [u8]) -> &'b [u8] {
-        if self.mode != Mode::Mounted || key >= KEPT {
+        if self.mode != Mode::Mounted || !is_kept(key) {
             return &[];
         }
         let value = self.store.get(key.into(), &mut self.buffer);
