@@ -17,7 +17,7 @@ fn a_low_battery_takes_nothing_with_it() {
     world.connected(&lines);
     waits_for(&lines, "the battery is low: what waits is in flash");
     // A reading that waits for its position is in flash already.
-    let cfg = json!({ "actwt": 3, "nod": ["gnss", "ncell"] });
+    let cfg = json!({ "actwt": 3, "nod": ["gnss", "ncell", "wifi"] });
     let rest = world.bench.rest();
     let version = rest
         .patch_desired(DEVICE_ID, &json!({ "cfg": cfg }))
