@@ -22,6 +22,7 @@ use crate::{
     schedule::Schedule,
     store::Store,
     time::UnixTime,
+    totals::{Numbers, Totals, Urgency},
 };
 
 /// What has happened to the board since the loop looked last.
@@ -127,11 +128,14 @@ pub(crate) struct Diagnostics {
     pub(crate) waiting: usize,
     /// Readings that gave way to newer ones.
     pub(crate) dropped: u32,
+    /// Counters of before this start.
+    pub(crate) before: Numbers,
 }
 
 static DIAGNOSTICS: Mutex<Cell<Diagnostics>> = Mutex::new(Cell::new(Diagnostics {
     waiting: 0,
     dropped: 0,
+    before: Numbers::NONE,
 }));
 
 pub(crate) fn diagnostics() -> Diagnostics {
@@ -142,6 +146,7 @@ pub(crate) fn diagnostics() -> Diagnostics {
 pub(crate) struct Tracker {
     store: Store<{ iothub::READINGS }>,
     kept: Kept,
+    totals: Totals,
     schedule: Schedule,
     /// The newest of each kind that is a state.
     newest: [Option<Reading>; Kind::ALL.len()],
@@ -186,6 +191,7 @@ impl Tracker {
         Self {
             store: Store::new(),
             kept: Kept::new(),
+            totals: Totals::new(),
             schedule: Schedule::new(),
             newest: [None; Kind::ALL.len()],
             unreported: 0,
@@ -203,6 +209,7 @@ impl Tracker {
 
     pub(crate) fn run(&mut self) -> ! {
         self.kept.restore(&mut self.store);
+        self.totals.begin();
         loop {
             let configuration = configuration::current();
             let happened = critical_section::with(|cs| HAPPENED.borrow(cs).take());
@@ -217,10 +224,16 @@ impl Tracker {
             if kept::IS_ON {
                 self.heed_battery();
             }
+            let urgency = match self.is_battery_low {
+                true => Urgency::Soon,
+                false => Urgency::None,
+            };
+            self.totals.update(now, urgency);
             critical_section::with(|cs| {
                 DIAGNOSTICS.borrow(cs).set(Diagnostics {
                     waiting: self.store.len(),
                     dropped: self.store.dropped(),
+                    before: self.totals.before(),
                 });
             });
             if happened.restart {
@@ -331,7 +344,8 @@ impl Tracker {
         }
     }
 
-    /// Where the power may go at any moment, what the outbox has in RAM goes to flash, as the readings that wait are there already.
+    /// Where the power may go at any moment, what the outbox has in RAM goes to flash, as the
+    /// readings that wait are there already.
     fn heed_battery(&mut self) {
         if self.is_battery_low {
             client::flush();
@@ -367,7 +381,8 @@ impl Tracker {
         }
     }
 
-    /// When what waits is to leave; `None` while nothing does, or its position or the time of day is to come first.
+    /// When what waits is to leave; `None` while nothing does, or its position or the time of day
+    /// is to come first.
     fn next_send(&self, configuration: &Configuration) -> Option<Instant> {
         if self.store.is_nearly_full() {
             return Some(Instant::from_millis(0));
@@ -416,8 +431,8 @@ impl Tracker {
         true
     }
 
-    /// Sends the readings that wait and what the outbox has, leaves the hub, and restarts. Without the hub it does not wait for
-    /// it: what the outbox in flash takes is sent after the restart.
+    /// Sends the readings that wait and what the outbox has, leaves the hub, and restarts. Without
+    /// the hub it does not wait for it: what the outbox in flash takes is sent after the restart.
     fn restart(&mut self) -> ! {
         let deadline = client::now() + RESTART_WAIT;
         while client::now() < deadline {
@@ -435,6 +450,7 @@ impl Tracker {
             pause();
         }
         client::flush();
+        self.totals.update(client::now(), Urgency::Now);
         log::warn!("restarting, as a method asks");
         loop {
             client::reboot();

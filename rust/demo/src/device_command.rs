@@ -1,4 +1,5 @@
-//! The device that `--device` names: a program or a command with arguments, in place of the Linux one.
+//! The device that `--device` names: a program or a command with arguments, in place of the Linux
+//! one.
 
 use std::{
     path::{Path, PathBuf},
@@ -10,11 +11,12 @@ use crate::Error;
 /// How to start it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeviceCommand {
-    /// A program for native_sim: it takes its options as arguments, and keeps its flash in the folder where it is
-    /// started.
+    /// A program for native_sim: it takes its options as arguments, and keeps its flash in the
+    /// folder where it is started.
     Program(PathBuf),
-    /// A command line, such as a script or QEMU with an image. It is started where the user is, so that files in it are
-    /// found; it reads what it needs from its environment, or has `{}` among its words in place of the arguments.
+    /// A command line, such as a script or QEMU with an image. It is started where the user is, so
+    /// that files in it are found; it reads what it needs from its environment, or has `{}` among
+    /// its words in place of the arguments.
     Line(Vec<String>),
 }
 
@@ -35,7 +37,8 @@ pub(crate) struct Told<'a> {
     pub(crate) device_id: &'a str,
     /// The kind of network that a simulated modem is to find.
     pub(crate) network: &'a str,
-    /// How long a new image may take to reach the hub, in seconds; `None`: what the device has by itself.
+    /// How long a new image may take to reach the hub, in seconds; `None`: what the device has by
+    /// itself.
     pub(crate) trial_s: Option<u32>,
 }
 

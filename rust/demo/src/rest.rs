@@ -180,7 +180,8 @@ impl Rest {
         self.lines(&format!("/admin/telemetry.jsonl?since={since}&device={id}"))
     }
 
-    /// Hands over each telemetry message behind sequence number `since`, as it arrives, until the hub ends.
+    /// Hands over each telemetry message behind sequence number `since`, as it arrives, until the
+    /// hub ends.
     pub(crate) fn follow_telemetry(
         &self,
         id: &str,

@@ -1,5 +1,6 @@
-//! Options from a TOML file: `http = "127.0.0.1:8080"` is `--http 127.0.0.1:8080`. The command line goes before the
-//! environment, and the environment before the file, also where one of them has an option that excludes another's.
+//! Options from a TOML file: `http = "127.0.0.1:8080"` is `--http 127.0.0.1:8080`. The command line
+//! goes before the environment, and the environment before the file, also where one of them has an
+//! option that excludes another's.
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -17,7 +18,8 @@ pub(crate) fn with_switches(command: Command) -> Command {
     })
 }
 
-/// The command line with the options of the file that it or the environment names, before those that it has itself.
+/// The command line with the options of the file that it or the environment names, before those
+/// that it has itself.
 pub(crate) fn expand(
     command: &Command,
     given: Vec<OsString>,
@@ -107,8 +109,9 @@ pub(crate) fn expand(
     Ok(all)
 }
 
-/// The command without the variables that do not count: those of options that one of the line excludes, of a value that
-/// the variable of a switch excludes (an image has the one, who starts it the other), and of switches that are off.
+/// The command without the variables that do not count: those of options that one of the line
+/// excludes, of a value that the variable of a switch excludes (an image has the one, who starts it
+/// the other), and of switches that are off.
 pub(crate) fn without_excluded(
     mut command: Command,
     line: &[OsString],

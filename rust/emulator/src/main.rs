@@ -16,7 +16,8 @@ mod configuration;
 mod connection_string;
 mod health;
 
-/// A local Azure IoT Hub: devices connect over MQTT, services over REST and AMQP, people with a browser.
+/// A local Azure IoT Hub: devices connect over MQTT, services over REST and AMQP, people with a
+/// browser.
 #[derive(Parser)]
 #[command(version, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 struct Arguments {
@@ -33,14 +34,15 @@ struct Arguments {
         env = "IOTHUB_EMULATOR_HOSTNAME"
     )]
     hostname: String,
-    /// The hub's name for management (az iot hub … --hub-name); without it the first label of its host name
+    /// The hub's name for management (az iot hub … --hub-name); without it the first label of its
+    /// host name
     #[arg(long, value_name = "NAME", env = "IOTHUB_EMULATOR_NAME")]
     name: Option<String>,
     /// Where devices connect (MQTT over TLS 1.2); port 0 takes a free one
     #[arg(long, value_name = "ADDRESS", value_parser = address, default_value = "127.0.0.1:8883", env = "IOTHUB_EMULATOR_MQTT")]
     mqtt: SocketAddr,
-    /// AMQP over TLS: devices, and services that send, hear feedback and read telemetry as from Event Hubs. Without it
-    /// 127.0.0.1:5671, or a free port if that is taken
+    /// AMQP over TLS: devices, and services that send, hear feedback and read telemetry as from
+    /// Event Hubs. Without it 127.0.0.1:5671, or a free port if that is taken
     #[arg(long, value_name = "ADDRESS", value_parser = address, env = "IOTHUB_EMULATOR_AMQP")]
     amqp: Option<SocketAddr>,
     /// A consumer group of the Event Hubs-compatible endpoint beside $Default; may be repeated
@@ -124,7 +126,8 @@ struct Arguments {
     /// A file with the token that REST asks for (Authorization: Bearer …)
     #[arg(long, value_name = "FILE", env = "IOTHUB_EMULATOR_TOKEN_FILE")]
     token_file: Option<PathBuf>,
-    /// The token itself, which every user of this machine sees on a command line: for the environment of a container
+    /// The token itself, which every user of this machine sees on a command line: for the
+    /// environment of a container
     #[arg(
         long,
         value_name = "TOKEN",
@@ -135,8 +138,8 @@ struct Arguments {
     /// Make that file with a new token, readable by its owner only, if it is not there
     #[arg(long, requires = "token_file", env = "IOTHUB_EMULATOR_MAKE_TOKEN")]
     make_token: bool,
-    /// Another storage for files of devices: UseDevelopmentStorage=true (Azurite), or a file with its connection string;
-    /// without it they are in the data folder
+    /// Another storage for files of devices: UseDevelopmentStorage=true (Azurite), or a file with
+    /// its connection string; without it they are in the data folder
     #[arg(
         long,
         value_name = "FILE|UseDevelopmentStorage=true",
@@ -197,7 +200,8 @@ enum Command {
     Az(azure_cli::Arguments),
     /// Print what a service, a device or a module connects with to a running emulator
     ConnectionString(connection_string::Arguments),
-    /// Ask a running emulator whether it is ready, for a container's health check: exit status 0 or 1
+    /// Ask a running emulator whether it is ready, for a container's health check: exit status 0 or
+    /// 1
     Health {
         /// Where its REST is
         #[arg(long, value_name = "ADDRESS", value_parser = address, env = "IOTHUB_EMULATOR_HTTP", default_value = "127.0.0.1:8080")]
@@ -394,7 +398,8 @@ async fn other(command: Command) -> Result<(), Failure> {
     match command {
         Command::Export { data_dir, out } => match out {
             Some(path) => {
-                // Beside it first, so that a copy that is there stays until the new one is whole; keys are in it, and its owner's alone.
+                // Beside it first, so that a copy that is there stays until the new one is whole;
+                // keys are in it, and its owner's alone.
                 let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
                 let unwritable = |error| format!("{} cannot be written: {error}", path.display());
                 let file = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new(".")));

@@ -251,9 +251,9 @@ struct Booted {
 
 static BOOTED: Mutex<Option<Booted>> = Mutex::new(None);
 
-/// What the boot loader does: swaps the slots where that is asked for, or back, and says what runs. [`start`] does it by
-/// itself; a program whose image has a say in its options calls it before, with the same folder. `factory` is
-/// [`Options::firmware`].
+/// What the boot loader does: swaps the slots where that is asked for, or back, and says what runs.
+/// [`start`] does it by itself; a program whose image has a say in its options calls it before,
+/// with the same folder. `factory` is [`Options::firmware`].
 ///
 /// # Errors
 /// [`StartError::Data`] where the slots cannot be read or written.
@@ -274,8 +274,8 @@ pub fn boot(data: &Path, factory: &str) -> Result<Firmware, StartError> {
     Ok(firmware)
 }
 
-/// An image for [`boot`]'s slots, in MCUboot's format as imgtool writes it. `None` where the version is not of the form
-/// `1.2.3` or `1.2.3+4`.
+/// An image for [`boot`]'s slots, in MCUboot's format as imgtool writes it. `None` where the
+/// version is not of the form `1.2.3` or `1.2.3+4`.
 pub fn firmware_image(version: &str, body: &[u8]) -> Option<Vec<u8>> {
     fota::image::make(version, body)
 }

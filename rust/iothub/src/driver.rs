@@ -1,5 +1,6 @@
-//! The driver as a value: it takes inputs in, tells of events and executes commands, by the drain rule of `iothub-proto`.
-//! Clock, lock, C and the application's handler are behind [`Platform`], so that a test drives it without any of them.
+//! The driver as a value: it takes inputs in, tells of events and executes commands, by the drain
+//! rule of `iothub-proto`. Clock, lock, C and the application's handler are behind [`Platform`], so
+//! that a test drives it without any of them.
 
 use iothub_proto::{
     Capacity, Client, Command, Errno, Error, Event, Instant, MessageId, Phase, Telemetry, fota,
@@ -103,13 +104,15 @@ pub(crate) trait Platform: Copy {
     /// Time since boot.
     fn now(self) -> Instant;
 
-    /// Calls `f` under the lock, which is not recursive: no call of C and none of the handler is made in it.
+    /// Calls `f` under the lock, which is not recursive: no call of C and none of the handler is
+    /// made in it.
     fn with<R>(self, f: impl FnOnce(&mut State) -> R) -> R;
 
     /// As [`with`](Self::with), with the updater; never one inside the other.
     fn with_updates<R>(self, f: impl FnOnce(&mut Updates) -> R) -> R;
 
-    /// Calls `f` under the lock of the flash, in which [`with`](Self::with) may be called; never one inside the other.
+    /// Calls `f` under the lock of the flash, in which [`with`](Self::with) may be called; never
+    /// one inside the other.
     fn with_outbox<R>(self, f: impl FnOnce(&mut FlashOutbox<Self::Flash>) -> R) -> R;
 
     /// Waits until no other thread is in the handler; the thread that is may enter again.
@@ -160,8 +163,8 @@ impl<P: Platform> Driver<P> {
         }
     }
 
-    /// One pass: inputs, timers, events and commands, until there is nothing to do. Returns when the next one is due, if
-    /// no input comes before.
+    /// One pass: inputs, timers, events and commands, until there is nothing to do. Returns when
+    /// the next one is due, if no input comes before.
     pub(crate) fn run_once(&mut self, buffer: &mut [u8]) -> Option<Instant> {
         let platform = self.platform;
         let came = handle_inputs(platform);
@@ -201,9 +204,9 @@ impl<P: Platform> Driver<P> {
     }
 }
 
-/// The drain rule: take a command, let go of the lock, execute it, complete it; until there is none. Inputs that came
-/// meanwhile go first, and events before commands. Returns whether there was a command,
-/// where that matters.
+/// The drain rule: take a command, let go of the lock, execute it, complete it; until there is
+/// none. Inputs that came meanwhile go first, and events before commands. Returns whether there was
+/// a command, where that matters.
 fn drain<P: Platform>(platform: P, buffer: &mut [u8]) -> bool {
     let mut any = false;
     while let Some((id, command)) =
@@ -228,8 +231,8 @@ fn drain<P: Platform>(platform: P, buffer: &mut [u8]) -> bool {
     any
 }
 
-/// A message where it arrives, on mqtt_helper's thread, since its payload is gone afterwards. What came before it goes
-/// first, so that the handler is told in the order of the wire.
+/// A message where it arrives, on mqtt_helper's thread, since its payload is gone afterwards. What
+/// came before it goes first, so that the handler is told in the order of the wire.
 pub(crate) fn handle_publish<P: Platform>(platform: P, topic: &[u8], payload: Option<&[u8]>) {
     let _guard = platform.lock_handler();
     handle_inputs(platform);
@@ -299,7 +302,8 @@ fn tell<P: Platform>(platform: P, notice: Notice<'_>) {
     platform.notify(notice);
 }
 
-/// Does what is due for the modem; `attached`: LTE is on, as far as we are concerned. Returns when the next step is due.
+/// Does what is due for the modem; `attached`: LTE is on, as far as we are concerned. Returns when
+/// the next step is due.
 fn recover<P: Platform>(platform: P, attached: bool) -> Option<Instant> {
     if !kconfig::MAY_ATTACH {
         return None;
@@ -317,8 +321,8 @@ fn recover<P: Platform>(platform: P, attached: bool) -> Option<Instant> {
     }
 }
 
-/// Inputs, timers, events and commands of updates, until there is nothing to do. Returns when there is something again:
-/// now, where the client has got something to do.
+/// Inputs, timers, events and commands of updates, until there is nothing to do. Returns when there
+/// is something again: now, where the client has got something to do.
 #[inline(never)]
 fn run_updates<P: Platform>(platform: P) -> Option<Instant> {
     if !P::UPDATES || !platform.with_updates(|updates| updates.is_wanted()) {

@@ -1,10 +1,13 @@
-//! The outbox in flash beside the client's in RAM: what goes there, when it comes back, and when it is released.
+//! The outbox in flash beside the client's in RAM: what goes there, when it comes back, and when it
+//! is released.
 //!
-//! Of each priority RAM holds what is sent next, and flash what follows. So the order is kept: a new message goes to RAM only
-//! where flash has none that is not in RAM, and what is in RAM alone goes to flash before it.
+//! Of each priority RAM holds what is sent next, and flash what follows. So the order is kept: a
+//! new message goes to RAM only where flash has none that is not in RAM, and what is in RAM alone
+//! goes to flash before it.
 //!
-//! The lock of the flash is held over calls of C, for milliseconds, or for as long as an erase takes; the client's lock is taken
-//! inside of it, never the other way round, and no handler is called with either.
+//! The lock of the flash is held over calls of C, for milliseconds, or for as long as an erase
+//! takes; the client's lock is taken inside of it, never the other way round, and no handler is
+//! called with either.
 
 use core::time::Duration;
 
@@ -27,7 +30,8 @@ const SECTORS: usize = 64;
 const LOADED: usize = 8;
 /// Those, and what was in flight when it was stored.
 const LOADED_MAX: usize = 16;
-/// Messages that are released by one record while more follow. So many may arrive twice after a power cut.
+/// Messages that are released by one record while more follow. So many may arrive twice after a
+/// power cut.
 const RELEASE: u32 = 4;
 const BUFFER: usize = kconfig::MESSAGE + OVERHEAD;
 
@@ -97,7 +101,15 @@ impl core::fmt::Display for OutboxStatus {
 pub const KEPT: u8 = 4;
 /// Reports of which the newest counts: keys are numbers below this.
 pub const REPORTS: u8 = 4;
-const _: () = assert!((KEPT + REPORTS) as u32 == store::KEYS);
+/// One more key of the application, whose values have at most [`KEPT_SHORT_MAX`] bytes.
+pub const KEPT_SHORT: u8 = KEPT + REPORTS;
+/// See [`KEPT_SHORT`].
+pub const KEPT_SHORT_MAX: usize = store::SHORT_MAX;
+const _: () = assert!(KEPT_SHORT as u32 == store::SHORT);
+
+const fn is_kept(key: u8) -> bool {
+    key < KEPT || key == KEPT_SHORT
+}
 
 /// A report of which the newest counts, as the store has it under a key.
 #[derive(Clone, Copy)]
@@ -281,7 +293,8 @@ impl<F: Flash> FlashOutbox<F> {
         })
     }
 
-    /// Everything that is only in RAM is stored, as far as there is room: before a restart, and where the power goes.
+    /// Everything that is only in RAM is stored, as far as there is room: before a restart, and
+    /// where the power goes.
     pub(crate) fn flush<P: Platform>(&mut self, platform: P) {
         if self.mode == Mode::Mounted {
             for priority in Priority::ALL {
@@ -290,7 +303,8 @@ impl<F: Flash> FlashOutbox<F> {
         }
     }
 
-    /// What the driver does for the outbox in each of its passes. Returns when there is something to do again.
+    /// What the driver does for the outbox in each of its passes. Returns when there is something
+    /// to do again.
     pub(crate) fn run<P: Platform>(&mut self, platform: P) -> Option<Instant> {
         if self.mode != Mode::Mounted {
             return None;
@@ -396,7 +410,8 @@ impl<F: Flash> FlashOutbox<F> {
         }
     }
 
-    /// Stores a report in place of the one with the same key, to be sent; to RAM alone where there is no store.
+    /// Stores a report in place of the one with the same key, to be sent; to RAM alone where there
+    /// is no store.
     pub(crate) fn report_latest<P: Platform>(
         &mut self,
         platform: P,
@@ -432,7 +447,7 @@ impl<F: Flash> FlashOutbox<F> {
         if self.mode != Mode::Mounted {
             return Err(Error::NotReady);
         }
-        if key >= KEPT {
+        if !is_kept(key) {
             return Err(Error::Capacity(Capacity::Message));
         }
         self.put(platform, key, value)
@@ -452,7 +467,7 @@ impl<F: Flash> FlashOutbox<F> {
 
     /// What was kept last under a key, as much of it as `buffer` has room for.
     pub(crate) fn kept<'b>(&mut self, key: u8, buffer: &'b mut [u8]) -> &'b [u8] {
-        if self.mode != Mode::Mounted || key >= KEPT {
+        if self.mode != Mode::Mounted || !is_kept(key) {
             return &[];
         }
         let value = self.store.get(key.into(), &mut self.buffer);

@@ -4,6 +4,7 @@
 mod events;
 mod methods;
 mod sensors;
+mod totals;
 mod tracker;
 mod twin;
 

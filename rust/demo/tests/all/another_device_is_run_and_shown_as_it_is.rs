@@ -1,11 +1,12 @@
-//! `--device`: what is named runs, or it is refused; and no step shows more than that device showed.
+//! `--device`: what is named runs, or it is refused; and no step shows more than that device
+//! showed.
 
 use std::{path::Path, process::Command};
 
 use serde_json::Value;
 
-/// Our own device as somebody's command: on another network than the one that it is told, with what it finds in its
-/// environment alone.
+/// Our own device as somebody's command: on another network than the one that it is told, with what
+/// it finds in its environment alone.
 const DUAL_STACK: &str = r#"#!/bin/sh
 cd / || exit
 "$1" device --data "$IOTHUB_DATA" --port "$IOTHUB_PORT" --network dual-stack --time-factor 0.1

@@ -30,6 +30,7 @@ mod an_interrupted_scenario_leaves_nothing_behind;
 mod an_unresolvable_host_is_named;
 mod another_device_is_run_and_shown_as_it_is;
 mod connects_over_each_kind_of_network;
+mod counters_survive_power_cuts;
 mod crates_depend_only_along_the_arrows;
 mod ctrl_c_is_a_good_end_at_any_moment;
 mod keys_stay_private;

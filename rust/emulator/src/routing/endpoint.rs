@@ -105,7 +105,8 @@ impl Endpoint {
         }
     }
 
-    /// Hands messages over, all of them or with an error that says why not. What was handed over before a fault comes again.
+    /// Hands messages over, all of them or with an error that says why not. What was handed over
+    /// before a fault comes again.
     pub(super) async fn deliver(&self, means: Means<'_>, lines: Vec<Value>) -> Result<(), String> {
         match &self.kind {
             Kind::Container(container) => {
@@ -139,7 +140,8 @@ impl Endpoint {
     }
 }
 
-/// Appends lines; a file that has grown large makes room for the next one, and its predecessor goes.
+/// Appends lines; a file that has grown large makes room for the next one, and its predecessor
+/// goes.
 fn append(path: &Path, lines: &[Value]) -> std::io::Result<()> {
     if let Some(folder) = path.parent() {
         let mut builder = std::fs::DirBuilder::new();

@@ -1,4 +1,5 @@
-//! AMQP, frame by frame: what services are told, and what a peer cannot do. Microsoft's clients are in tests/interop.
+//! AMQP, frame by frame: what services are told, and what a peer cannot do. Microsoft's clients are
+//! in tests/interop.
 
 #![allow(clippy::unwrap_used)] // helpers of tests
 

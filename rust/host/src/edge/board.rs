@@ -318,7 +318,8 @@ fn end(host: &Host, reason: u32, thread: &str) -> ! {
     reboot(host)
 }
 
-/// From now on a thread that works longer than `work`, or does not come back from its rest, ends the run.
+/// From now on a thread that works longer than `work`, or does not come back from its rest, ends
+/// the run.
 pub(crate) fn supervise(work: Duration) -> std::io::Result<()> {
     let watch = move || {
         loop {

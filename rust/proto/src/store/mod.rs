@@ -25,7 +25,7 @@ mod records;
 mod sectors;
 mod values;
 
-pub use values::KEYS;
+pub use values::{KEYS, SHORT, SHORT_MAX};
 
 use crate::id::Errno;
 use crate::telemetry::Qos;

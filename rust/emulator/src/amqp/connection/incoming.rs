@@ -147,7 +147,8 @@ impl Connection {
         }
     }
 
-    /// The link that receives from a node: the one of that reply address, else one of that session, else any.
+    /// The link that receives from a node: the one of that reply address, else one of that session,
+    /// else any.
     pub(super) fn receiver_of(
         &self,
         node: &Node,
@@ -258,8 +259,8 @@ impl Connection {
     }
 }
 
-/// Waits until there is room for a delivery; it is free again when the storage is done with that, which needs nothing of the
-/// connection's task.
+/// Waits until there is room for a delivery; it is free again when the storage is done with that,
+/// which needs nothing of the connection's task.
 async fn room(free: &Arc<Semaphore>, bytes: usize) -> Result<OwnedSemaphorePermit, Refusal> {
     let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
     let room = Arc::clone(free).acquire_many_owned(bytes).await;

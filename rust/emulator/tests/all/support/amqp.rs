@@ -270,7 +270,8 @@ impl Client {
         self.send(1, &V::list(0x14, fields), message).await;
     }
 
-    /// A message of annotations, properties, application properties and a body, of which empty ones are left out.
+    /// A message of annotations, properties, application properties and a body, of which empty ones
+    /// are left out.
     pub async fn whole(
         &mut self,
         handle: u32,
