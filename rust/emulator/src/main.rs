@@ -14,6 +14,7 @@ mod ask;
 mod azure_cli;
 mod configuration;
 mod connection_string;
+mod file_argument;
 mod health;
 
 /// A local Azure IoT Hub: devices connect over MQTT, services over REST and AMQP, people with a
@@ -345,8 +346,8 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     };
     if let (Some(cert), Some(key)) = (&arguments.cert, &arguments.key) {
         options.identity = Identity::Pem {
-            chain: read("--cert ", cert)?,
-            key: read("--key ", key)?,
+            chain: file_argument::read("--cert ", cert)?,
+            key: file_argument::read("--key ", key)?,
         };
     }
     if let Some(token) = arguments.token {
@@ -357,9 +358,11 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         options.token = Some(token.trim().to_owned());
     } else if let Some(file) = &arguments.token_file {
         if arguments.make_token && !file.exists() {
-            make_token(file)?;
+            file_argument::make_token(file)?;
         }
-        let token = read("--token-file ", file)?.trim().to_owned();
+        let token = file_argument::read("--token-file ", file)?
+            .trim()
+            .to_owned();
         if token.is_empty() {
             let file = file.display();
             return Err(Failure::wrong_arguments(format!(
@@ -370,7 +373,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     }
     options.blob_storage = match arguments.blob_storage {
         Some(text) if !text.starts_with("UseDevelopmentStorage") => {
-            Some(read("--blob-storage ", Path::new(&text))?)
+            Some(file_argument::read("--blob-storage ", Path::new(&text))?)
         }
         other => other,
     };
@@ -442,45 +445,14 @@ async fn other(command: Command) -> Result<(), Failure> {
     Ok(())
 }
 
-fn address(text: &str) -> Result<SocketAddr, String> {
+fn address(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse()
-        .map_err(|_| "an address needs a number and a port, for example 127.0.0.1:8883".to_owned())
-}
-
-/// Writes a new token, beside the file first, so that it is there whole or not at all.
-fn make_token(path: &Path) -> Result<(), String> {
-    let unwritable = |error: &dyn std::fmt::Display| {
-        format!(
-            "--token-file {}: it cannot be written: {error}",
-            path.display()
-        )
-    };
-    let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder).map_err(|error| unwritable(&error))?;
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(|error| unwritable(&error))?;
-    writeln!(file, "{}", iothub_emulator::new_token()).map_err(|error| unwritable(&error))?;
-    file.persist_noclobber(path)
-        .map_err(|error| unwritable(&error.error))?;
-    Ok(())
-}
-
-/// `option` is what names the file, with a space behind it.
-fn read(option: &str, path: &Path) -> Result<String, String> {
-    std::fs::read_to_string(path).map_err(|error| {
-        let error = error.to_string();
-        let why = error.split(" (os error").next().unwrap_or_default();
-        format!(
-            "{option}{}: {why}; name a file that can be read",
-            path.display()
-        )
-    })
+        .map_err(|_| "an address needs a number and a port, for example 127.0.0.1:8883")
 }
 
 /// One of the settings, with a value that it can have.
-fn setting(text: &str) -> Result<(String, String), String> {
+fn setting(text: &str) -> Result<(String, String), Box<dyn std::error::Error + Send + Sync>> {
     let (name, value) = text.split_once('=').ok_or("it must be NAME=VALUE")?;
-    let set = Settings::default().set(name, value);
-    set.map_err(|error| error.to_string())?;
+    Settings::default().set(name, value)?;
     Ok((name.to_owned(), value.to_owned()))
 }

@@ -33,7 +33,7 @@ mod record;
 mod resource;
 mod rules;
 
-use endpoint::{EVENTS, Endpoint, Means};
+use endpoint::{DeliveryError, EVENTS, Endpoint, Means};
 pub(crate) use rules::Rules;
 
 /// The routing of all hubs.
@@ -316,7 +316,7 @@ impl Routing {
                     continue;
                 }
                 Err(why) => {
-                    self.note_health(&hub, &name, &why);
+                    self.note_health(&hub, &name, &why.to_string());
                     wait = (wait * 2).min(BACKOFF_MAX);
                     tokio::time::sleep(wait).await;
                     continue;
@@ -331,7 +331,7 @@ impl Routing {
     }
 
     /// Hands the next batch over, unless it is to wait for more.
-    async fn step(&self, hub: &str, rules: &Arc<Rules>, name: &str) -> Result<Step, String> {
+    async fn step(&self, hub: &str, rules: &Arc<Rules>, name: &str) -> Result<Step, DeliveryError> {
         let endpoint = rules.endpoints.iter().find(|it| it.name == name);
         let (wait_ms, enough) = endpoint.and_then(Endpoint::waits).unwrap_or((0, 0));
         let (owned_hub, owned_name, owned_rules) =
@@ -340,7 +340,7 @@ impl Routing {
             .service
             .store
             .read(move |c| next(c, &owned_hub, &owned_name, &owned_rules, enough));
-        let Some(batch) = read.await.map_err(|refusal| refusal.reason)? else {
+        let Some(batch) = read.await? else {
             return Ok(Step::Nothing);
         };
         let now = self.service.clock.now();
@@ -366,7 +366,7 @@ impl Routing {
             )?;
             Ok(())
         });
-        save.await.map_err(|refusal| refusal.reason)?;
+        save.await?;
         Ok(Step::More)
     }
 
