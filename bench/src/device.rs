@@ -115,8 +115,8 @@ impl Device {
         }
     }
 
-    /// Keeps `window` messages with QoS 1 in flight until `end`; the time of each, if it began after
-    /// `begin`. Answers come in the order of the messages.
+    /// Keeps `window` messages with QoS 1 in flight until `end`; the time of each, if it began
+    /// after `begin`. Answers come in the order of the messages.
     pub async fn pump(
         &mut self,
         window: u16,

@@ -1,5 +1,6 @@
-//! The Event Hubs-compatible endpoint next to devices that send: how fast one consumer follows, how late a message is there, and
-//! how long a backlog takes; beside it the emulator's own reader of JSON lines under the same load.
+//! The Event Hubs-compatible endpoint next to devices that send: how fast one consumer follows, how
+//! late a message is there, and how long a backlog takes; beside it the emulator's own reader of
+//! JSON lines under the same load.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -296,7 +297,8 @@ impl Consumer {
     }
 }
 
-/// Of a transfer: the first item of its list, whose size and number of items take one byte each or four.
+/// Of a transfer: the first item of its list, whose size and number of items take one byte each or
+/// four.
 fn handle(frame: &[u8]) -> Option<usize> {
     let items = match frame.get(11)? {
         0xc0 => 14,

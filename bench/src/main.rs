@@ -54,7 +54,8 @@ struct Arguments {
     /// In place of all that: slow readers and crowds of connections
     #[arg(long, conflicts_with_all = ["sweep", "only", "svg"])]
     stress: bool,
-    /// In place of all that: a consumer of the Event Hubs-compatible endpoint next to devices that send
+    /// In place of all that: a consumer of the Event Hubs-compatible endpoint next to devices that
+    /// send
     #[arg(long, conflicts_with_all = ["sweep", "only", "svg", "stress", "scale"])]
     events: bool,
     /// In place of all that: MQTT over WebSocket beside plain TLS

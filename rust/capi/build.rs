@@ -1,4 +1,5 @@
-//! With the feature `generate`: the headers by cbindgen, into OUT_DIR. `regenerate` copies or compares them.
+//! With the feature `generate`: the headers by cbindgen, into OUT_DIR. `regenerate` copies or
+//! compares them.
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");

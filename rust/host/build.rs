@@ -1,5 +1,5 @@
-//! Compiles the table of what C sees of the seam, and on Linux `src/platform.c`, which needs its pthreads and is
-//! `src/edge/portable.rs` elsewhere.
+//! Compiles the table of what C sees of the seam, and on Linux `src/platform.c`, which needs its
+//! pthreads and is `src/edge/portable.rs` elsewhere.
 
 fn main() {
     println!("cargo::rerun-if-changed=src/platform.c");

@@ -1,6 +1,6 @@
-//! The documents that nRF Asset Tracker's back ends know: readings as `{"v":…,"ts":…}`, ts in milliseconds since 1970, in
-//! batches for telemetry and one of each kind for the twin. Units are those of its schemas (npm
-//! `@nordicsemiconductor/asset-tracker-cloud-docs`).
+//! The documents that nRF Asset Tracker's back ends know: readings as `{"v":…,"ts":…}`, ts in
+//! milliseconds since 1970, in batches for telemetry and one of each kind for the twin. Units are
+//! those of its schemas (npm `@nordicsemiconductor/asset-tracker-cloud-docs`).
 
 use core::fmt::{Result, Write};
 
@@ -42,8 +42,8 @@ impl Write for Text<'_> {
     }
 }
 
-/// Writes the oldest readings as one batch, as many as `room` bytes take; how many, and the length. None for an empty list, and
-/// for a buffer that does not even take one.
+/// Writes the oldest readings as one batch, as many as `room` bytes take; how many, and the length.
+/// None for an empty list, and for a buffer that does not even take one.
 pub(crate) fn batch<'r>(
     readings: impl Iterator<Item = &'r Reading> + Clone,
     room: &mut [u8],
@@ -84,7 +84,8 @@ fn write_batch<'r>(
     out.write_str("}")
 }
 
-/// Writes a patch of the reported properties, with the newest reading of each kind. `None` where there is none, or no room.
+/// Writes a patch of the reported properties, with the newest reading of each kind. `None` where
+/// there is none, or no room.
 pub(crate) fn reported<'b, 'r>(
     readings: impl Iterator<Item = &'r Reading>,
     room: &'b mut [u8],

@@ -11,8 +11,7 @@ use ncs::board::{self, FaultReason, TestFault};
 
 use crate::{configuration::Plain, documents::Text};
 
-/// What `diagnostics` tells of it, as further members of an object. Stacks come last, as many as
-/// there is room for.
+/// What `diagnostics` tells of it, as further members of an object.
 pub(crate) fn write(out: &mut Text<'_>) -> Result {
     if let Ok(radio) = board::radio() {
         let (seconds, connections) = (radio.seconds, radio.connections);
@@ -32,10 +31,11 @@ pub(crate) fn write(out: &mut Text<'_>) -> Result {
         out.write_str(",\"fault\":")?;
         write_fault(out, &fault)?;
     }
-    write_stacks(out, board::stack)
+    Ok(())
 }
 
-fn write_stacks<E>(
+/// As many as there is room for.
+pub(crate) fn write_stacks<E>(
     out: &mut Text<'_>,
     stack: impl for<'n> Fn(u32, &'n mut [u8]) -> core::result::Result<board::Stack<'n>, E>,
 ) -> Result {

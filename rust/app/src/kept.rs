@@ -1,7 +1,8 @@
 //! Readings that wait, kept beside the outbox in flash: a power cut takes none of them along.
 //!
-//! They stand in values of the outbox, a [`Slot`] each, which hold consecutive readings of the store. A slot is written anew when
-//! a reading joins it, and is empty once the outbox has all of its readings.
+//! They stand in values of the outbox, a [`Slot`] each, which hold consecutive readings of the
+//! store. A slot is written anew when a reading joins it, and is empty once the outbox has all of
+//! its readings.
 
 use core::net::IpAddr;
 
@@ -70,7 +71,8 @@ impl Kept {
         }
     }
 
-    /// Keeps what waits, and nothing else. `stamped`: readings that are kept have got a time meanwhile.
+    /// Keeps what waits, and nothing else. `stamped`: readings that are kept have got a time
+    /// meanwhile.
     pub(crate) fn update<const N: usize>(&mut self, store: &Store<N>, stamped: bool) {
         if !IS_ON {
             return;
@@ -165,7 +167,8 @@ impl Kept {
         Ok(())
     }
 
-    /// Writes the slot anew, with as many readings up to `until` as there is room for; whether there are more than before.
+    /// Writes the slot anew, with as many readings up to `until` as there is room for; whether
+    /// there are more than before.
     fn write<const N: usize>(
         slot: &mut Slot,
         store: &Store<N>,
@@ -197,7 +200,8 @@ const FIELDS: usize = 9;
 
 type Fields = [Option<i64>; FIELDS];
 
-/// A reading is: kind, a bit for each field that is there, its time in ms (0: not known), the fields. All of it in base 128.
+/// A reading is: kind, a bit for each field that is there, its time in ms (0: not known), the
+/// fields. All of it in base 128.
 struct Writer {
     bytes: heapless::Vec<u8, SLOT>,
 }
@@ -230,7 +234,8 @@ impl Writer {
         let mask = present.fold(0_u64, |mask, (at, _)| mask | 1 << at);
         self.number(u64::from(reading.value.kind() as u8))?;
         self.number(mask)?;
-        // A time takes the same room as none, so that a slot whose readings are stamped has room for all of them.
+        // A time takes the same room as none, so that a slot whose readings are stamped has room
+        // for all of them.
         let millis = reading.time().map_or(0, UnixTime::as_millis).to_le_bytes();
         self.bytes.extend_from_slice(millis.get(..6)?).ok()?;
         for field in fields.into_iter().flatten() {

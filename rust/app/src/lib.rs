@@ -1,24 +1,30 @@
-//! The application, once, for nRF91 boards and for Linux: what Nordic's asset tracker v2 was for Azure.
+//! The application, once, for nRF91 boards and for Linux: what Nordic's asset tracker v2 was for
+//! Azure.
 //!
-//! - **Samples** of the board's sensors, its position, its battery and its network, taken at an interval or when it moves,
-//!   each stamped with the time of day. They leave in batches of nRF Asset Tracker's documents, marked as JSON in UTF-8,
-//!   with the application properties `batch` and, where a temperature is in it, `temperatureAlert`; the twin has the newest
-//!   of each kind.
-//! - **Desired property** `cfg`, the configuration over the air, with nRF Asset Tracker's names, units and ranges.
-//! - **Desired property** `telemetryInterval`, 1 to 86400 as a number or a string of digits: applied, and reported back
-//!   as IoT Plug and Play asks, `{"value":5,"ac":200,"av":7}`; anything else with `ac` 400 and a reason. Where the property
-//!   is removed, the device's own interval counts again, and is reported with `ac` 203. It counts where `cfg.actwt` is not
-//!   desired.
-//! - **Methods**: `led`, `buzz`, `sample`, `locate`, `reboot`, `config`, `diagnostics`, `coredump`. With `config` nothing can be set that
-//!   would take the device off the air, such as a hub, a device id or an access point name. Any other method is answered
-//!   404.
-//! - **Cloud-to-device messages** go to the log, and so does every tenth of a firmware update.
+//! - **Samples** of the board's sensors, its position, its battery and its network, taken at an
+//!   interval or when it moves, each stamped with the time of day. They leave in batches of nRF
+//!   Asset Tracker's documents, marked as JSON in UTF-8, with the application properties `batch`
+//!   and, where a temperature is in it, `temperatureAlert`; the twin has the newest of each kind.
+//! - **Desired property** `cfg`, the configuration over the air, with nRF Asset Tracker's names,
+//!   units and ranges.
+//! - **Desired property** `telemetryInterval`, 1 to 86400 as a number or a string of digits:
+//!   applied, and reported back as IoT Plug and Play asks, `{"value":5,"ac":200,"av":7}`; anything
+//!   else with `ac` 400 and a reason. Where the property is removed, the device's own interval
+//!   counts again, and is reported with `ac` 203. It counts where `cfg.actwt` is not desired.
+//! - **Methods**: `led`, `buzz`, `sample`, `locate`, `reboot`, `config`, `diagnostics`, `coredump`.
+//!   With `config` nothing can be set that would take the device off the air, such as a hub, a
+//!   device id or an access point name. Any other method is answered 404.
+//! - **Cells and access points**, where satellites are not found, as `ground-fix`, and requests for
+//!   assistance data as `agnss` and `pgps`, for a back end to resolve and to answer.
+//! - **Cloud-to-device messages** with assistance data go to the satellite receiver, others to the
+//!   log, and so does every tenth of a firmware update.
 //!
 //! # Time
-//! `ts` is the time of day when a reading was taken, never the time since boot. A reading of before the time was known is
-//! stamped when it comes, by the clock that never jumps. A stamp stays: where the clock jumps back, later readings have
-//! earlier stamps, in the order of the batch. Where the time never comes, readings wait until there is hardly any room, and
-//! then leave without `ts`: the hub's own enqueued time is then the best there is.
+//! `ts` is the time of day when a reading was taken, never the time since boot. A reading of before
+//! the time was known is stamped when it comes, by the clock that never jumps. A stamp stays: where
+//! the clock jumps back, later readings have earlier stamps, in the order of the batch. Where the
+//! time never comes, readings wait until there is hardly any room, and then leave without `ts`: the
+//! hub's own enqueued time is then the best there is.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -37,9 +43,11 @@ mod modem;
 mod reading;
 mod schedule;
 mod store;
+mod survey;
 #[cfg(test)]
 mod tests;
 mod time;
+mod totals;
 mod tracker;
 
 /// What the fuzz target `app_configuration` calls.
@@ -55,7 +63,8 @@ use static_cell::ConstStaticCell;
 
 use iothub::{Event, Firmware, Options, StartError};
 
-/// Connects and sends telemetry for ever, on the caller's thread. Returns only where it cannot start.
+/// Connects and sends telemetry for ever, on the caller's thread. Returns only where it cannot
+/// start.
 pub fn run() -> StartError {
     let client = Options::new(&on_event)
         .model(MODEL)

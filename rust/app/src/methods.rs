@@ -18,7 +18,8 @@ use iothub::{MethodRequest, MethodResponse, OUTBOX_FLASH, OutboxStatus, twin};
 use ncs::board::TestFault;
 
 use crate::{
-    client, configuration, documents::Text, health, interval, measure, time::UnixTime, tracker,
+    client, configuration, documents::Text, health, interval, kept, measure, time::UnixTime,
+    totals::Numbers, tracker,
 };
 
 /// Room for the longest answer, of `diagnostics`, as far as a message has it with the topic.
@@ -175,6 +176,16 @@ pub(crate) fn write_stored(out: &mut dyn Write, status: &OutboxStatus) -> core::
     )
 }
 
+/// Where there is room for it.
+fn write_total(out: &mut Text<'_>, total: Numbers) -> core::fmt::Result {
+    let mut text = heapless::String::<320>::new();
+    total.write(&mut text)?;
+    match out.room() > text.len() {
+        true => out.write_str(&text),
+        false => Ok(()),
+    }
+}
+
 /// What is asked for happens once it is answered.
 pub(crate) fn fault(payload: &[u8]) -> (i32, &'static [u8]) {
     match payload {
@@ -232,6 +243,10 @@ fn diagnostics(buffer: &mut [u8]) -> (i32, &[u8]) {
         )?;
         configuration::write_current(&mut out)?;
         health::write(&mut out)?;
+        if kept::IS_ON {
+            write_total(&mut out, tracker.before.and_since(client::now(), &status))?;
+        }
+        health::write_stacks(&mut out, ncs::board::stack)?;
         out.write_str("}")
     };
     match write() {

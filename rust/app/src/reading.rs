@@ -6,8 +6,8 @@ use iothub::Instant;
 
 use crate::time::UnixTime;
 
-/// One reading. It is stamped with the time of day when it is taken, or, where nobody knew the time then, as soon as it is
-/// known; what it is stamped with stays, whatever the clock does afterwards.
+/// One reading. It is stamped with the time of day when it is taken, or, where nobody knew the time
+/// then, as soon as it is known; what it is stamped with stays, whatever the clock does afterwards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Reading {
     pub(crate) taken: Taken,
@@ -84,7 +84,8 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// In the order of a document: what was measured first, then where the network was, which is less urgent.
+    /// In the order of a document: what was measured first, then where the network was, which is
+    /// less urgent.
     pub(crate) const ALL: [Self; 7] = [
         Self::Position,
         Self::Environment,

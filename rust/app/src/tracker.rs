@@ -9,7 +9,7 @@ use core::{
 
 use critical_section::Mutex;
 use iothub::{Capacity, Error, Instant, Keep, Property, Telemetry};
-use ncs::board;
+use ncs::board::{self, Methods};
 
 use crate::{
     client,
@@ -21,7 +21,9 @@ use crate::{
     reading::{Kind, Network, Reading, Taken, Value},
     schedule::Schedule,
     store::Store,
+    survey::{self, Pending},
     time::UnixTime,
+    totals::{Numbers, Totals, Urgency},
 };
 
 /// What has happened to the board since the loop looked last.
@@ -33,6 +35,12 @@ struct Happened {
     button: Option<u8>,
     /// How a search for the position has ended.
     located: Option<bool>,
+    /// A search has heard cells or access points.
+    surveyed: bool,
+    /// A-GNSS data would help: a bit for each type.
+    agnss: Option<u32>,
+    /// Predictions of orbits would help.
+    pgps: bool,
     /// A method asks for one.
     sample: bool,
     /// A method asks for one.
@@ -47,6 +55,9 @@ static HAPPENED: Mutex<Cell<Happened>> = Mutex::new(Cell::new(Happened {
     impact: None,
     button: None,
     located: None,
+    surveyed: false,
+    agnss: None,
+    pgps: false,
     sample: false,
     locate: false,
     restart: false,
@@ -74,6 +85,9 @@ pub(crate) fn on_board(event: board::Event) {
         }
         board::Event::Button(number) => happened.button = u8::try_from(number).ok(),
         board::Event::Located(result) => happened.located = Some(result.is_ok()),
+        board::Event::Surveyed => happened.surveyed = true,
+        board::Event::AgnssWanted(types) => happened.agnss = Some(types),
+        board::Event::PgpsWanted => happened.pgps = true,
     });
 }
 
@@ -127,11 +141,14 @@ pub(crate) struct Diagnostics {
     pub(crate) waiting: usize,
     /// Readings that gave way to newer ones.
     pub(crate) dropped: u32,
+    /// Counters of before this start.
+    pub(crate) before: Numbers,
 }
 
 static DIAGNOSTICS: Mutex<Cell<Diagnostics>> = Mutex::new(Cell::new(Diagnostics {
     waiting: 0,
     dropped: 0,
+    before: Numbers::NONE,
 }));
 
 pub(crate) fn diagnostics() -> Diagnostics {
@@ -142,6 +159,7 @@ pub(crate) fn diagnostics() -> Diagnostics {
 pub(crate) struct Tracker {
     store: Store<{ iothub::READINGS }>,
     kept: Kept,
+    totals: Totals,
     schedule: Schedule,
     /// The newest of each kind that is a state.
     newest: [Option<Reading>; Kind::ALL.len()],
@@ -150,6 +168,8 @@ pub(crate) struct Tracker {
     reported: Option<Instant>,
     /// When the search for the position ends at the latest.
     search: Option<Instant>,
+    /// What a back end is to be told or asked about the position.
+    pending: Pending,
     /// The network of the last reading, and when that was.
     network: Option<(Network, Instant)>,
     device_reported: bool,
@@ -186,11 +206,13 @@ impl Tracker {
         Self {
             store: Store::new(),
             kept: Kept::new(),
+            totals: Totals::new(),
             schedule: Schedule::new(),
             newest: [None; Kind::ALL.len()],
             unreported: 0,
             reported: None,
             search: None,
+            pending: Pending::new(),
             network: None,
             device_reported: false,
             health_reported: false,
@@ -203,6 +225,7 @@ impl Tracker {
 
     pub(crate) fn run(&mut self) -> ! {
         self.kept.restore(&mut self.store);
+        self.totals.begin();
         loop {
             let configuration = configuration::current();
             let happened = critical_section::with(|cs| HAPPENED.borrow(cs).take());
@@ -213,14 +236,23 @@ impl Tracker {
             }
             let stamped = UnixTime::now().is_some_and(|time| self.store.stamp(now, time));
             self.send(&configuration, now);
+            if iothub::SURVEY || iothub::ASSISTANCE {
+                self.send_pending(now);
+            }
             self.kept.update(&self.store, stamped);
             if kept::IS_ON {
                 self.heed_battery();
             }
+            let urgency = match self.is_battery_low {
+                true => Urgency::Soon,
+                false => Urgency::None,
+            };
+            self.totals.update(now, urgency);
             critical_section::with(|cs| {
                 DIAGNOSTICS.borrow(cs).set(Diagnostics {
                     waiting: self.store.len(),
                     dropped: self.store.dropped(),
+                    before: self.totals.before(),
                 });
             });
             if happened.restart {
@@ -242,6 +274,8 @@ impl Tracker {
         }
         if let Some(send) = self.next_send(configuration) {
             next = next.min(self.full.map_or(send, |full| full + ROOM_WAIT));
+        } else if let Some(full) = self.full.filter(|_| self.pending.is_survey()) {
+            next = next.min(full + ROOM_WAIT);
         }
         next.max(client::now() + Duration::from_millis(100))
     }
@@ -265,7 +299,19 @@ impl Tracker {
         }
         if happened.locate {
             self.schedule.hurry();
-            self.search(configuration, now);
+            let methods = survey::methods(configuration.no_data.without(Kind::Position));
+            self.search(configuration, methods, now);
+        }
+        if iothub::SURVEY && happened.surveyed {
+            self.pending.surveyed(now, UnixTime::now());
+        }
+        if iothub::ASSISTANCE {
+            if let Some(types) = happened.agnss {
+                self.pending.want_agnss(types);
+            }
+            if happened.pgps {
+                self.pending.want_pgps();
+            }
         }
         match happened.located {
             Some(true) if self.search.take().is_some() => match measure::position(client::now()) {
@@ -326,12 +372,12 @@ impl Tracker {
         if !configuration.no_data.has(Kind::Network) {
             self.sample_network(now);
         }
-        if !configuration.no_data.has(Kind::Position) {
-            self.search(configuration, now);
-        }
+        let methods = survey::methods(configuration.no_data);
+        self.search(configuration, methods, now);
     }
 
-    /// Where the power may go at any moment, what the outbox has in RAM goes to flash, as the readings that wait are there already.
+    /// Where the power may go at any moment, what the outbox has in RAM goes to flash, as the
+    /// readings that wait are there already.
     fn heed_battery(&mut self) {
         if self.is_battery_low {
             client::flush();
@@ -356,18 +402,19 @@ impl Tracker {
         }
     }
 
-    fn search(&mut self, configuration: &Configuration, now: Instant) {
-        if self.search.is_some() {
+    fn search(&mut self, configuration: &Configuration, methods: Option<Methods>, now: Instant) {
+        let Some(methods) = methods.filter(|_| self.search.is_none()) else {
             return;
-        }
-        match board::locate(configuration.location_timeout) {
+        };
+        match board::locate(methods, configuration.location_timeout) {
             Ok(()) => self.search = Some(now + configuration.location_timeout + SEARCH_GRACE),
             Err(errno) if board::is_missing(errno) => {}
             Err(errno) => log::warn!("the position cannot be searched for: {errno}"),
         }
     }
 
-    /// When what waits is to leave; `None` while nothing does, or its position or the time of day is to come first.
+    /// When what waits is to leave; `None` while nothing does, or its position or the time of day
+    /// is to come first.
     fn next_send(&self, configuration: &Configuration) -> Option<Instant> {
         if self.store.is_nearly_full() {
             return Some(Instant::from_millis(0));
@@ -416,8 +463,15 @@ impl Tracker {
         true
     }
 
-    /// Sends the readings that wait and what the outbox has, leaves the hub, and restarts. Without the hub it does not wait for
-    /// it: what the outbox in flash takes is sent after the restart.
+    fn send_pending(&mut self, now: Instant) {
+        if !self.pending.send(now, &mut self.payload) {
+            self.full = Some(now);
+            IS_FULL.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Sends the readings that wait and what the outbox has, leaves the hub, and restarts. Without
+    /// the hub it does not wait for it: what the outbox in flash takes is sent after the restart.
     fn restart(&mut self) -> ! {
         let deadline = client::now() + RESTART_WAIT;
         while client::now() < deadline {
@@ -435,6 +489,7 @@ impl Tracker {
             pause();
         }
         client::flush();
+        self.totals.update(client::now(), Urgency::Now);
         log::warn!("restarting, as a method asks");
         loop {
             client::reboot();

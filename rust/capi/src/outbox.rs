@@ -85,6 +85,7 @@ pub extern "C" fn iothub_outbox_flush() {
 
 /// Keeps a value of the application's own in flash, under a key from 0 to 3, in place of what was
 /// kept there; a size of 0 takes it away. It is there when this returns, and after a power cut.
+/// Under 8 is one more, of at most 64 bytes.
 ///
 /// Returns 0; -EINVAL for NULL with a size; -EMSGSIZE for another key or more than an eighth of a
 /// page; -ENOMEM while there is no room; -ENOTCONN as iothub_outbox_status().

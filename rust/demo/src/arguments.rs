@@ -1,6 +1,9 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::{
+    net::{Ipv4Addr, TcpListener},
+    path::PathBuf,
+};
 
 use clap::{
     Args, Parser, Subcommand,
@@ -8,10 +11,14 @@ use clap::{
 };
 use iothub_host::Network;
 
-use crate::{DeviceCommand, Error, fleet::FleetArguments, recorder::Minutes, world::Description};
+use crate::{
+    DeviceCommand, Error, device_command::BUILT_PORT, fleet::FleetArguments, recorder::Minutes,
+    world::Description,
+};
 
-/// Shows a Thingy:91 that talks to Azure IoT Hub, with neither a board nor an Azure account: a development PKI is made,
-/// a local IoT Hub starts, a simulated device attaches to LTE, waits for IPv6 and connects over mutual TLS.
+/// Shows a Thingy:91 that talks to Azure IoT Hub, with neither a board nor an Azure account: a
+/// development PKI is made, a local IoT Hub starts, a simulated device attaches to LTE, waits for
+/// IPv6 and connects over mutual TLS.
 #[derive(Debug, Parser)]
 #[command(
     version,
@@ -23,27 +30,28 @@ use crate::{DeviceCommand, Error, fleet::FleetArguments, recorder::Minutes, worl
         cargo run -- --once --fota                the same for firmware updates\n  \
         cargo run -- --once --outage              the same for a day without coverage\n  \
         cargo run -- --once --drive               the same for a drive through a tunnel\n  \
-        cargo run -- --world world.json --speed 60\n  \
-                                                  a world of your own, an hour in a minute\n  \
+        cargo run -- --world world.json --speed 60\n                                            \
+        a world of your own, an hour in a minute\n  \
         cargo run -- --once --json                the same for a script\n  \
         cargo run -- --once --device zephyr.exe   the same with the application built for native_sim\n  \
-        cargo run -- --once --device 'tests/zephyr/qemu/device {}'\n  \
-                                                  the same with what a script starts\n  \
+        cargo run -- --once --device 'tests/zephyr/qemu/device {}'\n                                            \
+        the same with what a script starts\n  \
         cargo run -- device --data modem          the device alone, for a hub that runs already\n  \
         cargo run -- fleet --devices 10000        many devices at once"
 )]
 pub struct Arguments {
-    /// Run the scripted scenario, check each step from the hub's side, and exit: 0 only if all passed.
+    /// Run the scripted scenario, check each step from the hub's side, and exit: 0 only if all
+    /// passed.
     #[arg(long)]
     pub once: bool,
 
-    /// With --once: the scenario of firmware updates instead: an update, a cut at half of it, a wrong image, a rollback,
-    /// power cuts.
+    /// With --once: the scenario of firmware updates instead: an update, a cut at half of it, a
+    /// wrong image, a rollback, power cuts.
     #[arg(long, requires = "once")]
     pub fota: bool,
 
-    /// With --once: the scenario of a day without coverage instead: the power is cut in the middle of it, and every reading
-    /// arrives with its own time.
+    /// With --once: the scenario of a day without coverage instead: the power is cut in the middle
+    /// of it, and every reading arrives with its own time.
     #[arg(long, requires = "once", conflicts_with_all = ["device", "fota", "drive"])]
     pub outage: bool,
 
@@ -55,13 +63,13 @@ pub struct Arguments {
     #[arg(long, short, requires = "once")]
     pub verbose: bool,
 
-    /// With --once: a drive through a tunnel instead: every sample arrives with the time when it was taken; the configuration
-    /// by twin; a restart by method.
+    /// With --once: a drive through a tunnel instead: every sample arrives with the time when it
+    /// was taken; the configuration by twin; a restart by method.
     #[arg(long, requires = "once", conflicts_with_all = ["device", "fota"])]
     pub drive: bool,
 
-    /// The world around the device, a JSON file with a route, weather, battery and tunnels: see docs/tracker.md [default: a
-    /// drive that is made up].
+    /// The world around the device, a JSON file with a route, weather, battery and tunnels: see
+    /// docs/tracker.md [default: a drive that is made up].
     #[arg(long, value_name = "FILE", conflicts_with_all = ["once", "device"])]
     pub world: Option<PathBuf>,
 
@@ -79,30 +87,35 @@ pub struct Arguments {
     )]
     pub network: Network,
 
-    /// Port of the web page and of REST, on the loopback interface; 0 takes any that is free [default: 8080, with
-    /// --once 0].
+    /// Port of the web page and of REST, on the loopback interface; 0 takes any that is free
+    /// [default: 8080, with --once 0].
     #[arg(long, value_name = "PORT")]
     pub http: Option<u16>,
 
-    /// Port of MQTT over TLS, on the loopback interface; 0 takes any that is free [default: 8883, with --once 0].
+    /// Port of MQTT over TLS, on the loopback interface; 0 takes any that is free [default: 8883,
+    /// with --once 0].
     #[arg(long, value_name = "PORT")]
     pub mqtt: Option<u16>,
 
-    /// Where certificates, the hub's database and the device's settings are kept [default: demo-data beside the
-    /// program; with --once a temporary folder].
+    /// Where certificates, the hub's database and the device's settings are kept [default:
+    /// demo-data beside the program; with --once a temporary folder].
     #[arg(long, value_name = "FOLDER")]
     pub data: Option<PathBuf>,
 
-    /// Device to start instead of the Linux one: the application as a Zephyr program for native_sim, or a command with
-    /// arguments such as a script or QEMU, whose output is read as the device's log.
+    /// Device to start instead of the Linux one: the application as a Zephyr program for
+    /// native_sim, or a command with arguments such as a script or QEMU, whose output is read as
+    /// the device's log.
     ///
-    /// MQTT's port is then 8883, which such an image is built with. With --fota the device brings its boot loader along, and
-    /// starts again by itself when it restarts: tests/zephyr/fota/device does that for native_sim.
+    /// MQTT's port is then 8883, which such an image is built with, or where that is taken any that
+    /// is free. With --fota the device brings its boot loader along, and starts again by itself
+    /// when it restarts: tests/zephyr/fota/device does that for native_sim.
     ///
-    /// A program for native_sim gets its options as arguments: --credentials, --hostname, --device-id, --network, with --fota
-    /// --fota-trial; a command gets them in place of the word {}. Both find the same in their environment: IOTHUB_CREDENTIALS
-    /// (a folder with ca.pem, cert.pem and key.pem), IOTHUB_DATA (a folder of its own), IOTHUB_HOSTNAME, IOTHUB_PORT,
-    /// IOTHUB_DEVICE_ID, IOTHUB_NETWORK, IOTHUB_FOTA_TRIAL (seconds).
+    /// A program for native_sim gets its options as arguments: --credentials, --hostname,
+    /// --device-id, --network, --port where it is another than 8883, with --fota --fota-trial; a
+    /// command gets them in place of the word {}. Both find the same in their environment:
+    /// IOTHUB_CREDENTIALS (a folder with ca.pem, cert.pem and key.pem), IOTHUB_DATA (a folder of its
+    /// own), IOTHUB_HOSTNAME, IOTHUB_PORT, IOTHUB_DEVICE_ID, IOTHUB_NETWORK, IOTHUB_FOTA_TRIAL
+    /// (seconds).
     #[arg(long, value_name = "PROGRAM|COMMAND")]
     pub device: Option<String>,
 
@@ -115,8 +128,8 @@ pub struct Arguments {
 pub(crate) enum Role {
     #[command(hide = true)]
     Hub(HubArguments),
-    /// The device alone, for a hub that runs already: the application on a simulated modem, with the credentials that are
-    /// in its folder. It logs until Ctrl-C.
+    /// The device alone, for a hub that runs already: the application on a simulated modem, with
+    /// the credentials that are in its folder. It logs until Ctrl-C.
     #[command(after_help = "Example, each line in a terminal of its own:\n  \
         iothub-emulator --hostname my-hub.azure-devices.net\n  \
         iothub-provision simulate-modem --data modem --tcp 127.0.0.1:9100\n  \
@@ -126,11 +139,12 @@ pub(crate) enum Role {
         cargo run -- device --data modem --hub second-hub.azure-devices.net\n  \
         cargo run -- device --data modem --id-scope 0ne00000001")]
     Device(DeviceArguments),
-    /// Many devices in one process, each with the firmware's own core, a certificate and a world of its own, against a hub
-    /// of its own, a running emulator or any hub. Says what they do until Ctrl-C, and what one of them costs.
+    /// Many devices in one process, each with the firmware's own core, a certificate and a world of
+    /// its own, against a hub of its own, a running emulator or any hub. Says what they do until
+    /// Ctrl-C, and what one of them costs.
     #[command(after_help = "Examples:\n  \
-        cargo run --release -- fleet --devices 10000             with a hub of its own; its page is on port 8080\n  \
-        cargo run --release -- fleet --devices 1000 --faulty 20  200 of them lose their network now and then\n  \
+        cargo run --release -- fleet --devices 10000             with a hub of its own; page on port 8080\n  \
+        cargo run --release -- fleet --devices 1000 --faulty 20  200 lose their network now and then\n  \
         cargo run -- fleet --for 60 --json                       a hundred for a minute, for a script\n  \
         cargo run -- fleet --emulator http://127.0.0.1:8080      with an emulator that runs already\n  \
         cargo run -- fleet --connection-string-file hub.txt --roots DigiCertGlobalRootG2.pem")]
@@ -149,15 +163,17 @@ pub(crate) struct HubArguments {
 
 #[derive(Args, Debug)]
 pub(crate) struct DeviceArguments {
-    /// The folder with the modem's credentials and the device's settings, as simulate-modem keeps it.
+    /// The folder with the modem's credentials and the device's settings, as simulate-modem keeps
+    /// it.
     #[arg(long, value_name = "FOLDER")]
     pub(crate) data: PathBuf,
-    /// The hub's host name, which the folder keeps as the setting iothub/hostname: any NAME.azure-devices.net that the
-    /// emulator has [default: as the folder says, else my-hub.azure-devices.net].
+    /// The hub's host name, which the folder keeps as the setting iothub/hostname: any
+    /// NAME.azure-devices.net that the emulator has [default: as the folder says, else
+    /// my-hub.azure-devices.net].
     #[arg(long, value_name = "NAME", conflicts_with = "id_scope")]
     pub(crate) hub: Option<String>,
-    /// Let the emulator's provisioning service assign the hub: its ID scope, which the folder keeps as the setting
-    /// iothub/dps/id_scope.
+    /// Let the emulator's provisioning service assign the hub: its ID scope, which the folder keeps
+    /// as the setting iothub/dps/id_scope.
     #[arg(long, value_name = "SCOPE")]
     pub(crate) id_scope: Option<String>,
     /// Port of the hub's MQTT over TLS, on the loopback interface: every *.azure-devices.net and
@@ -170,7 +186,8 @@ pub(crate) struct DeviceArguments {
     /// How much slower than in truth the network is, from 0 to 1000; 0.1 is ten times as fast.
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = time_factor)]
     pub(crate) time_factor: f64,
-    /// The world around the device, as of --world of the demonstration [default: a drive of its own].
+    /// The world around the device, as of --world of the demonstration [default: a drive of its
+    /// own].
     #[arg(long, value_name = "FILE")]
     pub(crate) world: Option<PathBuf>,
     /// How much faster than in truth the world goes on.
@@ -269,14 +286,19 @@ impl Arguments {
     /// The ports of MQTT and of HTTP.
     pub(crate) fn ports(&self) -> (u16, u16) {
         let otherwise = |port: u16| if self.once { 0 } else { port };
-        let mqtt = if self.device.is_some() {
-            8883
-        } else {
-            otherwise(8883)
+        let mqtt = || match &self.device {
+            // An image of before `--port` has no other one.
+            Some(_) if is_free(BUILT_PORT) => BUILT_PORT,
+            Some(_) => 0,
+            None => otherwise(BUILT_PORT),
         };
         (
-            self.mqtt.unwrap_or(mqtt),
+            self.mqtt.unwrap_or_else(mqtt),
             self.http.unwrap_or_else(|| otherwise(8080)),
         )
     }
+}
+
+fn is_free(port: u16) -> bool {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
 }

@@ -58,9 +58,11 @@ pub struct DeviceOptions {
     pub speed: f64,
     /// What to start instead of our own role `device`.
     pub command: Option<DeviceCommand>,
-    /// How long a new image of such a device may take to reach the hub, in seconds; `None`: what it has by itself.
+    /// How long a new image of such a device may take to reach the hub, in seconds; `None`: what it
+    /// has by itself.
     pub trial_s: Option<u32>,
-    /// Instead of the application: the readings of these minutes, each kept in flash from the moment that it is made.
+    /// Instead of the application: the readings of these minutes, each kept in flash from the
+    /// moment that it is made.
     pub record: Option<std::ops::Range<u32>>,
     /// Sectors of 4 KiB of the outbox in flash.
     pub flash_sectors: u32,
@@ -144,7 +146,8 @@ impl Bench {
         Self::with(&data, &program, arguments.ports(), console, lines)
     }
 
-    /// A hub on free ports, with its data under `data`, and a provisioned device; `program` is the demonstration's.
+    /// A hub on free ports, with its data under `data`, and a provisioned device; `program` is the
+    /// demonstration's.
     ///
     /// # Errors
     /// Certificates cannot be made, the hub does not start, or the modem refuses them.
@@ -313,7 +316,8 @@ impl Bench {
         command
     }
 
-    /// A native_sim program resolves names by the machine's own resolver, so that the hub has to be called localhost.
+    /// A native_sim program resolves names by the machine's own resolver, so that the hub has to be
+    /// called localhost.
     fn other_device(&self, device: &DeviceCommand, options: &DeviceOptions) -> Command {
         device.command(&Told {
             credentials: &self.setup.credentials(),
@@ -373,8 +377,8 @@ impl Bench {
     /// Ends the device, then the hub; both are asked, none is killed. Returns how they ended.
     ///
     /// # Errors
-    /// One of them does not end, or not with status 0; what has been started in place of our device may be ended by the
-    /// signal.
+    /// One of them does not end, or not with status 0; what has been started in place of our device
+    /// may be ended by the signal.
     pub fn stop(&mut self) -> Result<String, Error> {
         let well = match self.is_ours {
             true => ExitStatus::success,

@@ -1,4 +1,5 @@
-//! The device that `--device` names: a program or a command with arguments, in place of the Linux one.
+//! The device that `--device` names: a program or a command with arguments, in place of the Linux
+//! one.
 
 use std::{
     path::{Path, PathBuf},
@@ -10,13 +11,17 @@ use crate::Error;
 /// How to start it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeviceCommand {
-    /// A program for native_sim: it takes its options as arguments, and keeps its flash in the folder where it is
-    /// started.
+    /// A program for native_sim: it takes its options as arguments, and keeps its flash in the
+    /// folder where it is started.
     Program(PathBuf),
-    /// A command line, such as a script or QEMU with an image. It is started where the user is, so that files in it are
-    /// found; it reads what it needs from its environment, or has `{}` among its words in place of the arguments.
+    /// A command line, such as a script or QEMU with an image. It is started where the user is, so
+    /// that files in it are found; it reads what it needs from its environment, or has `{}` among
+    /// its words in place of the arguments.
     Line(Vec<String>),
 }
+
+/// The port that an image has from its build (`CONFIG_MQTT_HELPER_PORT`), and need not be told.
+pub(crate) const BUILT_PORT: u16 = 8883;
 
 /// What a device is told: as arguments or as environment.
 pub(crate) struct Told<'a> {
@@ -32,7 +37,8 @@ pub(crate) struct Told<'a> {
     pub(crate) device_id: &'a str,
     /// The kind of network that a simulated modem is to find.
     pub(crate) network: &'a str,
-    /// How long a new image may take to reach the hub, in seconds; `None`: what the device has by itself.
+    /// How long a new image may take to reach the hub, in seconds; `None`: what the device has by
+    /// itself.
     pub(crate) trial_s: Option<u32>,
 }
 
@@ -69,6 +75,9 @@ impl DeviceCommand {
             format!("--device-id={}", told.device_id),
             format!("--network={}", told.network),
         ];
+        if told.port != BUILT_PORT {
+            options.push(format!("--port={}", told.port));
+        }
         options.extend(told.trial_s.map(|it| format!("--fota-trial={it}")));
         let mut command = match self {
             Self::Program(program) => {
@@ -192,7 +201,7 @@ mod tests {
             credentials: Path::new("/c"),
             data: Path::new("/d"),
             hostname: "localhost",
-            port: 7,
+            port: 8884,
             device_id: "thingy",
             network: "ipv6-only",
             trial_s: Some(20),
@@ -206,6 +215,7 @@ mod tests {
             "--hostname=localhost",
             "--device-id=thingy",
             "--network=ipv6-only",
+            "--port=8884",
             "--fota-trial=20",
             "-x",
         ];
@@ -248,7 +258,8 @@ mod tests {
                 DeviceCommand::Program(_) => {
                     assert_eq!(command.get_current_dir(), Some(Path::new("/d")));
                     assert_eq!(arguments.first(), Some(&"--credentials=/c"));
-                    assert_eq!(arguments.len(), 4);
+                    assert_eq!(arguments.get(4), Some(&"--port=7"));
+                    assert_eq!(arguments.len(), 5);
                 }
                 DeviceCommand::Line(_) => {
                     assert_eq!(

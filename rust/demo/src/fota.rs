@@ -8,7 +8,8 @@ use crate::{
     Arguments, Bench, Check, Console, DEVICE_ID, DeviceCommand, DeviceOptions, Error, Report, said,
 };
 
-/// How long a step may take on a busy machine. A board tries three times, 35 s, before it gives a server up.
+/// How long a step may take on a busy machine. A board tries three times, 35 s, before it gives a
+/// server up.
 const TIMEOUT: Duration = Duration::from_secs(150);
 
 /// How long a new image of a device that is not ours may take to reach the hub, in seconds.
@@ -193,7 +194,8 @@ fn rolls_back(bench: &Bench) -> Result<String, Error> {
     Ok("2.0.0 was tried; 1.1.0 runs".to_owned())
 }
 
-/// What another device does with an image is its own business: there is no hub while it is on trial.
+/// What another device does with an image is its own business: there is no hub while it is on
+/// trial.
 fn rolls_back_without_a_hub(bench: &mut Bench) -> Result<String, Error> {
     let mark = bench.device_lines().mark();
     image(bench, "2.0.0")?;

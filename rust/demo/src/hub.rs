@@ -6,7 +6,8 @@ use iothub_emulator::{AmqpPort, Emulator, Identity, LogFormat, Options};
 
 use crate::{Error, HOSTNAME, arguments::HubArguments, setup::Setup, stop};
 
-/// What the process prints once it can be reached: the marker, MQTT's address, [`PAGE`], HTTP's address.
+/// What the process prints once it can be reached: the marker, MQTT's address, [`PAGE`], HTTP's
+/// address.
 pub(crate) const READY: &str = "ready: MQTT over TLS on ";
 
 /// What stands between the two addresses.

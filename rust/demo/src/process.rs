@@ -32,7 +32,8 @@ struct State {
     forgotten: usize,
     /// How many are kept; `None`: all.
     keep: Option<usize>,
-    /// What the process has said of its own end: on standard error, from a line on that begins with `error: `.
+    /// What the process has said of its own end: on standard error, from a line on that begins with
+    /// `error: `.
     reason: Vec<String>,
     open: usize,
 }
@@ -68,8 +69,13 @@ impl Process {
         &self.lines
     }
 
-    /// Ends it at once, as a power cut does. What a script has started ends a little later than the script, and only then
-    /// lets go of its files: it has once its output is closed.
+    /// Its number to the system.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Ends it at once, as a power cut does. What a script has started ends a little later than the
+    /// script, and only then lets go of its files: it has once its output is closed.
     ///
     /// # Errors
     /// The operating system refuses.
@@ -96,8 +102,8 @@ impl Process {
         self.wait(timeout)
     }
 
-    /// A script has children of its own: all of its group get the signal. Once it has been waited for, its number may be
-    /// another's.
+    /// A script has children of its own: all of its group get the signal. Once it has been waited
+    /// for, its number may be another's.
     #[cfg(unix)]
     fn signal(&mut self, signal: Signal) {
         if !matches!(self.child.try_wait(), Ok(None)) {
@@ -152,7 +158,8 @@ fn alone(command: &mut Command) {
     command.process_group(0).stdin(Stdio::null());
 }
 
-/// As on Unix. Where there are no signals, the end of its input is what asks a child of ours to end.
+/// As on Unix. Where there are no signals, the end of its input is what asks a child of ours to
+/// end.
 #[cfg(windows)]
 fn alone(command: &mut Command) {
     use std::os::windows::process::CommandExt as _;
@@ -193,7 +200,8 @@ impl Lines {
         self.state().lines.iter().cloned().collect()
     }
 
-    /// Keeps the last few only: for a process that may run for days, and whose lines nobody reads back.
+    /// Keeps the last few only: for a process that may run for days, and whose lines nobody reads
+    /// back.
     pub(crate) fn last_few() -> Self {
         let lines = Self::default();
         lines.state().keep = Some(FEW);
@@ -288,7 +296,8 @@ impl Lines {
         }
     }
 
-    /// Keeps what a process says of its own end. It is shown once: by whoever has started the process.
+    /// Keeps what a process says of its own end. It is shown once: by whoever has started the
+    /// process.
     fn is_reason(&self, line: &str) -> bool {
         let reason = &mut self.state().reason;
         match line.strip_prefix(REASON) {

@@ -60,7 +60,8 @@ fn first() -> io::Result<impl FnOnce()> {
     })
 }
 
-/// The variable that tells a child that its input ends when it is to end, or when its parent is gone.
+/// The variable that tells a child that its input ends when it is to end, or when its parent is
+/// gone.
 #[cfg(not(unix))]
 pub(crate) const PARENT: &str = "IOTHUB_DEMO_PARENT";
 

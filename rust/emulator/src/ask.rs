@@ -1,5 +1,6 @@
 //! One question to a running emulator, over its plain port of REST.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
@@ -8,20 +9,39 @@ use hyper::Request;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-/// Status and body of a GET; the error says why there is none.
+/// Why there is no answer.
+#[derive(Debug)]
+pub(crate) enum AskError {
+    /// Nobody is reached, or what is said is no HTTP.
+    Failed(SocketAddr, Box<dyn std::error::Error>),
+    /// It takes longer than it may.
+    TimedOut(SocketAddr),
+}
+
+impl fmt::Display for AskError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failed(at, error) => write!(f, "{at} does not answer: {error}"),
+            Self::TimedOut(at) => {
+                write!(f, "{at} does not answer within {} s", TIME_LIMIT.as_secs())
+            }
+        }
+    }
+}
+
+impl std::error::Error for AskError {}
+
+/// Status and body of a GET.
 pub(crate) async fn get(
     http: SocketAddr,
     path: &str,
     token: Option<&str>,
-) -> Result<(u16, Vec<u8>), String> {
+) -> Result<(u16, Vec<u8>), AskError> {
     let at = reachable(http);
     match tokio::time::timeout(TIME_LIMIT, answer(at, path, token)).await {
         Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(error)) => Err(format!("{at} does not answer: {error}")),
-        Err(_) => Err(format!(
-            "{at} does not answer within {} s",
-            TIME_LIMIT.as_secs()
-        )),
+        Ok(Err(error)) => Err(AskError::Failed(at, error)),
+        Err(_) => Err(AskError::TimedOut(at)),
     }
 }
 

@@ -3,10 +3,13 @@
 //! The CLI gets a configuration folder of its own inside the data folder, so that nobody's logins
 //! are touched.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
+use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use crate::file_argument::{self, Unreadable};
 
 /// Where the emulator is, and what is to be done.
 #[derive(Debug, clap::Args)]
@@ -42,8 +45,50 @@ enum Shell {
     Powershell,
 }
 
-/// Prints or runs it; the error says what is missing.
-pub(crate) fn run(arguments: &Arguments) -> Result<String, String> {
+/// What is missing.
+#[derive(Debug)]
+pub(crate) enum SetupError {
+    /// The CA is not there, of an emulator that would serve HTTPS here.
+    NoCa(PathBuf, SocketAddr),
+    Token(Unreadable),
+    /// A path that this system has not.
+    Path(PathBuf, io::Error),
+    NotRemoved(PathBuf, io::Error),
+    /// The CLI cannot be run.
+    NoCli(io::Error),
+    /// A command of the CLI failed, with what it printed.
+    Cli {
+        command: String,
+        said: String,
+    },
+}
+
+impl fmt::Display for SetupError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoCa(ca, https) => write!(
+                f,
+                "{} is missing: start the emulator on that folder with --https {https}, or name its CA with --ca",
+                ca.display()
+            ),
+            Self::Token(error) => error.fmt(f),
+            Self::Path(path, error) => write!(f, "{}: {error}", path.display()),
+            Self::NotRemoved(folder, error) => {
+                write!(f, "{} cannot be removed: {error}", folder.display())
+            }
+            Self::NoCli(error) => write!(
+                f,
+                "az cannot be run: {error}; install the Azure CLI, or leave out --apply"
+            ),
+            Self::Cli { command, said } => write!(f, "az {command}: {said}"),
+        }
+    }
+}
+
+impl std::error::Error for SetupError {}
+
+/// What the shell is to run; with `--apply` some of it has been run.
+pub(crate) fn run(arguments: &Arguments) -> Result<String, SetupError> {
     let data_dir = absolute(&arguments.data_dir)?;
     let config = data_dir.join("azure-cli");
     if arguments.undo {
@@ -57,11 +102,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String, String> {
         None => data_dir.join("server-ca.pem"),
     };
     if !ca.is_file() {
-        return Err(format!(
-            "{} is missing: start the emulator on that folder with --https {}, or name its CA with --ca",
-            ca.display(),
-            arguments.https
-        ));
+        return Err(SetupError::NoCa(ca, arguments.https));
     }
     let setup = Setup {
         base: base(arguments.https),
@@ -110,9 +151,12 @@ impl Setup {
         ]
     }
 
-    fn apply(&self) -> Result<(), String> {
+    fn apply(&self) -> Result<(), SetupError> {
         let secret = match &self.token_file {
-            Some(path) => super::read("--token-file ", path)?.trim().to_owned(),
+            Some(path) => {
+                let read = file_argument::read("--token-file ", path);
+                read.map_err(SetupError::Token)?.trim().to_owned()
+            }
             None => NO_TOKEN.to_owned(),
         };
         let az = |arguments: &[&str]| {
@@ -126,9 +170,7 @@ impl Setup {
                 .env("REQUESTS_CA_BUNDLE", &self.ca)
                 .env("IDENTITY_ENDPOINT", self.identity())
                 .env("IDENTITY_HEADER", &secret);
-            command.output().map_err(|error| {
-                format!("az cannot be run: {error}; install the Azure CLI, or leave out --apply")
-            })
+            command.output().map_err(SetupError::NoCli)
         };
         let [register, update, set, login] = self.commands();
         let mut steps = vec![register, set, login];
@@ -141,7 +183,10 @@ impl Setup {
             let done = az(&step)?;
             if !done.status.success() {
                 let said = String::from_utf8_lossy(&done.stderr);
-                return Err(format!("az {}: {}", step.join(" "), said.trim()));
+                return Err(SetupError::Cli {
+                    command: step.join(" "),
+                    said: said.trim().to_owned(),
+                });
             }
         }
         Ok(())
@@ -249,14 +294,14 @@ fn base(https: SocketAddr) -> String {
     }
 }
 
-fn absolute(path: &Path) -> Result<PathBuf, String> {
-    std::path::absolute(path).map_err(|error| format!("{}: {error}", path.display()))
+fn absolute(path: &Path) -> Result<PathBuf, SetupError> {
+    std::path::absolute(path).map_err(|error| SetupError::Path(path.to_owned(), error))
 }
 
-fn remove(folder: &Path) -> Result<(), String> {
+fn remove(folder: &Path) -> Result<(), SetupError> {
     match std::fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(format!("{} cannot be removed: {error}", folder.display()))
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(SetupError::NotRemoved(folder.to_owned(), error))
         }
         _ => Ok(()),
     }

@@ -1,12 +1,16 @@
-//! Options from a TOML file: `http = "127.0.0.1:8080"` is `--http 127.0.0.1:8080`. The command line goes before the
-//! environment, and the environment before the file, also where one of them has an option that excludes another's.
+//! Options from a TOML file: `http = "127.0.0.1:8080"` is `--http 127.0.0.1:8080`. The command line
+//! goes before the environment, and the environment before the file, also where one of them has an
+//! option that excludes another's.
 
 use std::ffi::{OsStr, OsString};
-use std::path::Path;
+use std::fmt;
+use std::path::{Path, PathBuf};
 
 use clap::builder::{BoolishValueParser, Resettable, TypedValueParser as _};
 use clap::{Arg, ArgAction, Command};
 use toml::Value;
+
+use crate::file_argument::{self, Unreadable};
 
 /// The command, whose switches take as variables what people write for yes and no: `true`, `1`,
 /// `yes`, `on`, and the other way round.
@@ -17,12 +21,51 @@ pub(crate) fn with_switches(command: Command) -> Command {
     })
 }
 
-/// The command line with the options of the file that it or the environment names, before those that it has itself.
+/// Why the file gives no options.
+#[derive(Debug)]
+pub(crate) enum FileError {
+    Unreadable(Unreadable),
+    Wrong(PathBuf, Mistake),
+}
+
+/// What is wrong in the file.
+#[derive(Debug)]
+pub(crate) enum Mistake {
+    /// It is no TOML.
+    Syntax(toml::de::Error),
+    /// There is no such option; those that there are.
+    Unknown(String, Vec<String>),
+    NoBool(String),
+    NoText(String),
+}
+
+impl fmt::Display for FileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (path, mistake) = match self {
+            Self::Unreadable(error) => return error.fmt(f),
+            Self::Wrong(path, mistake) => (path.display(), mistake),
+        };
+        write!(f, "--config {path}: ")?;
+        match mistake {
+            Mistake::Syntax(error) => error.fmt(f),
+            Mistake::Unknown(name, known) => {
+                write!(f, "option '{name}' is none of {}", known.join(", "))
+            }
+            Mistake::NoBool(name) => write!(f, "{name} must be true or false"),
+            Mistake::NoText(name) => write!(f, "{name} must be a text"),
+        }
+    }
+}
+
+impl std::error::Error for FileError {}
+
+/// The command line with the options of the file that it or the environment names, before those
+/// that it has itself.
 pub(crate) fn expand(
     command: &Command,
     given: Vec<OsString>,
     environment: impl Fn(&str) -> Option<OsString>,
-) -> Result<Vec<OsString>, String> {
+) -> Result<Vec<OsString>, FileError> {
     let texts: Vec<String> = given
         .iter()
         .map(|it| it.to_string_lossy().into_owned())
@@ -38,9 +81,10 @@ pub(crate) fn expand(
         return Ok(given);
     };
     let path = Path::new(&path);
-    let wrong = |why: String| format!("--config {}: {why}", path.display());
-    let text = super::read("--config ", path)?;
-    let table: toml::Table = toml::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+    let wrong = |mistake| FileError::Wrong(path.to_owned(), mistake);
+    let text = file_argument::read("--config ", path).map_err(FileError::Unreadable)?;
+    let table: toml::Table =
+        toml::from_str(&text).map_err(|error| wrong(Mistake::Syntax(error)))?;
     let is_given = |name: &str| is_given(&texts, name);
     let in_environment =
         |option: &Arg| variable(option, &environment).is_some_and(|value| !is_off(option, &value));
@@ -53,8 +97,8 @@ pub(crate) fn expand(
             .filter(|it| it.get_long() != Some("config"))
             .ok_or_else(|| {
                 let names = command.get_arguments().filter_map(clap::Arg::get_long);
-                let names: Vec<&str> = names.filter(|it| *it != "config").collect();
-                wrong(format!("option '{name}' is none of {}", names.join(", ")))
+                let names = names.filter(|it| *it != "config").map(str::to_owned);
+                wrong(Mistake::Unknown(name.clone(), names.collect()))
             })?;
         let is_list = matches!(known.get_action(), ArgAction::Append);
         if variable(known, &environment).is_some() || (!is_list && is_given(name)) {
@@ -74,14 +118,14 @@ pub(crate) fn expand(
                 .map(|it| it.as_str()),
             Some("FILE" | "FOLDER")
         );
-        let option = |value: &Value| -> Result<Option<OsString>, String> {
+        let option = |value: &Value| -> Result<Option<OsString>, FileError> {
             let text = match (value, known.get_action()) {
                 (Value::Boolean(false), ArgAction::SetTrue) => return Ok(None),
                 (Value::Boolean(true), ArgAction::SetTrue) => {
                     return Ok(Some(format!("--{name}").into()));
                 }
                 (_, ArgAction::SetTrue) => {
-                    return Err(wrong(format!("{name} must be true or false")));
+                    return Err(wrong(Mistake::NoBool(name.clone())));
                 }
                 // As seen from the file.
                 (Value::String(text), _) if is_path => {
@@ -90,7 +134,7 @@ pub(crate) fn expand(
                 }
                 (Value::String(text), _) => text.clone(),
                 (Value::Integer(number), _) => number.to_string(),
-                _ => return Err(wrong(format!("{name} must be a text"))),
+                _ => return Err(wrong(Mistake::NoText(name.clone()))),
             };
             Ok(Some(format!("--{name}={text}").into()))
         };
@@ -107,8 +151,9 @@ pub(crate) fn expand(
     Ok(all)
 }
 
-/// The command without the variables that do not count: those of options that one of the line excludes, of a value that
-/// the variable of a switch excludes (an image has the one, who starts it the other), and of switches that are off.
+/// The command without the variables that do not count: those of options that one of the line
+/// excludes, of a value that the variable of a switch excludes (an image has the one, who starts it
+/// the other), and of switches that are off.
 pub(crate) fn without_excluded(
     mut command: Command,
     line: &[OsString],
@@ -194,7 +239,7 @@ mod tests {
     use super::*;
     use clap::CommandFactory as _;
 
-    fn expanded(file: &str, given: &[&str], set: &[&str]) -> Result<Vec<String>, String> {
+    fn expanded(file: &str, given: &[&str], set: &[&str]) -> Result<Vec<String>, FileError> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("emulator.toml");
         std::fs::write(&path, file).unwrap();
@@ -280,12 +325,12 @@ mod tests {
         }
         let file = "ephemeral = true\n";
         let variable = "IOTHUB_EMULATOR_DATA_DIR";
-        assert_eq!(expanded(file, &[], &[variable]), Ok(Vec::new()));
+        assert!(expanded(file, &[], &[variable]).unwrap().is_empty());
         assert_eq!(
-            expanded(file, &["--data-dir=x"], &[]),
-            Ok(vec!["--data-dir=x".to_owned()])
+            expanded(file, &["--data-dir=x"], &[]).unwrap(),
+            ["--data-dir=x"]
         );
-        assert_eq!(expanded(file, &[], &[]), Ok(vec!["--ephemeral".to_owned()]));
+        assert_eq!(expanded(file, &[], &[]).unwrap(), ["--ephemeral"]);
     }
 
     #[test]
@@ -300,7 +345,7 @@ mod tests {
             ("config = \"x\"", "option 'config' is none of"),
             ("= 1", "TOML parse error"),
         ] {
-            let error = expanded(file, &[], &[]).unwrap_err();
+            let error = expanded(file, &[], &[]).unwrap_err().to_string();
             assert!(
                 error.contains(why) && error.starts_with("--config "),
                 "{error}"
@@ -314,6 +359,6 @@ mod tests {
             .map(Into::into)
             .into();
         let all = expand(&crate::Arguments::command(), line.clone(), |_| None);
-        assert_eq!(all, Ok(line));
+        assert_eq!(all.unwrap(), line);
     }
 }

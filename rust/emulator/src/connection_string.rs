@@ -1,11 +1,13 @@
 //! `iothub-emulator connection-string`: what a client of a running emulator connects with.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use serde_json::Value;
 
-use crate::ask;
+use crate::ask::{self, AskError};
+use crate::file_argument::{self, Unreadable};
 
 /// Whose it is.
 #[derive(Debug, clap::Args)]
@@ -42,11 +44,50 @@ pub(crate) struct Arguments {
     rest: bool,
 }
 
-/// The connection string; the error says why there is none.
-pub(crate) async fn find(arguments: &Arguments) -> Result<String, String> {
+/// Why there is no connection string.
+#[derive(Debug)]
+pub(crate) enum FindError {
+    Token(Unreadable),
+    Ask(AskError),
+    /// The emulator's own reason, for example that there is no such device.
+    Refused(String),
+    /// It refuses without a reason.
+    Status {
+        http: SocketAddr,
+        path: String,
+        status: u16,
+    },
+    NoAmqp,
+    NoHttps,
+}
+
+impl fmt::Display for FindError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Token(error) => error.fmt(f),
+            Self::Ask(error) => error.fmt(f),
+            Self::Refused(why) => f.write_str(why),
+            Self::Status { http, path, status } => {
+                write!(f, "{http} answers {path} with {status}")
+            }
+            Self::NoAmqp => f.write_str("this emulator has no AMQP"),
+            Self::NoHttps => {
+                f.write_str("this emulator was started without --https, which service SDKs need")
+            }
+        }
+    }
+}
+
+impl std::error::Error for FindError {}
+
+/// The connection string.
+pub(crate) async fn find(arguments: &Arguments) -> Result<String, FindError> {
     let token = match (&arguments.token, &arguments.token_file) {
         (Some(token), _) => Some(token.trim().to_owned()),
-        (None, Some(path)) => Some(super::read("--token-file ", path)?.trim().to_owned()),
+        (None, Some(path)) => {
+            let read = file_argument::read("--token-file ", path);
+            Some(read.map_err(FindError::Token)?.trim().to_owned())
+        }
         (None, None) => None,
     };
     let get = async |path: String| {
@@ -54,13 +95,18 @@ pub(crate) async fn find(arguments: &Arguments) -> Result<String, String> {
             Some(hub) => format!("{path}?hub={}", encoded(hub)),
             None => path,
         };
-        let (status, body) = ask::get(arguments.http, &path, token.as_deref()).await?;
+        let answer = ask::get(arguments.http, &path, token.as_deref()).await;
+        let (status, body) = answer.map_err(FindError::Ask)?;
         let document: Value = serde_json::from_slice(&body).unwrap_or_default();
         match status {
             200 => Ok(document),
             _ => Err(match document["Message"].as_str() {
-                Some(why) => why.to_owned(),
-                None => format!("{} answers {path} with {status}", arguments.http),
+                Some(why) => FindError::Refused(why.to_owned()),
+                None => FindError::Status {
+                    http: arguments.http,
+                    path,
+                    status,
+                },
             }),
         }
     };
@@ -68,7 +114,7 @@ pub(crate) async fn find(arguments: &Arguments) -> Result<String, String> {
     let text = |name: &str| service[name].as_str().unwrap_or_default().to_owned();
     if arguments.event_hub {
         return match text("eventHubConnectionString") {
-            none if none.is_empty() => Err("this emulator has no AMQP".to_owned()),
+            none if none.is_empty() => Err(FindError::NoAmqp),
             text => Ok(text),
         };
     }
@@ -77,8 +123,7 @@ pub(crate) async fn find(arguments: &Arguments) -> Result<String, String> {
     if arguments.rest {
         let about = get("/admin".to_owned()).await?;
         let https = about["https"].as_str().and_then(|it| it.rsplit_once(':'));
-        let (_, port) =
-            https.ok_or("this emulator was started without --https, which service SDKs need")?;
+        let (_, port) = https.ok_or(FindError::NoHttps)?;
         return Ok(format!("{host}:{port};{rest}"));
     }
     let Some(device) = &arguments.device else {

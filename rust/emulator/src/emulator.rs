@@ -70,7 +70,8 @@ impl Emulator {
     /// Binds the ports, opens the storage and serves until it is shut down.
     ///
     /// # Errors
-    /// An option cannot be, a port is taken, or the storage cannot be opened: [`StartError`] says which.
+    /// An option cannot be, a port is taken, or the storage cannot be opened: [`StartError`] says
+    /// which.
     pub async fn start(mut options: Options) -> Result<Self, StartError> {
         // An empty one would be known to everybody.
         options.token = options.token.filter(|token| !token.is_empty());
@@ -371,7 +372,8 @@ impl Emulator {
             .owner_key(&self.hostname, &self.service_key)
     }
 
-    /// The key that the policies have from the start, `iothubowner` too, for service clients' connection strings.
+    /// The key that the policies have from the start, `iothubowner` too, for service clients'
+    /// connection strings.
     pub fn service_key(&self) -> &str {
         &self.service_key
     }

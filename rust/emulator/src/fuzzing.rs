@@ -70,7 +70,8 @@ pub fn query(bytes: &[u8]) {
     }
 }
 
-/// A chain and registered CAs: certificates with two bytes of length before each; the second half is registered.
+/// A chain and registered CAs: certificates with two bytes of length before each; the second half
+/// is registered.
 pub fn chain(mut bytes: &[u8]) {
     let mut certificates = Vec::new();
     while let Some((length, rest)) = bytes.split_first_chunk::<2>() {

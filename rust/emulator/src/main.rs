@@ -14,9 +14,11 @@ mod ask;
 mod azure_cli;
 mod configuration;
 mod connection_string;
+mod file_argument;
 mod health;
 
-/// A local Azure IoT Hub: devices connect over MQTT, services over REST and AMQP, people with a browser.
+/// A local Azure IoT Hub: devices connect over MQTT, services over REST and AMQP, people with a
+/// browser.
 #[derive(Parser)]
 #[command(version, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 struct Arguments {
@@ -33,14 +35,15 @@ struct Arguments {
         env = "IOTHUB_EMULATOR_HOSTNAME"
     )]
     hostname: String,
-    /// The hub's name for management (az iot hub … --hub-name); without it the first label of its host name
+    /// The hub's name for management (az iot hub … --hub-name); without it the first label of its
+    /// host name
     #[arg(long, value_name = "NAME", env = "IOTHUB_EMULATOR_NAME")]
     name: Option<String>,
     /// Where devices connect (MQTT over TLS 1.2); port 0 takes a free one
     #[arg(long, value_name = "ADDRESS", value_parser = address, default_value = "127.0.0.1:8883", env = "IOTHUB_EMULATOR_MQTT")]
     mqtt: SocketAddr,
-    /// AMQP over TLS: devices, and services that send, hear feedback and read telemetry as from Event Hubs. Without it
-    /// 127.0.0.1:5671, or a free port if that is taken
+    /// AMQP over TLS: devices, and services that send, hear feedback and read telemetry as from
+    /// Event Hubs. Without it 127.0.0.1:5671, or a free port if that is taken
     #[arg(long, value_name = "ADDRESS", value_parser = address, env = "IOTHUB_EMULATOR_AMQP")]
     amqp: Option<SocketAddr>,
     /// A consumer group of the Event Hubs-compatible endpoint beside $Default; may be repeated
@@ -124,7 +127,8 @@ struct Arguments {
     /// A file with the token that REST asks for (Authorization: Bearer …)
     #[arg(long, value_name = "FILE", env = "IOTHUB_EMULATOR_TOKEN_FILE")]
     token_file: Option<PathBuf>,
-    /// The token itself, which every user of this machine sees on a command line: for the environment of a container
+    /// The token itself, which every user of this machine sees on a command line: for the
+    /// environment of a container
     #[arg(
         long,
         value_name = "TOKEN",
@@ -135,8 +139,8 @@ struct Arguments {
     /// Make that file with a new token, readable by its owner only, if it is not there
     #[arg(long, requires = "token_file", env = "IOTHUB_EMULATOR_MAKE_TOKEN")]
     make_token: bool,
-    /// Another storage for files of devices: UseDevelopmentStorage=true (Azurite), or a file with its connection string;
-    /// without it they are in the data folder
+    /// Another storage for files of devices: UseDevelopmentStorage=true (Azurite), or a file with
+    /// its connection string; without it they are in the data folder
     #[arg(
         long,
         value_name = "FILE|UseDevelopmentStorage=true",
@@ -197,7 +201,8 @@ enum Command {
     Az(azure_cli::Arguments),
     /// Print what a service, a device or a module connects with to a running emulator
     ConnectionString(connection_string::Arguments),
-    /// Ask a running emulator whether it is ready, for a container's health check: exit status 0 or 1
+    /// Ask a running emulator whether it is ready, for a container's health check: exit status 0 or
+    /// 1
     Health {
         /// Where its REST is
         #[arg(long, value_name = "ADDRESS", value_parser = address, env = "IOTHUB_EMULATOR_HTTP", default_value = "127.0.0.1:8080")]
@@ -341,8 +346,8 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     };
     if let (Some(cert), Some(key)) = (&arguments.cert, &arguments.key) {
         options.identity = Identity::Pem {
-            chain: read("--cert ", cert)?,
-            key: read("--key ", key)?,
+            chain: file_argument::read("--cert ", cert)?,
+            key: file_argument::read("--key ", key)?,
         };
     }
     if let Some(token) = arguments.token {
@@ -353,9 +358,11 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         options.token = Some(token.trim().to_owned());
     } else if let Some(file) = &arguments.token_file {
         if arguments.make_token && !file.exists() {
-            make_token(file)?;
+            file_argument::make_token(file)?;
         }
-        let token = read("--token-file ", file)?.trim().to_owned();
+        let token = file_argument::read("--token-file ", file)?
+            .trim()
+            .to_owned();
         if token.is_empty() {
             let file = file.display();
             return Err(Failure::wrong_arguments(format!(
@@ -366,7 +373,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     }
     options.blob_storage = match arguments.blob_storage {
         Some(text) if !text.starts_with("UseDevelopmentStorage") => {
-            Some(read("--blob-storage ", Path::new(&text))?)
+            Some(file_argument::read("--blob-storage ", Path::new(&text))?)
         }
         other => other,
     };
@@ -394,7 +401,8 @@ async fn other(command: Command) -> Result<(), Failure> {
     match command {
         Command::Export { data_dir, out } => match out {
             Some(path) => {
-                // Beside it first, so that a copy that is there stays until the new one is whole; keys are in it, and its owner's alone.
+                // Beside it first, so that a copy that is there stays until the new one is whole;
+                // keys are in it, and its owner's alone.
                 let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
                 let unwritable = |error| format!("{} cannot be written: {error}", path.display());
                 let file = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new(".")));
@@ -437,45 +445,14 @@ async fn other(command: Command) -> Result<(), Failure> {
     Ok(())
 }
 
-fn address(text: &str) -> Result<SocketAddr, String> {
+fn address(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse()
-        .map_err(|_| "an address needs a number and a port, for example 127.0.0.1:8883".to_owned())
-}
-
-/// Writes a new token, beside the file first, so that it is there whole or not at all.
-fn make_token(path: &Path) -> Result<(), String> {
-    let unwritable = |error: &dyn std::fmt::Display| {
-        format!(
-            "--token-file {}: it cannot be written: {error}",
-            path.display()
-        )
-    };
-    let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder).map_err(|error| unwritable(&error))?;
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(|error| unwritable(&error))?;
-    writeln!(file, "{}", iothub_emulator::new_token()).map_err(|error| unwritable(&error))?;
-    file.persist_noclobber(path)
-        .map_err(|error| unwritable(&error.error))?;
-    Ok(())
-}
-
-/// `option` is what names the file, with a space behind it.
-fn read(option: &str, path: &Path) -> Result<String, String> {
-    std::fs::read_to_string(path).map_err(|error| {
-        let error = error.to_string();
-        let why = error.split(" (os error").next().unwrap_or_default();
-        format!(
-            "{option}{}: {why}; name a file that can be read",
-            path.display()
-        )
-    })
+        .map_err(|_| "an address needs a number and a port, for example 127.0.0.1:8883")
 }
 
 /// One of the settings, with a value that it can have.
-fn setting(text: &str) -> Result<(String, String), String> {
+fn setting(text: &str) -> Result<(String, String), Box<dyn std::error::Error + Send + Sync>> {
     let (name, value) = text.split_once('=').ok_or("it must be NAME=VALUE")?;
-    let set = Settings::default().set(name, value);
-    set.map_err(|error| error.to_string())?;
+    Settings::default().set(name, value)?;
     Ok((name.to_owned(), value.to_owned()))
 }

@@ -43,7 +43,8 @@ pub struct Options {
     pub faults: Option<PathBuf>,
     /// The server's certificate.
     pub identity: Identity,
-    /// The connection string of another storage for files of devices; `None` keeps them in the data folder.
+    /// The connection string of another storage for files of devices; `None` keeps them in the data
+    /// folder.
     pub blob_storage: Option<String>,
     /// The CA that devices must trust, PEM, to be handed out where [`Options::identity`] is given.
     pub server_ca: Option<String>,

@@ -1,5 +1,6 @@
-//! The tracker's configuration: whatever a twin holds, after whatever it held before, what counts is within its ranges, is read
-//! as it was stored, and has an answer that the hub's copy is recognised by.
+//! The tracker's configuration: whatever a twin holds, after whatever it held before, what counts
+//! is within its ranges, is read as it was stored, and has an answer that the hub's copy is
+//! recognised by.
 #![no_main]
 
 use iothub_host as _;

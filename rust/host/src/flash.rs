@@ -1,5 +1,6 @@
-//! The flash of the outbox: a file of simulated sectors. As NOR flash a write only clears bits, an erase sets a sector to ones,
-//! and both are made in steps, so that a process that is killed leaves them torn.
+//! The flash of the outbox: a file of simulated sectors. As NOR flash a write only clears bits, an
+//! erase sets a sector to ones, and both are made in steps, so that a process that is killed leaves
+//! them torn.
 
 use std::{
     fs,

@@ -39,8 +39,8 @@ pub struct Options {
     pub keep_alive: Duration,
     /// `CONFIG_MQTT_CLEAN_SESSION`.
     pub clean_session: bool,
-    /// Names that are not to be asked of the system's resolver. A name may stand more than once; `*.example.net` stands for
-    /// every name that ends so.
+    /// Names that are not to be asked of the system's resolver. A name may stand more than once;
+    /// `*.example.net` stands for every name that ends so.
     pub hosts: Vec<(String, IpAddr)>,
     /// Where the simulated Internet carries an address: a public one of the hub to the loopback
     /// interface.
@@ -67,7 +67,8 @@ pub struct Options {
     pub reboot: Reboot,
     /// `CONFIG_IOTHUB_WATCHDOG_S`: the longest work of a thread without rest.
     pub watchdog: Duration,
-    /// The version of the image that a new device leaves the factory with, as in `1.2.3` or `1.2.3+4`.
+    /// The version of the image that a new device leaves the factory with, as in `1.2.3` or
+    /// `1.2.3+4`.
     pub firmware: String,
     /// The flash of the outbox.
     pub flash: FlashOptions,
@@ -218,7 +219,13 @@ mod tests {
         ];
         let mut kconfig = kconfig();
         // Off on a board until they are asked for; Linux has them.
-        for name in ["IOTHUB_FAULT_COMMAND", "IOTHUB_FOTA", "IOTHUB_OUTBOX_FLASH"] {
+        for name in [
+            "IOTHUB_ASSISTANCE",
+            "IOTHUB_FAULT_COMMAND",
+            "IOTHUB_FOTA",
+            "IOTHUB_OUTBOX_FLASH",
+            "IOTHUB_SURVEY",
+        ] {
             assert_eq!(kconfig.remove(name), Some("y"), "{name}");
         }
         assert_eq!(kconfig.len(), defaults.len());

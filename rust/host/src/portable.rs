@@ -1,5 +1,5 @@
-//! What `platform.c` does on Linux, for systems without its pthreads: the clock, waiters, locks. It is compiled and tested on
-//! every system, so that it stays whole.
+//! What `platform.c` does on Linux, for systems without its pthreads: the clock, waiters, locks. It
+//! is compiled and tested on every system, so that it stays whole.
 
 use std::{
     sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError},

@@ -1,4 +1,5 @@
-//! What Unix and Windows do differently: who may read a file, reading and writing at a place of one, becoming another program.
+//! What Unix and Windows do differently: who may read a file, reading and writing at a place of
+//! one, becoming another program.
 
 use std::{
     fs::{File, OpenOptions},
@@ -81,7 +82,8 @@ pub(crate) fn write_at(file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
     }
 }
 
-/// Becomes another program; where that cannot be, waits for it and ends as it does. Returns why neither was possible.
+/// Becomes another program; where that cannot be, waits for it and ends as it does. Returns why
+/// neither was possible.
 pub(crate) fn become_program(command: &mut Command) -> io::Error {
     #[cfg(unix)]
     return std::os::unix::process::CommandExt::exec(command);

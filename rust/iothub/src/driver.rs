@@ -1,8 +1,9 @@
-//! The driver as a value: it takes inputs in, tells of events and executes commands, by the drain rule of `iothub-proto`.
-//! Clock, lock, C and the application's handler are behind [`Platform`], so that a test drives it without any of them.
+//! The driver as a value: it takes inputs in, tells of events and executes commands, by the drain
+//! rule of `iothub-proto`. Clock, lock, C and the application's handler are behind [`Platform`], so
+//! that a test drives it without any of them.
 
 use iothub_proto::{
-    Capacity, Client, Command, Errno, Error, Event, Instant, MessageId, Phase, Telemetry, fota,
+    Capacity, Command, Errno, Error, Event, Instant, MessageId, Phase, Telemetry, fota,
     network::Peer, store,
 };
 
@@ -15,76 +16,12 @@ use crate::{
     kconfig,
     outbox::{FlashOutbox, REPORTS},
     reminder::Reminder,
-    retry::{Recovery, Step},
+    retry::Step,
+    state::Access,
 };
 
-pub(crate) type DeviceClient = Client<{ kconfig::OUTBOX }, { kconfig::IOTHUB_DPS }>;
-
-/// What the threads share under the lock. All zeros at first.
-pub(crate) struct State {
-    client: DeviceClient,
-    recovery: Recovery,
-    /// The client is configured.
-    is_started: bool,
-    /// Modem and network are the driver's business.
-    attach: bool,
-}
-
-impl State {
-    pub(crate) const fn new() -> Self {
-        Self {
-            client: DeviceClient::unconfigured(),
-            recovery: Recovery::new(),
-            is_started: false,
-            attach: false,
-        }
-    }
-
-    /// Once: [`ConfigError::Started`](iothub_proto::ConfigError::Started) the second time.
-    pub(crate) fn start(
-        &mut self,
-        config: &iothub_proto::Config<'_>,
-        attach: bool,
-    ) -> Result<(), iothub_proto::ConfigError> {
-        if self.is_started {
-            return Err(iothub_proto::ConfigError::Started);
-        }
-        self.client.configure(config)?;
-        self.is_started = true;
-        self.attach = attach;
-        Ok(())
-    }
-
-    /// The client, once it is configured.
-    pub(crate) fn client(&mut self) -> Option<&mut DeviceClient> {
-        self.is_started.then_some(&mut self.client)
-    }
-
-    fn handle_input(&mut self, now: Instant, input: Input) {
-        let client = &mut self.client;
-        match self.recovery.handle_input(input, now) {
-            Input::Network(input) => client.handle_network(now, input),
-            Input::ModemStopped { .. } => {}
-            Input::Connack {
-                code,
-                session_present,
-            } => {
-                client.handle_connack(now, code, session_present);
-            }
-            Input::Suback {
-                message_id,
-                granted,
-            } => client.handle_suback(now, message_id, granted),
-            Input::Puback { message_id } => client.handle_puback(now, message_id),
-            Input::Pingresp => client.handle_pingresp(now),
-            Input::Oversize => client.handle_oversize(now),
-            Input::Disconnected { result } => client.handle_disconnect(now, Errno(result)),
-        }
-    }
-}
-
 /// The world as the driver sees it.
-pub(crate) trait Platform: Copy {
+pub(crate) trait Platform: Access {
     /// Whether there are updates: a build without does not link them.
     const UPDATES: bool;
 
@@ -100,16 +37,11 @@ pub(crate) trait Platform: Copy {
     /// The right to call the handler, until it is dropped.
     type HandlerGuard;
 
-    /// Time since boot.
-    fn now(self) -> Instant;
-
-    /// Calls `f` under the lock, which is not recursive: no call of C and none of the handler is made in it.
-    fn with<R>(self, f: impl FnOnce(&mut State) -> R) -> R;
-
-    /// As [`with`](Self::with), with the updater; never one inside the other.
+    /// As [`with`](Access::with), with the updater; never one inside the other.
     fn with_updates<R>(self, f: impl FnOnce(&mut Updates) -> R) -> R;
 
-    /// Calls `f` under the lock of the flash, in which [`with`](Self::with) may be called; never one inside the other.
+    /// Calls `f` under the lock of the flash, in which [`with`](Access::with) may be called; never
+    /// one inside the other.
     fn with_outbox<R>(self, f: impl FnOnce(&mut FlashOutbox<Self::Flash>) -> R) -> R;
 
     /// Waits until no other thread is in the handler; the thread that is may enter again.
@@ -160,8 +92,8 @@ impl<P: Platform> Driver<P> {
         }
     }
 
-    /// One pass: inputs, timers, events and commands, until there is nothing to do. Returns when the next one is due, if
-    /// no input comes before.
+    /// One pass: inputs, timers, events and commands, until there is nothing to do. Returns when
+    /// the next one is due, if no input comes before.
     pub(crate) fn run_once(&mut self, buffer: &mut [u8]) -> Option<Instant> {
         let platform = self.platform;
         let came = handle_inputs(platform);
@@ -201,9 +133,9 @@ impl<P: Platform> Driver<P> {
     }
 }
 
-/// The drain rule: take a command, let go of the lock, execute it, complete it; until there is none. Inputs that came
-/// meanwhile go first, and events before commands. Returns whether there was a command,
-/// where that matters.
+/// The drain rule: take a command, let go of the lock, execute it, complete it; until there is
+/// none. Inputs that came meanwhile go first, and events before commands. Returns whether there was
+/// a command, where that matters.
 fn drain<P: Platform>(platform: P, buffer: &mut [u8]) -> bool {
     let mut any = false;
     while let Some((id, command)) =
@@ -228,8 +160,8 @@ fn drain<P: Platform>(platform: P, buffer: &mut [u8]) -> bool {
     any
 }
 
-/// A message where it arrives, on mqtt_helper's thread, since its payload is gone afterwards. What came before it goes
-/// first, so that the handler is told in the order of the wire.
+/// A message where it arrives, on mqtt_helper's thread, since its payload is gone afterwards. What
+/// came before it goes first, so that the handler is told in the order of the wire.
 pub(crate) fn handle_publish<P: Platform>(platform: P, topic: &[u8], payload: Option<&[u8]>) {
     let _guard = platform.lock_handler();
     handle_inputs(platform);
@@ -299,7 +231,8 @@ fn tell<P: Platform>(platform: P, notice: Notice<'_>) {
     platform.notify(notice);
 }
 
-/// Does what is due for the modem; `attached`: LTE is on, as far as we are concerned. Returns when the next step is due.
+/// Does what is due for the modem; `attached`: LTE is on, as far as we are concerned. Returns when
+/// the next step is due.
 fn recover<P: Platform>(platform: P, attached: bool) -> Option<Instant> {
     if !kconfig::MAY_ATTACH {
         return None;
@@ -317,8 +250,8 @@ fn recover<P: Platform>(platform: P, attached: bool) -> Option<Instant> {
     }
 }
 
-/// Inputs, timers, events and commands of updates, until there is nothing to do. Returns when there is something again:
-/// now, where the client has got something to do.
+/// Inputs, timers, events and commands of updates, until there is nothing to do. Returns when there
+/// is something again: now, where the client has got something to do.
 #[inline(never)]
 fn run_updates<P: Platform>(platform: P) -> Option<Instant> {
     if !P::UPDATES || !platform.with_updates(|updates| updates.is_wanted()) {

@@ -40,6 +40,14 @@ pub const HOLD: bool = IOTHUB_HOLD;
 /// `CONFIG_IOTHUB_FAULT_COMMAND`: whether a method may bring a fault about.
 pub const FAULT_COMMAND: bool = IOTHUB_FAULT_COMMAND;
 
+/// `CONFIG_IOTHUB_SURVEY`: whether cells and access points are left to a back end where satellites
+/// are not found.
+pub const SURVEY: bool = IOTHUB_SURVEY;
+
+/// `CONFIG_IOTHUB_ASSISTANCE`: whether a back end is asked for data with which satellites are found
+/// faster.
+pub const ASSISTANCE: bool = IOTHUB_ASSISTANCE;
+
 /// The largest message with its topic in bytes: `CONFIG_IOTHUB_MESSAGE_SIZE`.
 pub const MESSAGE_MAX: usize = MESSAGE;
 
@@ -62,13 +70,15 @@ pub(crate) mod c_api {
     pub const KEEP_ALIVE_S: i64 = super::MQTT_KEEPALIVE;
 }
 
-/// Modem and network are the application's business where that is in C: a build without their functions links then.
+/// Modem and network are the application's business where that is in C: a build without their
+/// functions links then.
 pub(crate) const MAY_ATTACH: bool = !IOTHUB_C_API;
 
 /// Time before another look for a SIM. No option: a modem looks once by itself.
 pub(crate) const SIM_RETRY: Duration = Duration::from_secs(300);
 
-/// What becomes of messages that say nothing of it: `CONFIG_IOTHUB_OUTBOX_FLASH_ALWAYS`, `_ON_REQUEST`.
+/// What becomes of messages that say nothing of it: `CONFIG_IOTHUB_OUTBOX_FLASH_ALWAYS`,
+/// `_ON_REQUEST`.
 pub const KEEP: Keep = match (IOTHUB_OUTBOX_FLASH_ALWAYS, IOTHUB_OUTBOX_FLASH_ON_REQUEST) {
     (true, _) => Keep::Always,
     (false, true) => Keep::Never,

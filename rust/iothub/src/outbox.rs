@@ -1,10 +1,13 @@
-//! The outbox in flash beside the client's in RAM: what goes there, when it comes back, and when it is released.
+//! The outbox in flash beside the client's in RAM: what goes there, when it comes back, and when it
+//! is released.
 //!
-//! Of each priority RAM holds what is sent next, and flash what follows. So the order is kept: a new message goes to RAM only
-//! where flash has none that is not in RAM, and what is in RAM alone goes to flash before it.
+//! Of each priority RAM holds what is sent next, and flash what follows. So the order is kept: a
+//! new message goes to RAM only where flash has none that is not in RAM, and what is in RAM alone
+//! goes to flash before it.
 //!
-//! The lock of the flash is held over calls of C, for milliseconds, or for as long as an erase takes; the client's lock is taken
-//! inside of it, never the other way round, and no handler is called with either.
+//! The lock of the flash is held over calls of C, for milliseconds, or for as long as an erase
+//! takes; the client's lock is taken inside of it, never the other way round, and no handler is
+//! called with either.
 
 use core::time::Duration;
 
@@ -16,7 +19,7 @@ use iothub_proto::{
     twin,
 };
 
-use crate::{driver::Platform, kconfig};
+use crate::{kconfig, state::Access};
 
 /// Whether the build has the outbox in flash: `CONFIG_IOTHUB_OUTBOX_FLASH`.
 pub const OUTBOX_FLASH: bool = kconfig::IOTHUB_OUTBOX_FLASH;
@@ -27,7 +30,8 @@ const SECTORS: usize = 64;
 const LOADED: usize = 8;
 /// Those, and what was in flight when it was stored.
 const LOADED_MAX: usize = 16;
-/// Messages that are released by one record while more follow. So many may arrive twice after a power cut.
+/// Messages that are released by one record while more follow. So many may arrive twice after a
+/// power cut.
 const RELEASE: u32 = 4;
 const BUFFER: usize = kconfig::MESSAGE + OVERHEAD;
 
@@ -97,7 +101,15 @@ impl core::fmt::Display for OutboxStatus {
 pub const KEPT: u8 = 4;
 /// Reports of which the newest counts: keys are numbers below this.
 pub const REPORTS: u8 = 4;
-const _: () = assert!((KEPT + REPORTS) as u32 == store::KEYS);
+/// One more key of the application, whose values have at most [`KEPT_SHORT_MAX`] bytes.
+pub const KEPT_SHORT: u8 = KEPT + REPORTS;
+/// See [`KEPT_SHORT`].
+pub const KEPT_SHORT_MAX: usize = store::SHORT_MAX;
+const _: () = assert!(KEPT_SHORT as u32 == store::SHORT);
+
+const fn is_kept(key: u8) -> bool {
+    key < KEPT || key == KEPT_SHORT
+}
 
 /// A report of which the newest counts, as the store has it under a key.
 #[derive(Clone, Copy)]
@@ -162,7 +174,7 @@ impl<F: Flash> FlashOutbox<F> {
     }
 
     /// Finds what is stored. What another device has stored is given up.
-    pub(crate) fn mount<P: Platform>(&mut self, platform: P, owner: u32) {
+    pub(crate) fn mount<P: Access>(&mut self, platform: P, owner: u32) {
         self.loaded.iter_mut().for_each(Vec::clear);
         if let Err(error) = self.store.mount(owner) {
             self.mode = Mode::Failed;
@@ -206,14 +218,14 @@ impl<F: Flash> FlashOutbox<F> {
     }
 
     /// The device is another one from now on, if the owner is.
-    pub(crate) fn change_owner<P: Platform>(&mut self, platform: P, owner: u32) {
+    pub(crate) fn change_owner<P: Access>(&mut self, platform: P, owner: u32) {
         if self.mode == Mode::Mounted && self.store.owner() != owner {
             self.mount(platform, owner);
         }
     }
 
     /// As [`iothub_proto::Client::send`], to RAM or to flash.
-    pub(crate) fn send<P: Platform>(
+    pub(crate) fn send<P: Access>(
         &mut self,
         platform: P,
         id: Option<MessageId>,
@@ -224,7 +236,7 @@ impl<F: Flash> FlashOutbox<F> {
         result
     }
 
-    fn accept<P: Platform>(
+    fn accept<P: Access>(
         &mut self,
         platform: P,
         id: Option<MessageId>,
@@ -256,7 +268,7 @@ impl<F: Flash> FlashOutbox<F> {
         Ok(MessageId::new(head.id))
     }
 
-    fn send_in_ram<P: Platform>(
+    fn send_in_ram<P: Access>(
         &mut self,
         platform: P,
         id: Option<MessageId>,
@@ -281,8 +293,9 @@ impl<F: Flash> FlashOutbox<F> {
         })
     }
 
-    /// Everything that is only in RAM is stored, as far as there is room: before a restart, and where the power goes.
-    pub(crate) fn flush<P: Platform>(&mut self, platform: P) {
+    /// Everything that is only in RAM is stored, as far as there is room: before a restart, and
+    /// where the power goes.
+    pub(crate) fn flush<P: Access>(&mut self, platform: P) {
         if self.mode == Mode::Mounted {
             for priority in Priority::ALL {
                 self.spill(platform, priority);
@@ -290,8 +303,9 @@ impl<F: Flash> FlashOutbox<F> {
         }
     }
 
-    /// What the driver does for the outbox in each of its passes. Returns when there is something to do again.
-    pub(crate) fn run<P: Platform>(&mut self, platform: P) -> Option<Instant> {
+    /// What the driver does for the outbox in each of its passes. Returns when there is something
+    /// to do again.
+    pub(crate) fn run<P: Access>(&mut self, platform: P) -> Option<Instant> {
         if self.mode != Mode::Mounted {
             return None;
         }
@@ -325,7 +339,7 @@ impl<F: Flash> FlashOutbox<F> {
     }
 
     /// Hands over the reports that are due. Returns when there is something to do again.
-    fn run_reports<P: Platform>(
+    fn run_reports<P: Access>(
         &mut self,
         platform: P,
         now: Instant,
@@ -396,8 +410,9 @@ impl<F: Flash> FlashOutbox<F> {
         }
     }
 
-    /// Stores a report in place of the one with the same key, to be sent; to RAM alone where there is no store.
-    pub(crate) fn report_latest<P: Platform>(
+    /// Stores a report in place of the one with the same key, to be sent; to RAM alone where there
+    /// is no store.
+    pub(crate) fn report_latest<P: Access>(
         &mut self,
         platform: P,
         key: u8,
@@ -423,7 +438,7 @@ impl<F: Flash> FlashOutbox<F> {
     }
 
     /// Keeps a value of the application.
-    pub(crate) fn keep<P: Platform>(
+    pub(crate) fn keep<P: Access>(
         &mut self,
         platform: P,
         key: u8,
@@ -432,13 +447,13 @@ impl<F: Flash> FlashOutbox<F> {
         if self.mode != Mode::Mounted {
             return Err(Error::NotReady);
         }
-        if key >= KEPT {
+        if !is_kept(key) {
             return Err(Error::Capacity(Capacity::Message));
         }
         self.put(platform, key, value)
     }
 
-    fn put<P: Platform>(&mut self, platform: P, key: u8, value: &[u8]) -> Result<(), Error> {
+    fn put<P: Access>(&mut self, platform: P, key: u8, value: &[u8]) -> Result<(), Error> {
         loop {
             let place = self.buffer.get_mut(CONTENT..CONTENT + value.len());
             let place = place.ok_or(Error::Capacity(Capacity::Message))?;
@@ -452,7 +467,7 @@ impl<F: Flash> FlashOutbox<F> {
 
     /// What was kept last under a key, as much of it as `buffer` has room for.
     pub(crate) fn kept<'b>(&mut self, key: u8, buffer: &'b mut [u8]) -> &'b [u8] {
-        if self.mode != Mode::Mounted || key >= KEPT {
+        if self.mode != Mode::Mounted || !is_kept(key) {
             return &[];
         }
         let value = self.store.get(key.into(), &mut self.buffer);
@@ -463,7 +478,7 @@ impl<F: Flash> FlashOutbox<F> {
         place
     }
 
-    pub(crate) fn status<P: Platform>(&mut self, platform: P) -> OutboxStatus {
+    pub(crate) fn status<P: Access>(&mut self, platform: P) -> OutboxStatus {
         let now_s = self.now_s(platform.now());
         let oldest = self.store.oldest_s();
         OutboxStatus {
@@ -481,7 +496,7 @@ impl<F: Flash> FlashOutbox<F> {
     }
 
     /// What has left RAM was sent, or given up.
-    fn release<P: Platform>(&mut self, platform: P, is_up: bool) {
+    fn release<P: Access>(&mut self, platform: P, is_up: bool) {
         let now_s = self.now_s(platform.now());
         for priority in Priority::ALL {
             let Some(loaded) = self.loaded.get_mut(priority as usize) else {
@@ -502,7 +517,7 @@ impl<F: Flash> FlashOutbox<F> {
     }
 
     /// Stores what is only in RAM, oldest first; `false`: not all of it, for want of room.
-    fn spill<P: Platform>(&mut self, platform: P, priority: Priority) -> bool {
+    fn spill<P: Access>(&mut self, platform: P, priority: Priority) -> bool {
         loop {
             let (now, now_s) = (platform.now(), self.now_s(platform.now()));
             let content = self.buffer.get_mut(CONTENT..).unwrap_or_default();
@@ -534,7 +549,7 @@ impl<F: Flash> FlashOutbox<F> {
     }
 
     /// Appends what stands in the buffer; the oldest gives way where that is the policy.
-    fn append<P: Platform>(
+    fn append<P: Access>(
         &mut self,
         platform: P,
         priority: Priority,
@@ -549,7 +564,7 @@ impl<F: Flash> FlashOutbox<F> {
     }
 
     /// Gives up the oldest, where that is the policy.
-    fn make_room<P: Platform>(
+    fn make_room<P: Access>(
         &mut self,
         platform: P,
         priority: Priority,
@@ -572,7 +587,7 @@ impl<F: Flash> FlashOutbox<F> {
     }
 
     /// Takes stored messages into RAM; whether there were any.
-    fn load<P: Platform>(&mut self, platform: P) -> bool {
+    fn load<P: Access>(&mut self, platform: P) -> bool {
         let now_s = self.now_s(platform.now());
         let mut has_loaded = false;
         for priority in Priority::ALL {

@@ -17,7 +17,8 @@ use crate::{
 /// What to call when. See the table in the [crate docs](crate) for threads and lifetimes.
 #[derive(Debug)]
 pub struct Callbacks {
-    /// The hub's answer to CONNECT: the return code of MQTT 3.1.1 (3.2.2.3), and whether it kept a session.
+    /// The hub's answer to CONNECT: the return code of MQTT 3.1.1 (3.2.2.3), and whether it kept a
+    /// session.
     pub on_connack: fn(code: u8, session_present: bool),
     /// The connection is gone: 0 or a negative errno.
     pub on_disconnect: fn(result: i32),
@@ -26,13 +27,14 @@ pub struct Callbacks {
     pub on_publish: fn(topic: &[u8], payload: Option<&[u8]>),
     /// The hub has a QoS 1 message.
     pub on_puback: fn(message_id: u16),
-    /// The answer to SUBSCRIBE: whether every filter was granted. mqtt_helper before NCS 2.6 does not show the return
-    /// codes; there it is always true.
+    /// The answer to SUBSCRIBE: whether every filter was granted. mqtt_helper before NCS 2.6 does
+    /// not show the return codes; there it is always true.
     pub on_suback: fn(message_id: u16, granted: bool),
     /// The answer to a ping.
     pub on_pingresp: fn(),
-    /// A message was larger than `CONFIG_MQTT_HELPER_PAYLOAD_BUFFER_LEN`, and could not be read away (mqtt_helper before
-    /// NCS 2.6): the stream behind it is not to be trusted, and the hub will send it again.
+    /// A message was larger than `CONFIG_MQTT_HELPER_PAYLOAD_BUFFER_LEN`, and could not be read
+    /// away (mqtt_helper before NCS 2.6): the stream behind it is not to be trusted, and the hub
+    /// will send it again.
     pub on_oversize: fn(),
 }
 
@@ -88,13 +90,13 @@ pub fn init(callbacks: &'static Callbacks) -> Result<(), Errno> {
     check(unsafe { ncs_sys::mqtt_helper_init(&mut config) })
 }
 
-/// Resolves the name, connects TCP and TLS and sends CONNECT. Blocks until that has happened, which takes
-/// seconds on LTE-M and tens of seconds on NB-IoT; the answer arrives at
+/// Resolves the name, connects TCP and TLS and sends CONNECT. Blocks until that has happened, which
+/// takes seconds on LTE-M and tens of seconds on NB-IoT; the answer arrives at
 /// [`on_connack`](Callbacks::on_connack).
 ///
 /// # Errors
-/// ETIMEDOUT when mqtt_helper is still busy with the connection before; a [resolver's error](Errno::is_resolver); what
-/// the socket says. (NCS, `mqtt_helper_connect`.)
+/// ETIMEDOUT when mqtt_helper is still busy with the connection before; a [resolver's
+/// error](Errno::is_resolver); what the socket says. (NCS, `mqtt_helper_connect`.)
 pub fn connect(hostname: &CStr, client_id: &str, user_name: &str) -> Result<(), Errno> {
     let mut parameters = ncs_sys::mqtt_helper_conn_params {
         hostname: ncs_sys::mqtt_helper_buf {
@@ -107,21 +109,23 @@ pub fn connect(hostname: &CStr, client_id: &str, user_name: &str) -> Result<(), 
     };
     // Its thread ends the connection before with an abort, which would hit this one.
     abort()?;
-    // SAFETY: the strings outlive the call, mqtt_helper does not write to them, and the host name ends in a 0 byte.
+    // SAFETY: the strings outlive the call, mqtt_helper does not write to them, and the host name
+    // ends in a 0 byte.
     check(unsafe { ncs_sys::mqtt_helper_connect(&mut parameters) })
 }
 
 /// Sends DISCONNECT and closes.
 ///
 /// # Errors
-/// EOPNOTSUPP unless the hub has accepted the connection: see [`abort`]. (NCS, `mqtt_helper_disconnect`.)
+/// EOPNOTSUPP unless the hub has accepted the connection: see [`abort`]. (NCS,
+/// `mqtt_helper_disconnect`.)
 pub fn disconnect() -> Result<(), Errno> {
     // SAFETY: takes no arguments.
     check(unsafe { ncs_sys::mqtt_helper_disconnect() })
 }
 
-/// Leaves whatever state the connection is in, CONNECTING included, and returns once mqtt_helper accepts a new
-/// [`connect`]. Not from a callback.
+/// Leaves whatever state the connection is in, CONNECTING included, and returns once mqtt_helper
+/// accepts a new [`connect`]. Not from a callback.
 ///
 /// # Errors
 /// ETIMEDOUT when mqtt_helper's thread did not leave its loop in time.
@@ -134,8 +138,8 @@ pub fn abort() -> Result<(), Errno> {
 /// [`on_suback`](Callbacks::on_suback).
 ///
 /// # Errors
-/// EMSGSIZE for more than [`FILTER_BYTES`]; EINVAL for message id 0; EOPNOTSUPP while not connected; what the socket
-/// says. (NCS, `mqtt_helper_subscribe`.)
+/// EMSGSIZE for more than [`FILTER_BYTES`]; EINVAL for message id 0; EOPNOTSUPP while not
+/// connected; what the socket says. (NCS, `mqtt_helper_subscribe`.)
 pub fn subscribe(message_id: u16, filters: &[Filter<'_>]) -> Result<(), Errno> {
     // mqtt_helper logs each filter as a string of C, whatever its size says.
     let mut terminated = heapless::String::<FILTER_BYTES>::new();
@@ -189,10 +193,12 @@ pub fn nodelay() -> Result<(), Errno> {
     check(unsafe { ncs_sys::iothub_platform_mqtt_nodelay() })
 }
 
-/// Tells the modem that nothing is on its way for now, so that it need not keep the radio on (release assistance).
+/// Tells the modem that nothing is on its way for now, so that it need not keep the radio on
+/// (release assistance).
 ///
 /// # Errors
-/// ENOTSUP where the SDK has no such option. What the modem says: an older one, or a network, without it.
+/// ENOTSUP where the SDK has no such option. What the modem says: an older one, or a network,
+/// without it.
 pub fn release() -> Result<(), Errno> {
     // SAFETY: takes no arguments.
     check(unsafe { ncs_sys::iothub_platform_mqtt_release() })
@@ -291,8 +297,8 @@ mod trampoline {
         }
     }
 
-    /// Takes the SUBACK, whose return codes `on_suback` does not get, and messages that are too large; false means that
-    /// the event has been taken.
+    /// Takes the SUBACK, whose return codes `on_suback` does not get, and messages that are too
+    /// large; false means that the event has been taken.
     #[cfg(has_on_all_events)]
     pub(super) unsafe extern "C" fn on_all_events(
         client: *mut ncs_sys::mqtt_client,
@@ -325,7 +331,8 @@ mod trampoline {
         // SAFETY: the type of the event says that this member of the union is the valid one.
         let topic = unsafe { event.param.publish.message.topic.topic };
         let length = usize::try_from(topic.size).unwrap_or(0);
-        // SAFETY: the topic stands in the receive buffer until this returns; the payload was read elsewhere.
+        // SAFETY: the topic stands in the receive buffer until this returns; the payload was read
+        // elsewhere.
         let topic = unsafe { bytes(topic.utf8, length) };
         call(|callbacks| (callbacks.on_publish)(topic, None));
     }

@@ -10,10 +10,11 @@ use crate::{Errno, platform::Slot};
 /// What happens to the default PDN connection (context 0).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// The network's reason for giving less than was asked: an ESM cause of 3GPP TS 24.301, 50 = IPv4 only,
-    /// 51 = IPv6 only.
+    /// The network's reason for giving less than was asked: an ESM cause of 3GPP TS 24.301, 50 =
+    /// IPv4 only, 51 = IPv6 only.
     Esm(i32),
-    /// Active. The reason, where the network gives one: 0 = IPv4 only, 1 = IPv6 only (3GPP TS 27.007, +CGEV).
+    /// Active. The reason, where the network gives one: 0 = IPv4 only, 1 = IPv6 only (3GPP TS
+    /// 27.007, +CGEV).
     Activated(Option<u8>),
     /// No longer active.
     Deactivated,
@@ -29,13 +30,13 @@ pub enum Event {
     Resumed,
 }
 
-/// Calls `handler` for each event of the default context, on the system work queue. Must come before LTE is
-/// switched on, since the events of that are not repeated; and once only, since a second registration of the same
-/// handler leaves the SDK's list lock taken (NCS 2.8 to 3.0).
+/// Calls `handler` for each event of the default context, on the system work queue. Must come
+/// before LTE is switched on, since the events of that are not repeated; and once only, since a
+/// second registration of the same handler leaves the SDK's list lock taken (NCS 2.8 to 3.0).
 ///
 /// # Errors
-/// No memory for one more handler. (NCS, `pdn_default_ctx_cb_reg`.) ENOTSUP: the build has neither `CONFIG_PDN` nor
-/// `CONFIG_LTE_LC_PDN_MODULE`.
+/// No memory for one more handler. (NCS, `pdn_default_ctx_cb_reg`.) ENOTSUP: the build has neither
+/// `CONFIG_PDN` nor `CONFIG_LTE_LC_PDN_MODULE`.
 pub fn register(handler: fn(Event)) -> Result<(), Errno> {
     let first = HANDLER.get().is_none();
     HANDLER.set(handler);
@@ -117,8 +118,8 @@ pub(crate) fn on_lte_event(event: &ncs_sys::lte_lc_evt) {
     });
 }
 
-/// lte_lc reads `+CGEV: IPV6 FAIL 0` as IPv6 down, and the same line once more as `+CGEV: IPV6 0`, IPv6 up (`parse_cgev` in
-/// `pdn.c` of NCS 3.4): an event that comes with the failure is none.
+/// lte_lc reads `+CGEV: IPV6 FAIL 0` as IPv6 down, and the same line once more as `+CGEV: IPV6 0`,
+/// IPv6 up (`parse_cgev` in `pdn.c` of NCS 3.4): an event that comes with the failure is none.
 #[cfg(has_lte_lc_pdn)]
 mod ipv6_failed {
     use core::sync::atomic::{AtomicU32, Ordering};
@@ -128,9 +129,10 @@ mod ipv6_failed {
     /// When, in milliseconds, the lowest bit set; 0: never.
     static AT: AtomicU32 = AtomicU32::new(0);
 
-    /// Both events come from one loop over the line, on the system work queue, which only interrupts and other cooperative
-    /// threads hold up: microseconds. A modem that asks the network's router again does so after 4 s at the earliest
-    /// (RTR_SOLICITATION_INTERVAL, RFC 4861, 10). Anything far from both does.
+    /// Both events come from one loop over the line, on the system work queue, which only
+    /// interrupts and other cooperative threads hold up: microseconds. A modem that asks the
+    /// network's router again does so after 4 s at the earliest (RTR_SOLICITATION_INTERVAL, RFC
+    /// 4861, 10). Anything far from both does.
     const SAME_LINE_MS: u32 = 500;
 
     fn now() -> u32 {

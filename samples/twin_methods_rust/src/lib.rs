@@ -1,6 +1,7 @@
 //! A desired property, acknowledged as IoT Plug and Play asks, and a direct method.
 //!
-//! - `targetTemperature`, 5 to 30 °C: `{"value":21,"ac":200,"av":3,"ad":null}`, or 400 with a reason.
+//! - `targetTemperature`, 5 to 30 °C: `{"value":21,"ac":200,"av":3,"ad":null}`, or 400 with a
+//!   reason.
 //! - method `count`: how often it was called.
 #![no_std]
 

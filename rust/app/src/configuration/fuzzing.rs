@@ -21,8 +21,8 @@ fn is_sound(fields: Fields) -> bool {
         && again == Some((fields, true))
 }
 
-/// Takes documents one after the other, the first one as the device's own configuration, the others as the twin's: the byte before each
-/// says whether it is a whole one.
+/// Takes documents one after the other, the first one as the device's own configuration, the others
+/// as the twin's: the byte before each says whether it is a whole one.
 pub(crate) fn configuration(data: &[u8]) {
     let mut parts = data.split(|byte| *byte == 0xFF);
     let mut own = Fields::NONE;

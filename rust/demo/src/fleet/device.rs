@@ -19,7 +19,7 @@ use super::{
 use crate::Error;
 
 /// Bytes of the core's outbox: some fifteen messages.
-const OUTBOX: usize = 1536;
+const OUTBOX: usize = 4096;
 
 /// A device that has not been started.
 pub(super) struct Device {
@@ -30,6 +30,8 @@ pub(super) struct Device {
     link: Option<Link>,
     shared: Arc<Shared>,
     is_ready: bool,
+    /// Whether the twin has been told what the device runs.
+    is_reported: bool,
     /// What the last failure said of itself; the core keeps its number alone.
     failure: Option<String>,
 }
@@ -64,6 +66,7 @@ impl Device {
             link: None,
             shared,
             is_ready: false,
+            is_reported: false,
             failure: None,
         })
     }
@@ -119,6 +122,9 @@ impl Device {
             }
         }
         self.drain_events();
+        if self.is_ready && !self.is_reported {
+            self.is_reported = self.client.report(RUNS.as_bytes(), None).is_ok();
+        }
     }
 
     fn drain_events(&mut self) {
@@ -406,6 +412,13 @@ async fn receive(link: &mut Option<Link>) -> Result<(), Errno> {
         None => std::future::pending().await,
     }
 }
+
+/// What the twin is told when the device is ready for the first time.
+const RUNS: &str = concat!(
+    r#"{"dev":{"v":{"appV":""#,
+    env!("CARGO_PKG_VERSION"),
+    r#"","brdV":"fleet"}}}"#
+);
 
 /// Of the core's buffer for a command, as on the device.
 const BUFFER: usize = 4096;

@@ -81,13 +81,15 @@ pub(crate) fn run(arguments: &FleetArguments) -> Result<ExitCode, Error> {
     let (end, ended) = watch::channel(false);
     let mut devices = JoinSet::new();
     let interval = Duration::from_secs(arguments.interval);
+    let towns = world::Towns::new();
     for (number, id) in (0u32..).zip(ids) {
         if stop::wanted() {
             break;
         }
         let identity = hub.identity(&id, &shared.target.trust)?;
         let start = Duration::from_secs(1) * number / arguments.rate;
-        let world = world::World::new(number, arguments.is_faulty(number), interval);
+        let is_faulty = arguments.is_faulty(number);
+        let world = world::World::new(number, is_faulty, interval, towns.clone());
         let device = device::Device::new(id, identity, world, Arc::clone(&shared))?;
         devices.spawn_on(device.run(start, ended.clone()), runtime.handle());
     }

@@ -1,15 +1,51 @@
-//! What a device measures and what happens to it: a temperature that wanders, and losses of the
+//! What a device measures and what happens to it: a drive through a town, and losses of the
 //! network.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use iothub_proto::Instant;
+
+use crate::world::{Description, State, World as Town, unix_ms};
+
+/// Towns with a drive each, which the devices share: 2,000 points for every device would be too
+/// much.
+#[derive(Clone)]
+pub(super) struct Towns(Arc<[Town]>);
+
+impl Towns {
+    /// Begun so that the drives are under way.
+    pub(super) fn new() -> Self {
+        let town = |seed| {
+            let mut description = Description::new(unix_ms());
+            description.seed = seed;
+            Town::new(description)
+        };
+        Self((1..=TOWNS).map(town).collect())
+    }
+
+    /// Where device `number` is, and how the weather is there.
+    fn at(&self, number: u32, now: Instant) -> Option<State> {
+        let Self(towns) = self;
+        let town = towns.get(number as usize % towns.len().max(1))?;
+        // Nobody drives beside another: each began at another time, at another place.
+        let begun = Duration::from_secs(u64::from(number % 1_009) * 37);
+        let state = town.at(begun + Duration::from_millis(now.as_millis()));
+        let (north, east) = (f64::from(number % 97), f64::from(number % 89));
+        Some(State {
+            latitude: state.latitude + (north - 48.0) / 400.0,
+            longitude: state.longitude + (east - 44.0) / 400.0,
+            ..state
+        })
+    }
+}
+
+const TOWNS: u64 = 16;
 
 /// The world of one device; all of it follows from the device's number.
 pub(super) struct World {
     random: u64,
-    /// Tenths of a degree.
-    temperature: i32,
+    number: u32,
+    towns: Towns,
     interval: Duration,
     sample: Instant,
     /// When the network goes or comes back; `None`: it stays.
@@ -18,16 +54,16 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn new(number: u32, is_faulty: bool, interval: Duration) -> Self {
+    pub(super) fn new(number: u32, is_faulty: bool, interval: Duration, towns: Towns) -> Self {
         let mut world = Self {
             random: (u64::from(number) + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15),
-            temperature: 200,
+            number,
+            towns,
             interval,
             sample: Instant::from_millis(1),
             change: None,
             has_network: true,
         };
-        world.temperature += i32::try_from(world.below(100)).unwrap_or(0);
         // Their samples do not fall together.
         world.sample =
             Instant::from_millis(1) + Duration::from_millis(world.below(millis(interval)));
@@ -42,24 +78,14 @@ impl World {
         self.below(u64::MAX)
     }
 
-    /// A sample, if one is due: the body of a message.
+    /// A sample, if one is due: the body of a message, in the shapes of asset tracker.
     pub(super) fn sample(&mut self, now: Instant) -> Option<String> {
         if now < self.sample {
             return None;
         }
         self.sample = now + self.interval;
-        let step = i32::try_from(self.below(5)).unwrap_or(2) - 2;
-        self.temperature = (self.temperature + step).clamp(-400, 850);
-        let (sign, tenths) = match self.temperature {
-            below @ ..0 => ("-", -below),
-            above => ("", above),
-        };
-        Some(format!(
-            r#"{{"temperature":{sign}{}.{},"timestamp":{}}}"#,
-            tenths / 10,
-            tenths % 10,
-            now.as_millis()
-        ))
+        let state = self.towns.at(self.number, now)?;
+        Some(document(&state, unix_ms()))
     }
 
     /// Whether the network has just gone.
@@ -113,6 +139,24 @@ impl World {
     }
 }
 
+fn document(state: &State, ts: i64) -> String {
+    let State {
+        longitude,
+        latitude,
+        altitude,
+        speed,
+        heading,
+        temperature,
+        humidity,
+        charge,
+        ..
+    } = state;
+    let (hectopascal, millivolts) = (state.pressure / 100.0, 3300.0 + charge * 8.5);
+    format!(
+        r#"{{"gnss":[{{"v":{{"lng":{longitude:.6},"lat":{latitude:.6},"acc":4.2,"alt":{altitude:.1},"spd":{speed:.1},"hdg":{heading:.0}}},"ts":{ts}}}],"env":[{{"v":{{"temp":{temperature:.1},"hum":{humidity:.1},"atmp":{hectopascal:.1}}},"ts":{ts}}}],"bat":[{{"v":{millivolts:.0},"ts":{ts}}}]}}"#
+    )
+}
+
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
@@ -127,7 +171,7 @@ mod tests {
 
     #[test]
     fn samples_come_at_the_interval_and_a_shorter_one_counts_at_once() {
-        let mut world = World::new(7, false, Duration::from_secs(100));
+        let mut world = World::new(7, false, Duration::from_secs(100), Towns::new());
         let first = (0..=100).find(|second| world.sample(at(*second)).is_some());
         let first = first.expect("within the interval");
         assert_eq!(world.sample(at(first + 99)), None);
@@ -135,7 +179,21 @@ mod tests {
         assert_eq!(world.sample(at(first + 14)), None);
         let body = world.sample(at(first + 15)).expect("due");
         let body: serde_json::Value = serde_json::from_str(&body).expect("JSON");
-        assert!(body["temperature"].is_number() && body["timestamp"].is_u64());
+        assert_eq!(body["gnss"][0]["ts"], body["env"][0]["ts"]);
+        let ts = body["bat"][0]["ts"].as_i64().expect("a time");
+        assert!((unix_ms() - 60_000..=unix_ms()).contains(&ts), "{ts}");
+        for number in [
+            "/gnss/0/v/lat",
+            "/gnss/0/v/hdg",
+            "/env/0/v/atmp",
+            "/bat/0/v",
+        ] {
+            assert!(
+                body.pointer(number)
+                    .is_some_and(serde_json::Value::is_number),
+                "{body}"
+            );
+        }
         for refused in [0, 86_401] {
             assert!(!world.set_interval(at(first), refused));
         }
@@ -145,7 +203,7 @@ mod tests {
     #[test]
     fn only_a_faulty_device_loses_its_network_and_gets_it_back() {
         let changes = |is_faulty| {
-            let mut world = World::new(3, is_faulty, Duration::from_secs(10));
+            let mut world = World::new(3, is_faulty, Duration::from_secs(10), Towns::new());
             let mut changes: Vec<u64> = Vec::new();
             for second in 0..1200 {
                 let before = world.has_network();
@@ -166,11 +224,18 @@ mod tests {
 
     #[test]
     fn worlds_differ_and_each_is_the_same_again() {
-        let body = |number| {
-            let mut world = World::new(number, true, Duration::from_secs(1));
-            (world.next(), world.sample(at(2)))
+        let towns = Towns::new();
+        let place = |number| {
+            let state = towns.at(number, at(2)).expect("a town");
+            (state.latitude, state.longitude)
         };
-        assert_eq!(body(1), body(1));
-        assert_ne!(body(1), body(2));
+        let next =
+            |number| World::new(number, true, Duration::from_secs(100), towns.clone()).next();
+        assert_eq!((next(1), place(1)), (next(1), place(1)));
+        let mut places: Vec<_> = (0..10_000).map(place).collect();
+        places.sort_by(|one, other| one.partial_cmp(other).expect("numbers"));
+        places.dedup();
+        assert_eq!(places.len(), 10_000);
+        assert_ne!(next(1), next(2));
     }
 }

@@ -67,10 +67,19 @@ fn each_device_is_one_of_its_own_to_the_hub() {
 }
 
 fn does_what_the_back_end_wants(rest: &Rest, id: &str) {
-    rest.until("telemetry", TIMEOUT, |rest| {
+    let telemetry = rest.until("telemetry", TIMEOUT, |rest| {
         Ok(rest.telemetry(id, 0)?.pop())
+    });
+    let telemetry = telemetry.expect("telemetry arrives").to_string();
+    for kind in ["gnss", "env", "bat"] {
+        assert!(telemetry.contains(kind), "{telemetry}");
+    }
+    rest.until("the version that it runs", TIMEOUT, |rest| {
+        let twin = rest.twin(id)?;
+        let version = &twin["properties"]["reported"]["dev"]["v"]["appV"];
+        Ok((version == env!("CARGO_PKG_VERSION")).then_some(()))
     })
-    .expect("telemetry arrives");
+    .expect("reported");
     let answer = rest.method(id, "led", &json!(1)).expect("called");
     assert_eq!(answer, (200, json!({"status": 200, "payload": 1})));
     let (_, answer) = rest.method(id, "reboot", &json!(null)).expect("called");

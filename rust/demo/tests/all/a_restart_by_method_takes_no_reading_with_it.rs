@@ -1,4 +1,5 @@
-//! `cfg.upd` keeps readings for an hour; a restart by method sends them first, and a power cut leaves them in flash.
+//! `cfg.upd` keeps readings for an hour; a restart by method sends them first, and a power cut
+//! leaves them in flash.
 
 use std::{
     collections::BTreeSet,

@@ -1,11 +1,12 @@
-//! `--device`: what is named runs, or it is refused; and no step shows more than that device showed.
+//! `--device`: what is named runs, or it is refused; and no step shows more than that device
+//! showed.
 
 use std::{path::Path, process::Command};
 
 use serde_json::Value;
 
-/// Our own device as somebody's command: on another network than the one that it is told, with what it finds in its
-/// environment alone.
+/// Our own device as somebody's command: on another network than the one that it is told, with what
+/// it finds in its environment alone.
 const DUAL_STACK: &str = r#"#!/bin/sh
 cd / || exit
 "$1" device --data "$IOTHUB_DATA" --port "$IOTHUB_PORT" --network dual-stack --time-factor 0.1
@@ -106,4 +107,29 @@ fn updates_of_a_device_that_ends_at_once_fail() {
     let (name, detail) = checks.last().expect("a step");
     assert_eq!(*name, "device reports what it runs", "{report:#}");
     assert!(detail.contains("exit status: 1"), "{detail}");
+}
+
+#[test]
+fn a_device_is_told_another_port_where_the_usual_one_is_taken() {
+    // Taken here, or by somebody else already.
+    let _taken = std::net::TcpListener::bind("127.0.0.1:8883");
+    let folder = tempfile::tempdir().expect("a folder");
+    let script = folder.path().join("device.sh");
+    std::fs::write(&script, "echo \"$IOTHUB_PORT $@\" >&2; exit 3\n").expect("written");
+    let output = Command::new(env!("CARGO_BIN_EXE_iothub-demo"))
+        .args(["--once", "--device"])
+        .arg(format!("sh '{}' {{}}", script.display()))
+        .output()
+        .expect("it runs");
+    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    let said = said
+        .lines()
+        .find(|it| it.contains("--credentials="))
+        .unwrap_or_default();
+    let port = said
+        .split_once("--port=")
+        .and_then(|(_, rest)| rest.split(' ').next())
+        .unwrap_or_default();
+    assert!(!port.is_empty() && port != "8883", "{said}");
+    assert!(said.contains(&format!("{port} --credentials=")), "{said}");
 }

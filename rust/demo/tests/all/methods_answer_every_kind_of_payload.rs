@@ -1,4 +1,5 @@
-//! Methods with what they take and with every kind of payload that they do not; what they are asked for happens.
+//! Methods with what they take and with every kind of payload that they do not; what they are asked
+//! for happens.
 
 use crate::support::{TIMEOUT, World};
 use iothub_demo::DEVICE_ID;

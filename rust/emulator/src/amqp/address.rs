@@ -10,7 +10,8 @@ use crate::properties;
 pub(super) enum Node {
     /// Where tokens are put.
     Cbs,
-    /// Where a hub is asked for its Event Hubs-compatible endpoint, which has an address of its own.
+    /// Where a hub is asked for its Event Hubs-compatible endpoint, which has an address of its
+    /// own.
     Redirect {
         /// What stands behind `messages/events`.
         rest: String,

@@ -89,8 +89,7 @@ pub(crate) async fn serve(
             };
             match opened {
                 Ok(stream) => connection::serve(amqp, stream, peer, stop).await,
-                Err(why) => {
-                    let refusal = Refusal::new(ErrorCode::Unauthorized, why);
+                Err(refusal) => {
                     let event = Event::refusal("refused", &refusal);
                     let journal = &amqp.service.journal;
                     journal.record(event.on(peer.number, peer.address));
@@ -107,11 +106,12 @@ async fn handshake(
     stream: TcpStream,
     tls: TlsAcceptor,
     time_limit: Duration,
-) -> Result<TlsStream<TcpStream>, String> {
+) -> Result<TlsStream<TcpStream>, Refusal> {
     let _ = stream.set_nodelay(true);
-    match tokio::time::timeout(time_limit, tls.accept(stream)).await {
-        Ok(Ok(stream)) => Ok(stream),
-        Ok(Err(error)) => Err(format!("TLS handshake failed: {error}")),
-        Err(_) => Err(format!("no TLS handshake within {time_limit:?}")),
-    }
+    let why = match tokio::time::timeout(time_limit, tls.accept(stream)).await {
+        Ok(Ok(stream)) => return Ok(stream),
+        Ok(Err(error)) => format!("TLS handshake failed: {error}"),
+        Err(_) => format!("no TLS handshake within {time_limit:?}"),
+    };
+    Err(Refusal::new(ErrorCode::Unauthorized, why))
 }

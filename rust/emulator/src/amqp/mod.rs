@@ -1,8 +1,8 @@
-//! AMQP 1.0: services send to devices, hear what became of it, and read telemetry as from Event Hubs; devices do all that they
-//! do over MQTT, at the hub and at the provisioning service.
+//! AMQP 1.0: services send to devices, hear what became of it, and read telemetry as from Event
+//! Hubs; devices do all that they do over MQTT, at the hub and at the provisioning service.
 //!
-//! A door to the hub like MQTT and REST. Each connection is a task; what it reads from the storage, it reads beside those who
-//! write, page by page as its peer gives credit.
+//! A door to the hub like MQTT and REST. Each connection is a task; what it reads from the storage,
+//! it reads beside those who write, page by page as its peer gives credit.
 
 use std::fmt;
 use std::sync::Arc;

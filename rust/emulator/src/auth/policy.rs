@@ -1,7 +1,9 @@
-//! Shared access policies: those that a hub and the provisioning service have from the start, and one's own.
+//! Shared access policies: those that a hub and the provisioning service have from the start, and
+//! one's own.
 //!
-//! Microsoft, "Control access to IoT Hub with shared access signatures", has the policies of a new hub
-//! and what each permission opens; "Control access to DPS" has those of the provisioning service.
+//! Microsoft, "Control access to IoT Hub with shared access signatures", has the policies of a new
+//! hub and what each permission opens; "Control access to DPS" has those of the provisioning
+//! service.
 
 use std::fmt;
 
@@ -29,7 +31,8 @@ pub(crate) enum Permission {
     RegistrationStatusRead,
     /// Deleting it.
     RegistrationStatusWrite,
-    /// What Azure has nowhere, or only with the rights of the subscription: `/admin` and ARM's paths.
+    /// What Azure has nowhere, or only with the rights of the subscription: `/admin` and ARM's
+    /// paths.
     Owner,
 }
 
@@ -113,8 +116,8 @@ pub(crate) static PROVISIONING: Rules = Rules {
 };
 
 impl Rules {
-    /// The policies that a resource has: those of its `authorizationPolicies`, or without them those from the start, which
-    /// share a key.
+    /// The policies that a resource has: those of its `authorizationPolicies`, or without them
+    /// those from the start, which share a key.
     pub(crate) fn policies(&'static self, kept: Option<&Value>, key: &str) -> Vec<Policy> {
         match kept.and_then(Value::as_array) {
             Some(kept) => kept.iter().map(|it| self.kept(it, key)).collect(),
@@ -131,7 +134,8 @@ impl Rules {
         }
     }
 
-    /// An emulator that did not look at them has kept some without keys or rights: those have what they have from the start.
+    /// An emulator that did not look at them has kept some without keys or rights: those have what
+    /// they have from the start.
     fn kept(&'static self, document: &Value, key: &str) -> Policy {
         let text = |name: &str, default: &str| {
             let given = document[name].as_str().filter(|text| !text.is_empty());
@@ -147,9 +151,9 @@ impl Rules {
         }
     }
 
-    /// What `authorizationPolicies` of a request makes of the policies that are there, to be kept. Whoever names no keys
-    /// keeps those that there are, or gets new ones; whoever names one key of the two gets the other one anew; whoever
-    /// names no policies keeps them all.
+    /// What `authorizationPolicies` of a request makes of the policies that are there, to be kept.
+    /// Whoever names no keys keeps those that there are, or gets new ones; whoever names one key of
+    /// the two gets the other one anew; whoever names no policies keeps them all.
     pub(crate) fn changed(
         &self,
         given: Option<&Value>,
@@ -232,7 +236,8 @@ impl Policy {
         let opened = self.rules.rights.iter();
         let opened = opened.filter(|(name, _)| named.contains(name));
         let opened = opened.flat_map(|(_, opens)| opens.iter().copied());
-        // The owner of the hub owns the provisioning service and all else too, since here they are one.
+        // The owner of the hub owns the provisioning service and all else too, since here they are
+        // one.
         let as_from_the_start = (self.name.as_str(), self.rights.as_str());
         let more: &[Permission] = match self.name.as_str() {
             _ if !self.rules.built_in.contains(&as_from_the_start) => &[],

@@ -2,6 +2,8 @@
 //!
 //! Microsoft, "Create a service SAS", for version 2020-12-06 and later.
 
+use std::fmt;
+
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -32,7 +34,7 @@ pub(crate) struct Endpoint {
     pub path: String,
 }
 
-impl std::fmt::Debug for Account {
+impl fmt::Debug for Account {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Account")
             .field("name", &self.name)
@@ -40,6 +42,29 @@ impl std::fmt::Debug for Account {
             .finish_non_exhaustive()
     }
 }
+
+/// What is wrong with a connection string.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AccountError {
+    /// It has no such part.
+    Missing(&'static str),
+    /// Its `AccountKey` is not base64.
+    KeyIsNoBase64,
+    /// Its `BlobEndpoint` is not HTTP.
+    Scheme,
+}
+
+impl fmt::Display for AccountError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing(name) => write!(f, "the connection string has no {name}"),
+            Self::KeyIsNoBase64 => f.write_str("AccountKey is not base64"),
+            Self::Scheme => f.write_str("BlobEndpoint must begin with http:// or https://"),
+        }
+    }
+}
+
+impl std::error::Error for AccountError {}
 
 impl Account {
     /// The storage inside, with a key of its own.
@@ -52,30 +77,30 @@ impl Account {
     }
 
     /// Reads a connection string: `UseDevelopmentStorage=true`, which is Azurite with its
-    /// well-known key, or `AccountName=…; AccountKey=…;BlobEndpoint=…`. The error says what is
-    /// missing; the key is in none.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+    /// well-known key, or `AccountName=…; AccountKey=…;BlobEndpoint=…`. The key is in
+    /// no error.
+    pub(crate) fn parse(text: &str) -> Result<Self, AccountError> {
         let text = text.trim();
         if text.trim_end_matches(';') == "UseDevelopmentStorage=true" {
             return Self::parse(AZURITE);
         }
-        let part = |name: &str| {
+        let part = |name: &'static str| {
             let found = text
                 .split(';')
                 .filter_map(|part| part.trim().split_once('='))
                 .find(|(key, _)| key.eq_ignore_ascii_case(name));
             let value = found.map(|(_, value)| value.trim().to_owned());
-            value.ok_or_else(|| format!("the connection string has no {name}"))
+            value.ok_or(AccountError::Missing(name))
         };
         let key = part("AccountKey")?;
         if STANDARD.decode(&key).is_err() {
-            return Err("AccountKey is not base64".to_owned());
+            return Err(AccountError::KeyIsNoBase64);
         }
         let endpoint = part("BlobEndpoint")?;
         let (scheme, rest) = endpoint
             .split_once("://")
             .filter(|(scheme, _)| ["http", "https"].contains(scheme))
-            .ok_or("BlobEndpoint must begin with http:// or https://")?;
+            .ok_or(AccountError::Scheme)?;
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
         Ok(Self {
             name: part("AccountName")?,
@@ -314,19 +339,24 @@ mod tests {
     #[test]
     fn says_what_a_connection_string_lacks() {
         for (text, why) in [
-            ("AccountName=a;AccountKey=AAAA", "BlobEndpoint"),
-            ("AccountName=a;BlobEndpoint=http://x/a", "AccountKey"),
+            (
+                "AccountName=a;AccountKey=AAAA",
+                AccountError::Missing("BlobEndpoint"),
+            ),
+            (
+                "AccountName=a;BlobEndpoint=http://x/a",
+                AccountError::Missing("AccountKey"),
+            ),
             (
                 "AccountName=a;AccountKey=?;BlobEndpoint=http://x/a",
-                "base64",
+                AccountError::KeyIsNoBase64,
             ),
             (
                 "AccountName=a;AccountKey=AAAA;BlobEndpoint=ftp://x/a",
-                "http",
+                AccountError::Scheme,
             ),
         ] {
-            let error = Account::parse(text).unwrap_err();
-            assert!(error.contains(why), "{error}");
+            assert_eq!(Account::parse(text).unwrap_err(), why);
         }
     }
 }

@@ -10,7 +10,7 @@ mod account;
 mod folder;
 mod remote;
 
-pub(crate) use account::{Account, Endpoint};
+pub(crate) use account::{Account, AccountError, Endpoint};
 pub(crate) use folder::{Folder, Incoming};
 
 /// The storage.

@@ -103,7 +103,8 @@ impl Blobs {
         put(&address(container, blob)?, blob, bytes).await
     }
 
-    /// The folder and the container, where the address is one of the storage inside and its signature permits it.
+    /// The folder and the container, where the address is one of the storage inside and its
+    /// signature permits it.
     fn inside_of(
         &self,
         container: &str,

@@ -1,4 +1,5 @@
-//! Brings configurations to the twins that they are for: when one changes, and every so often, since twins change too.
+//! Brings configurations to the twins that they are for: when one changes, and every so often,
+//! since twins change too.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -188,7 +189,8 @@ impl Configurations {
         Ok((rules, wrote))
     }
 
-    /// Goes through all IoT Edge devices; each gets the deployment with the highest priority, and the layers over it.
+    /// Goes through all IoT Edge devices; each gets the deployment with the highest priority, and
+    /// the layers over it.
     async fn deploy(&self, hub: &str, mut rules: Vec<Rule>) -> Walked {
         let mut wrote = false;
         let online = Arc::new(self.service.connections.online(hub));
@@ -319,10 +321,11 @@ enum What {
     Deployments,
 }
 
-/// The contents for a device's modules, the deployment before its layers, and how it stands with each rule that it is a
-/// target of; counts it for them.
+/// The contents for a device's modules, the deployment before its layers, and how it stands with
+/// each rule that it is a target of; counts it for them.
 ///
-/// Rules come in the order of their ranks. A layer counts above the deployment that it has to stand on, and not below.
+/// Rules come in the order of their ranks. A layer counts above the deployment that it has to stand
+/// on, and not below.
 fn choose(rules: &mut [Rule], twin: &Value) -> (Vec<Modules>, Map<String, Value>) {
     let mut statuses = Map::new();
     let targets: Vec<usize> = (0..rules.len())
@@ -362,8 +365,8 @@ fn status(is_applied: bool) -> Value {
     json!({"status": if is_applied { "Applied" } else { "Targeted" }})
 }
 
-/// What is to change in the desired properties of a twin, and how it stands with each rule that it is a target of; counts it
-/// for them.
+/// What is to change in the desired properties of a twin, and how it stands with each rule that it
+/// is a target of; counts it for them.
 ///
 /// Rules come in the order of their ranks: a property that one has set is not for those behind it.
 fn decide(rules: &mut [Rule], twin: &Value) -> (Map<String, Value>, Map<String, Value>) {

@@ -200,7 +200,8 @@ impl Configuration {
     }
 }
 
-/// A condition over twins of devices, or of modules as `FROM devices.modules WHERE …`; `*` is all, and nothing is none.
+/// A condition over twins of devices, or of modules as `FROM devices.modules WHERE …`; `*` is all,
+/// and nothing is none.
 fn target(condition: &str, modules: bool) -> Result<Option<Query>, Refusal> {
     let condition = condition.trim();
     let collection = if modules {
@@ -410,7 +411,8 @@ pub(super) fn note(
     Ok(())
 }
 
-/// Notes which configurations are about each twin; one that was deleted since it was looked at is about none.
+/// Notes which configurations are about each twin; one that was deleted since it was looked at is
+/// about none.
 pub(super) fn note_statuses(
     c: &Connection,
     hub: &str,

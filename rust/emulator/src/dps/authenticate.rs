@@ -27,8 +27,8 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    /// What a device is told that comes back to a hub where it was: versions before 2019-04-15 have no word for it
-    /// (Azure/azure-iot-sdk-csharp, pull request 2397).
+    /// What a device is told that comes back to a hub where it was: versions before 2019-04-15 have
+    /// no word for it (Azure/azure-iot-sdk-csharp, pull request 2397).
     pub(crate) fn returned(&self) -> &'static str {
         match self.api_version.as_str() >= "2019-04-15" {
             true => "reprovisionedToInitialAssignment",

@@ -322,7 +322,8 @@ fn check_attestation(
                     }
                     Ok(())
                 }
-                // What the service answers holds no certificates; writing it back keeps the old ones.
+                // What the service answers holds no certificates; writing it back keeps the old
+                // ones.
                 None => match known.and_then(|known| known.document.get("attestation")) {
                     Some(Value::Object(old)) if old.get("x509").is_some() => {
                         *attestation = old.clone();

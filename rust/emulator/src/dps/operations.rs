@@ -54,7 +54,8 @@ impl Operations {
     }
 }
 
-/// How often each device asks what became of its operations, over whatever protocol and on however many connections.
+/// How often each device asks what became of its operations, over whatever protocol and on however
+/// many connections.
 ///
 /// Devices that nobody has room for any more share one count: a fleet as large as that is slowed
 /// down, and memory is not spent.

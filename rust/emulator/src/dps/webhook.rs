@@ -52,7 +52,7 @@ pub(crate) async fn allocate(
 
 async fn post(url: &str, body: String) -> Result<Map<String, Value>, Refusal> {
     let uri = http_client::parse("webhookUrl", url)?;
-    let broken = |error: &str| failed(format!("{url}: {error}"));
+    let broken = |error: &dyn std::fmt::Display| failed(format!("{url}: {error}"));
     let json = HeaderValue::from_static("application/json");
     let call = Call {
         method: Method::POST,

@@ -78,7 +78,8 @@ impl Hubs {
         ))
     }
 
-    /// The hubs that the process is started with, the first of which may have a name of its own, and those of before.
+    /// The hubs that the process is started with, the first of which may have a name of its own,
+    /// and those of before.
     pub(crate) fn load(
         c: &Connection,
         hosts: &[String],
@@ -156,7 +157,8 @@ impl Hubs {
             .unwrap_or(false)
     }
 
-    /// The shared access policies of a hub; `key` is the one that those have which nobody has changed.
+    /// The shared access policies of a hub; `key` is the one that those have which nobody has
+    /// changed.
     pub(crate) fn policies(&self, host: &str, key: &str) -> Vec<Policy> {
         let all = self.read();
         let hub = all.iter().find(|hub| hub.is_at(host));
@@ -174,7 +176,8 @@ impl Hubs {
         })
     }
 
-    /// The policy of a hub that has everything, with the key that it has now; `key` if nobody has changed it.
+    /// The policy of a hub that has everything, with the key that it has now; `key` if nobody has
+    /// changed it.
     pub(crate) fn owner_key(&self, host: &str, key: &str) -> String {
         let all = self.policies(host, key);
         let owner = all.into_iter().find(|it| it.name == policy::OWNER);
@@ -221,7 +224,8 @@ impl Hub {
 
     /// A hub that management makes.
     pub(crate) fn made(name: &str) -> Result<Self, Refusal> {
-        // Microsoft, "Naming rules and restrictions for Azure resources": 3 to 50, alphanumerics and hyphens.
+        // Microsoft, "Naming rules and restrictions for Azure resources": 3 to 50, alphanumerics
+        // and hyphens.
         let fits = (3..=50).contains(&name.len())
             && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
             && !name.starts_with('-')

@@ -1,5 +1,5 @@
-//! Devices as people look for them: by a part of the id, by the state that they are in, by a query; in an order, and a
-//! page at a time, so that the cost of a page does not grow with the hub.
+//! Devices as people look for them: by a part of the id, by the state that they are in, by a query;
+//! in an order, and a page at a time, so that the cost of a page does not grow with the hub.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -266,8 +266,8 @@ async fn in_order(
     Ok(Placed::new(direction, rows))
 }
 
-/// A text whose order is that of people: in any case, and 2.9 before 2.10. It is a part of the mark of a
-/// page, hence short.
+/// A text whose order is that of people: in any case, and 2.9 before 2.10. It is a part of the mark
+/// of a page, hence short.
 fn natural(text: &str) -> String {
     let mut made = String::new();
     let mut rest = text;

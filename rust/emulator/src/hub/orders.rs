@@ -30,8 +30,9 @@ pub(crate) enum Direction {
     Descending,
 }
 
-/// Orders that no index has. The first page of a list makes its own; the pages behind it find it here, so that they
-/// cost what is on them, and a device that changes meanwhile stands in no two of them.
+/// Orders that no index has. The first page of a list makes its own; the pages behind it find it
+/// here, so that they cost what is on them, and a device that changes meanwhile stands in no two of
+/// them.
 #[derive(Debug, Default)]
 pub(crate) struct Orders(Mutex<Vec<(Of, Instant, Arc<Placed>)>>);
 

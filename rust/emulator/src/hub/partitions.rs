@@ -1,8 +1,10 @@
-//! The built-in endpoint `events` as an event hub has it: a log in partitions, by a hash of the device id, in order within each.
+//! The built-in endpoint `events` as an event hub has it: a log in partitions, by a hash of the
+//! device id, in order within each.
 //!
-//! Sequence numbers are counted by each partition for itself, from 0 and without gaps, in the transaction that stores the message;
-//! offsets grow with the bytes. Both stay what they are over restarts. What was stored before partitions counted has kept the
-//! numbers under which it was handed out: its position among all telemetry.
+//! Sequence numbers are counted by each partition for itself, from 0 and without gaps, in the
+//! transaction that stores the message; offsets grow with the bytes. Both stay what they are over
+//! restarts. What was stored before partitions counted has kept the numbers under which it was
+//! handed out: its position among all telemetry.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -226,7 +228,8 @@ impl Partitions {
         })
     }
 
-    /// Appends what an emulator has stored that did not count in partitions, under the numbers that it told of then.
+    /// Appends what an emulator has stored that did not count in partitions, under the numbers that
+    /// it told of then.
     pub(crate) fn take_over(&self, c: &Connection) -> Result<(), Refusal> {
         let begun = c
             .prepare("SELECT 1 FROM settings WHERE key = ?1")?
@@ -320,7 +323,8 @@ impl Partition {
             .filter(|at| at.partition == self.number && message.hub == self.hub)
     }
 
-    /// Its messages after a sequence number, oldest first, in a page that is bounded in messages and in bytes.
+    /// Its messages after a sequence number, oldest first, in a page that is bounded in messages
+    /// and in bytes.
     pub(crate) fn after(&self, c: &Connection, since: i64, limit: usize) -> Result<Page, Refusal> {
         let mut page = Page {
             messages: Vec::new(),
@@ -400,7 +404,8 @@ impl Partition {
         self.before_first(c, "enqueued", at.saturating_sub(inclusive.into()))
     }
 
-    /// The sequence number before the first message behind an offset, or at it; an offset that never was is refused.
+    /// The sequence number before the first message behind an offset, or at it; an offset that
+    /// never was is refused.
     pub(crate) fn before_offset(
         &self,
         c: &Connection,
@@ -414,7 +419,8 @@ impl Partition {
         }
     }
 
-    /// The sequence number before a message behind another, or before that one itself; one that never was is refused.
+    /// The sequence number before a message behind another, or before that one itself; one that
+    /// never was is refused.
     pub(crate) fn before_sequence(
         &self,
         c: &Connection,

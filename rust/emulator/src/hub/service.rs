@@ -76,8 +76,8 @@ impl Service {
         self.hubs.at(host).map(|hub| hub.host)
     }
 
-    /// Whether the symmetric key of a device or of a module is refused: by a switch of the emulator, or by a property of
-    /// the hub, of which devices and modules have one each.
+    /// Whether the symmetric key of a device or of a module is refused: by a switch of the
+    /// emulator, or by a property of the hub, of which devices and modules have one each.
     pub(crate) fn enforces_x509(&self, hub: &str, id: &str) -> bool {
         self.settings.enforce_x509 || self.hubs.refuses(hub, Signer::of(id))
     }
@@ -102,9 +102,9 @@ impl Service {
         .await
     }
 
-    /// Applies a patch to twins, each by itself, in one transaction with what `note` writes of each, and tells the devices in the
-    /// order of the commits. What there is no time for within [`SLICE`] is left out, but for the
-    /// first: others wait meanwhile.
+    /// Applies a patch to twins, each by itself, in one transaction with what `note` writes of
+    /// each, and tells the devices in the order of the commits. What there is no time for within
+    /// [`SLICE`] is left out, but for the first: others wait meanwhile.
     pub(crate) async fn write_twins(
         self: &Arc<Self>,
         hub: String,
@@ -141,7 +141,8 @@ impl Service {
         .await
     }
 
-    /// Changes twins, all or none, and tells the devices in the order of the commits; says how many.
+    /// Changes twins, all or none, and tells the devices in the order of the commits; says how
+    /// many.
     pub(crate) async fn change_twins(
         self: &Arc<Self>,
         change: impl FnOnce(&Connection, UnixMs) -> Result<Vec<TwinChange>, Refusal> + Send + 'static,
@@ -159,7 +160,8 @@ impl Service {
         .await
     }
 
-    /// Does the entries of a bulk request, each by itself, and what follows from it for connections.
+    /// Does the entries of a bulk request, each by itself, and what follows from it for
+    /// connections.
     pub(crate) async fn bulk(
         self: &Arc<Self>,
         hub: String,
@@ -426,7 +428,8 @@ pub(crate) struct MethodCall {
 }
 
 impl MethodCall {
-    /// Reads Azure's JSON: `methodName`, `payload`, `connectTimeoutInSeconds` and `responseTimeoutInSeconds`.
+    /// Reads Azure's JSON: `methodName`, `payload`, `connectTimeoutInSeconds` and
+    /// `responseTimeoutInSeconds`.
     pub(crate) fn from_json(document: &Map<String, Value>) -> Result<Self, Refusal> {
         let invalid = |reason: String| Refusal::new(ErrorCode::ArgumentInvalid, reason);
         let name = document

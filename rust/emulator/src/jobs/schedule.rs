@@ -1,4 +1,5 @@
-//! A job over devices: which they are, and then one after the other a change of the twin or a call of a method.
+//! A job over devices: which they are, and then one after the other a change of the twin or a call
+//! of a method.
 
 use std::sync::Arc;
 

@@ -51,8 +51,8 @@ struct Asked<'r> {
 impl Access {
     /// Lets a request pass or says why not.
     ///
-    /// The page itself holds no secret and is open. Without a token only this machine is served, and
-    /// only under a name of this machine, so that no web page elsewhere can reach it.
+    /// The page itself holds no secret and is open. Without a token only this machine is served,
+    /// and only under a name of this machine, so that no web page elsewhere can reach it.
     pub(crate) async fn check(
         &self,
         service: &Service,
@@ -137,7 +137,8 @@ impl Access {
         }
     }
 
-    /// Whether it is the secret with which a managed identity asks for its token in App Service: here the token itself.
+    /// Whether it is the secret with which a managed identity asks for its token in App Service:
+    /// here the token itself.
     fn is_identity(&self, secret: Option<&str>) -> bool {
         let token = self.token.as_deref().zip(secret);
         token.is_some_and(|(token, secret)| same(token, secret))
@@ -164,7 +165,8 @@ impl Access {
         };
         let mut all = service.hubs.policies(&hub, &self.service_key);
         all.retain(|it| it.name == name);
-        // The provisioning service has the same address here, and may have a policy of the same name.
+        // The provisioning service has the same address here, and may have a policy of the same
+        // name.
         if !all.iter().any(opens) {
             let key = self.service_key.clone();
             let of_provisioning = service.store.read(move |c| dps::policies(c, &key));
@@ -218,7 +220,8 @@ fn identity(path: &str) -> Option<String> {
     }
 }
 
-/// Whether a client certificate proves that a device asks on its own paths; one that proves another thing is refused.
+/// Whether a client certificate proves that a device asks on its own paths; one that proves another
+/// thing is refused.
 async fn check_certificate(
     service: &Service,
     request: &Parts,

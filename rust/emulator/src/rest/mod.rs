@@ -94,8 +94,8 @@ pub(crate) struct Api {
 }
 
 impl Api {
-    /// How whoever asks reaches the HTTPS port: host, and port if it is not HTTPS's own. Without such a port it is the one
-    /// that was asked.
+    /// How whoever asks reaches the HTTPS port: host, and port if it is not HTTPS's own. Without
+    /// such a port it is the one that was asked.
     pub(crate) fn https_authority(&self, headers: &HeaderMap) -> String {
         let asked = headers.get(header::HOST);
         let asked = asked.and_then(|host| host.to_str().ok());
@@ -112,7 +112,8 @@ impl Api {
     }
 }
 
-/// All paths; `more` are those of other doors on the same port, and `open` those of doors that ask for their proof themselves.
+/// All paths; `more` are those of other doors on the same port, and `open` those of doors that ask
+/// for their proof themselves.
 pub(crate) fn router(api: Api, more: Router<Api>, open: Router<Api>) -> Router {
     more.merge(devices::routes())
         .merge(listing::routes())
@@ -320,7 +321,8 @@ async fn many(request: Request<Body>, most: usize) -> Result<Vec<Map<String, Val
     }
 }
 
-/// Where a page begins and how long it may be, as the headers `x-ms-continuation` and `x-ms-max-item-count` say.
+/// Where a page begins and how long it may be, as the headers `x-ms-continuation` and
+/// `x-ms-max-item-count` say.
 fn paging(headers: &HeaderMap) -> Result<(usize, usize), Refusal> {
     let header = |name: &str| headers.get(name).and_then(|it| it.to_str().ok());
     let size = header("x-ms-max-item-count").and_then(|size| size.parse().ok());

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::avro;
 use super::record::Record;
-use crate::blobs::{self, Account, Blobs};
+use crate::blobs::{self, Account, AccountError, Blobs};
 use crate::clock::{UnixMs, rfc3339};
 use crate::code::{ErrorCode, Refusal};
 use crate::fields;
@@ -45,7 +45,7 @@ impl Container {
         blobs::check_container(name)
             .map_err(|refusal| invalid(format!("{of}: {}", refusal.reason)))?;
         let account = match (text("connectionString"), text("endpointUri")) {
-            (Some(given), _) => plain_account(given).map_err(|why| wrong(&why))?,
+            (Some(given), _) => plain_account(given).map_err(|why| wrong(&why.to_string()))?,
             (None, Some(_)) => None,
             (None, None) => {
                 return Err(wrong(
@@ -168,7 +168,7 @@ impl Container {
 
 /// The account of a connection string, where it is one under plain HTTP; what leads elsewhere is
 /// the storage of the emulator.
-fn plain_account(text: &str) -> Result<Option<Account>, String> {
+fn plain_account(text: &str) -> Result<Option<Account>, AccountError> {
     let has = |name: &str| {
         let mut parts = text
             .split(';')

@@ -1,10 +1,11 @@
 //! Where messages come out: a file of JSON lines, a webhook, or blobs of a storage container.
 
-use std::io::Write as _;
+use std::fmt;
+use std::io::{self, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
-use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use serde_json::{Map, Value};
 
 use super::container::Container;
@@ -12,7 +13,7 @@ use crate::blobs::Blobs;
 use crate::clock::UnixMs;
 use crate::code::{ErrorCode, Refusal};
 use crate::file::Mode as _;
-use crate::http_client::{self, Call};
+use crate::http_client::{self, Call, CallError};
 
 /// An endpoint with a name.
 #[derive(Clone, Debug)]
@@ -33,6 +34,41 @@ pub(super) struct Means<'m> {
     /// How many the hub has.
     pub partitions: u32,
     pub now: UnixMs,
+}
+
+/// Why messages could not be handed over.
+#[derive(Debug)]
+pub(super) enum DeliveryError {
+    /// The storage of the emulator, or the one elsewhere.
+    Storage(Refusal),
+    /// The file of JSON lines.
+    File(io::Error),
+    /// The webhook is not reached.
+    Call(CallError),
+    /// The webhook does not answer.
+    TimedOut,
+    /// The webhook does not take them.
+    Refused(StatusCode),
+}
+
+impl fmt::Display for DeliveryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Storage(refusal) => f.write_str(&refusal.reason),
+            Self::File(error) => error.fmt(f),
+            Self::Call(error) => error.fmt(f),
+            Self::TimedOut => write!(f, "no answer within {TIME_LIMIT:?}"),
+            Self::Refused(status) => write!(f, "it answered {status}"),
+        }
+    }
+}
+
+impl std::error::Error for DeliveryError {}
+
+impl From<Refusal> for DeliveryError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Storage(refusal)
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -105,19 +141,25 @@ impl Endpoint {
         }
     }
 
-    /// Hands messages over, all of them or with an error that says why not. What was handed over before a fault comes again.
-    pub(super) async fn deliver(&self, means: Means<'_>, lines: Vec<Value>) -> Result<(), String> {
+    /// Hands messages over, all of them or with an error that says why not. What was handed over
+    /// before a fault comes again.
+    pub(super) async fn deliver(
+        &self,
+        means: Means<'_>,
+        lines: Vec<Value>,
+    ) -> Result<(), DeliveryError> {
         match &self.kind {
             Kind::Container(container) => {
                 let written = container.write(means.blobs, means.partitions, lines, means.now);
-                written.await.map_err(|refusal| refusal.reason)
+                Ok(written.await?)
             }
             Kind::File => {
                 let path = means.folder.join(format!("{}.jsonl", self.name));
                 let written = tokio::task::spawn_blocking(move || append(&path, &lines)).await;
                 written
-                    .map_err(|error| error.to_string())?
-                    .map_err(|error| error.to_string())
+                    .map_err(io::Error::other)
+                    .flatten()
+                    .map_err(DeliveryError::File)
             }
             Kind::Webhook(uri) => {
                 let json = HeaderValue::from_static("application/json");
@@ -129,18 +171,20 @@ impl Endpoint {
                     limit: MAX_ANSWER,
                 });
                 let answer = tokio::time::timeout(TIME_LIMIT, call).await;
-                let answer = answer.map_err(|_| format!("no answer within {TIME_LIMIT:?}"))??;
+                let answer = answer.map_err(|_| DeliveryError::TimedOut)?;
+                let answer = answer.map_err(DeliveryError::Call)?;
                 match answer.status.is_success() {
                     true => Ok(()),
-                    false => Err(format!("it answered {}", answer.status)),
+                    false => Err(DeliveryError::Refused(answer.status)),
                 }
             }
         }
     }
 }
 
-/// Appends lines; a file that has grown large makes room for the next one, and its predecessor goes.
-fn append(path: &Path, lines: &[Value]) -> std::io::Result<()> {
+/// Appends lines; a file that has grown large makes room for the next one, and its predecessor
+/// goes.
+fn append(path: &Path, lines: &[Value]) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         let mut builder = std::fs::DirBuilder::new();
         builder.recursive(true).owned(0o700).create(folder)?;

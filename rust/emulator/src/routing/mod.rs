@@ -1,8 +1,9 @@
 //! Message routing: which endpoint a message goes to, and bringing it there.
 //!
-//! Endpoints follow what is stored at their own pace: each has a place in telemetry and in the events, which moves on when a
-//! batch has been handed over. After a kill a batch may come twice, and none is left out that is still kept. The built-in endpoint
-//! `events` is a log of its own: telemetry is put there with its storing, events soon after theirs, each once.
+//! Endpoints follow what is stored at their own pace: each has a place in telemetry and in the
+//! events, which moves on when a batch has been handed over. After a kill a batch may come twice,
+//! and none is left out that is still kept. The built-in endpoint `events` is a log of its own:
+//! telemetry is put there with its storing, events soon after theirs, each once.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -32,7 +33,7 @@ mod record;
 mod resource;
 mod rules;
 
-use endpoint::{EVENTS, Endpoint, Means};
+use endpoint::{DeliveryError, EVENTS, Endpoint, Means};
 pub(crate) use rules::Rules;
 
 /// The routing of all hubs.
@@ -108,7 +109,8 @@ impl Routing {
         all.collect()
     }
 
-    /// Takes rules in place of those before; endpoints that are new begin with what comes from now on.
+    /// Takes rules in place of those before; endpoints that are new begin with what comes from now
+    /// on.
     pub(crate) async fn set(&self, hub: &str, document: Map<String, Value>) -> Result<(), Refusal> {
         let rules = Rules::parse(&document)?;
         let (owned, sources) = (hub.to_owned(), rules.sources());
@@ -202,7 +204,8 @@ impl Routing {
                 continue;
             }
             let hub = hub.host;
-            // What an older emulator took and this one does not is shown as it was given, and routes nothing.
+            // What an older emulator took and this one does not is shown as it was given, and
+            // routes nothing.
             if let Ok(rules) = Rules::parse(&document) {
                 self.take(&hub, rules);
             }
@@ -237,7 +240,8 @@ impl Routing {
         }
     }
 
-    /// Puts events of a hub into its built-in endpoint, beside telemetry, which comes there when it is stored.
+    /// Puts events of a hub into its built-in endpoint, beside telemetry, which comes there when it
+    /// is stored.
     async fn append(self: Arc<Self>, hub: String, rules: Arc<Rules>) {
         let mut wait = BACKOFF_MIN;
         loop {
@@ -312,7 +316,7 @@ impl Routing {
                     continue;
                 }
                 Err(why) => {
-                    self.note_health(&hub, &name, &why);
+                    self.note_health(&hub, &name, &why.to_string());
                     wait = (wait * 2).min(BACKOFF_MAX);
                     tokio::time::sleep(wait).await;
                     continue;
@@ -327,7 +331,7 @@ impl Routing {
     }
 
     /// Hands the next batch over, unless it is to wait for more.
-    async fn step(&self, hub: &str, rules: &Arc<Rules>, name: &str) -> Result<Step, String> {
+    async fn step(&self, hub: &str, rules: &Arc<Rules>, name: &str) -> Result<Step, DeliveryError> {
         let endpoint = rules.endpoints.iter().find(|it| it.name == name);
         let (wait_ms, enough) = endpoint.and_then(Endpoint::waits).unwrap_or((0, 0));
         let (owned_hub, owned_name, owned_rules) =
@@ -336,7 +340,7 @@ impl Routing {
             .service
             .store
             .read(move |c| next(c, &owned_hub, &owned_name, &owned_rules, enough));
-        let Some(batch) = read.await.map_err(|refusal| refusal.reason)? else {
+        let Some(batch) = read.await? else {
             return Ok(Step::Nothing);
         };
         let now = self.service.clock.now();
@@ -362,7 +366,7 @@ impl Routing {
             )?;
             Ok(())
         });
-        save.await.map_err(|refusal| refusal.reason)?;
+        save.await?;
         Ok(Step::More)
     }
 

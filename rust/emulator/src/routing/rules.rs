@@ -1,7 +1,8 @@
-//! Routes, the fallback and enrichments: which endpoints a message goes to, and what is written into it.
+//! Routes, the fallback and enrichments: which endpoints a message goes to, and what is written
+//! into it.
 //!
-//! The names are those of the hub's property `routing` in Microsoft's resource reference; the conditions those of "IoT Hub
-//! message routing query syntax".
+//! The names are those of the hub's property `routing` in Microsoft's resource reference; the
+//! conditions those of "IoT Hub message routing query syntax".
 
 use std::fmt;
 
@@ -210,7 +211,8 @@ impl Rules {
         self.needs_twin
     }
 
-    /// The names of the routes that a message takes, and the endpoints where it comes out, each once.
+    /// The names of the routes that a message takes, and the endpoints where it comes out, each
+    /// once.
     pub(crate) fn decide(
         &self,
         source: Source,
@@ -306,8 +308,8 @@ impl Condition {
     }
 }
 
-/// What a condition sees: application properties by their names, `$` and the name of a system property, `$body` where the message
-/// says that it is JSON in UTF-8, and `$twin`.
+/// What a condition sees: application properties by their names, `$` and the name of a system
+/// property, `$body` where the message says that it is JSON in UTF-8, and `$twin`.
 fn document(message: &Message, twin: Option<&Value>) -> Value {
     let mut all = message.properties.clone();
     for (name, value) in &message.system {

@@ -1,4 +1,5 @@
-//! Configurations: desired properties for all twins for which a condition holds, by priority, and what became of it.
+//! Configurations: desired properties for all twins for which a condition holds, by priority, and
+//! what became of it.
 
 #![allow(clippy::unwrap_used)] // helpers of tests
 
@@ -148,7 +149,8 @@ async fn modules_have_theirs() {
     );
 }
 
-/// The deployment with the highest priority sets the modules of a device, layers above it their parts.
+/// The deployment with the highest priority sets the modules of a device, layers above it their
+/// parts.
 #[tokio::test]
 async fn deployments_set_the_modules_of_edge_devices() {
     let hub = Hub::start().await;
@@ -345,7 +347,8 @@ async fn twins_name_their_configurations() {
         hub.post("/devices/query", &query).await.1,
         json!([{"deviceId": "dev"}])
     );
-    // Both names go at once, of one that is deleted and of one that has no target any more, and the twin's version stays.
+    // Both names go at once, of one that is deleted and of one that has no target any more, and the
+    // twin's version stays.
     hub.delete("/configurations/first").await;
     let (path, none) = (
         "/configurations/second",

@@ -26,8 +26,8 @@ async fn next(reader: &mut Client, number: u32) -> Frame {
     event
 }
 
-/// The device sends more at once than is kept in memory for readers that are behind, and goes on when the slow one has seen all:
-/// that one goes from memory to storage and back each time.
+/// The device sends more at once than is kept in memory for readers that are behind, and goes on
+/// when the slow one has seen all: that one goes from memory to storage and back each time.
 #[tokio::test]
 async fn readers_see_the_same_whether_slow_fast_or_attached_again() {
     let hub = Hub::start_with(|options| {

@@ -1,4 +1,5 @@
-//! The list of devices that the page shows: found, filtered and sorted at the hub, a page at a time; in memory and in a file.
+//! The list of devices that the page shows: found, filtered and sorted at the hub, a page at a
+//! time; in memory and in a file.
 
 #![allow(clippy::unwrap_used)] // helpers of tests
 

@@ -1,4 +1,5 @@
-//! One program for all behaviours, a file each: a link for each file would cost more than the tests.
+//! One program for all behaviours, a file each: a link for each file would cost more than the
+//! tests.
 
 mod announces_itself;
 mod answers_azures_operations;

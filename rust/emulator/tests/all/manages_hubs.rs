@@ -336,7 +336,8 @@ async fn policies_of_ones_own_open_what_they_name() {
     assert_eq!(ask(&key, "readers", "PUT", "/devices/d").await, 401);
     assert_eq!(ask(&key, "readers", "POST", "/devices/query").await, 401);
     assert_eq!(ask(&key, "service", "GET", "/devices").await, 401);
-    // Another key, and the owner's too; who writes the hub without policies leaves them as they are.
+    // Another key, and the owner's too; who writes the hub without policies leaves them as they
+    // are.
     let other = "QUFBQUFBQUFBQUFBQUFBQQ==";
     all[5]["primaryKey"] = json!(other);
     all[0]["primaryKey"] = json!(other);
@@ -472,8 +473,8 @@ async fn a_route_says_whether_a_message_takes_it() {
     assert_eq!(hub.post(&path, &json!({})).await.0, 400);
 }
 
-/// `az iot hub policy renew-key` writes all policies as they are, but for the key that it leaves out, and so does
-/// `az iot dps policy update --primary-key ''`.
+/// `az iot hub policy renew-key` writes all policies as they are, but for the key that it leaves
+/// out, and so does `az iot dps policy update --primary-key ''`.
 #[tokio::test]
 async fn a_key_that_is_left_out_is_renewed_alone() {
     let hub = Hub::start().await;

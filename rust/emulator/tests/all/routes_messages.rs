@@ -192,7 +192,8 @@ async fn twins_identities_and_connections_are_sources() {
     assert_eq!(all[0]["source"], "DeviceLifecycleEvents");
 }
 
-/// Takes one request; its body. Whoever else connects to this port and says nothing holds nobody up.
+/// Takes one request; its body. Whoever else connects to this port and says nothing holds nobody
+/// up.
 async fn take(listener: &TcpListener, status: u16) -> Value {
     let (whole, mut bodies) = tokio::sync::mpsc::unbounded_channel();
     loop {

@@ -112,7 +112,8 @@ fn options_come_from_the_environment_and_from_a_file_and_health_asks_there() {
     );
 }
 
-/// An image has a data folder in its environment: whoever starts it may want nothing kept, and the other way round.
+/// An image has a data folder in its environment: whoever starts it may want nothing kept, and the
+/// other way round.
 #[test]
 fn the_command_line_goes_before_a_variable_that_it_excludes() {
     let folder = tempfile::tempdir().unwrap();

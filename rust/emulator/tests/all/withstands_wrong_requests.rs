@@ -1,5 +1,6 @@
-//! Every REST operation of Microsoft's specifications with wrong verbs, wrong types in every field, bodies that are none or too
-//! many, and versions that nobody has: each is answered in the shape of its service, and none by a fault of the emulator.
+//! Every REST operation of Microsoft's specifications with wrong verbs, wrong types in every field,
+//! bodies that are none or too many, and versions that nobody has: each is answered in the shape of
+//! its service, and none by a fault of the emulator.
 
 #![allow(clippy::unwrap_used)] // helpers of tests
 

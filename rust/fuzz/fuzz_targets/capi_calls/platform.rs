@@ -1,5 +1,5 @@
-//! The seam for `capi_calls`: a clock that stands still, a driver thread that runs only in `settle`, and a mqtt_helper whose
-//! calls succeed or fail as the input says.
+//! The seam for `capi_calls`: a clock that stands still, a driver thread that runs only in
+//! `settle`, and a mqtt_helper whose calls succeed or fail as the input says.
 
 use std::{
     cell::Cell,

@@ -34,7 +34,8 @@ super::defines! {
 /// The functions of a `struct mqtt_helper_cfg`.
 struct Table(sys::mqtt_helper_cfg__bindgen_ty_1);
 
-/// What on_all_events is given as the client, which is opaque: whether the message is to be discarded.
+/// What on_all_events is given as the client, which is opaque: whether the message is to be
+/// discarded.
 struct Client(AtomicBool);
 
 impl Callbacks for Table {
@@ -102,8 +103,8 @@ impl Callbacks for Table {
             result,
         };
         let pointer = std::ptr::from_ref(&client).cast_mut().cast();
-        // SAFETY: the application's function, as its type says; client and event live for the call, and
-        // only iothub_platform_mqtt_discard looks behind the client.
+        // SAFETY: the application's function, as its type says; client and event live for the call,
+        // and only iothub_platform_mqtt_discard looks behind the client.
         let goes_further = unsafe { function(pointer, &raw const of_c) };
         if let Event::Publish { discarded, .. } = event {
             *discarded = client.0.into_inner();

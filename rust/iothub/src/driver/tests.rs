@@ -1,6 +1,6 @@
-//! The driver on a platform without process, threads or C: what it does stands in a transcript, `> …` for a call of C and
-//! `* …` for what the application's handler was told. The lock is a `RefCell`: a call of C or of the handler with the lock
-//! held panics.
+//! The driver on a platform without process, threads or C: what it does stands in a transcript,
+//! `> …` for a call of C and `* …` for what the application's handler was told. The lock is a
+//! `RefCell`: a call of C or of the handler with the lock held panics.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 extern crate std;
@@ -18,6 +18,7 @@ use std::{collections::VecDeque, format, rc::Rc, string::String, vec::Vec};
 use iothub_proto::{Capacity, Config, Disconnect, Error, Telemetry, fota::Policy, network, outbox};
 
 use super::*;
+use crate::state::{DeviceClient, State};
 
 const BUFFER: usize = 1024;
 const REGISTERED: Input = Input::Network(network::Input::Registered { roaming: false });
@@ -39,7 +40,8 @@ struct World {
     transcript: RefCell<Vec<String>>,
     /// What the next call that begins so returns.
     failure: RefCell<Option<(&'static str, i32)>>,
-    /// What another thread is told during the next call that begins so: it handles it before the call returns.
+    /// What another thread is told during the next call that begins so: it handles it before the
+    /// call returns.
     interruption: RefCell<Option<(&'static str, Input)>>,
     /// The `$rid` of each request that was written.
     rids: RefCell<Vec<String>>,
@@ -185,6 +187,16 @@ impl store::Flash for Memory {
     }
 }
 
+impl Access for &World {
+    fn now(self) -> Instant {
+        *self.now.borrow()
+    }
+
+    fn with<R>(self, f: impl FnOnce(&mut State) -> R) -> R {
+        f(&mut self.state.borrow_mut())
+    }
+}
+
 impl Platform for &World {
     const UPDATES: bool = true;
 
@@ -195,14 +207,6 @@ impl Platform for &World {
     type Flash = Memory;
 
     type HandlerGuard = ();
-
-    fn now(self) -> Instant {
-        *self.now.borrow()
-    }
-
-    fn with<R>(self, f: impl FnOnce(&mut State) -> R) -> R {
-        f(&mut self.state.borrow_mut())
-    }
 
     fn with_updates<R>(self, f: impl FnOnce(&mut Updates) -> R) -> R {
         f(&mut self.updates.borrow_mut())
@@ -718,7 +722,8 @@ fn answers_to_the_updaters_reports_are_its_own() {
     let world = World::new(false, |_| {});
     with_updates(&world);
     let mut driver = ready(&world);
-    // The hub believes in an update that there is none of: the updater reports, and the client sends that at once.
+    // The hub believes in an update that there is none of: the updater reports, and the client
+    // sends that at once.
     let twin =
         br#"{"desired":{"$version":1},"reported":{"firmware":{"fwUpdateStatus":"applying"},"$version":1}}"#;
     world.client(|client, _| client.request_twin()).unwrap();

@@ -28,9 +28,10 @@ use crate::zero_option::ZeroOption;
 
 /// Protocol state for one device: see the [crate docs](crate) for the calling contract.
 ///
-/// `OUTBOX` is the size of the outbox in bytes; a message takes its body, its property bag and 16 bytes.
-/// Without `DPS` the code for DPS is not linked, and a configuration with DPS is refused.
-// The fields that are used most come first, the large ones last: instructions with small offsets are shorter.
+/// `OUTBOX` is the size of the outbox in bytes; a message takes its body, its property bag and 16
+/// bytes. Without `DPS` the code for DPS is not linked, and a configuration with DPS is refused.
+// The fields that are used most come first, the large ones last: instructions with small offsets
+// are shorter.
 #[derive(Debug)]
 #[repr(C)]
 pub struct Client<const OUTBOX: usize, const DPS: bool = true> {
@@ -150,8 +151,9 @@ enum AssignmentUpdate {
     Erase,
 }
 
-/// A SUBSCRIBE, repeated for its answer. The platform pings a keep-alive after the last *write*, so that it never pings
-/// where QoS 0 is written more often than that; nothing else would then be answered.
+/// A SUBSCRIBE, repeated for its answer. The platform pings a keep-alive after the last *write*, so
+/// that it never pings where QoS 0 is written more often than that; nothing else would then be
+/// answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Probe {
     /// Nothing was written since something was received: the platform pings in time.
@@ -173,7 +175,8 @@ const KEEP_ALIVE_MAX: Duration = Duration::from_secs(1767);
 
 /// A PUBLISH's bytes beside topic and payload: type, length, topic length, packet id.
 const PUBLISH_OVERHEAD: usize = 1 + 4 + 2 + 2;
-/// A CONNECT's bytes beside client id and user name: fixed header, protocol, level, flags, keep-alive, two lengths.
+/// A CONNECT's bytes beside client id and user name: fixed header, protocol, level, flags,
+/// keep-alive, two lengths.
 const CONNECT_OVERHEAD: usize = 5 + 10 + 4;
 
 impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
@@ -187,8 +190,8 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
         Ok(client)
     }
 
-    /// A client that does nothing before [`Client::configure`], for static memory: a client is too large for the stack
-    /// of a device. It is all zeros, and so takes no flash.
+    /// A client that does nothing before [`Client::configure`], for static memory: a client is too
+    /// large for the stack of a device. It is all zeros, and so takes no flash.
     pub const fn unconfigured() -> Self {
         Self {
             state: State::Idle,
@@ -269,7 +272,8 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
         self.random = Random::new(config.seed);
         self.next_message = 1;
         self.next_packet = 1;
-        // Small, so that a log stays readable; random, so that no answer to a request of an earlier boot matches.
+        // Small, so that a log stays readable; random, so that no answer to a request of an earlier
+        // boot matches.
         self.next_request = self.random.next() & 0xF_FFFF;
         self.failures = config.failures;
         self.set_device(&names, config);
@@ -302,12 +306,13 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
         }
     }
 
-    /// Changes the device, or its hub. Of `config` only names, module, DPS and DPS's assignment are used. Messages in
-    /// the outbox are [dropped](Event::Dropped), unless the names are the same as before.
+    /// Changes the device, or its hub. Of `config` only names, module, DPS and DPS's assignment are
+    /// used. Messages in the outbox are [dropped](Event::Dropped), unless the names are the same as
+    /// before.
     ///
     /// # Errors
-    /// [`ConfigError::Started`] after `connect`, unless `disconnect` was called since or the connection has ended for
-    /// good; otherwise as [`Client::new`].
+    /// [`ConfigError::Started`] after `connect`, unless `disconnect` was called since or the
+    /// connection has ended for good; otherwise as [`Client::new`].
     pub fn reconfigure(&mut self, config: &Config<'_>) -> Result<(), ConfigError> {
         if self.wanted
             || matches!(
@@ -372,7 +377,8 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
         }
     }
 
-    /// Ready, and nothing on its way in either direction: no message, no request, no method without its answer.
+    /// Ready, and nothing on its way in either direction: no message, no request, no method without
+    /// its answer.
     pub fn is_quiet(&self) -> bool {
         matches!(
             self.state,
@@ -393,13 +399,15 @@ impl<const OUTBOX: usize, const DPS: bool> Client<OUTBOX, DPS> {
         &self.identity.device_id
     }
 
-    /// The registration, where DPS is configured. With `DPS` false the compiler removes what follows from it.
+    /// The registration, where DPS is configured. With `DPS` false the compiler removes what
+    /// follows from it.
     fn dps(&mut self) -> Option<&mut Registration> {
         (DPS && self.registration.is_set()).then_some(&mut self.registration)
     }
 }
 
-/// Checks that CONNECT, SUBSCRIBE and the longest topic without properties fit the platform's buffers.
+/// Checks that CONNECT, SUBSCRIBE and the longest topic without properties fit the platform's
+/// buffers.
 fn check_buffers(limits: &Limits, connect_len: usize, topic: usize) -> Result<(), ConfigError> {
     let packet = (topic + PUBLISH_OVERHEAD)
         .max(connect_len + CONNECT_OVERHEAD)

@@ -6,10 +6,18 @@
 //! are released: not before all of it is there.
 
 use super::layout::{HEADER, Header, META, SECTOR_HEADER};
-use super::{CONTENT, Error, Flash, Head, Kind, Lane, Place, Store};
+use super::message::{Head, Kind, Lane};
+use super::state::Place;
+use super::{CONTENT, Error, Flash, Store};
 
 /// Keys are numbers below this.
-pub const KEYS: u32 = 8;
+pub const KEYS: u32 = 9;
+
+/// The last key, whose values are short.
+pub const SHORT: u32 = KEYS - 1;
+
+/// Bytes of the largest value under [`SHORT`].
+pub const SHORT_MAX: usize = 64;
 
 impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
     /// Keeps the `len` bytes that stand in `buffer` from [`CONTENT`] on under a key, in place of
@@ -18,9 +26,14 @@ impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
     ///
     /// # Errors
     /// As [`Store::append`]. [`Error::TooLarge`] also for a key that is none, and for more than
-    /// [`value_max`](Store::value_max).
+    /// [`value_max`](Store::value_max), or [`SHORT_MAX`] where the key is [`SHORT`].
     pub fn put(&mut self, key: u32, len: usize, buffer: &mut [u8]) -> Result<(), Error> {
-        if key >= KEYS || len > self.value_max() {
+        let max = if key == SHORT {
+            SHORT_MAX
+        } else {
+            self.value_max()
+        };
+        if key >= KEYS || len > max {
             return Err(Error::TooLarge);
         }
         self.put_value(key, len, buffer)?;
@@ -29,9 +42,11 @@ impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
         Ok(())
     }
 
-    /// Bytes of the largest value: with one of them under each key, all fit a sector.
+    /// Bytes of the largest value under another key than [`SHORT`]: with one of them under each, all
+    /// fit a sector.
     pub fn value_max(&self) -> usize {
-        let room = self.sector_size.saturating_sub(SECTOR_HEADER + RELEASE) / KEYS as usize;
+        let others = SECTOR_HEADER + RELEASE + CONTENT + SHORT_MAX;
+        let room = self.sector_size.saturating_sub(others) / SHORT as usize;
         (room - room % self.write_size.max(1)).saturating_sub(CONTENT)
     }
 

@@ -445,7 +445,8 @@ impl Access {
     }
 }
 
-/// Bytes as the header `Range` has them (RFC 9110, section 14.1.2): from, from and to, or the last ones.
+/// Bytes as the header `Range` has them (RFC 9110, section 14.1.2): from, from and to, or the last
+/// ones.
 fn range(text: &str) -> Result<String, String> {
     let number = |text: &str| text.is_empty() || text.parse::<u64>().is_ok();
     let is_range = text

@@ -98,12 +98,12 @@ impl Api {
         }
     }
 
-    /// Claims a device of the Provisioning Service with its attestation token; it then belongs to the
-    /// team of the API key.
+    /// Claims a device of the Provisioning Service with its attestation token; it then belongs to
+    /// the team of the API key.
     ///
     /// # Errors
-    /// [`Kind::Denied`] for 401 and 403, [`Kind::Server`] with what the service says for anything but
-    /// 200 to 202.
+    /// [`Kind::Denied`] for 401 and 403, [`Kind::Server`] with what the service says for anything
+    /// but 200 to 202.
     pub fn claim(&self, token: &str, tags: &[String]) -> Result<(), Error> {
         let path = "/v1/claimed-devices";
         let mut body = json!({ "claimToken": token });
@@ -124,8 +124,8 @@ impl Api {
         self.expect(path, response, &[200, 201, 202]).map(drop)
     }
 
-    /// `GenerateServiceKeyAndToken`: nRF Cloud makes a key pair for the team, keeps the public half and
-    /// forgets the one before. Gives the private key as PEM and a token that it has signed.
+    /// `GenerateServiceKeyAndToken`: nRF Cloud makes a key pair for the team, keeps the public half
+    /// and forgets the one before. Gives the private key as PEM and a token that it has signed.
     ///
     /// # Errors
     /// [`Kind::Denied`] for 401 and 403, [`Kind::Server`] for anything else but 200 with both.

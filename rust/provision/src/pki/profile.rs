@@ -189,7 +189,8 @@ fn host_name(name: &str) -> Result<&str, Error> {
                 .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
     };
     let labels = name.strip_prefix("*.").unwrap_or(name);
-    // A name whose last part is a number is taken for an address (WHATWG's URL standard, RFC 3696, section 2).
+    // A name whose last part is a number is taken for an address (WHATWG's URL standard, RFC 3696,
+    // section 2).
     let is_number = |label: &str| label.bytes().all(|byte| byte.is_ascii_digit());
     let ends_in_a_number = labels.rsplit('.').next().is_some_and(is_number);
     if name.len() <= 253 && labels.split('.').all(is_label) && !ends_in_a_number {

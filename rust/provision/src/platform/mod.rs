@@ -1,8 +1,8 @@
-//! What Linux, other Unix systems and Windows do differently: who may read a file, and when it is on
-//! the disk.
+//! What Linux, other Unix systems and Windows do differently: who may read a file, and when it is
+//! on the disk.
 //!
-//! `portable` is what is left without Unix. It is compiled and tested on every system, so that it stays
-//! whole; which of the two is used the target decides.
+//! `portable` is what is left without Unix. It is compiled and tested on every system, so that it
+//! stays whole; which of the two is used the target decides.
 
 #[cfg(any(not(unix), test))]
 #[cfg_attr(unix, allow(dead_code))]

@@ -1,5 +1,5 @@
-//! What every system has. On Windows a file has the permissions of its folder, which are the user's own
-//! below the profile.
+//! What every system has. On Windows a file has the permissions of its folder, which are the user's
+//! own below the profile.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -29,7 +29,8 @@ pub(crate) fn finish(file: &File) -> io::Result<()> {
 /// Nothing is left to wait for.
 pub(crate) fn settle(_: &Path) {}
 
-/// What of a name no file of Windows can have, where it is not the whole of a name that is a device's there.
+/// What of a name no file of Windows can have, where it is not the whole of a name that is a
+/// device's there.
 pub(crate) fn no_file_name(name: &str) -> Option<String> {
     let is_odd = |c: char| matches!(c, ':' | '*' | '?' | '"' | '<' | '>' | '|');
     if let Some(odd) = name.chars().find(|c| is_odd(*c)) {

@@ -1,4 +1,5 @@
-//! nRF Cloud makes the service key of a team: asked for once, kept for its owner alone, and good for proxy tokens.
+//! nRF Cloud makes the service key of a team: asked for once, kept for its owner alone, and good
+//! for proxy tokens.
 
 #![allow(clippy::unwrap_used)]
 

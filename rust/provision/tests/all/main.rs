@@ -1,4 +1,5 @@
-//! One program for all behaviours, a file each: a link for each file would cost more than the tests.
+//! One program for all behaviours, a file each: a link for each file would cost more than the
+//! tests.
 
 mod a_batch_can_be_run_again;
 mod a_failed_write_leaves_the_store_as_it_was;

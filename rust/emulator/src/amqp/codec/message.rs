@@ -20,7 +20,8 @@ pub(in crate::amqp) struct Message {
     pub value: Value,
 }
 
-/// The format of a transfer that carries several messages, as azure-iot-sdk-c sends telemetry: Microsoft's, not the standard's.
+/// The format of a transfer that carries several messages, as azure-iot-sdk-c sends telemetry:
+/// Microsoft's, not the standard's.
 pub(in crate::amqp) const BATCH: u32 = 0x8001_3700;
 
 /// Places in the section `properties`.

@@ -75,13 +75,17 @@ impl Connection {
             true => Message::parse_batch(&bytes).map(|all| (Message::default(), all)),
             false => Message::parse(&bytes).map(|one| (one, Vec::new())),
         };
+        let mut answer = None;
         let done = match parsed {
             Err(error) => Some(Err(Refusal::new(
                 ErrorCode::IotHubFormatError,
                 error.to_string(),
             ))),
             Ok((message, batch)) => match node {
-                Node::Cbs => Some(self.put_token(id, &message).await),
+                Node::Cbs => {
+                    answer = Some(self.put_token(&message).await);
+                    Some(Ok(()))
+                }
                 Node::Device(device, Feature::Events) => {
                     let messages = if is_batch { batch } else { vec![message] };
                     self.hear_events((id, delivery, settled), &device, messages, room)
@@ -116,6 +120,9 @@ impl Connection {
                 }
             }
         }
+        if let Some((reply_to, answer)) = answer {
+            self.respond(id, &reply_to, answer);
+        }
         Ok(())
     }
 
@@ -147,7 +154,8 @@ impl Connection {
         }
     }
 
-    /// The link that receives from a node: the one of that reply address, else one of that session, else any.
+    /// The link that receives from a node: the one of that reply address, else one of that session,
+    /// else any.
     pub(super) fn receiver_of(
         &self,
         node: &Node,
@@ -258,8 +266,8 @@ impl Connection {
     }
 }
 
-/// Waits until there is room for a delivery; it is free again when the storage is done with that, which needs nothing of the
-/// connection's task.
+/// Waits until there is room for a delivery; it is free again when the storage is done with that,
+/// which needs nothing of the connection's task.
 async fn room(free: &Arc<Semaphore>, bytes: usize) -> Result<OwnedSemaphorePermit, Refusal> {
     let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
     let room = Arc::clone(free).acquire_many_owned(bytes).await;

@@ -143,7 +143,8 @@ struct Connection {
     links: u64,
     /// Bytes of deliveries that are not whole.
     partial: usize,
-    /// Room for whole ones until the storage is done with them, and for what is to be sent until it is written.
+    /// Room for whole ones until the storage is done with them, and for what is to be sent until it
+    /// is written.
     incoming: Arc<Semaphore>,
     outgoing: Arc<Semaphore>,
 }
@@ -629,7 +630,8 @@ fn closed(reason: String) -> Refusal {
 const CHANNEL_MAX: u16 = 63;
 const HANDLE_MAX: u32 = 127;
 
-/// What is asked of the peer, and how long it is waited for: the standard wants to hear of half of that.
+/// What is asked of the peer, and how long it is waited for: the standard wants to hear of half of
+/// that.
 const IDLE_MS: u32 = 240_000;
 const SILENCE: Duration = Duration::from_millis(2 * IDLE_MS as u64);
 

@@ -71,9 +71,9 @@ impl Connection {
         }
     }
 
-    /// `policy@sas.root.HUB` with a token, as the Azure CLI has it; `device@sas.HUB` with a device's; `SCOPE/registrations/ID`
-    /// with one for the provisioning service; a policy with its key, as
-    /// Event Hubs has it.
+    /// `policy@sas.root.HUB` with a token, as the Azure CLI has it; `device@sas.HUB` with a
+    /// device's; `SCOPE/registrations/ID` with one for the provisioning service; a policy with its
+    /// key, as Event Hubs has it.
     async fn plain(&mut self, response: &[u8]) -> Result<(), Refusal> {
         let parts: Vec<_> = response
             .split(|byte| *byte == 0)

@@ -1,4 +1,5 @@
-//! What goes to flash, and in which order it comes back. A power cut is the end of a world; the next one has its flash.
+//! What goes to flash, and in which order it comes back. A power cut is the end of a world; the
+//! next one has its flash.
 
 use iothub_proto::{Delivery, outbox::Keep, store::Priority};
 
@@ -314,8 +315,8 @@ fn messages_of_another_device_are_not_sent() {
     assert_eq!(depth(&second), 0);
 }
 
-/// Whatever the order of sends, acknowledgements, lost connections, waits and power cuts: what has to be there arrives, in its
-/// order.
+/// Whatever the order of sends, acknowledgements, lost connections, waits and power cuts: what has
+/// to be there arrives, in its order.
 #[test]
 fn nothing_kept_is_lost_and_the_order_is_kept_in_300_devices() {
     for seed in 0..300u64 {

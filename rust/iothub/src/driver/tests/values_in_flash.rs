@@ -1,7 +1,9 @@
-//! Reports of which the newest counts, and what the application keeps: over power cuts, which are the end of a world.
+//! Reports of which the newest counts, and what the application keeps: over power cuts, which are
+//! the end of a world.
 
 use super::outbox_in_flash::{connect, losses, settle, world};
 use super::*;
+use crate::outbox::{KEPT_SHORT, KEPT_SHORT_MAX};
 
 fn report(world: &World, key: u8, patch: &str) -> Result<(), Error> {
     report_latest(world, key, patch.as_bytes())
@@ -147,10 +149,15 @@ fn what_the_application_keeps_is_there_after_a_power_cut() {
     let too_large = Err(Error::Capacity(Capacity::Message));
     assert_eq!(keep(&first, 4, b"no key"), too_large);
     assert_eq!(keep(&first, 0, &[0; 200]), too_large);
+    keep(&first, KEPT_SHORT, &[9; KEPT_SHORT_MAX]).unwrap();
+    let longer = [0; KEPT_SHORT_MAX + 1];
+    assert_eq!(keep(&first, KEPT_SHORT, &longer), too_large);
+    assert_eq!(keep(&first, KEPT_SHORT + 1, b"no key"), too_large);
     let second = world(&flash);
     assert_eq!(kept(&second, 0), 199_u32.to_le_bytes());
     assert_eq!(kept(&second, 1), b"longer t");
     assert_eq!(kept(&second, 4), b"", "a report is none of them");
+    assert_eq!(kept(&second, KEPT_SHORT), [9; 8]);
     keep(&second, 0, b"").unwrap();
     assert_eq!(kept(&world(&flash), 0), b"");
 }

@@ -9,8 +9,8 @@ const SECTOR: usize = 512;
 /// room left.
 fn small() -> (Simulated, Vec<u32>, Vec<u32>) {
     let mut store = mounted(SimulatedFlash::new(SECTOR as u32, 6, 4));
-    for (key, value) in [(1, 10), (2, 20), (1, 11), (3, 30)] {
-        put(&mut store, key, &[value; 20]).unwrap();
+    for (key, value) in [(1, 10), (2, 20), (1, 11), (SHORT, 30)] {
+        put(&mut store, key, &[value; 8]).unwrap();
     }
     for id in 0..7 {
         append(&mut store, Priority::Normal, id, 70).unwrap();
@@ -47,7 +47,7 @@ fn any_byte_may_be_damaged() {
                 assert!(read.iter().all(|id| all.contains(id)));
             }
             let of = |key| value(&mut damaged, key).first().copied().unwrap_or(0);
-            let values = [1, 2, 3].map(of);
+            let values = [1, 2, SHORT].map(of);
             // A damaged value is gone, or the one before it counts; never another one.
             let kept = [[10, 11, 0].as_slice(), &[20, 0], &[30, 0]];
             assert!(

@@ -3,6 +3,7 @@ mod flash;
 mod power_cuts;
 
 use super::*;
+use crate::telemetry::Qos;
 use flash::SimulatedFlash;
 
 const BUFFER: usize = 2048;
@@ -324,7 +325,7 @@ fn mounting_reads_each_sector_once_and_headers_only() {
     for sectors in [16, 256, 2048] {
         let mut store = mounted(SimulatedFlash::new(4096, sectors, 4));
         for key in 0..KEYS {
-            put(&mut store, key, &[key as u8; 200]).unwrap();
+            put(&mut store, key, &[key as u8; 50]).unwrap();
         }
         let mut messages = 0;
         while append(&mut store, Priority::Normal, messages, 197).is_ok() {
@@ -345,5 +346,37 @@ fn mounting_reads_each_sector_once_and_headers_only() {
         let again: u32 = times.values().map(|times| times - 1).sum();
         assert!(again <= 64 * 2, "{again} places are read again");
         assert_eq!(ids(&mut store, Priority::Normal).len() as u32, messages);
+    }
+}
+
+/// The largest values of every key, each written again and again, move to another sector and are
+/// all there.
+#[test]
+fn the_largest_values_of_all_keys_fit_a_sector() {
+    for (sector_size, write_size) in [(528, 4), (4096, 1), (4096, 4), (4096, 16), (8192, 8)] {
+        let mut store = mounted(SimulatedFlash::new(sector_size, 5, write_size));
+        let max = store.value_max();
+        let len = |key| if key == SHORT { SHORT_MAX } else { max };
+        for number in 0..5 * KEYS {
+            let key = number % KEYS;
+            put(&mut store, key, &vec![number as u8; len(key)]).unwrap();
+            assert_eq!(
+                put(&mut store, key, &vec![0; len(key) + 1]),
+                Err(Error::TooLarge)
+            );
+        }
+        assert!(store.status().sectors.0 <= 2, "{:?}", store.status());
+        let mut store = restarted(&mut store);
+        for key in 0..KEYS {
+            let expected = vec![(4 * KEYS + key) as u8; len(key)];
+            assert_eq!(
+                value(&mut store, key),
+                expected,
+                "{sector_size}, {write_size}"
+            );
+        }
+        if sector_size == 4096 {
+            assert!(max >= 448, "{max}: what the tracker keeps");
+        }
     }
 }
