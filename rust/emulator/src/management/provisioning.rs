@@ -21,7 +21,7 @@ use crate::rest::{Answer, Api};
 
 /// The service as management knows it.
 struct Dps {
-    /// Its own, or the one that it has from the start.
+    /// The service's own document, or the one that it has from the start.
     name: String,
     /// As it was written last; empty if nobody did.
     document: Map<String, Value>,
@@ -337,5 +337,5 @@ const PROPERTIES: &[(&str, Type)] = &[
     ("enableDataResidency", Type::Boolean),
 ];
 
-/// Its name until somebody gives it another.
+/// The name of the provisioning service until somebody gives it another.
 const DEFAULT_NAME: &str = "dps";

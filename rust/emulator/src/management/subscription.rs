@@ -153,5 +153,5 @@ async fn delete_group(api: &Api, asked: &Asked, name: &str) -> Answer {
     asked.accepted(StatusCode::ACCEPTED, None)
 }
 
-/// Whose it is.
+/// The tenant of the subscription.
 pub(super) const TENANT: &str = "00000000-0000-0000-0000-000000000002";

@@ -47,7 +47,7 @@ pub(crate) struct Create {
     /// The CA that signs it
     #[arg(long, requires = "name")]
     parent: Option<AuthorityName>,
-    /// Its common name
+    /// The common name of the CA
     #[arg(long, requires = "name", value_name = "CN")]
     common_name: Option<String>,
     /// How many further CAs may stand below it
@@ -66,7 +66,7 @@ pub(crate) struct Csr {
     /// The folder and file name of the CA
     #[arg(long)]
     name: AuthorityName,
-    /// Its common name
+    /// The common name of the CA
     #[arg(long, value_name = "CN")]
     common_name: String,
     #[command(flatten)]
@@ -86,7 +86,7 @@ pub(crate) struct SignCa {
     /// How many further CAs may stand below it: 0 if it signs devices only
     #[arg(long, value_name = "N")]
     path_length: u8,
-    /// Its common name, if not the one that the request asks for
+    /// The common name of the CA, if not the one that the request asks for
     #[arg(long, value_name = "CN")]
     common_name: Option<String>,
     /// How many days it is valid

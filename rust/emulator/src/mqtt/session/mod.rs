@@ -57,7 +57,7 @@ pub(crate) async fn serve(
             return;
         }
     };
-    if let Some(fault) = service.faults.strike(Point::Connack, &claim.id) {
+    if let Some(fault) = service.faults.trigger(Point::Connack, &claim.id) {
         let refusal = Refusal::new(
             ErrorCode::ServiceUnavailable,
             format!("CONNACK code {} by a fault on command", fault.number),
@@ -264,12 +264,12 @@ impl Session {
     async fn handle(&mut self, packet: Packet) -> Result<(), End> {
         self.note_activity();
         let faults = &self.service.faults;
-        if let Some(fault) = faults.strike(Point::Stall, &self.device_id) {
+        if let Some(fault) = faults.trigger(Point::Stall, &self.device_id) {
             tokio::time::sleep(Duration::from_millis(fault.number)).await;
         }
         let message =
-            matches!(packet, Packet::Publish(_)) && faults.strike_message(&self.device_id);
-        if message || faults.strike_at_byte(&self.device_id, self.link.reader.total()) {
+            matches!(packet, Packet::Publish(_)) && faults.trigger_at_message(&self.device_id);
+        if message || faults.trigger_at_byte(&self.device_id, self.link.reader.total()) {
             let reason = "the connection was dropped by a fault on command";
             return Err(Refusal::new(ErrorCode::GatewayFailureCoreReceive, reason).into());
         }
@@ -426,7 +426,7 @@ impl Session {
 
     /// Answers, unless a fault wants it late or never.
     fn answer(&mut self, point: Point, packet: Vec<u8>) {
-        match self.service.faults.strike(point, &self.device_id) {
+        match self.service.faults.trigger(point, &self.device_id) {
             None => self.link.writer.push(&packet),
             Some(fault) => {
                 if let Some(delay) = fault.delay_ms {

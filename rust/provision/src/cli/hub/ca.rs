@@ -48,7 +48,7 @@ pub(crate) enum Command {
         hub: Where,
         #[command(flatten)]
         management: Management,
-        /// Its name in the hub
+        /// The name of the CA in the hub
         name: String,
     },
 }
