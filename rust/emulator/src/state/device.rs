@@ -1,10 +1,10 @@
 //! A device with its twin.
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension};
 use serde_json::{Map, Value, json};
 
 use super::invalid;
-use crate::clock::UnixMs;
+use crate::clock::{NEVER, UnixMs, parse_rfc3339};
 use crate::code::Refusal;
 use crate::fields;
 use crate::hub::registry::{Authentication, Device};
@@ -19,7 +19,6 @@ pub(super) fn export(device: &Device) -> Value {
         "cloudToDeviceMessageCount",
         "connectionStateUpdatedTime",
         "statusUpdatedTime",
-        "lastActivityTime",
     ] {
         all.as_object_mut().map(|all| all.shift_remove(gone));
     }
@@ -57,6 +56,7 @@ pub(super) fn import(
     if let Some(model) = document.get("modelId").and_then(Value::as_str) {
         device.model_id = model.to_owned();
     }
+    device.last_activity = last_activity(c, hub, id, document)?;
     if let Some(tags) = object(document, "/tags")? {
         twin::patch_tags(&mut device.tags, tags)?;
     }
@@ -67,6 +67,31 @@ pub(super) fn import(
         device.reported = section(Kind::Reported, reported, now)?;
     }
     device.save(c)
+}
+
+/// When the device was last seen: by the document, or else by what is there already.
+fn last_activity(c: &Connection, hub: &str, id: &str, document: &Value) -> Result<UnixMs, Refusal> {
+    let seen = match &document["lastActivityTime"] {
+        Value::Null => None,
+        Value::String(text) if text == NEVER => None,
+        given => {
+            let time = given.as_str().and_then(parse_rfc3339);
+            let wrong = || {
+                invalid(format!(
+                    "'lastActivityTime' is no time of RFC 3339: {given}"
+                ))
+            };
+            Some(time.ok_or_else(wrong)?)
+        }
+    };
+    if let Some(seen) = seen {
+        return Ok(seen);
+    }
+    let sql = "SELECT last_activity FROM devices WHERE hub = ?1 AND id = ?2";
+    let found = c
+        .prepare_cached(sql)?
+        .query_row((hub, id), |row| row.get(0));
+    Ok(found.optional()?.unwrap_or(0))
 }
 
 /// Versions and metadata come back as they were written, if they were.

@@ -171,6 +171,35 @@ async fn what_was_exported_comes_back_the_same() {
         .await;
     assert_eq!((status, &report["written"]["devices"]), (200, &json!(2)));
     device.expect_close().await;
+    let seen = hub.get("/devices/dev").await.1["lastActivityTime"].clone();
+    assert!(!seen.as_str().unwrap().starts_with("0001"), "{seen}");
+}
+
+#[tokio::test]
+async fn when_a_device_was_last_seen_is_kept_and_comes_along() {
+    const SEEN: &str = "2026-11-30T08:00:00.125Z";
+    let hub = Hub::start().await;
+    let device = json!({"deviceId": "dev", "lastActivityTime": SEEN});
+    let import = async |device: &Value| {
+        hub.post("/admin/import", &json!({"devices": [device]}))
+            .await
+    };
+    assert_eq!(import(&device).await.0, 200);
+    let (_, exported) = hub.get("/admin/export").await;
+    assert_eq!(exported["devices"][0]["lastActivityTime"], SEEN);
+    assert_eq!(
+        import(&json!({"deviceId": "dev", "tags": {"n": 1}}))
+            .await
+            .0,
+        200
+    );
+    let seen = async || hub.get("/devices/dev").await.1["lastActivityTime"].clone();
+    assert_eq!(seen().await, SEEN);
+    for wrong in [json!("yesterday"), json!(5)] {
+        let (status, answer) = import(&json!({"deviceId": "dev", "lastActivityTime": wrong})).await;
+        assert_eq!(status, 400, "{answer}");
+        assert!(answer.to_string().contains("lastActivityTime"), "{answer}");
+    }
 }
 
 #[tokio::test]
