@@ -138,13 +138,6 @@ impl Properties {
     }
 
     /// The value of a system property by its JSON name.
-    /// All but RFC 3986's unreserved characters.
-    const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
-        .remove(b'-')
-        .remove(b'.')
-        .remove(b'_')
-        .remove(b'~');
-
     #[cfg(test)]
     pub(crate) fn system(&self, name: &str) -> Option<&str> {
         self.system
@@ -173,6 +166,13 @@ pub(crate) const SYSTEM: &[(&str, &str)] = &[
     ("$.cdid", "connectionDeviceId"),
     ("$.cmid", "connectionModuleId"),
 ];
+
+/// All but RFC 3986's unreserved characters.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 #[cfg(test)]
 mod tests {

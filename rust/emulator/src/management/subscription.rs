@@ -38,7 +38,7 @@ fn subscription() -> Value {
     })
 }
 
-//// What does not belong to `Microsoft.Devices`.
+/// What does not belong to `Microsoft.Devices`.
 pub(super) async fn answer(
     api: &Api,
     asked: &Asked,
