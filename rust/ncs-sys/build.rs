@@ -87,7 +87,7 @@ mod generate {
         "IOTHUB_WAITER_(DRIVER|APPLICATION|HANDLER|SENDER)",
         "IOTHUB_FOTA_.*",
         "IOTHUB_MODEM_(FAULT|CFUN)",
-        "IOTHUB_(SENSOR|BOARD)_[A-Z_]+",
+        "IOTHUB_(SENSOR|BOARD|LOCATE|SURVEY|PGPS|ASSIST)_[A-Z_]+",
         "E[A-Z0-9]+",
     ];
 

@@ -56,6 +56,10 @@ int iothub_board_sensor_read(unsigned int sensor, int32_t *value);
 #define IOTHUB_BOARD_IMPACT 3  /* value: 0.01 g */
 #define IOTHUB_BOARD_BUTTON 4  /* value: the button's number, from 1; on its release */
 #define IOTHUB_BOARD_LOCATED 5 /* value: 0, or why there is no position */
+/* What a back end is to be asked, during a search. */
+#define IOTHUB_BOARD_SURVEYED 6 /* cells and access points can be read: IOTHUB_SURVEY_* */
+#define IOTHUB_BOARD_AGNSS 7	/* value: a bit (1 << type) for each type of nRF Cloud's A-GNSS that would help */
+#define IOTHUB_BOARD_PGPS 8	/* predictions of orbits would help: IOTHUB_PGPS_* */
 
 /* From now on handler is told, on any thread, and in an interrupt too. It must not wait. */
 void iothub_board_watch(void (*handler)(unsigned int what, int32_t value));
@@ -66,11 +70,41 @@ void iothub_board_watch(void (*handler)(unsigned int what, int32_t value));
  */
 int iothub_board_motion_set(uint32_t active, uint32_t inactive, uint32_t still_ms);
 
+/* By what a position is searched for. */
+#define IOTHUB_LOCATE_GNSS 1
+#define IOTHUB_LOCATE_CELLS 2 /* cells and access points are found where satellites were not, and left to a back end */
+#define IOTHUB_LOCATE_WIFI 4
+
 /*
- * Searches for the position for timeout_ms at most. IOTHUB_BOARD_LOCATED ends each search that was begun; then the position
- * can be read as sensors are, until the next one. -EBUSY while one is under way, -ENOTSUP where nothing can tell.
+ * Searches for the position, with satellites for timeout_ms at most. IOTHUB_BOARD_LOCATED ends each search that was begun; then
+ * the position can be read as sensors are, until the next one. -EBUSY while one is under way, -ENOTSUP where nothing can tell.
  */
-int iothub_board_locate(uint32_t timeout_ms);
+int iothub_board_locate(unsigned int methods, uint32_t timeout_ms);
+
+/* Of a cell: index 0 is the one that the modem is in, from 1 on those around it, which have the first four alone. */
+#define IOTHUB_SURVEY_CELL 0   /* of those around it the physical cell id */
+#define IOTHUB_SURVEY_EARFCN 1
+#define IOTHUB_SURVEY_RSRP 2   /* dBm */
+#define IOTHUB_SURVEY_RSRQ 3   /* 0.1 dB */
+#define IOTHUB_SURVEY_MCC 4
+#define IOTHUB_SURVEY_MNC 5
+#define IOTHUB_SURVEY_AREA 6
+#define IOTHUB_SURVEY_ADVANCE 7 /* Ts; 65535 where it is not known */
+/* Of an access point, index from 0: its MAC address, the first byte highest. */
+#define IOTHUB_SURVEY_ACCESS_POINT 8
+/* What predictions are wanted, index 0. */
+#define IOTHUB_PGPS_COUNT 9
+#define IOTHUB_PGPS_INTERVAL 10 /* minutes */
+#define IOTHUB_PGPS_DAY 11	/* of GPS time, from 6 January 1980 on */
+#define IOTHUB_PGPS_TIME 12	/* seconds of that day */
+
+/* Reads what the search has found or asks for. -ENOENT after the last, -ENODATA where that is not known. */
+int iothub_board_search_read(unsigned int what, unsigned int index, int64_t *value);
+
+/* Takes what a back end has answered, in nRF Cloud's formats. -ENOTSUP where nothing takes it. */
+#define IOTHUB_ASSIST_AGNSS 0
+#define IOTHUB_ASSIST_PGPS 1
+int iothub_board_assist(unsigned int kind, const void *data, size_t len);
 
 /* The board's name as the build knows it: its length. -ENOSPC where there is too little room. */
 int iothub_board_name(char *buf, size_t len);

@@ -9,7 +9,7 @@ import { pathToFileURL } from "node:url";
 const [demo, folder] = process.argv.slice(2);
 const packages = process.env.NODE_PATH;
 const load = (path) => import(pathToFileURL(join(packages, path)).href);
-const { Batch, AzureReported, AzureDesired, validateWithType } = await load(
+const { AGNSSRequest, AzureDesired, AzureReported, Batch, NetworkSurvey, PGPSRequest, PGPSResponse, validateWithType } = await load(
     "@nordicsemiconductor/asset-tracker-cloud-docs/protocol.js",
 );
 const { getInterop } = await load("@digicatapult/dtdl-parser/build/index.js");
@@ -55,7 +55,11 @@ await check("tracker: the parser refuses a model that is not", async () => {
 
 const data = mkdtempSync(join(folder, "tracker-"));
 const world = join(data, "world.json");
-writeFileSync(world, JSON.stringify({ seed: 3, drive_s: 1200, park_s: 60, tunnels_s: [[1200, 1500]] }));
+// Without assistance data no satellites are found in it, and later on none under a roof.
+writeFileSync(
+    world,
+    JSON.stringify({ seed: 3, drive_s: 1200, park_s: 60, cold_s: 86400, tunnels_s: [[1200, 1500]], roofs_s: [[1500, 86400]] }),
+);
 const process_ = spawn(demo, ["--mqtt", "0", "--http", "0", "--data", join(data, "demo"), "--world", world, "--speed", "60"]);
 let printed = "";
 process_.stdout.on("data", (text) => (printed += text));
@@ -94,7 +98,7 @@ try {
 
     await check("tracker: cfg as a back end of asset tracker's writes it is taken whole", async () => {
         const cfg = {
-            act: true, actwt: 1, mvres: 300, mvt: 3600, loct: 60, accath: 10.5, accith: 5.2, accito: 1.7, nod: ["ncell"],
+            act: true, actwt: 1, mvres: 300, mvt: 3600, loct: 60, accath: 10.5, accith: 5.2, accito: 1.7, nod: ["impact"],
         };
         valid(AzureDesired, { cfg });
         const version = await desire({ cfg });
@@ -110,18 +114,55 @@ try {
             }
         }
     });
+    const named = (messages, name) => messages.filter(({ properties }) => name in properties);
+    await check("tracker: requests for A-GNSS data and predictions are asset tracker's", async () => {
+        const [agnss, pgps] = await until("both requests", async () => {
+            const all = await lines(`/admin/telemetry.jsonl?device=${id}`);
+            const both = [named(all, "agnss")[0], named(all, "pgps")[0]];
+            return both.every(Boolean) ? both : undefined;
+        });
+        for (const [message, schema, name] of [[agnss, AGNSSRequest, "agnss"], [pgps, PGPSRequest, "pgps"]]) {
+            valid(schema, message.body);
+            if (message.properties[name] !== "get") throw new Error(JSON.stringify(message.properties));
+        }
+        return `${JSON.stringify(agnss.body)} ${JSON.stringify(pgps.body)}`;
+    });
+    await check("tracker: predictions are answered as asset tracker's back ends do, and taken", async () => {
+        const answer = { host: "pgps.example.com", path: "public/15131-0_15135-72000.bin" };
+        valid(PGPSResponse, answer);
+        const sent = await fetch(`${page}/devices/${id}/messages/deviceBound`, {
+            method: "POST",
+            headers: { "iothub-app-pgps": "result" },
+            body: JSON.stringify(answer),
+        });
+        if (!sent.ok) throw new Error(`the hub says ${sent.status}`);
+        await until("the device's word", async () => (printed.includes("pgps: ") ? true : undefined));
+        return /pgps: .*/.exec(printed)[0];
+    });
     await check("tracker: every telemetry message is a batch", async () => {
         const messages = await until("positions, networks and what the tunnel kept", async () => {
             const all = await lines(`/admin/telemetry.jsonl?device=${id}`);
-            const kinds = new Set(all.flatMap((message) => Object.keys(message.body)));
+            const batches = named(all, "batch");
+            const kinds = new Set(batches.flatMap((message) => Object.keys(message.body)));
             const isAll = ["gnss", "env", "bat", "roam"].every((kind) => kinds.has(kind));
-            return all.length >= 40 && isAll ? all : undefined;
+            return batches.length >= 40 && isAll ? all : undefined;
         });
-        for (const { body, properties } of messages) {
+        const others = ["agnss", "pgps", "ground-fix"].flatMap((name) => named(messages, name));
+        const batches = messages.filter((message) => !others.includes(message));
+        for (const { body, properties } of batches) {
             valid(Batch, body);
             if (!("batch" in properties)) throw new Error("a message without the property batch");
         }
-        return `${messages.length} messages`;
+        return `${batches.length} messages`;
+    });
+    await check("tracker: cells and access points are asset tracker's network survey", async () => {
+        const surveys = await until("surveys under the roof", async () => {
+            const all = named(await lines(`/admin/telemetry.jsonl?device=${id}`), "ground-fix");
+            const isWhole = all.some(({ body }) => body.lte?.nmr?.length > 1 && body.wifi);
+            return all.length >= 5 && isWhole ? all : undefined;
+        });
+        for (const { body } of surveys) valid(NetworkSurvey, body);
+        return `${surveys.length} surveys, the last ${JSON.stringify(surveys.at(-1).body)}`;
     });
     await check("tracker: the twin's reported properties are asset tracker's", async () => {
         const reported = await until("dev, cfg, gnss, env, bat, fg and roam", async () => {

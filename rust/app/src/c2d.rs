@@ -1,11 +1,16 @@
-//! Cloud-to-device messages: to the log.
+//! Cloud-to-device messages: assistance data to the satellite receiver, others to the log.
 
 use iothub::C2d;
+
+use crate::survey;
 
 /// Longest part of a message to log, in bytes.
 const SHOWN: usize = 80;
 
 pub(crate) fn on_message(message: &C2d<'_>) {
+    if iothub::ASSISTANCE && survey::on_message(message) {
+        return;
+    }
     match beginning(message.payload) {
         Some(text) => log::info!("message from the cloud: {text}"),
         None => log::info!("message from the cloud: {} bytes", message.payload.len()),

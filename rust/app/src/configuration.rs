@@ -31,7 +31,7 @@ pub(crate) mod fuzzing;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use fields::{Configuration, Remarks};
+pub(crate) use fields::{Configuration, NoData, Remarks};
 use fields::{Fields, ROOM, remark};
 
 /// Who has named what.

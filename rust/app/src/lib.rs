@@ -14,7 +14,10 @@
 //! - **Methods**: `led`, `buzz`, `sample`, `locate`, `reboot`, `config`, `diagnostics`, `coredump`.
 //!   With `config` nothing can be set that would take the device off the air, such as a hub, a
 //!   device id or an access point name. Any other method is answered 404.
-//! - **Cloud-to-device messages** go to the log, and so does every tenth of a firmware update.
+//! - **Cells and access points**, where satellites are not found, as `ground-fix`, and requests for
+//!   assistance data as `agnss` and `pgps`, for a back end to resolve and to answer.
+//! - **Cloud-to-device messages** with assistance data go to the satellite receiver, others to the
+//!   log, and so does every tenth of a firmware update.
 //!
 //! # Time
 //! `ts` is the time of day when a reading was taken, never the time since boot. A reading of before
@@ -40,6 +43,7 @@ mod modem;
 mod reading;
 mod schedule;
 mod store;
+mod survey;
 #[cfg(test)]
 mod tests;
 mod time;

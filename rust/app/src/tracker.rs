@@ -9,7 +9,7 @@ use core::{
 
 use critical_section::Mutex;
 use iothub::{Capacity, Error, Instant, Keep, Property, Telemetry};
-use ncs::board;
+use ncs::board::{self, Methods};
 
 use crate::{
     client,
@@ -21,6 +21,7 @@ use crate::{
     reading::{Kind, Network, Reading, Taken, Value},
     schedule::Schedule,
     store::Store,
+    survey::{self, Pending},
     time::UnixTime,
     totals::{Numbers, Totals, Urgency},
 };
@@ -34,6 +35,12 @@ struct Happened {
     button: Option<u8>,
     /// How a search for the position has ended.
     located: Option<bool>,
+    /// A search has heard cells or access points.
+    surveyed: bool,
+    /// A-GNSS data would help: a bit for each type.
+    agnss: Option<u32>,
+    /// Predictions of orbits would help.
+    pgps: bool,
     /// A method asks for one.
     sample: bool,
     /// A method asks for one.
@@ -48,6 +55,9 @@ static HAPPENED: Mutex<Cell<Happened>> = Mutex::new(Cell::new(Happened {
     impact: None,
     button: None,
     located: None,
+    surveyed: false,
+    agnss: None,
+    pgps: false,
     sample: false,
     locate: false,
     restart: false,
@@ -75,6 +85,9 @@ pub(crate) fn on_board(event: board::Event) {
         }
         board::Event::Button(number) => happened.button = u8::try_from(number).ok(),
         board::Event::Located(result) => happened.located = Some(result.is_ok()),
+        board::Event::Surveyed => happened.surveyed = true,
+        board::Event::AgnssWanted(types) => happened.agnss = Some(types),
+        board::Event::PgpsWanted => happened.pgps = true,
     });
 }
 
@@ -155,6 +168,8 @@ pub(crate) struct Tracker {
     reported: Option<Instant>,
     /// When the search for the position ends at the latest.
     search: Option<Instant>,
+    /// What a back end is to be told or asked about the position.
+    pending: Pending,
     /// The network of the last reading, and when that was.
     network: Option<(Network, Instant)>,
     device_reported: bool,
@@ -197,6 +212,7 @@ impl Tracker {
             unreported: 0,
             reported: None,
             search: None,
+            pending: Pending::new(),
             network: None,
             device_reported: false,
             health_reported: false,
@@ -220,6 +236,9 @@ impl Tracker {
             }
             let stamped = UnixTime::now().is_some_and(|time| self.store.stamp(now, time));
             self.send(&configuration, now);
+            if iothub::SURVEY || iothub::ASSISTANCE {
+                self.send_pending(now);
+            }
             self.kept.update(&self.store, stamped);
             if kept::IS_ON {
                 self.heed_battery();
@@ -255,6 +274,8 @@ impl Tracker {
         }
         if let Some(send) = self.next_send(configuration) {
             next = next.min(self.full.map_or(send, |full| full + ROOM_WAIT));
+        } else if let Some(full) = self.full.filter(|_| self.pending.is_survey()) {
+            next = next.min(full + ROOM_WAIT);
         }
         next.max(client::now() + Duration::from_millis(100))
     }
@@ -278,7 +299,19 @@ impl Tracker {
         }
         if happened.locate {
             self.schedule.hurry();
-            self.search(configuration, now);
+            let methods = survey::methods(configuration.no_data.without(Kind::Position));
+            self.search(configuration, methods, now);
+        }
+        if iothub::SURVEY && happened.surveyed {
+            self.pending.surveyed(now, UnixTime::now());
+        }
+        if iothub::ASSISTANCE {
+            if let Some(types) = happened.agnss {
+                self.pending.want_agnss(types);
+            }
+            if happened.pgps {
+                self.pending.want_pgps();
+            }
         }
         match happened.located {
             Some(true) if self.search.take().is_some() => match measure::position(client::now()) {
@@ -339,9 +372,8 @@ impl Tracker {
         if !configuration.no_data.has(Kind::Network) {
             self.sample_network(now);
         }
-        if !configuration.no_data.has(Kind::Position) {
-            self.search(configuration, now);
-        }
+        let methods = survey::methods(configuration.no_data);
+        self.search(configuration, methods, now);
     }
 
     /// Where the power may go at any moment, what the outbox has in RAM goes to flash, as the
@@ -370,11 +402,11 @@ impl Tracker {
         }
     }
 
-    fn search(&mut self, configuration: &Configuration, now: Instant) {
-        if self.search.is_some() {
+    fn search(&mut self, configuration: &Configuration, methods: Option<Methods>, now: Instant) {
+        let Some(methods) = methods.filter(|_| self.search.is_none()) else {
             return;
-        }
-        match board::locate(configuration.location_timeout) {
+        };
+        match board::locate(methods, configuration.location_timeout) {
             Ok(()) => self.search = Some(now + configuration.location_timeout + SEARCH_GRACE),
             Err(errno) if board::is_missing(errno) => {}
             Err(errno) => log::warn!("the position cannot be searched for: {errno}"),
@@ -429,6 +461,13 @@ impl Tracker {
             }
         }
         true
+    }
+
+    fn send_pending(&mut self, now: Instant) {
+        if !self.pending.send(now, &mut self.payload) {
+            self.full = Some(now);
+            IS_FULL.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Sends the readings that wait and what the outbox has, leaves the hub, and restarts. Without

@@ -26,6 +26,9 @@ const LOST: &str = crate::said::DISCONNECTED;
 /// In seconds of the world: late enough that a slow machine is connected by then.
 const TUNNEL: (u64, u64) = (2400, 3000);
 
+/// Behind the tunnel: satellites are not seen, the network is there.
+const ROOF: (u64, u64) = (3000, 4500);
+
 pub(crate) fn run(
     arguments: &Arguments,
     temporary: Option<&Path>,
@@ -58,6 +61,10 @@ pub(crate) fn run(
         return Ok(report);
     };
     check(
+        "assistance data is asked for, and answered by C2D",
+        &mut || assist(&bench, &world),
+    );
+    check(
         "position and weather are the world's of that time",
         &mut || {
             bench.rest().until("a position", TIMEOUT, |rest| {
@@ -88,6 +95,16 @@ pub(crate) fn run(
         let mark = lines.all().iter().position(|line| line.contains(LOST));
         connected(&bench, &lines, mark.unwrap_or(0))
     });
+    check(
+        "no satellites: cells and access points for a back end",
+        &mut || {
+            bench
+                .rest()
+                .until("a survey under the roof", TIMEOUT, |rest| {
+                    surveyed(rest, &bench, &world)
+                })
+        },
+    );
     check("no accepted message is lost", &mut || {
         nothing_lost(&bench, &lines)
     });
@@ -191,6 +208,62 @@ pub(crate) fn run(
     Ok(report)
 }
 
+/// Without the data no satellites are found in this world.
+fn assist(bench: &Bench, world: &World) -> Result<String, Error> {
+    let rest = bench.rest();
+    let asked = rest.until("requests for assistance data", TIMEOUT, |rest| {
+        let messages = rest.telemetry(DEVICE_ID, bench.since())?;
+        let of = |name: &str| {
+            let mut messages = messages.iter();
+            let found = messages.find(|message| message["properties"][name] == "get");
+            found.map(|message| message["body"].clone())
+        };
+        Ok(of("agnss").zip(of("pgps")))
+    })?;
+    let before = compare(&rest, bench, world)?.positions;
+    if before > 0 || asked.0["types"][0] != 1 || asked.1["n"] != 42 {
+        return Err(Error::new(format!("{before} positions before, {asked:?}")));
+    }
+    // The version of nRF Cloud's format, one element of the UTC parameters.
+    let mut data = vec![1, 1, 1, 0];
+    data.extend([0; 14]);
+    rest.send_c2d_with(DEVICE_ID, Some(("agnss", "result")), &data)?;
+    Ok(format!(
+        "{} and {}, {} bytes sent",
+        asked.0,
+        asked.1,
+        data.len()
+    ))
+}
+
+/// The newest survey under the roof, once there is one; it is of the place where the device was.
+fn surveyed(rest: &Rest, bench: &Bench, world: &World) -> Result<Option<String>, Error> {
+    let messages = rest.telemetry(DEVICE_ID, bench.since())?;
+    for message in messages.iter().rev() {
+        let body = &message["body"];
+        let Some(stamp) = body["lte"]["ts"].as_u64() else {
+            continue;
+        };
+        let at = since(world, stamp)?;
+        if !(ROOF.0..ROOF.1).contains(&at.as_secs()) {
+            continue;
+        }
+        let is_there = (0..12).any(|tens| {
+            let survey = world.survey(at.saturating_sub(Duration::from_secs(tens * 10)));
+            survey
+                .camped
+                .is_some_and(|(cell, _)| body["lte"]["cell"] == cell.id)
+        });
+        let is_whole = !body["lte"]["nmr"][0].is_null() && !body["wifi"]["aps"][1].is_null();
+        let is_named = message["properties"].get("ground-fix").is_some();
+        return match is_there && is_whole && is_named {
+            true => Ok(Some(body.to_string())),
+            false => Err(Error::new(message)),
+        };
+    }
+    Ok(None)
+}
+
 /// Brings a fault about, and waits until the device has told of it.
 fn end_by_fault(
     bench: &Bench,
@@ -247,7 +320,10 @@ fn coredump(bench: &Bench) -> Result<String, Error> {
 
 fn begin(bench: &mut Bench) -> Result<(World, Lines), Error> {
     let path = bench.setup().data().join("world.json");
-    let text = json!({ "seed": 7, "drive_s": 5400, "tunnels_s": [[TUNNEL.0, TUNNEL.1]] });
+    let text = json!({
+        "seed": 7, "drive_s": 5400, "cold_s": 86_400,
+        "tunnels_s": [[TUNNEL.0, TUNNEL.1]], "roofs_s": [[ROOF.0, ROOF.1]],
+    });
     fs::write(&path, text.to_string()).map_err(|source| Error::path(&path, source))?;
     let began_ms = bench.begin_world();
     let world = World::new(Description::read(&path, began_ms)?);

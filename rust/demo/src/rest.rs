@@ -93,8 +93,25 @@ impl Rest {
     /// # Errors
     /// The hub refuses, or cannot be reached.
     pub fn send_c2d(&self, id: &str, body: &str) -> Result<(), Error> {
+        self.send_c2d_with(id, None, body.as_bytes())
+    }
+
+    /// The same with an application property, and whatever bytes.
+    ///
+    /// # Errors
+    /// The hub refuses it.
+    pub fn send_c2d_with(
+        &self,
+        id: &str,
+        property: Option<(&str, &str)>,
+        body: &[u8],
+    ) -> Result<(), Error> {
         let url = format!("{}/devices/{id}/messages/deviceBound", self.base);
-        let answer = self.agent.post(&url).send(body).map_err(Error::new)?;
+        let mut request = self.agent.post(&url);
+        if let Some((name, value)) = property {
+            request = request.header(format!("iothub-app-{name}"), value);
+        }
+        let answer = request.send(body).map_err(Error::new)?;
         if answer.status().is_success() {
             Ok(())
         } else {
@@ -149,6 +166,14 @@ impl Rest {
         let method = if fault.is_null() { "DELETE" } else { "POST" };
         self.expect(method, "/admin/firmware/faults", fault)
             .map(drop)
+    }
+
+    /// Lets something go wrong with the hub: `/admin/faults` in docs/emulator.md.
+    ///
+    /// # Errors
+    /// The hub refuses, or cannot be reached.
+    pub fn fault(&self, fault: &Value) -> Result<(), Error> {
+        self.expect("POST", "/admin/faults", fault).map(drop)
     }
 
     /// Bytes of the image `{version}.bin` that went out.

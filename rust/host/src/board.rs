@@ -128,6 +128,63 @@ pub struct Cell {
     pub energy: u8,
 }
 
+/// By what a position is searched for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Methods {
+    /// Satellites.
+    pub gnss: bool,
+    /// Cells, where satellites are not found.
+    pub cells: bool,
+    /// Wi-Fi access points, where satellites are not found.
+    pub wifi: bool,
+}
+
+/// What a search has heard.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Survey {
+    /// The cell that the modem is in, and its timing advance in Ts.
+    pub camped: Option<(Cell, u16)>,
+    /// Cells around it.
+    pub neighbours: Vec<Neighbour>,
+    /// MAC addresses.
+    pub access_points: Vec<[u8; 6]>,
+}
+
+/// A cell around the one that the modem is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Neighbour {
+    /// Physical cell id.
+    pub id: u16,
+    /// Channel of the downlink.
+    pub earfcn: u32,
+    /// dBm.
+    pub rsrp: i16,
+    /// 0.1 dB.
+    pub rsrq: i16,
+}
+
+/// Predictions of orbits, as nRF Cloud is asked for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Predictions {
+    /// How many.
+    pub count: u16,
+    /// Minutes from one to the next.
+    pub interval: u16,
+    /// The first one's day of GPS time.
+    pub day: u16,
+    /// Seconds of that day.
+    pub time: u32,
+}
+
+/// What satellites are found faster with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Assistance {
+    /// Data of now.
+    Agnss,
+    /// Where predictions are fetched from.
+    Pgps,
+}
+
 /// A board, for [`Options::board`](crate::Options::board).
 pub trait Board: Send + Sync {
     /// Milliseconds since 1970; `None` while nobody has told the time. The machine's clock unless
@@ -147,7 +204,26 @@ pub trait Board: Send + Sync {
     ///
     /// # Errors
     /// The board cannot tell, or a search is under way.
-    fn locate(&self, timeout: Duration) -> Result<(), Unavailable>;
+    fn locate(&self, methods: Methods, timeout: Duration) -> Result<(), Unavailable>;
+
+    /// What the last search has heard of cells and access points. Nothing unless this is written.
+    fn survey(&self) -> Survey {
+        Survey::default()
+    }
+
+    /// What predictions of orbits are wanted. None unless this is written.
+    fn predictions(&self) -> Option<Predictions> {
+        None
+    }
+
+    /// Takes assistance data. Nothing takes it unless this is written.
+    ///
+    /// # Errors
+    /// Nothing takes it, or the data is wrong.
+    fn assist(&self, kind: Assistance, data: &[u8]) -> Result<(), Unavailable> {
+        let _ = (kind, data);
+        Err(Unavailable::Missing)
+    }
 
     /// The cell that the modem is in, while it is in one.
     fn cell(&self) -> Option<Cell>;
@@ -161,7 +237,7 @@ impl Board for Bare {
         Err(Unavailable::Missing)
     }
 
-    fn locate(&self, _: Duration) -> Result<(), Unavailable> {
+    fn locate(&self, _: Methods, _: Duration) -> Result<(), Unavailable> {
         Err(Unavailable::Missing)
     }
 
@@ -186,6 +262,12 @@ pub enum BoardEvent {
     Button(u8),
     /// A search for the position has ended: with one, which can be read, or without.
     Located(bool),
+    /// A search has heard cells or access points: [`Board::survey`].
+    Surveyed,
+    /// A-GNSS data is wanted: a bit for each of nRF Cloud's types.
+    AgnssWanted(u16),
+    /// [`Board::predictions`] are wanted.
+    PgpsWanted,
 }
 
 pub(crate) type Handler = Arc<dyn Fn(BoardEvent) + Send + Sync>;

@@ -50,7 +50,7 @@
 //! | `iothub_platform_fota_start`, `_cancel` | one fragment a request (HTTP/1.1 ranges) over the simulated network, TLS with the CA certificates under the security tags; bytes are kept over a reboot | a server without ranges is taken, too |
 //! | `iothub_platform_fota_apply`, `_confirm`, `_image` | two slot files with MCUboot's rules; the boot loader is part of [`start`], or [`boot`] | a swap is one rename; TLVs are checked by hash, not by signature |
 //! | `iothub_platform_hardware_id`, `_led` | [`Options::hardware_id`], [`Options::led`] | – |
-//! | `iothub_board_unix_time_ms`, `_sensor_read`, `_locate` | [`Options::board`]; without one, the machine's clock and no sensors | a search ends in no time of its own |
+//! | `iothub_board_unix_time_ms`, `_sensor_read`, `_locate`, `_search_read`, `_assist` | [`Options::board`]; without one, the machine's clock and no sensors | a search ends in no time of its own |
 //! | `iothub_board_watch` | told by [`Options::board_events`] | not in an interrupt |
 //! | `iothub_board_motion_set`, `_buzz` | a log line | – |
 //! | `iothub_board_name` | `linux` | – |
@@ -144,7 +144,10 @@ use std::{
 
 pub(crate) use crate::sync::lock;
 pub use crate::{
-    board::{Board, BoardEvent, BoardEvents, Cell, Sensor, Unavailable},
+    board::{
+        Assistance, Board, BoardEvent, BoardEvents, Cell, Methods, Neighbour, Predictions, Sensor,
+        Survey, Unavailable,
+    },
     errno::Errno,
     error::StartError,
     flash::FlashOptions,

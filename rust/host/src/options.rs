@@ -219,7 +219,13 @@ mod tests {
         ];
         let mut kconfig = kconfig();
         // Off on a board until they are asked for; Linux has them.
-        for name in ["IOTHUB_FAULT_COMMAND", "IOTHUB_FOTA", "IOTHUB_OUTBOX_FLASH"] {
+        for name in [
+            "IOTHUB_ASSISTANCE",
+            "IOTHUB_FAULT_COMMAND",
+            "IOTHUB_FOTA",
+            "IOTHUB_OUTBOX_FLASH",
+            "IOTHUB_SURVEY",
+        ] {
             assert_eq!(kconfig.remove(name), Some("y"), "{name}");
         }
         assert_eq!(kconfig.len(), defaults.len());

@@ -40,6 +40,14 @@ pub const HOLD: bool = IOTHUB_HOLD;
 /// `CONFIG_IOTHUB_FAULT_COMMAND`: whether a method may bring a fault about.
 pub const FAULT_COMMAND: bool = IOTHUB_FAULT_COMMAND;
 
+/// `CONFIG_IOTHUB_SURVEY`: whether cells and access points are left to a back end where satellites
+/// are not found.
+pub const SURVEY: bool = IOTHUB_SURVEY;
+
+/// `CONFIG_IOTHUB_ASSISTANCE`: whether a back end is asked for data with which satellites are found
+/// faster.
+pub const ASSISTANCE: bool = IOTHUB_ASSISTANCE;
+
 /// The largest message with its topic in bytes: `CONFIG_IOTHUB_MESSAGE_SIZE`.
 pub const MESSAGE_MAX: usize = MESSAGE;
 

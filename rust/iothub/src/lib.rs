@@ -67,6 +67,7 @@ mod partition;
 mod reminder;
 mod retry;
 mod sequence;
+mod state;
 mod sync;
 mod thread;
 
@@ -82,15 +83,17 @@ pub use interval::{INTERVAL_MAX, store_telemetry_interval, telemetry_interval};
 pub use iothub_proto::fota as firmware;
 pub use iothub_proto::{
     C2d, Capacity, Config, ConfigError, Delivery, Disconnect, Errno, Error, Event, Instant,
-    InvalidRequest, MessageId, MethodId, MethodRequest, MethodResponse, Phase, Property, Qos,
-    RequestId, Status, SystemProperties, Telemetry, dps, network, pnp, reconnect, twin,
+    InvalidRequest, MessageId, MethodId, MethodRequest, MethodResponse, Phase, Properties,
+    Property, Qos, ReceivedProperty, RequestId, Status, SystemProperties, Telemetry, dps, network,
+    pnp, reconnect, twin,
 };
 pub use iothub_proto::{
     outbox::Keep,
     store::{Priority, Status as StoreStatus},
 };
 pub use kconfig::{
-    BATTERY_LOW_MV, FAULT_COMMAND, HOLD, KEEP, LOG_LEVEL, MESSAGE_MAX, READINGS, TELEMETRY_INTERVAL,
+    ASSISTANCE, BATTERY_LOW_MV, FAULT_COMMAND, HOLD, KEEP, LOG_LEVEL, MESSAGE_MAX, READINGS,
+    SURVEY, TELEMETRY_INTERVAL,
 };
 pub use ncs::platform::{Logger, set_led};
 pub use outbox::{KEPT, KEPT_SHORT, KEPT_SHORT_MAX, Losses, OUTBOX_FLASH, OutboxStatus, REPORTS};

@@ -400,6 +400,27 @@ pub const IOTHUB_BOARD_STILL: u32 = 2;
 pub const IOTHUB_BOARD_IMPACT: u32 = 3;
 pub const IOTHUB_BOARD_BUTTON: u32 = 4;
 pub const IOTHUB_BOARD_LOCATED: u32 = 5;
+pub const IOTHUB_BOARD_SURVEYED: u32 = 6;
+pub const IOTHUB_BOARD_AGNSS: u32 = 7;
+pub const IOTHUB_BOARD_PGPS: u32 = 8;
+pub const IOTHUB_LOCATE_GNSS: u32 = 1;
+pub const IOTHUB_LOCATE_CELLS: u32 = 2;
+pub const IOTHUB_LOCATE_WIFI: u32 = 4;
+pub const IOTHUB_SURVEY_CELL: u32 = 0;
+pub const IOTHUB_SURVEY_EARFCN: u32 = 1;
+pub const IOTHUB_SURVEY_RSRP: u32 = 2;
+pub const IOTHUB_SURVEY_RSRQ: u32 = 3;
+pub const IOTHUB_SURVEY_MCC: u32 = 4;
+pub const IOTHUB_SURVEY_MNC: u32 = 5;
+pub const IOTHUB_SURVEY_AREA: u32 = 6;
+pub const IOTHUB_SURVEY_ADVANCE: u32 = 7;
+pub const IOTHUB_SURVEY_ACCESS_POINT: u32 = 8;
+pub const IOTHUB_PGPS_COUNT: u32 = 9;
+pub const IOTHUB_PGPS_INTERVAL: u32 = 10;
+pub const IOTHUB_PGPS_DAY: u32 = 11;
+pub const IOTHUB_PGPS_TIME: u32 = 12;
+pub const IOTHUB_ASSIST_AGNSS: u32 = 0;
+pub const IOTHUB_ASSIST_PGPS: u32 = 1;
 pub const IOTHUB_BOARD_FAULT_REASON: u32 = 0;
 pub const IOTHUB_BOARD_FAULT_PC: u32 = 1;
 pub const IOTHUB_BOARD_FAULT_LR: u32 = 2;
@@ -1605,7 +1626,18 @@ unsafe extern "C" {
     );
     pub fn iothub_board_motion_set(active: u32, inactive: u32, still_ms: u32)
     -> ::core::ffi::c_int;
-    pub fn iothub_board_locate(timeout_ms: u32) -> ::core::ffi::c_int;
+    pub fn iothub_board_locate(methods: ::core::ffi::c_uint, timeout_ms: u32)
+    -> ::core::ffi::c_int;
+    pub fn iothub_board_search_read(
+        what: ::core::ffi::c_uint,
+        index: ::core::ffi::c_uint,
+        value: *mut i64,
+    ) -> ::core::ffi::c_int;
+    pub fn iothub_board_assist(
+        kind: ::core::ffi::c_uint,
+        data: *const ::core::ffi::c_void,
+        len: usize,
+    ) -> ::core::ffi::c_int;
     pub fn iothub_board_name(buf: *mut ::core::ffi::c_char, len: usize) -> ::core::ffi::c_int;
     pub fn iothub_board_reset_cause(cause: *mut u32) -> ::core::ffi::c_int;
     pub fn iothub_board_last_fault(

@@ -112,6 +112,12 @@ pub enum Event {
     Button(u32),
     /// A search for the position has ended, with one or without.
     Located(Result<(), Errno>),
+    /// A search has found cells or access points: [`cell`], [`access_point`].
+    Surveyed,
+    /// Satellites would be found faster with A-GNSS data: a bit for each of nRF Cloud's types.
+    AgnssWanted(u32),
+    /// Satellites would be found faster with predictions: [`predictions`].
+    PgpsWanted,
 }
 
 /// Calls `handler` from now on, on any thread and in interrupts; it must not wait.
@@ -131,13 +137,138 @@ pub fn set_motion(active: u32, inactive: u32, still: Duration) -> Result<(), Err
     check(unsafe { ncs_sys::iothub_board_motion_set(active, inactive, milliseconds(still)) })
 }
 
-/// Searches for the position. [`Event::Located`] ends each search that was begun.
+/// By what a position is searched for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Methods {
+    /// Satellites.
+    pub gnss: bool,
+    /// Cells, which a back end is to resolve, where satellites are not found.
+    pub cells: bool,
+    /// Wi-Fi access points, likewise.
+    pub wifi: bool,
+}
+
+/// Searches for the position, with satellites for no longer than `timeout`. [`Event::Located`] ends
+/// each search that was begun.
 ///
 /// # Errors
 /// ENOTSUP where nothing can tell it, EBUSY while a search is under way.
-pub fn locate(timeout: Duration) -> Result<(), Errno> {
-    // SAFETY: takes a number only.
-    check(unsafe { ncs_sys::iothub_board_locate(milliseconds(timeout)) })
+pub fn locate(methods: Methods, timeout: Duration) -> Result<(), Errno> {
+    let bit = |is_on, bit| if is_on { bit } else { 0 };
+    let methods = bit(methods.gnss, ncs_sys::IOTHUB_LOCATE_GNSS)
+        | bit(methods.cells, ncs_sys::IOTHUB_LOCATE_CELLS)
+        | bit(methods.wifi, ncs_sys::IOTHUB_LOCATE_WIFI);
+    // SAFETY: takes numbers only.
+    check(unsafe { ncs_sys::iothub_board_locate(methods, milliseconds(timeout)) })
+}
+
+fn search_read(what: c_uint, index: u32) -> Option<i64> {
+    let mut value = 0;
+    // SAFETY: the pointer is that of a number that lives for the call.
+    let result = unsafe { ncs_sys::iothub_board_search_read(what, index, &raw mut value) };
+    (result == 0).then_some(value)
+}
+
+fn number<T: TryFrom<i64>>(what: c_uint, index: u32) -> Option<T> {
+    search_read(what, index)?.try_into().ok()
+}
+
+/// A cell that the last search has heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cell {
+    /// The E-UTRAN cell id; of a neighbour the physical one.
+    pub id: u32,
+    /// Channel of the downlink.
+    pub earfcn: u32,
+    /// dBm.
+    pub rsrp: Option<i16>,
+    /// 0.1 dB.
+    pub rsrq: Option<i16>,
+}
+
+/// The cell that the modem is in with 0, from 1 on those around it; `None` after the last.
+pub fn cell(index: u32) -> Option<Cell> {
+    Some(Cell {
+        id: number(ncs_sys::IOTHUB_SURVEY_CELL, index)?,
+        earfcn: number(ncs_sys::IOTHUB_SURVEY_EARFCN, index)?,
+        rsrp: number(ncs_sys::IOTHUB_SURVEY_RSRP, index),
+        rsrq: number(ncs_sys::IOTHUB_SURVEY_RSRQ, index),
+    })
+}
+
+/// What is known of the cell that the modem is in alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Camped {
+    /// Mobile country code.
+    pub mcc: u16,
+    /// Mobile network code.
+    pub mnc: u16,
+    /// Tracking area code.
+    pub area: u32,
+    /// Timing advance in Ts; 65535 where it is not known.
+    pub advance: u16,
+}
+
+/// Of the last search; `None` where it has found no cell.
+pub fn camped() -> Option<Camped> {
+    Some(Camped {
+        mcc: number(ncs_sys::IOTHUB_SURVEY_MCC, 0)?,
+        mnc: number(ncs_sys::IOTHUB_SURVEY_MNC, 0)?,
+        area: number(ncs_sys::IOTHUB_SURVEY_AREA, 0)?,
+        advance: number(ncs_sys::IOTHUB_SURVEY_ADVANCE, 0)?,
+    })
+}
+
+/// The MAC address of an access point that the last search has heard, from 0 on; `None` after the
+/// last.
+pub fn access_point(index: u32) -> Option<[u8; 6]> {
+    let [_, _, mac @ ..] = search_read(ncs_sys::IOTHUB_SURVEY_ACCESS_POINT, index)?.to_be_bytes();
+    Some(mac)
+}
+
+/// Predictions of orbits that are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Predictions {
+    /// How many.
+    pub count: u16,
+    /// Minutes from one to the next.
+    pub interval: u16,
+    /// The first one's day of GPS time.
+    pub day: u16,
+    /// Seconds of that day.
+    pub time: u32,
+}
+
+/// What [`Event::PgpsWanted`] asks for.
+pub fn predictions() -> Option<Predictions> {
+    Some(Predictions {
+        count: number(ncs_sys::IOTHUB_PGPS_COUNT, 0)?,
+        interval: number(ncs_sys::IOTHUB_PGPS_INTERVAL, 0)?,
+        day: number(ncs_sys::IOTHUB_PGPS_DAY, 0)?,
+        time: number(ncs_sys::IOTHUB_PGPS_TIME, 0)?,
+    })
+}
+
+/// What satellites are found faster with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Assistance {
+    /// Data of now, in nRF Cloud's format.
+    Agnss,
+    /// Where predictions are fetched from, as nRF Cloud says it.
+    Pgps,
+}
+
+/// Gives to the satellite receiver what a back end has answered.
+///
+/// # Errors
+/// ENOTSUP where nothing takes it; anything else says that the data is wrong.
+pub fn assist(kind: Assistance, data: &[u8]) -> Result<(), Errno> {
+    let kind = match kind {
+        Assistance::Agnss => ncs_sys::IOTHUB_ASSIST_AGNSS,
+        Assistance::Pgps => ncs_sys::IOTHUB_ASSIST_PGPS,
+    };
+    // SAFETY: the pointer and the length are those of one slice.
+    check(unsafe { ncs_sys::iothub_board_assist(kind, data.as_ptr().cast(), data.len()) })
 }
 
 /// The board's name, written to `buffer`.
@@ -368,6 +499,9 @@ unsafe extern "C" fn on_event(what: c_uint, value: i32) {
         ncs_sys::IOTHUB_BOARD_IMPACT => Event::Impact(value.unsigned_abs()),
         ncs_sys::IOTHUB_BOARD_BUTTON => Event::Button(value.unsigned_abs()),
         ncs_sys::IOTHUB_BOARD_LOCATED => Event::Located(check(value)),
+        ncs_sys::IOTHUB_BOARD_SURVEYED => Event::Surveyed,
+        ncs_sys::IOTHUB_BOARD_AGNSS => Event::AgnssWanted(value.unsigned_abs()),
+        ncs_sys::IOTHUB_BOARD_PGPS => Event::PgpsWanted,
         _ => return,
     };
     if let Some(handler) = HANDLER.get() {

@@ -36,10 +36,21 @@ pub(crate) struct NoData(u16);
 
 impl NoData {
     pub(crate) fn has(self, kind: Kind) -> bool {
-        NO_DATA
-            .iter()
-            .position(|name| *name == kind.name())
+        self.has_name(kind.name())
+    }
+
+    pub(crate) fn has_name(self, name: &str) -> bool {
+        let mut known = NO_DATA.iter();
+        known
+            .position(|known| *known == name)
             .is_some_and(|at| self.0 >> at & 1 == 1)
+    }
+
+    /// The same, but with this kind sampled.
+    pub(crate) fn without(self, kind: Kind) -> Self {
+        let mut names = (0..).zip(NO_DATA);
+        let at = names.find(|(_, name)| *name == kind.name());
+        Self(at.map_or(self.0, |(at, _)| self.0 & !(1_u16 << at)))
     }
 
     fn parse(raw: &[u8]) -> Option<Self> {

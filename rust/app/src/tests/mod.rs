@@ -4,6 +4,7 @@
 mod events;
 mod methods;
 mod sensors;
+mod survey;
 mod totals;
 mod tracker;
 mod twin;
@@ -15,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use iothub_host::{Board, Cell, Sensor, Unavailable};
+use iothub_host::{Assistance, Board, Cell, Methods, Predictions, Sensor, Survey, Unavailable};
 
 use crate::{client::double, configuration, interval};
 
@@ -30,6 +31,12 @@ struct Said {
     locate: Option<Result<(), Unavailable>>,
     /// How long each search may last, in seconds.
     searches: std::vec::Vec<u64>,
+    /// By what it searches.
+    methods: std::vec::Vec<Methods>,
+    survey: Survey,
+    predictions: Option<Predictions>,
+    /// What was taken; without a place for it nothing takes it.
+    assisted: Option<std::vec::Vec<(Assistance, std::vec::Vec<u8>)>>,
     led: std::vec::Vec<bool>,
 }
 
@@ -54,15 +61,32 @@ impl Board for SimulatedBoard {
         })
     }
 
-    fn locate(&self, timeout: Duration) -> Result<(), Unavailable> {
+    fn locate(&self, methods: Methods, timeout: Duration) -> Result<(), Unavailable> {
         said(|said| {
             said.searches.push(timeout.as_secs());
+            said.methods.push(methods);
             said.locate.unwrap_or(Err(Unavailable::Missing))
         })
     }
 
     fn cell(&self) -> Option<Cell> {
         said(|said| said.cell)
+    }
+
+    fn survey(&self) -> Survey {
+        said(|said| said.survey.clone())
+    }
+
+    fn predictions(&self) -> Option<Predictions> {
+        said(|said| said.predictions)
+    }
+
+    fn assist(&self, kind: Assistance, data: &[u8]) -> Result<(), Unavailable> {
+        said(|said| {
+            let taken = said.assisted.as_mut().ok_or(Unavailable::Missing)?;
+            taken.push((kind, data.into()));
+            Ok(())
+        })
     }
 }
 

@@ -183,7 +183,7 @@ fn what_is_not_to_be_sampled_is_not() {
         double::calls();
         tracker::on_board(Event::Impact(900));
         tracker::on_board(Event::Button(2));
-        said(|said| said.searches.clear());
+        said(|said| said.methods.clear());
         let calls = run(std::vec![]);
         let payload = sent(&calls).first().copied().unwrap_or_default();
         let all = ["env", "bat", "fg", "roam", "btn", "impact"];
@@ -191,7 +191,7 @@ fn what_is_not_to_be_sampled_is_not() {
             .into_iter()
             .filter(|kind| payload.contains(&std::format!("\"{kind}\":[")))
             .collect();
-        if said(|said| !said.searches.is_empty()) {
+        if said(|said| said.methods.iter().any(|methods| methods.gnss)) {
             kinds.push("gnss");
         }
         kinds

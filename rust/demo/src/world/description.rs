@@ -18,16 +18,18 @@ use crate::Error;
 ///   "from": [-27.4698, 153.0251],
 ///   "drive_s": 1800, "park_s": 600,
 ///   "gpx": "ride.gpx",
-///   "tunnels_s": [[600, 780]],
+///   "tunnels_s": [[600, 780]], "roofs_s": [[900, 960]],
 ///   "weather": { "temperature": 22, "swing": 6 },
 ///   "battery": { "percent": 80, "hours": 72 },
-///   "time_s": 30,
+///   "time_s": 30, "cold_s": 60,
 ///   "faults": [{ "sensor": "humidity", "kind": "hangs", "s": [0, 60] }]
 /// }
 /// ```
 /// `start` is when the world begins, now if it is left out; `gpx` a track with times beside the
 /// file, in place of the drive that is made up from `seed` and `from`; `tunnels_s` spans in seconds
-/// from the start without network and satellites. Before `time_s` nobody tells the device the time;
+/// from the start without network and satellites, `roofs_s` such without satellites alone; `cold_s`
+/// how long these take to be found before assistance data has come, where they need any. Before
+/// `time_s` nobody tells the device the time;
 /// `faults` are of the kinds `broken`, `hangs`, `nan` and `lies`.
 #[derive(Clone, Debug)]
 pub(crate) struct Description {
@@ -38,6 +40,10 @@ pub(crate) struct Description {
     pub(super) park: Duration,
     pub(super) points: Vec<Point>,
     pub(super) tunnels: Vec<(Duration, Duration)>,
+    /// Under a roof: no satellites, but the network.
+    pub(super) roofs: Vec<(Duration, Duration)>,
+    /// How long satellites take to be found without assistance data.
+    pub(super) cold: Duration,
     pub(super) weather: Weather,
     pub(super) battery_percent: f64,
     pub(super) battery_hours: f64,
@@ -100,6 +106,8 @@ impl Description {
             park: Duration::from_secs(600),
             points: Vec::new(),
             tunnels: Vec::new(),
+            roofs: Vec::new(),
+            cold: Duration::ZERO,
             weather: Weather {
                 temperature: 22.0,
                 swing: 6.0,
@@ -146,19 +154,22 @@ impl Description {
             ("drive_s", &mut this.drive, 10.0),
             ("park_s", &mut this.park, 0.0),
             ("time_s", &mut this.time_known, 0.0),
+            ("cold_s", &mut this.cold, 0.0),
         ] {
             if let Some(value) = members.remove(name) {
                 *field = Duration::from_secs_f64(within(&value, name, least, 86_400.0)?);
             }
         }
-        if let Some(tunnels) = members.remove("tunnels_s") {
-            let pairs = tunnels
-                .as_array()
-                .ok_or("tunnels_s is a list of [from, to]")?;
-            for pair in pairs {
-                let span = span(pair)
-                    .ok_or("tunnels_s is a list of [from, to] in seconds, from before to")?;
-                this.tunnels.push(span);
+        for (name, spans) in [
+            ("tunnels_s", &mut this.tunnels),
+            ("roofs_s", &mut this.roofs),
+        ] {
+            if let Some(value) = members.remove(name) {
+                let pairs = value.as_array();
+                let read = pairs.and_then(|pairs| pairs.iter().map(span).collect());
+                *spans = read.ok_or_else(|| {
+                    format!("{name} is a list of [from, to] in seconds, from before to")
+                })?;
             }
         }
         if let Some(faults) = members.remove("faults") {
@@ -329,7 +340,7 @@ mod tests {
             </trkseg></trk></gpx>"#;
         fs::write(folder.path().join("ride.gpx"), gpx).expect("written");
         let text = r#"{"seed":7,"start":"2026-11-30T08:00:00Z","from":[48.1,11.5],"drive_s":60,"park_s":0,
-            "gpx":"ride.gpx","tunnels_s":[[10,20.5]],"weather":{"temperature":-5,"swing":3},
+            "gpx":"ride.gpx","tunnels_s":[[10,20.5]],"roofs_s":[[30,40]],"cold_s":90,"weather":{"temperature":-5,"swing":3},
             "battery":{"percent":50,"hours":10}}"#;
         let read = Description::parse(text, folder.path(), 0).expect("a world");
         assert_eq!(
@@ -339,6 +350,11 @@ mod tests {
         assert_eq!(
             read.tunnels,
             [(Duration::from_secs(10), Duration::from_millis(20_500))]
+        );
+        let roof = (Duration::from_secs(30), Duration::from_secs(40));
+        assert_eq!(
+            (read.roofs, read.cold),
+            (vec![roof], Duration::from_secs(90))
         );
         assert_eq!(read.points.len(), 2);
         assert_eq!(
@@ -360,6 +376,8 @@ mod tests {
             (r#"{"from":[91,0]}"#, "from is [latitude, longitude]"),
             (r#"{"drive_s":1e9}"#, "drive_s is a number from 10 to 86400"),
             (r#"{"tunnels_s":[[20,10]]}"#, "tunnels_s is a list"),
+            (r#"{"roofs_s":[[20]]}"#, "roofs_s is a list"),
+            (r#"{"cold_s":-1}"#, "cold_s is a number from 0 to 86400"),
             (r#"{"weather":{"rain":1}}"#, "weather has no \"rain\""),
             (
                 r#"{"battery":{"percent":5}}"#,

@@ -6,12 +6,13 @@ mod description;
 mod player;
 mod point;
 mod route;
+mod surroundings;
 
 use std::time::Duration;
 
 pub(crate) use description::Description;
 use description::{Fault, FaultKind};
-use iothub_host::Sensor;
+use iothub_host::{Sensor, Survey};
 pub(crate) use player::{Player, unix_ms};
 use route::Route;
 
@@ -37,6 +38,8 @@ pub(crate) struct State {
     pub(crate) heading: f64,
     /// Whether radio waves get here: of the network and of satellites.
     pub(crate) is_covered: bool,
+    /// Whether satellites are seen.
+    pub(crate) sees_sky: bool,
     /// °C.
     pub(crate) temperature: f64,
     /// %.
@@ -76,6 +79,16 @@ impl World {
         since >= self.description.time_known
     }
 
+    /// What is heard there of cells and access points.
+    pub(crate) fn survey(&self, since: Duration) -> Survey {
+        surroundings::survey(&self.at(since), true, true)
+    }
+
+    /// How long satellites take to be found without assistance data.
+    fn cold(&self) -> Duration {
+        self.description.cold
+    }
+
     /// What is wrong with a sensor at that time.
     fn fault(&self, sensor: Sensor, since: Duration) -> Option<FaultKind> {
         let now =
@@ -97,11 +110,12 @@ impl World {
     pub(crate) fn at(&self, since: Duration) -> State {
         let seconds = since.as_secs_f64();
         let place = self.route.at(seconds);
-        let is_covered = !self
-            .description
-            .tunnels
-            .iter()
-            .any(|(from, to)| (*from..*to).contains(&since));
+        let within = |spans: &[(Duration, Duration)]| {
+            let mut spans = spans.iter();
+            spans.any(|(from, to)| (*from..*to).contains(&since))
+        };
+        let is_covered = !within(&self.description.tunnels);
+        let sees_sky = is_covered && !within(&self.description.roofs);
         // The day's warmth is at 3 in the afternoon, UTC; two slower waves are the weather's own.
         let of_day = (self.description.start_ms as f64 / 1000.0 + seconds) / 86_400.0;
         let day = ((of_day - 0.625) * std::f64::consts::TAU).cos();
@@ -111,7 +125,7 @@ impl World {
         let temperature = weather.temperature + weather.swing * (0.5 * day + 0.5 * slow(2400.0));
         let (charge, is_charged) = self.charge(seconds, place.speed);
         let cell = (place.travelled / CELL_METRES) as u32;
-        let within = place.travelled % CELL_METRES / CELL_METRES - 0.5;
+        let between = place.travelled % CELL_METRES / CELL_METRES - 0.5;
         State {
             latitude: place.latitude,
             longitude: place.longitude,
@@ -119,6 +133,7 @@ impl World {
             speed: place.speed,
             heading: place.heading,
             is_covered,
+            sees_sky,
             temperature,
             humidity: (60.0 - 12.0 * day - 8.0 * slow(5400.0)).clamp(5.0, 100.0),
             pressure: 101_325.0 + 900.0 * slow(43_200.0) - 12.0 * place.altitude,
@@ -130,7 +145,7 @@ impl World {
             charge,
             is_charged,
             cell,
-            rsrp: (-84.0 - 44.0 * within.abs()) as i16,
+            rsrp: (-84.0 - 44.0 * between.abs()) as i16,
         }
     }
 

@@ -6,9 +6,12 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use iothub_host::{Board, BoardEvent, BoardEvents, Cell, Loss, Network, Sensor, Unavailable};
+use iothub_host::{
+    Assistance, Board, BoardEvent, BoardEvents, Cell, Loss, Methods, Network, Predictions, Sensor,
+    Survey, Unavailable,
+};
 
-use super::{FaultKind, State, World};
+use super::{FaultKind, State, World, surroundings};
 
 /// A world that goes on, at its own speed.
 #[derive(Clone)]
@@ -30,6 +33,10 @@ struct Found {
     is_searching: bool,
     /// The last position, and when the device was there in the world's time.
     position: Option<(State, Duration)>,
+    survey: Survey,
+    /// Assistance data has come.
+    is_assisted: bool,
+    is_asked: bool,
 }
 
 impl Player {
@@ -104,26 +111,58 @@ impl Inner {
         }
     }
 
-    fn search(&self, timeout: Duration) {
-        let end = self.since() + timeout;
-        let found = loop {
-            thread::sleep(self.real(FIX.min(timeout)).max(Duration::from_millis(1)));
-            let since = self.since();
-            let now = self.world.at(since);
-            if now.is_covered {
-                break Some((now, since));
-            }
-            if since >= end {
-                break None;
-            }
+    fn search(&self, methods: Methods, timeout: Duration) {
+        let found = match methods.gnss {
+            true => self.search_satellites(timeout),
+            false => None,
         };
+        let now = self.world.at(self.since());
+        let survey = surroundings::survey(&now, methods.cells, methods.wifi);
+        let is_heard = found.is_none() && survey != Survey::default();
         let mut state = self.found();
         state.is_searching = false;
         if found.is_some() {
             state.position = found;
         }
+        if is_heard {
+            state.survey = survey;
+        }
         drop(state);
+        if is_heard {
+            self.events.happen(BoardEvent::Surveyed);
+        }
         self.events.happen(BoardEvent::Located(found.is_some()));
+    }
+
+    fn search_satellites(&self, timeout: Duration) -> Option<(State, Duration)> {
+        let begin = self.since();
+        self.ask();
+        loop {
+            let fix = surroundings::FIX.min(timeout);
+            thread::sleep(self.real(fix).max(Duration::from_millis(1)));
+            let since = self.since();
+            let now = self.world.at(since);
+            let is_warm = self.found().is_assisted || since - begin >= self.world.cold();
+            if now.sees_sky && is_warm {
+                return Some((now, since));
+            }
+            if since >= begin + timeout {
+                return None;
+            }
+        }
+    }
+
+    /// For assistance data, once, where satellites take their time without.
+    fn ask(&self) {
+        let mut state = self.found();
+        let is_wanted = !self.world.cold().is_zero() && !state.is_assisted && !state.is_asked;
+        state.is_asked |= is_wanted;
+        drop(state);
+        if is_wanted {
+            self.events
+                .happen(BoardEvent::AgnssWanted(surroundings::AGNSS_TYPES));
+            self.events.happen(BoardEvent::PgpsWanted);
+        }
     }
 }
 
@@ -154,9 +193,6 @@ fn cover(now: &State, network: Network) -> bool {
 
 /// How often a player looks whether something has happened.
 const LOOK: Duration = Duration::from_millis(50);
-
-/// How long satellites take to be found, in the world's time.
-const FIX: Duration = Duration::from_secs(3);
 
 impl Board for Player {
     fn unix_time_ms(&self) -> Option<i64> {
@@ -206,27 +242,42 @@ impl Board for Player {
         Ok(value.round() as i32)
     }
 
-    fn locate(&self, timeout: Duration) -> Result<(), Unavailable> {
+    fn locate(&self, methods: Methods, timeout: Duration) -> Result<(), Unavailable> {
         if std::mem::replace(&mut self.0.found().is_searching, true) {
             return Err(Unavailable::Busy);
         }
         let Self(inner) = self.clone();
-        thread::spawn(move || inner.search(timeout));
+        thread::spawn(move || inner.search(methods, timeout));
         Ok(())
     }
 
     fn cell(&self) -> Option<Cell> {
         let now = self.0.world.at(self.0.since());
-        now.is_covered.then(|| Cell {
-            mccmnc: 50_501,
-            area: 0x1a2b,
-            id: 0x0084_3200 + now.cell,
-            band: 28,
-            earfcn: 9410,
-            rsrp: now.rsrp,
-            snr: if now.rsrp > -95 { 12 } else { 5 },
-            is_nb_iot: false,
-            energy: if now.rsrp > -95 { 8 } else { 7 },
-        })
+        now.is_covered.then(|| surroundings::cell(&now))
+    }
+
+    fn survey(&self) -> Survey {
+        self.0.found().survey.clone()
+    }
+
+    fn predictions(&self) -> Option<Predictions> {
+        let since = i64::try_from(self.0.since().as_millis()).ok()?;
+        Some(surroundings::predictions(self.0.world.start_ms() + since))
+    }
+
+    fn assist(&self, kind: Assistance, data: &[u8]) -> Result<(), Unavailable> {
+        let is_right = match kind {
+            // The version of nRF Cloud's format, a type, and how many elements of it.
+            Assistance::Agnss => matches!(data, [1, kind, _, _, ..] if (1..=13).contains(kind)),
+            Assistance::Pgps => {
+                let place: serde_json::Value = serde_json::from_slice(data).unwrap_or_default();
+                place["host"].is_string() && place["path"].is_string()
+            }
+        };
+        if !is_right {
+            return Err(Unavailable::NotANumber);
+        }
+        self.0.found().is_assisted = true;
+        Ok(())
     }
 }

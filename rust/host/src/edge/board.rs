@@ -8,10 +8,10 @@ use std::{
 
 use ncs_sys as sys;
 
-use super::{bytes_mut, copy_out, uptime, with_host};
+use super::{bytes, bytes_mut, copy_out, uptime, with_host};
 use crate::{
     Host,
-    board::{BoardEvent, Sensor, Unavailable},
+    board::{Assistance, BoardEvent, Methods, Sensor, Survey, Unavailable},
     errno::{Errno, code},
     health::hung,
     log, radio,
@@ -23,6 +23,8 @@ super::defines! {
     iothub_board_watch,
     iothub_board_motion_set,
     iothub_board_locate,
+    iothub_board_search_read,
+    iothub_board_assist,
     iothub_board_name,
     iothub_board_reset_cause,
     iothub_board_last_fault,
@@ -95,6 +97,9 @@ fn numbers(event: BoardEvent) -> (c_uint, i32) {
         BoardEvent::Button(number) => (sys::IOTHUB_BOARD_BUTTON, number.into()),
         BoardEvent::Located(true) => (sys::IOTHUB_BOARD_LOCATED, 0),
         BoardEvent::Located(false) => (sys::IOTHUB_BOARD_LOCATED, Errno::TIMEDOUT.code()),
+        BoardEvent::Surveyed => (sys::IOTHUB_BOARD_SURVEYED, 0),
+        BoardEvent::AgnssWanted(types) => (sys::IOTHUB_BOARD_AGNSS, types.into()),
+        BoardEvent::PgpsWanted => (sys::IOTHUB_BOARD_PGPS, 0),
     }
 }
 
@@ -116,10 +121,103 @@ unsafe extern "C" fn iothub_board_motion_set(active: u32, inactive: u32, still_m
 /// # Safety
 /// None is needed: there are no pointers.
 #[unsafe(no_mangle)]
-unsafe extern "C" fn iothub_board_locate(timeout_ms: u32) -> c_int {
+unsafe extern "C" fn iothub_board_locate(methods: c_uint, timeout_ms: u32) -> c_int {
+    let has = |bit| methods & bit != 0;
+    let methods = Methods {
+        gnss: has(sys::IOTHUB_LOCATE_GNSS),
+        cells: has(sys::IOTHUB_LOCATE_CELLS),
+        wifi: has(sys::IOTHUB_LOCATE_WIFI),
+    };
     let timeout = Duration::from_millis(timeout_ms.into());
     code(with_host(|host| {
-        host.board.locate(timeout).map_err(Unavailable::errno)
+        let begun = host.board.locate(methods, timeout);
+        begun.map_err(Unavailable::errno)
+    }))
+}
+
+/// What the last search has heard, or asks for.
+///
+/// # Safety
+/// `value` is NULL or leads to a number that can be written.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn iothub_board_search_read(
+    what: c_uint,
+    index: c_uint,
+    value: *mut i64,
+) -> c_int {
+    // SAFETY: NULL, or as the caller promises.
+    let value = unsafe { value.as_mut() };
+    code(with_host(|host| {
+        let found = match what {
+            sys::IOTHUB_PGPS_COUNT..=sys::IOTHUB_PGPS_TIME => {
+                let wanted = host.board.predictions().ok_or(Errno::NODATA)?;
+                match what {
+                    sys::IOTHUB_PGPS_COUNT => wanted.count.into(),
+                    sys::IOTHUB_PGPS_INTERVAL => wanted.interval.into(),
+                    sys::IOTHUB_PGPS_DAY => wanted.day.into(),
+                    _ => wanted.time.into(),
+                }
+            }
+            _ => surveyed(&host.board.survey(), what, index)?,
+        };
+        *value.ok_or(Errno::INVAL)? = found;
+        Ok(())
+    }))
+}
+
+fn surveyed(survey: &Survey, what: c_uint, index: c_uint) -> Result<i64, Errno> {
+    let at = |index: c_uint| usize::try_from(index).unwrap_or(usize::MAX);
+    if what == sys::IOTHUB_SURVEY_ACCESS_POINT {
+        let [a, b, c, d, e, f] = *survey.access_points.get(at(index)).ok_or(Errno::NOENT)?;
+        return Ok(i64::from_be_bytes([0, 0, a, b, c, d, e, f]));
+    }
+    if let Some(neighbour) = index.checked_sub(1) {
+        let cell = survey.neighbours.get(at(neighbour)).ok_or(Errno::NOENT)?;
+        return Ok(match what {
+            sys::IOTHUB_SURVEY_CELL => cell.id.into(),
+            sys::IOTHUB_SURVEY_EARFCN => cell.earfcn.into(),
+            sys::IOTHUB_SURVEY_RSRP => cell.rsrp.into(),
+            sys::IOTHUB_SURVEY_RSRQ => cell.rsrq.into(),
+            _ => return Err(Errno::NODATA),
+        });
+    }
+    let (cell, advance) = survey.camped.ok_or(Errno::NOENT)?;
+    // A code of 5 digits has two for the network, one of 6 three.
+    let networks = if cell.mccmnc < 100_000 { 100 } else { 1000 };
+    Ok(match what {
+        sys::IOTHUB_SURVEY_CELL => cell.id.into(),
+        sys::IOTHUB_SURVEY_EARFCN => cell.earfcn.into(),
+        sys::IOTHUB_SURVEY_RSRP => cell.rsrp.into(),
+        sys::IOTHUB_SURVEY_RSRQ => RSRQ,
+        sys::IOTHUB_SURVEY_MCC => (cell.mccmnc / networks).into(),
+        sys::IOTHUB_SURVEY_MNC => (cell.mccmnc % networks).into(),
+        sys::IOTHUB_SURVEY_AREA => cell.area.into(),
+        sys::IOTHUB_SURVEY_ADVANCE => advance.into(),
+        _ => return Err(Errno::INVAL),
+    })
+}
+
+/// 0.1 dB, of a cell that is heard well.
+const RSRQ: i64 = -95;
+
+/// Assistance data for the satellite receiver.
+///
+/// # Safety
+/// `data` is NULL or leads to `len` bytes that can be read.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn iothub_board_assist(kind: c_uint, data: *const c_void, len: usize) -> c_int {
+    // SAFETY: as the caller promises.
+    let data = unsafe { bytes(data.cast(), len) };
+    let kind = match kind {
+        sys::IOTHUB_ASSIST_AGNSS => Assistance::Agnss,
+        sys::IOTHUB_ASSIST_PGPS => Assistance::Pgps,
+        _ => return Errno::INVAL.code(),
+    };
+    if data.is_empty() {
+        return Errno::INVAL.code();
+    }
+    code(with_host(|host| {
+        host.board.assist(kind, data).map_err(Unavailable::errno)
     }))
 }
 
