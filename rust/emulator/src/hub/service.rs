@@ -261,7 +261,7 @@ impl Service {
                 .run(move |c| registry::require(c, &owned_hub, &owned_id))
                 .await?;
         }
-        if let Some(fault) = self.faults.strike(Point::Throttle, id) {
+        if let Some(fault) = self.faults.trigger(Point::Throttle, id) {
             let refusal = throttled(fault.number, &format!("method '{}'", call.name));
             return Err(self.method_failed(hub, id, refusal));
         }

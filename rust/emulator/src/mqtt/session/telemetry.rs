@@ -55,7 +55,7 @@ impl Session {
         message.enqueued = service.clock.now();
         let fault = match packet_id {
             0 => None,
-            _ => service.faults.strike(Point::Puback, &self.device_id),
+            _ => service.faults.trigger(Point::Puback, &self.device_id),
         };
         let runtime = tokio::runtime::Handle::current();
         let ring = Arc::clone(&service.ring);

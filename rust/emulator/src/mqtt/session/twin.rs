@@ -75,7 +75,10 @@ impl Session {
         let held = self.hold(bytes);
         let handle = Arc::clone(&self.handle);
         let listens = self.subscriptions.qos(Feature::TwinResponses).is_some();
-        let fault = self.service.faults.strike(Point::Throttle, &self.device_id);
+        let fault = self
+            .service
+            .faults
+            .trigger(Point::Throttle, &self.device_id);
         let rid = rid.to_owned();
         let refusal = match fault {
             Some(fault) => Some(throttled(fault.number, "the twin request")),
