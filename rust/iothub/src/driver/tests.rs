@@ -18,6 +18,7 @@ use std::{collections::VecDeque, format, rc::Rc, string::String, vec::Vec};
 use iothub_proto::{Capacity, Config, Disconnect, Error, Telemetry, fota::Policy, network, outbox};
 
 use super::*;
+use crate::state::{DeviceClient, State};
 
 const BUFFER: usize = 1024;
 const REGISTERED: Input = Input::Network(network::Input::Registered { roaming: false });
@@ -186,6 +187,16 @@ impl store::Flash for Memory {
     }
 }
 
+impl Access for &World {
+    fn now(self) -> Instant {
+        *self.now.borrow()
+    }
+
+    fn with<R>(self, f: impl FnOnce(&mut State) -> R) -> R {
+        f(&mut self.state.borrow_mut())
+    }
+}
+
 impl Platform for &World {
     const UPDATES: bool = true;
 
@@ -196,14 +207,6 @@ impl Platform for &World {
     type Flash = Memory;
 
     type HandlerGuard = ();
-
-    fn now(self) -> Instant {
-        *self.now.borrow()
-    }
-
-    fn with<R>(self, f: impl FnOnce(&mut State) -> R) -> R {
-        f(&mut self.state.borrow_mut())
-    }
 
     fn with_updates<R>(self, f: impl FnOnce(&mut Updates) -> R) -> R {
         f(&mut self.updates.borrow_mut())
