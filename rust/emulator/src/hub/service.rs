@@ -46,6 +46,8 @@ pub(crate) struct Service {
     pub telemetry: broadcast::Sender<Arc<telemetry::Message>>,
     /// How much of it is kept.
     pub ring: Arc<ring::Ring>,
+    /// What devices report.
+    pub reports: Arc<registry::Reports>,
     /// What is to go wrong.
     pub faults: Faults,
     /// Orders of the list that are still read.

@@ -61,7 +61,7 @@ impl Session {
         let ring = Arc::clone(&service.ring);
         self.enqueued = true;
         self.service.store.enqueue(
-            move |c| ring.store(c, message),
+            move |c, later| ring.store_later(c, later, message),
             move |result| match result {
                 Ok(message) => {
                     let _ = service.telemetry.send(message);
