@@ -33,7 +33,7 @@ pub(crate) struct Told<'a> {
     pub(crate) hostname: &'a str,
     /// The hub's port of MQTT over TLS.
     pub(crate) port: u16,
-    /// Its id.
+    /// The id of the device.
     pub(crate) device_id: &'a str,
     /// The kind of network that a simulated modem is to find.
     pub(crate) network: &'a str,
