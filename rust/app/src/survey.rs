@@ -1,7 +1,7 @@
-//! Positions that a back end has a part in: cells and access points that it resolves, and assistance
-//! data that it sends so that satellites are found faster. Documents and properties are those of nRF
-//! Asset Tracker on Azure: `ground-fix` with what was heard, `agnss` and `pgps` with `get`, answered
-//! by cloud-to-device messages with `result`.
+//! Positions that a back end has a part in: cells and access points that it resolves, and
+//! assistance data that it sends so that satellites are found faster. Documents and properties are
+//! those of nRF Asset Tracker on Azure: `ground-fix` with what was heard, `agnss` and `pgps` with
+//! `get`, answered by cloud-to-device messages with `result`.
 
 use core::fmt::{Result, Write};
 
