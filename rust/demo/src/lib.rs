@@ -139,7 +139,10 @@ fn prefer_short_interval(rest: &Rest, speed: f64) -> Result<(), Error> {
     let seconds = if speed > 5.0 { 1 } else { 5 };
     let twin = rest.twin(DEVICE_ID)?;
     if twin["properties"]["desired"]["telemetryInterval"].is_null() {
-        rest.patch_desired(DEVICE_ID, &serde_json::json!({ "telemetryInterval": seconds }))?;
+        rest.patch_desired(
+            DEVICE_ID,
+            &serde_json::json!({ "telemetryInterval": seconds }),
+        )?;
     }
     Ok(())
 }

@@ -69,6 +69,11 @@ impl Process {
         &self.lines
     }
 
+    /// Its number to the system.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Ends it at once, as a power cut does. What a script has started ends a little later than the
     /// script, and only then lets go of its files: it has once its output is closed.
     ///

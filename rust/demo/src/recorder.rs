@@ -3,7 +3,9 @@
 
 use std::{process::ExitCode, time::Duration};
 
-use iothub::{Delivery, Error as ClientError, Event, Keep, Options, Telemetry};
+use iothub::{
+    Delivery, Error as ClientError, Event, Keep, MethodResponse, Options, Priority, Telemetry,
+};
 
 use crate::Error;
 
@@ -24,9 +26,10 @@ pub(crate) fn time_of(minute: u32) -> String {
 }
 
 /// Records these minutes, then sends what there is to send until it is ended. Says of each reading
-/// that it was accepted, and now and then what the outbox holds.
+/// that it was accepted, and now and then what the outbox holds. Method `alarm` has it send one,
+/// with its payload in it.
 pub(crate) fn run(minutes: Minutes) -> Result<ExitCode, Error> {
-    Options::new(&|_: Event<'_>| {})
+    Options::new(&on_event)
         .request_twin(false)
         .start()
         .map_err(Error::new)?;
@@ -48,6 +51,29 @@ pub(crate) fn run(minutes: Minutes) -> Result<ExitCode, Error> {
 
 /// How often to look at the outbox.
 const LOOK: Duration = Duration::from_millis(200);
+
+fn on_event(event: Event<'_>) {
+    if let Event::Method(request) = event {
+        let is_alarm = request.name == "alarm" && raise(request.payload).is_ok();
+        // Whoever asked sees where there is none.
+        let _ = iothub::respond(&MethodResponse {
+            request: request.id,
+            status: if is_alarm { 200 } else { 400 },
+            payload: b"null",
+        });
+    }
+}
+
+fn raise(number: &[u8]) -> Result<(), ClientError> {
+    let body = [br#"{"alarm":"#, number, b"}"].concat();
+    let mut message = Telemetry::json(&body);
+    message.delivery = Delivery {
+        priority: Priority::High,
+        keep: Some(Keep::Always),
+        ..Delivery::default()
+    };
+    iothub::send(&message).map(drop)
+}
 
 fn record(minute: u32) -> Result<(), Error> {
     let (body, time) = (format!(r#"{{"minute":{minute}}}"#), time_of(minute));

@@ -168,6 +168,14 @@ impl Rest {
             .map(drop)
     }
 
+    /// Lets something go wrong with the hub: `/admin/faults` in docs/emulator.md.
+    ///
+    /// # Errors
+    /// The hub refuses, or cannot be reached.
+    pub fn fault(&self, fault: &Value) -> Result<(), Error> {
+        self.expect("POST", "/admin/faults", fault).map(drop)
+    }
+
     /// Bytes of the image `{version}.bin` that went out.
     ///
     /// # Errors

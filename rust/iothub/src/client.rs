@@ -8,7 +8,6 @@ use ncs::{
 };
 
 use crate::{
-    driver::{DeviceClient, State},
     fota::Updates,
     handler::Handler,
     handler_lock::HandlerLock,
@@ -16,6 +15,7 @@ use crate::{
     now,
     outbox::FlashOutbox,
     partition::Partition,
+    state::{DeviceClient, State},
 };
 
 /// All zeros before the start, and so it takes no flash.

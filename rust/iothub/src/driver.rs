@@ -3,7 +3,7 @@
 //! that a test drives it without any of them.
 
 use iothub_proto::{
-    Capacity, Client, Command, Errno, Error, Event, Instant, MessageId, Phase, Telemetry, fota,
+    Capacity, Command, Errno, Error, Event, Instant, MessageId, Phase, Telemetry, fota,
     network::Peer, store,
 };
 
@@ -16,76 +16,12 @@ use crate::{
     kconfig,
     outbox::{FlashOutbox, REPORTS},
     reminder::Reminder,
-    retry::{Recovery, Step},
+    retry::Step,
+    state::Access,
 };
 
-pub(crate) type DeviceClient = Client<{ kconfig::OUTBOX }, { kconfig::IOTHUB_DPS }>;
-
-/// What the threads share under the lock. All zeros at first.
-pub(crate) struct State {
-    client: DeviceClient,
-    recovery: Recovery,
-    /// The client is configured.
-    is_started: bool,
-    /// Modem and network are the driver's business.
-    attach: bool,
-}
-
-impl State {
-    pub(crate) const fn new() -> Self {
-        Self {
-            client: DeviceClient::unconfigured(),
-            recovery: Recovery::new(),
-            is_started: false,
-            attach: false,
-        }
-    }
-
-    /// Once: [`ConfigError::Started`](iothub_proto::ConfigError::Started) the second time.
-    pub(crate) fn start(
-        &mut self,
-        config: &iothub_proto::Config<'_>,
-        attach: bool,
-    ) -> Result<(), iothub_proto::ConfigError> {
-        if self.is_started {
-            return Err(iothub_proto::ConfigError::Started);
-        }
-        self.client.configure(config)?;
-        self.is_started = true;
-        self.attach = attach;
-        Ok(())
-    }
-
-    /// The client, once it is configured.
-    pub(crate) fn client(&mut self) -> Option<&mut DeviceClient> {
-        self.is_started.then_some(&mut self.client)
-    }
-
-    fn handle_input(&mut self, now: Instant, input: Input) {
-        let client = &mut self.client;
-        match self.recovery.handle_input(input, now) {
-            Input::Network(input) => client.handle_network(now, input),
-            Input::ModemStopped { .. } => {}
-            Input::Connack {
-                code,
-                session_present,
-            } => {
-                client.handle_connack(now, code, session_present);
-            }
-            Input::Suback {
-                message_id,
-                granted,
-            } => client.handle_suback(now, message_id, granted),
-            Input::Puback { message_id } => client.handle_puback(now, message_id),
-            Input::Pingresp => client.handle_pingresp(now),
-            Input::Oversize => client.handle_oversize(now),
-            Input::Disconnected { result } => client.handle_disconnect(now, Errno(result)),
-        }
-    }
-}
-
 /// The world as the driver sees it.
-pub(crate) trait Platform: Copy {
+pub(crate) trait Platform: Access {
     /// Whether there are updates: a build without does not link them.
     const UPDATES: bool;
 
@@ -101,17 +37,10 @@ pub(crate) trait Platform: Copy {
     /// The right to call the handler, until it is dropped.
     type HandlerGuard;
 
-    /// Time since boot.
-    fn now(self) -> Instant;
-
-    /// Calls `f` under the lock, which is not recursive: no call of C and none of the handler is
-    /// made in it.
-    fn with<R>(self, f: impl FnOnce(&mut State) -> R) -> R;
-
-    /// As [`with`](Self::with), with the updater; never one inside the other.
+    /// As [`with`](Access::with), with the updater; never one inside the other.
     fn with_updates<R>(self, f: impl FnOnce(&mut Updates) -> R) -> R;
 
-    /// Calls `f` under the lock of the flash, in which [`with`](Self::with) may be called; never
+    /// Calls `f` under the lock of the flash, in which [`with`](Access::with) may be called; never
     /// one inside the other.
     fn with_outbox<R>(self, f: impl FnOnce(&mut FlashOutbox<Self::Flash>) -> R) -> R;
 

@@ -67,6 +67,7 @@ mod partition;
 mod reminder;
 mod retry;
 mod sequence;
+mod state;
 mod sync;
 mod thread;
 

@@ -19,7 +19,7 @@ use iothub_proto::{
     twin,
 };
 
-use crate::{driver::Platform, kconfig};
+use crate::{kconfig, state::Access};
 
 /// Whether the build has the outbox in flash: `CONFIG_IOTHUB_OUTBOX_FLASH`.
 pub const OUTBOX_FLASH: bool = kconfig::IOTHUB_OUTBOX_FLASH;
@@ -174,7 +174,7 @@ impl<F: Flash> FlashOutbox<F> {
     }
 
     /// Finds what is stored. What another device has stored is given up.
-    pub(crate) fn mount<P: Platform>(&mut self, platform: P, owner: u32) {
+    pub(crate) fn mount<P: Access>(&mut self, platform: P, owner: u32) {
         self.loaded.iter_mut().for_each(Vec::clear);
         if let Err(error) = self.store.mount(owner) {
             self.mode = Mode::Failed;
@@ -218,14 +218,14 @@ impl<F: Flash> FlashOutbox<F> {
     }
 
     /// The device is another one from now on, if the owner is.
-    pub(crate) fn change_owner<P: Platform>(&mut self, platform: P, owner: u32) {
+    pub(crate) fn change_owner<P: Access>(&mut self, platform: P, owner: u32) {
         if self.mode == Mode::Mounted && self.store.owner() != owner {
             self.mount(platform, owner);
         }
     }
 
     /// As [`iothub_proto::Client::send`], to RAM or to flash.
-    pub(crate) fn send<P: Platform>(
+    pub(crate) fn send<P: Access>(
         &mut self,
         platform: P,
         id: Option<MessageId>,
@@ -236,7 +236,7 @@ impl<F: Flash> FlashOutbox<F> {
         result
     }
 
-    fn accept<P: Platform>(
+    fn accept<P: Access>(
         &mut self,
         platform: P,
         id: Option<MessageId>,
@@ -268,7 +268,7 @@ impl<F: Flash> FlashOutbox<F> {
         Ok(MessageId::new(head.id))
     }
 
-    fn send_in_ram<P: Platform>(
+    fn send_in_ram<P: Access>(
         &mut self,
         platform: P,
         id: Option<MessageId>,
@@ -295,7 +295,7 @@ impl<F: Flash> FlashOutbox<F> {
 
     /// Everything that is only in RAM is stored, as far as there is room: before a restart, and
     /// where the power goes.
-    pub(crate) fn flush<P: Platform>(&mut self, platform: P) {
+    pub(crate) fn flush<P: Access>(&mut self, platform: P) {
         if self.mode == Mode::Mounted {
             for priority in Priority::ALL {
                 self.spill(platform, priority);
@@ -305,7 +305,7 @@ impl<F: Flash> FlashOutbox<F> {
 
     /// What the driver does for the outbox in each of its passes. Returns when there is something
     /// to do again.
-    pub(crate) fn run<P: Platform>(&mut self, platform: P) -> Option<Instant> {
+    pub(crate) fn run<P: Access>(&mut self, platform: P) -> Option<Instant> {
         if self.mode != Mode::Mounted {
             return None;
         }
@@ -339,7 +339,7 @@ impl<F: Flash> FlashOutbox<F> {
     }
 
     /// Hands over the reports that are due. Returns when there is something to do again.
-    fn run_reports<P: Platform>(
+    fn run_reports<P: Access>(
         &mut self,
         platform: P,
         now: Instant,
@@ -412,7 +412,7 @@ impl<F: Flash> FlashOutbox<F> {
 
     /// Stores a report in place of the one with the same key, to be sent; to RAM alone where there
     /// is no store.
-    pub(crate) fn report_latest<P: Platform>(
+    pub(crate) fn report_latest<P: Access>(
         &mut self,
         platform: P,
         key: u8,
@@ -438,7 +438,7 @@ impl<F: Flash> FlashOutbox<F> {
     }
 
     /// Keeps a value of the application.
-    pub(crate) fn keep<P: Platform>(
+    pub(crate) fn keep<P: Access>(
         &mut self,
         platform: P,
         key: u8,
@@ -453,7 +453,7 @@ impl<F: Flash> FlashOutbox<F> {
         self.put(platform, key, value)
     }
 
-    fn put<P: Platform>(&mut self, platform: P, key: u8, value: &[u8]) -> Result<(), Error> {
+    fn put<P: Access>(&mut self, platform: P, key: u8, value: &[u8]) -> Result<(), Error> {
         loop {
             let place = self.buffer.get_mut(CONTENT..CONTENT + value.len());
             let place = place.ok_or(Error::Capacity(Capacity::Message))?;
@@ -478,7 +478,7 @@ impl<F: Flash> FlashOutbox<F> {
         place
     }
 
-    pub(crate) fn status<P: Platform>(&mut self, platform: P) -> OutboxStatus {
+    pub(crate) fn status<P: Access>(&mut self, platform: P) -> OutboxStatus {
         let now_s = self.now_s(platform.now());
         let oldest = self.store.oldest_s();
         OutboxStatus {
@@ -496,7 +496,7 @@ impl<F: Flash> FlashOutbox<F> {
     }
 
     /// What has left RAM was sent, or given up.
-    fn release<P: Platform>(&mut self, platform: P, is_up: bool) {
+    fn release<P: Access>(&mut self, platform: P, is_up: bool) {
         let now_s = self.now_s(platform.now());
         for priority in Priority::ALL {
             let Some(loaded) = self.loaded.get_mut(priority as usize) else {
@@ -517,7 +517,7 @@ impl<F: Flash> FlashOutbox<F> {
     }
 
     /// Stores what is only in RAM, oldest first; `false`: not all of it, for want of room.
-    fn spill<P: Platform>(&mut self, platform: P, priority: Priority) -> bool {
+    fn spill<P: Access>(&mut self, platform: P, priority: Priority) -> bool {
         loop {
             let (now, now_s) = (platform.now(), self.now_s(platform.now()));
             let content = self.buffer.get_mut(CONTENT..).unwrap_or_default();
@@ -549,7 +549,7 @@ impl<F: Flash> FlashOutbox<F> {
     }
 
     /// Appends what stands in the buffer; the oldest gives way where that is the policy.
-    fn append<P: Platform>(
+    fn append<P: Access>(
         &mut self,
         platform: P,
         priority: Priority,
@@ -564,7 +564,7 @@ impl<F: Flash> FlashOutbox<F> {
     }
 
     /// Gives up the oldest, where that is the policy.
-    fn make_room<P: Platform>(
+    fn make_room<P: Access>(
         &mut self,
         platform: P,
         priority: Priority,
@@ -587,7 +587,7 @@ impl<F: Flash> FlashOutbox<F> {
     }
 
     /// Takes stored messages into RAM; whether there were any.
-    fn load<P: Platform>(&mut self, platform: P) -> bool {
+    fn load<P: Access>(&mut self, platform: P) -> bool {
         let now_s = self.now_s(platform.now());
         let mut has_loaded = false;
         for priority in Priority::ALL {

@@ -10,7 +10,7 @@ use crate::{
     callbacks,
     client::{CLIENT, OUTBOX, UPDATES},
     configuration::Options,
-    driver::{self, Driver, Platform, State},
+    driver::{self, Driver, Platform},
     execute,
     fota::{self as updates, Updates},
     handler::{Notice, StartError},
@@ -21,6 +21,7 @@ use crate::{
     outbox::{FlashOutbox, OutboxStatus},
     partition::Partition,
     retry::{Step, until_done},
+    state::{Access, State},
 };
 
 impl Options<'_> {
@@ -138,6 +139,16 @@ fn on_publish(topic: &[u8], payload: Option<&[u8]>) {
 #[derive(Clone, Copy)]
 struct Device;
 
+impl Access for Device {
+    fn now(self) -> Instant {
+        now()
+    }
+
+    fn with<R>(self, f: impl FnOnce(&mut State) -> R) -> R {
+        CLIENT.state.with(f)
+    }
+}
+
 impl Platform for Device {
     const UPDATES: bool = kconfig::IOTHUB_FOTA;
 
@@ -148,14 +159,6 @@ impl Platform for Device {
     type Flash = Partition;
 
     type HandlerGuard = HandlerGuard<'static>;
-
-    fn now(self) -> Instant {
-        now()
-    }
-
-    fn with<R>(self, f: impl FnOnce(&mut State) -> R) -> R {
-        CLIENT.state.with(f)
-    }
 
     fn with_updates<R>(self, f: impl FnOnce(&mut Updates) -> R) -> R {
         UPDATES.with(f)

@@ -24,6 +24,7 @@ mod a_passive_device_samples_when_it_moves;
 mod a_port_in_use_is_named;
 mod a_restart_by_method_takes_no_reading_with_it;
 mod a_sensor_that_fails_hangs_or_lies_is_left_out;
+mod a_throttled_backlog_is_drained_in_order;
 mod an_expired_certificate_is_refused;
 mod an_image_behind_the_second_of_two_roots_is_fetched;
 mod an_interrupted_scenario_leaves_nothing_behind;

@@ -282,13 +282,18 @@ async fn its_methods_are_called() {
         let serve = async {
             let request = device.expect(0x14).await;
             assert!(request.has("IoThub-methodname") && request.has("led"));
-            // Five nulls before the correlation id.
-            let nulls = [0x40, 0x40, 0x40, 0x40, 0x40, 0xa1];
+            // Five nulls before the correlation id, which is a UUID of version 4.
+            let nulls = [0x40, 0x40, 0x40, 0x40, 0x40, 0x98];
             let at = request.bytes.windows(6).position(|it| it == nulls).unwrap() + 6;
-            let rid = &request.bytes[at + 1..][..usize::from(request.bytes[at])];
-            let rid = std::str::from_utf8(rid).unwrap().to_owned();
+            let uuid: [u8; 16] = request.bytes[at..at + 16].try_into().unwrap();
+            let (version, variant) = (uuid[6] >> 4, uuid[8] >> 6);
+            assert_eq!((version, variant), (4, 2), "{uuid:02x?}");
+            let digits: String = uuid.iter().map(|byte| format!("{byte:02x}")).collect();
             let mut properties: Vec<V<'_>> = (0..5).map(|_| V::Null).collect();
-            properties.push(V::Text(&rid));
+            properties.push(match delivery {
+                1 => V::Uuid(uuid),
+                _ => V::Text(&digits),
+            });
             let application = vec![(V::Text("IoThub-status"), V::Long(207))];
             device
                 .whole(2, delivery, vec![], properties, application, answer)

@@ -20,7 +20,7 @@
 //! The CRCs of records begin with the number of the sector, so that no record is valid anywhere
 //! else.
 
-use super::{Kind, Lane};
+use super::message::{Kind, Lane};
 
 /// Bytes of a sector's header.
 pub(super) const SECTOR_HEADER: usize = 48;

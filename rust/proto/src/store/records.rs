@@ -1,7 +1,9 @@
 //! Records: how they are found, checked and written.
 
 use super::layout::{self, HEADER, Header, META, SECTOR_HEADER, Sum, What};
-use super::{Flash, Kind, Lane, Place, Queue, Store};
+use super::message::{Kind, Lane};
+use super::state::{Place, Queue};
+use super::{Flash, Store};
 use crate::id::Errno;
 
 impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {

@@ -1,7 +1,9 @@
 //! Sectors: what is found in them at the start, which is free, and in which order they are used.
 
 use super::layout::{self, META, OPENING, Opening, SECTOR_HEADER, SectorHeader, What};
-use super::{Flash, Lane, Newest, Order, Place, Queue, Sector, State, Store, UNKNOWN};
+use super::message::Lane;
+use super::state::{Newest, Order, Place, Queue, Sector, State, UNKNOWN};
+use super::{Flash, Store};
 
 impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
     /// Reads the headers of a sector.

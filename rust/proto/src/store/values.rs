@@ -6,7 +6,9 @@
 //! are released: not before all of it is there.
 
 use super::layout::{HEADER, Header, META, SECTOR_HEADER};
-use super::{CONTENT, Error, Flash, Head, Kind, Lane, Place, Store};
+use super::message::{Head, Kind, Lane};
+use super::state::Place;
+use super::{CONTENT, Error, Flash, Store};
 
 /// Keys are numbers below this.
 pub const KEYS: u32 = 9;

@@ -4,7 +4,6 @@
 //! clients.
 
 use super::Connection;
-use super::outlet::LinkId;
 use crate::amqp::access;
 use crate::amqp::codec::message::{self, Message, place};
 use crate::amqp::codec::value::Value;
@@ -15,26 +14,27 @@ use crate::id;
 use crate::journal::Event;
 
 impl Connection {
-    /// Answers `put-token`. The request itself is accepted whatever comes of it, unless it is none.
-    pub(super) async fn put_token(&mut self, id: LinkId, request: &Message) -> Result<(), Refusal> {
+    /// The reply address and the answer to `put-token`, which goes out behind the settlement of the
+    /// request: that one is accepted whatever comes of it.
+    pub(super) async fn put_token(&mut self, request: &Message) -> (String, Vec<u8>) {
         let properties = &request.properties;
         let result = self.claim(request).await;
         let (status, text) = match &result {
             Ok(()) => (200, "OK".to_owned()),
             Err(refusal) => {
-                self.record(Event::refusal("refused", refusal));
+                let event = Event::refusal("refused", refusal);
+                self.record(match device_of(request) {
+                    Some(device) => event.of(&self.hub, &device),
+                    None => event,
+                });
                 (refusal.code.status(), refusal.reason.clone())
             }
         };
         let condition = result.is_err().then_some("amqp:unauthorized-access");
         let mut answer = head(properties.at(place::MESSAGE_ID), status, &text, condition);
         message::value_map(&mut answer, |_| {});
-        let reply_to = properties
-            .str(place::REPLY_TO)
-            .unwrap_or_default()
-            .to_owned();
-        self.respond(id, &reply_to, answer);
-        Ok(())
+        let reply_to = properties.str(place::REPLY_TO).unwrap_or_default();
+        (reply_to.to_owned(), answer)
     }
 
     async fn claim(&mut self, request: &Message) -> Result<(), Refusal> {
@@ -54,19 +54,8 @@ impl Connection {
                     .to_owned(),
             ));
         }
-        let token = match &request.value {
-            Value::Null => String::from_utf8_lossy(&request.data).into_owned(),
-            value => value.to_text().unwrap_or_default(),
-        };
-        // Without a policy it is a device's own.
-        let parsed = Token::parse(&token)?;
-        if parsed.policy.is_none()
-            && let Some((_, path)) = parsed.resource.split_once("/devices/")
-        {
-            let id = match path.split_once("/modules/") {
-                Some((device, module)) => id::of_module(device, module),
-                None => path.to_owned(),
-            };
+        let token = token_of(request);
+        if let Some(id) = owner_of(&Token::parse(&token)?) {
             return self.admit(&id, Some(&token)).await;
         }
         let amqp = &self.amqp;
@@ -74,6 +63,28 @@ impl Connection {
         self.prove(claim);
         Ok(())
     }
+}
+
+fn token_of(request: &Message) -> String {
+    match &request.value {
+        Value::Null => String::from_utf8_lossy(&request.data).into_owned(),
+        value => value.to_text().unwrap_or_default(),
+    }
+}
+
+/// The device whose own token it is: one without a policy.
+fn owner_of(token: &Token) -> Option<String> {
+    let (_, path) = token.resource.split_once("/devices/")?;
+    let id = match path.split_once("/modules/") {
+        Some((device, module)) => id::of_module(device, module),
+        None => path.to_owned(),
+    };
+    token.policy.is_none().then_some(id)
+}
+
+/// The device that a request is about, as far as it can be read.
+fn device_of(request: &Message) -> Option<String> {
+    owner_of(&Token::parse(&token_of(request)).ok()?)
 }
 
 fn refused(reason: String) -> Refusal {

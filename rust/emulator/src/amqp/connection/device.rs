@@ -135,7 +135,9 @@ impl Connection {
             } => {
                 let mut out = Vec::new();
                 message::properties(&mut out, |list| {
-                    list.nulls(place::CORRELATION_ID).string(&rid).nulls(7);
+                    list.nulls(place::CORRELATION_ID)
+                        .value(&correlation_of(&rid))
+                        .nulls(7);
                 });
                 message::application(&mut out, |map| {
                     map.string("IoThub-methodname").string(&method);
@@ -334,7 +336,7 @@ impl Connection {
                 let base = request.annotations.entry("version").and_then(Value::as_i64);
                 let body = request.into_body();
                 Box::new(move |c| {
-                    let version = registry::report(c, &hub, &id, &body, base, now)?;
+                    let version = registry::report(c, (&hub, &id), &body, base, now)?;
                     Ok((Some(version), String::new()))
                 })
             }
@@ -388,8 +390,11 @@ impl Connection {
         let Some(device) = self.devices.get(id) else {
             return;
         };
-        let rid = message.properties.at(place::CORRELATION_ID).to_text();
-        let rid = rid.unwrap_or_default();
+        let correlation = message.properties.at(place::CORRELATION_ID);
+        let rid = match request_of(correlation) {
+            Some(rid) => rid,
+            None => correlation.to_text().unwrap_or_default(),
+        };
         let status = message.property("IoThub-status").and_then(Value::as_i64);
         let body = message.into_body();
         let payload = match body.as_slice() {
@@ -594,6 +599,25 @@ fn telemetry_of(
     event.enqueued = now;
     Ok(event)
 }
+
+/// A method request's id on the wire: a UUID, as the real hub's is. azure-iot-sdk-c takes no other.
+fn correlation_of(rid: &str) -> Value {
+    let number = u64::from_str_radix(rid, 16).unwrap_or_default();
+    Value::Uuid((REQUEST | u128::from(number)).to_be_bytes())
+}
+
+/// The method request that an answer names: by its UUID, or by the text of it.
+fn request_of(correlation: &Value) -> Option<String> {
+    let bits = match correlation {
+        Value::Uuid(bytes) => u128::from_be_bytes(*bytes),
+        text => u128::from_str_radix(&text.as_str()?.replace('-', ""), 16).ok()?,
+    };
+    let number = bits ^ REQUEST;
+    (number >> 60 == 0).then(|| format!("{number:x}"))
+}
+
+/// The bits of a UUID of version 4; a request's number is in the last 60.
+const REQUEST: u128 = 0x4000_8000_0000_0000_0000;
 
 const DESIRED: &str = "/notifications/twin/properties/desired";
 

@@ -75,13 +75,17 @@ impl Connection {
             true => Message::parse_batch(&bytes).map(|all| (Message::default(), all)),
             false => Message::parse(&bytes).map(|one| (one, Vec::new())),
         };
+        let mut answer = None;
         let done = match parsed {
             Err(error) => Some(Err(Refusal::new(
                 ErrorCode::IotHubFormatError,
                 error.to_string(),
             ))),
             Ok((message, batch)) => match node {
-                Node::Cbs => Some(self.put_token(id, &message).await),
+                Node::Cbs => {
+                    answer = Some(self.put_token(&message).await);
+                    Some(Ok(()))
+                }
                 Node::Device(device, Feature::Events) => {
                     let messages = if is_batch { batch } else { vec![message] };
                     self.hear_events((id, delivery, settled), &device, messages, room)
@@ -115,6 +119,9 @@ impl Connection {
                     false => self.settle(id, delivery, &outcome),
                 }
             }
+        }
+        if let Some((reply_to, answer)) = answer {
+            self.respond(id, &reply_to, answer);
         }
         Ok(())
     }

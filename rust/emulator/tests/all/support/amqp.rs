@@ -12,6 +12,7 @@ pub enum V<'a> {
     Bool(bool),
     Uint(u32),
     Long(i64),
+    Uuid([u8; 16]),
     Text(&'a str),
     Symbol(&'a str),
     Bytes(&'a [u8]),
@@ -47,6 +48,10 @@ impl V<'_> {
             V::Long(number) => {
                 out.push(0x81);
                 out.extend(number.to_be_bytes());
+            }
+            V::Uuid(bytes) => {
+                out.push(0x98);
+                out.extend(bytes);
             }
             V::Text(text) => wide(out, 0xb1, text.as_bytes()),
             V::Symbol(name) => wide(out, 0xb3, name.as_bytes()),

@@ -3,6 +3,7 @@ mod flash;
 mod power_cuts;
 
 use super::*;
+use crate::telemetry::Qos;
 use flash::SimulatedFlash;
 
 const BUFFER: usize = 2048;
