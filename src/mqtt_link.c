@@ -19,6 +19,12 @@
 
 #include <iothub_platform.h>
 
+#if defined(CONFIG_IOTHUB_SIM_MODEM)
+#include <zephyr/sys/byteorder.h>
+
+#include <iothub_sim_modem.h>
+#endif
+
 #include "nat64.h"
 #include "net_names.h"
 
@@ -131,6 +137,13 @@ int __wrap_mqtt_connect(struct mqtt_client *of)
 	}
 	(void)is_idle();
 	client = of;
+#if defined(CONFIG_IOTHUB_SIM_MODEM)
+	/* mqtt_helper has it from the build. */
+	if (iothub_sim_option_port() != 0) {
+		/* Of both families it lies at the same place. */
+		((struct net_sockaddr_in *)of->broker)->sin_port = sys_cpu_to_be16(iothub_sim_option_port());
+	}
+#endif
 	remember_peer(of->broker);
 #if defined(CONFIG_IOTHUB_NAT64_DISCOVERY)
 	/* The answer comes while the handshake goes on, before the log says where the connection went. */

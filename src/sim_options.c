@@ -4,6 +4,7 @@
  * before the stored ones for this one run. native_sim has a command line of its own; in QEMU it comes by semihosting.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <zephyr/init.h>
 #include <zephyr/kernel.h>
@@ -22,6 +23,7 @@ static struct option {
 	{"network", "The network that the simulated modem finds: dual-stack, ipv6-only, ...", NULL, NULL},
 	{"credentials", "A folder with ca.pem, cert.pem and key.pem", NULL, NULL},
 	{"hub-address", "The IPv4 address of every name, without asking a name server", NULL, NULL},
+	{"port", "The hub's port of MQTT over TLS, in place of CONFIG_MQTT_HELPER_PORT", NULL, NULL},
 	{"hostname", "In place of the setting iothub/hostname", "iothub/hostname", NULL},
 	{"device-id", "In place of the setting iothub/device_id", "iothub/device_id", NULL},
 	{"dps-id-scope", "In place of the setting iothub/dps/id_scope", "iothub/dps/id_scope", NULL},
@@ -164,4 +166,11 @@ const char *iothub_sim_option_credentials(void)
 const char *iothub_sim_option_hub_address(void)
 {
 	return value_of("hub-address");
+}
+
+uint16_t iothub_sim_option_port(void)
+{
+	const char *text = value_of("port");
+
+	return text == NULL ? 0 : (uint16_t)strtoul(text, NULL, 10);
 }

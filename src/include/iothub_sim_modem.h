@@ -39,11 +39,13 @@ void iothub_sim_modem_play(const struct iothub_sim_step *steps);
 
 /*
  * The options of the simulation's command line, NULL where they are not given: --credentials names a folder of the host
- * with ca.pem, cert.pem and key.pem; --hub-address the IPv4 address of every name, where there is no name server.
+ * with ca.pem, cert.pem and key.pem; --hub-address the IPv4 address of every name, where there is no name server; --port the
+ * hub's port, 0 where it is the one of the build.
  */
 const char *iothub_sim_option_network(void);
 const char *iothub_sim_option_credentials(void);
 const char *iothub_sim_option_hub_address(void);
+uint16_t iothub_sim_option_port(void);
 
 #ifdef __cplusplus
 }

@@ -35,6 +35,9 @@ def scenarios(work):
             if client not in ("python", "node"):
                 client, feature = ("mqtt.js", name) if "mqtt.js" in name else ("python", feature)
             yield f"{scenario}: {feature}", client, result
+    for name, result in lines(work / "amqp-others.log"):
+        client, _, feature = name.partition(": ")
+        yield f"event hub: {feature}", client, result
     for log, prefix in CLI.items():
         for name, result in lines(work / f"{log}.log"):
             yield f"{prefix}{name}", "Azure CLI", result

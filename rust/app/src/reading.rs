@@ -113,7 +113,7 @@ impl Kind {
         !matches!(self, Self::Button | Self::Impact)
     }
 
-    /// Its bit in a set of kinds.
+    /// The bit of this kind in a set of kinds.
     pub(crate) const fn bit(self) -> u8 {
         1 << self as u8
     }

@@ -35,7 +35,7 @@ pub(crate) enum Registration {
     Assigning,
     /// DPS has named the hub.
     Assigned,
-    /// Its connection has ended.
+    /// The connection to DPS has ended.
     Ended,
 }
 

@@ -1,6 +1,9 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::{
+    net::{Ipv4Addr, TcpListener},
+    path::PathBuf,
+};
 
 use clap::{
     Args, Parser, Subcommand,
@@ -8,7 +11,10 @@ use clap::{
 };
 use iothub_host::Network;
 
-use crate::{DeviceCommand, Error, fleet::FleetArguments, recorder::Minutes, world::Description};
+use crate::{
+    DeviceCommand, Error, device_command::BUILT_PORT, fleet::FleetArguments, recorder::Minutes,
+    world::Description,
+};
 
 /// Shows a Thingy:91 that talks to Azure IoT Hub, with neither a board nor an Azure account: a
 /// development PKI is made, a local IoT Hub starts, a simulated device attaches to LTE, waits for
@@ -100,15 +106,16 @@ pub struct Arguments {
     /// native_sim, or a command with arguments such as a script or QEMU, whose output is read as
     /// the device's log.
     ///
-    /// MQTT's port is then 8883, which such an image is built with. With --fota the device brings
-    /// its boot loader along, and starts again by itself when it restarts: tests/zephyr/fota/device
-    /// does that for native_sim.
+    /// MQTT's port is then 8883, which such an image is built with, or where that is taken any that
+    /// is free. With --fota the device brings its boot loader along, and starts again by itself
+    /// when it restarts: tests/zephyr/fota/device does that for native_sim.
     ///
     /// A program for native_sim gets its options as arguments: --credentials, --hostname,
-    /// --device-id, --network, with --fota --fota-trial; a command gets them in place of the word
-    /// {}. Both find the same in their environment: IOTHUB_CREDENTIALS (a folder with ca.pem,
-    /// cert.pem and key.pem), IOTHUB_DATA (a folder of its own), IOTHUB_HOSTNAME, IOTHUB_PORT,
-    /// IOTHUB_DEVICE_ID, IOTHUB_NETWORK, IOTHUB_FOTA_TRIAL (seconds).
+    /// --device-id, --network, --port where it is another than 8883, with --fota --fota-trial; a
+    /// command gets them in place of the word {}. Both find the same in their environment:
+    /// IOTHUB_CREDENTIALS (a folder with ca.pem, cert.pem and key.pem), IOTHUB_DATA (a folder of
+    /// its own), IOTHUB_HOSTNAME, IOTHUB_PORT, IOTHUB_DEVICE_ID, IOTHUB_NETWORK, IOTHUB_FOTA_TRIAL
+    /// (seconds).
     #[arg(long, value_name = "PROGRAM|COMMAND")]
     pub device: Option<String>,
 
@@ -279,14 +286,19 @@ impl Arguments {
     /// The ports of MQTT and of HTTP.
     pub(crate) fn ports(&self) -> (u16, u16) {
         let otherwise = |port: u16| if self.once { 0 } else { port };
-        let mqtt = if self.device.is_some() {
-            8883
-        } else {
-            otherwise(8883)
+        let mqtt = || match &self.device {
+            // An image of before `--port` has no other one.
+            Some(_) if is_free(BUILT_PORT) => BUILT_PORT,
+            Some(_) => 0,
+            None => otherwise(BUILT_PORT),
         };
         (
-            self.mqtt.unwrap_or(mqtt),
+            self.mqtt.unwrap_or_else(mqtt),
             self.http.unwrap_or_else(|| otherwise(8080)),
         )
     }
+}
+
+fn is_free(port: u16) -> bool {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
 }

@@ -20,6 +20,9 @@ pub enum DeviceCommand {
     Line(Vec<String>),
 }
 
+/// The port that an image has from its build (`CONFIG_MQTT_HELPER_PORT`), and need not be told.
+pub(crate) const BUILT_PORT: u16 = 8883;
+
 /// What a device is told: as arguments or as environment.
 pub(crate) struct Told<'a> {
     /// The folder of its certificates and key.
@@ -30,7 +33,7 @@ pub(crate) struct Told<'a> {
     pub(crate) hostname: &'a str,
     /// The hub's port of MQTT over TLS.
     pub(crate) port: u16,
-    /// Its id.
+    /// The id of the device.
     pub(crate) device_id: &'a str,
     /// The kind of network that a simulated modem is to find.
     pub(crate) network: &'a str,
@@ -72,6 +75,9 @@ impl DeviceCommand {
             format!("--device-id={}", told.device_id),
             format!("--network={}", told.network),
         ];
+        if told.port != BUILT_PORT {
+            options.push(format!("--port={}", told.port));
+        }
         options.extend(told.trial_s.map(|it| format!("--fota-trial={it}")));
         let mut command = match self {
             Self::Program(program) => {
@@ -195,7 +201,7 @@ mod tests {
             credentials: Path::new("/c"),
             data: Path::new("/d"),
             hostname: "localhost",
-            port: 7,
+            port: 8884,
             device_id: "thingy",
             network: "ipv6-only",
             trial_s: Some(20),
@@ -209,6 +215,7 @@ mod tests {
             "--hostname=localhost",
             "--device-id=thingy",
             "--network=ipv6-only",
+            "--port=8884",
             "--fota-trial=20",
             "-x",
         ];
@@ -251,7 +258,8 @@ mod tests {
                 DeviceCommand::Program(_) => {
                     assert_eq!(command.get_current_dir(), Some(Path::new("/d")));
                     assert_eq!(arguments.first(), Some(&"--credentials=/c"));
-                    assert_eq!(arguments.len(), 4);
+                    assert_eq!(arguments.get(4), Some(&"--port=7"));
+                    assert_eq!(arguments.len(), 5);
                 }
                 DeviceCommand::Line(_) => {
                     assert_eq!(

@@ -4,12 +4,13 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 use serde_json::Value;
 
 use crate::ask::{self, AskError};
 use crate::file_argument::{self, Unreadable};
 
-/// Whose it is.
+/// Whose connection string is wanted.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// Where the emulator's REST is
@@ -29,13 +30,13 @@ pub(crate) struct Arguments {
     /// The hub, if there are several and it is not the first
     #[arg(long, value_name = "NAME")]
     hub: Option<String>,
-    /// Of this device, in place of a service
+    /// The connection string of this device, in place of a service
     #[arg(long, value_name = "ID")]
     device: Option<String>,
-    /// Of this module of the device
+    /// The connection string of this module of the device
     #[arg(long, value_name = "ID", requires = "device")]
     module: Option<String>,
-    /// Of the Event Hubs-compatible endpoint
+    /// The connection string of the Event Hubs-compatible endpoint
     #[arg(long, conflicts_with = "device")]
     event_hub: bool,
     /// With the port of --https behind the host name, for clients that speak nothing but REST and
@@ -149,12 +150,13 @@ pub(crate) async fn find(arguments: &Arguments) -> Result<String, FindError> {
 }
 
 /// A part of a path or a value of a query.
-fn encoded(text: &str) -> String {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
-    text.bytes()
-        .map(|b| match plain(b) {
-            true => char::from(b).to_string(),
-            false => format!("%{b:02X}"),
-        })
-        .collect()
+fn encoded(text: &str) -> PercentEncode<'_> {
+    utf8_percent_encode(text, RESERVED)
 }
+
+/// All but RFC 3986's unreserved characters.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');

@@ -177,6 +177,7 @@ impl Emulator {
             // A reader that is slower finds the rest in the storage.
             telemetry: broadcast::channel(256).0,
             ring,
+            reports: Arc::default(),
             certificate: Arc::clone(&certificate),
         });
         let dps = Arc::new(Dps::new(Arc::clone(&service), options.id_scope));

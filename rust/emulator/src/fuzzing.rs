@@ -218,6 +218,7 @@ impl Rest {
             connections: Connections::default(),
             telemetry: broadcast::channel(16).0,
             ring: Arc::new(Ring::new(1000, 1 << 20, 4)),
+            reports: Arc::default(),
             faults: Faults::default(),
             orders: Orders::default(),
             certificate: ServerCertificate::from_pem(&generated.chain_pem, &generated.key_pem)?,

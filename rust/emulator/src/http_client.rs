@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 
 use crate::code::{ErrorCode, Refusal};
 
-/// What is asked.
+/// A request.
 #[derive(Debug)]
 pub(crate) struct Call<'c> {
     /// For example POST.
@@ -18,20 +18,20 @@ pub(crate) struct Call<'c> {
     pub uri: &'c Uri,
     /// Beside `Host` and `Connection`.
     pub headers: HeaderMap,
-    /// The whole of it.
+    /// The whole body.
     pub body: Vec<u8>,
     /// The largest answer that is taken.
     pub limit: usize,
 }
 
-/// What is answered.
+/// A response.
 #[derive(Debug)]
 pub(crate) struct Answer {
-    /// Any.
+    /// The status, whichever it is.
     pub status: StatusCode,
-    /// All.
+    /// All headers.
     pub headers: HeaderMap,
-    /// The whole of it.
+    /// The whole body.
     pub body: Vec<u8>,
 }
 

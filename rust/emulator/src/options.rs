@@ -23,7 +23,7 @@ pub struct Options {
     pub consumer_groups: Vec<String>,
     /// REST and page.
     pub http: SocketAddr,
-    /// The same over HTTPS, for service clients that speak nothing else.
+    /// REST over HTTPS, for service clients that speak nothing else.
     pub https: Option<SocketAddr>,
     /// Host names of further hubs in this process, to which devices can be provisioned.
     pub more_hubs: Vec<String>,

@@ -1,7 +1,9 @@
 //! Property bags: `k1=v1&k2=v2` with RFC 3986 percent encoding, in topics and in queries.
 
 use std::borrow::Cow;
-use std::fmt::{self, Write as _};
+use std::fmt;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// The value of a key that stands without `=` (null) or with it.
 pub(crate) type Value = Option<String>;
@@ -56,10 +58,10 @@ pub(crate) fn encode_bag<'a>(
         if !bag.is_empty() {
             bag.push('&');
         }
-        encode_into(&mut bag, key);
+        bag.extend(encoded(key));
         if let Some(value) = value {
             bag.push('=');
-            encode_into(&mut bag, value);
+            bag.extend(encoded(value));
         }
     }
     bag
@@ -92,20 +94,11 @@ pub(crate) fn decode(text: &str) -> Option<Cow<'_, str>> {
 
 /// Percent-encodes everything but RFC 3986's unreserved characters.
 pub(crate) fn encode(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    encode_into(&mut out, text);
-    out
+    encoded(text).collect()
 }
 
-fn encode_into(out: &mut String, text: &str) {
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            // Writing to a String cannot fail.
-            let _ = write!(out, "%{byte:02X}");
-        }
-    }
+fn encoded(text: &str) -> impl Iterator<Item = &str> {
+    utf8_percent_encode(text, RESERVED)
 }
 
 /// A D2C message's properties, sorted into the service's own and the application's.
@@ -173,6 +166,13 @@ pub(crate) const SYSTEM: &[(&str, &str)] = &[
     ("$.cdid", "connectionDeviceId"),
     ("$.cmid", "connectionModuleId"),
 ];
+
+/// All but RFC 3986's unreserved characters.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 #[cfg(test)]
 mod tests {

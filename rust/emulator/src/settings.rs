@@ -226,9 +226,9 @@ impl Settings {
 pub enum SettingError {
     /// There is none of this name.
     Unknown(String),
-    /// Its value is neither `true` nor `false`.
+    /// The value is neither `true` nor `false`.
     NoBoolean(String, String),
-    /// Its value is no number in its range.
+    /// The value is no number in its range.
     NoNumber(String, String, RangeInclusive<u64>),
 }
 

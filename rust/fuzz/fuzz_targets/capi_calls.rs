@@ -28,7 +28,7 @@ fuzz_target!(|data: &[u8]| {
             8 => call_legacy(),
             action => network(action - 9),
         }
-        platform::settle();
+        platform::run_until_idle();
     }
     end();
 });

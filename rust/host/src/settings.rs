@@ -11,7 +11,7 @@ use std::{
 use crate::{
     errno::Errno,
     lock, log,
-    system::{readable_by, settle},
+    system::{readable_by, sync_folder},
 };
 
 /// The settings under one folder.
@@ -91,7 +91,7 @@ pub(crate) fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> 
     file.sync_all()?;
     drop(file);
     fs::rename(&new, path)?;
-    settle(folder)
+    sync_folder(folder)
 }
 
 fn failed(path: &Path, error: &io::Error) -> Errno {

@@ -17,7 +17,7 @@ pub(crate) fn readable_by(options: &mut OpenOptions, mode: u32) {
 }
 
 /// Waits until the names in a folder are on the disk; Windows opens no folder as a file.
-pub(crate) fn settle(folder: &Path) -> io::Result<()> {
+pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     #[cfg(unix)]
     return File::open(folder)?.sync_all();
     #[cfg(not(unix))]

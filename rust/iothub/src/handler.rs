@@ -58,9 +58,9 @@ pub enum Notice<'a> {
 /// A message as it arrived.
 #[derive(Clone, Copy, Debug)]
 pub struct Message<'a> {
-    /// Its topic.
+    /// The topic.
     pub topic: &'a [u8],
-    /// Its body.
+    /// The body.
     pub payload: &'a [u8],
 }
 

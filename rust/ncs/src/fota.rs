@@ -15,9 +15,9 @@ use crate::{Errno, errno::check, platform::Waiter};
 /// Where an image is, and what is known of it. Copied by [`start`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Source<'a> {
-    /// Its host.
+    /// The image's host.
     pub host: &'a CStr,
-    /// Its path, without the first `/`.
+    /// The image's path, without the first `/`.
     pub path: &'a CStr,
     /// Over TLS.
     pub tls: bool,

@@ -243,7 +243,7 @@ impl<const N: usize> Outbox<N> {
         self.patch(self.last + 1, &[flags]);
     }
 
-    /// Its sequence, or its deadline.
+    /// The message's sequence, or its deadline.
     pub(crate) fn set_last_sequence(&mut self, sequence: u32) {
         self.patch(self.last + 12, &sequence.to_le_bytes());
     }

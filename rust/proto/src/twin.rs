@@ -64,7 +64,7 @@ pub(crate) enum VersionCheck {
     Next,
     /// A later one: patches in between are missing, and the whole twin has to be read.
     Gap,
-    /// The same or an earlier one.
+    /// The version that is known, or an earlier one.
     Known,
 }
 

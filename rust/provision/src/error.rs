@@ -142,7 +142,7 @@ impl Error {
         self
     }
 
-    /// Whose fault it is.
+    /// The kind: who is to blame.
     pub fn kind(&self) -> Kind {
         self.kind
     }

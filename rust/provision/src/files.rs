@@ -138,8 +138,8 @@ pub(crate) fn is_der(bytes: &[u8]) -> bool {
 
 /// Makes everything that was written to this folder's disk so far survive a power cut: once for a
 /// whole batch, since waiting for the disk after each file is most of the time that a file takes.
-pub(crate) fn settle(folder: &Path) {
-    platform::settle(folder);
+pub(crate) fn sync_folder(folder: &Path) {
+    platform::sync_folder(folder);
 }
 
 /// Deletes what a process that was killed has left half written, in this folder and below. Whoever

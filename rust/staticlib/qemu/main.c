@@ -23,7 +23,7 @@
 #define PAINT 0xa5
 #define BUDGET 2048
 
-void judge_vectors(void);
+void check_vectors(void);
 void call_start(void);
 void call_connect(void);
 void call_send(void);
@@ -476,7 +476,7 @@ extern uint8_t stack_top[];
 
 void reset_handler(void)
 {
-	judge_vectors();
+	check_vectors();
 	memset(driver.bytes, PAINT, STACK);
 	memset(helper.bytes, PAINT, STACK);
 	call("start", call_start);

@@ -27,7 +27,7 @@ fn say(text: &str) {
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn judge_vectors() {
+extern "C" fn check_vectors() {
     for (name, subject) in expect::SUBJECTS {
         say(&checksum::checksum(name, *subject));
     }

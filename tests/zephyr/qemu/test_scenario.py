@@ -33,6 +33,12 @@ def test_no_stack_is_nearly_full(start, hub):
     for _ in range(5):
         arrived.get(timeout=60)
 
+    heap = re.findall(r"mbedTLS has used (\d+) of (\d+) bytes", "\n".join(device.seen))[-1]
+    answer = hub.rest("POST", "/twins/measured/methods?api-version=2021-04-12",
+                      {"methodName": "diagnostics", "responseTimeoutInSeconds": 30})
+    print(f"mbedTLS: {heap[0]} of {heap[1]} bytes; system heap: {answer['payload']['heap']}")
+    assert int(heap[0]) * 100 <= int(heap[1]) * MOST, heap
+
     device.waits_for("Thread analyze:")
     stacks = {}
     while not THREADS <= stacks.keys():

@@ -108,3 +108,28 @@ fn updates_of_a_device_that_ends_at_once_fail() {
     assert_eq!(*name, "device reports what it runs", "{report:#}");
     assert!(detail.contains("exit status: 1"), "{detail}");
 }
+
+#[test]
+fn a_device_is_told_another_port_where_the_usual_one_is_taken() {
+    // Taken here, or by somebody else already.
+    let _taken = std::net::TcpListener::bind("127.0.0.1:8883");
+    let folder = tempfile::tempdir().expect("a folder");
+    let script = folder.path().join("device.sh");
+    std::fs::write(&script, "echo \"$IOTHUB_PORT $@\" >&2; exit 3\n").expect("written");
+    let output = Command::new(env!("CARGO_BIN_EXE_iothub-demo"))
+        .args(["--once", "--device"])
+        .arg(format!("sh '{}' {{}}", script.display()))
+        .output()
+        .expect("it runs");
+    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    let said = said
+        .lines()
+        .find(|it| it.contains("--credentials="))
+        .unwrap_or_default();
+    let port = said
+        .split_once("--port=")
+        .and_then(|(_, rest)| rest.split(' ').next())
+        .unwrap_or_default();
+    assert!(!port.is_empty() && port != "8883", "{said}");
+    assert!(said.contains(&format!("{port} --credentials=")), "{said}");
+}

@@ -54,7 +54,7 @@ pub(super) enum Feature {
     Events,
     /// Cloud-to-device messages.
     CloudToDevice,
-    /// Its twin.
+    /// The device's twin.
     Twin,
     /// Calls of its methods.
     Methods,

@@ -16,7 +16,7 @@ use crate::random;
 /// One registered CA certificate.
 #[derive(Clone, Debug)]
 pub(crate) struct Certificate {
-    /// Its name.
+    /// The name of the certificate.
     pub name: String,
     /// The certificate.
     pub der: Vec<u8>,

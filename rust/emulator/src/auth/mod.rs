@@ -9,3 +9,6 @@ pub(crate) mod sas;
 pub(crate) mod server_certificate;
 pub(crate) mod tls;
 pub(crate) mod x509;
+
+#[cfg(test)]
+mod tests;

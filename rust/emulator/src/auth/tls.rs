@@ -235,7 +235,7 @@ pub(crate) struct Generated {
     pub ca_pem: String,
     /// The server's certificate.
     pub chain_pem: String,
-    /// Its key.
+    /// The server's key.
     pub key_pem: String,
 }
 

@@ -48,9 +48,9 @@ impl fmt::Debug for Account {
 pub(crate) enum AccountError {
     /// It has no such part.
     Missing(&'static str),
-    /// Its `AccountKey` is not base64.
+    /// The `AccountKey` is not base64.
     KeyIsNoBase64,
-    /// Its `BlobEndpoint` is not HTTP.
+    /// The `BlobEndpoint` is not HTTP.
     Scheme,
 }
 

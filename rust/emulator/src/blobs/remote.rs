@@ -22,14 +22,8 @@ impl Blobs {
             let found = read.map_err(|_| failed("the storage failed"))??;
             return Ok(found.map(|(_, size)| size));
         }
-        let address = self.address("", container, blob, "r", now + MINUTE);
-        let uri = format!("{}{}", self.uri("", container, blob), address.sas_token);
-        let answer = ask(
-            Method::HEAD,
-            &http_client::parse("the blob's address", &uri)?,
-            Vec::new(),
-        )
-        .await?;
+        let uri = self.signed(container, blob, "r", now)?;
+        let answer = ask(Method::HEAD, &uri, Vec::new()).await?;
         if answer.status.as_u16() == 404 {
             return Ok(None);
         }
@@ -79,14 +73,7 @@ impl Blobs {
         if let Some(folder) = &self.folder {
             return write(folder.clone(), container.to_owned(), blob, bytes).await;
         }
-        let address = self.address("", container, blob, "cw", now + MINUTE);
-        let uri = format!("{}{}", self.uri("", container, blob), address.sas_token);
-        put(
-            &http_client::parse("the blob's address", &uri)?,
-            blob,
-            bytes,
-        )
-        .await
+        put(&self.signed(container, blob, "cw", now)?, blob, bytes).await
     }
 
     /// Puts a blob into a container whose address somebody gave, with its signature.
@@ -138,6 +125,19 @@ impl Blobs {
             .collect();
         self.account.verify(&query, name, Some(blob), needed, now)?;
         Ok(Some((folder.clone(), name.to_owned())))
+    }
+
+    /// A blob's address with a signature of a minute.
+    fn signed(
+        &self,
+        container: &str,
+        blob: &str,
+        permissions: &str,
+        now: UnixMs,
+    ) -> Result<Uri, Refusal> {
+        let token = self.address("", container, blob, permissions, now + MINUTE);
+        let uri = format!("{}{}", self.uri("", container, blob), token.sas_token);
+        http_client::parse("the blob's address", &uri)
     }
 
     /// A blob's address without a signature.

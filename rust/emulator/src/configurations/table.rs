@@ -92,7 +92,7 @@ impl Configuration {
         !condition.unwrap_or_default().trim().is_empty()
     }
 
-    /// Its own metrics: names and queries.
+    /// The configuration's own metrics: names and queries.
     pub(super) fn metrics(&self) -> Vec<(String, String)> {
         let queries = self
             .document

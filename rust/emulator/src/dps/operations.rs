@@ -19,7 +19,7 @@ pub(super) struct Operations(Mutex<VecDeque<Operation>>);
 pub(super) struct Operation {
     /// Made up by the service.
     pub(super) id: String,
-    /// Whose it is; nobody else learns of it.
+    /// The registration id of the device, which alone learns of the operation.
     pub(super) registration_id: String,
     /// When it can be said what became of it.
     pub(super) ready: Instant,

@@ -22,7 +22,7 @@ use crate::throttle::Throttle;
 pub(crate) struct Dps {
     /// The hubs.
     pub hub: Arc<Service>,
-    /// Its id scope.
+    /// The id scope.
     pub id_scope: String,
     registrations: Throttle,
     operations: Operations,
@@ -258,7 +258,7 @@ impl Dps {
 
     fn fault(&self, request: &Request) -> Option<Answer> {
         let id = &request.registration_id;
-        let fault = self.hub.faults.strike(Point::Provisioning, id)?;
+        let fault = self.hub.faults.trigger(Point::Provisioning, id)?;
         let answer = self.failed(request, &throttled(fault.number, "the request"));
         Some(Answer {
             status: u16::try_from(fault.number).unwrap_or(500),

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::code::{ErrorCode, Refusal};
 use crate::fields;
 
-/// Where a fault strikes.
+/// Where a fault acts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Point {
     /// The answer to CONNECT: `code`.
@@ -44,7 +44,7 @@ const POINTS: &[(&str, Point)] = &[
 ];
 
 impl Point {
-    /// The field that says how hard it strikes, where it is not `delayMs`.
+    /// The field that says how hard it acts, where it is not `delayMs`.
     fn field(self) -> Option<&'static str> {
         match self {
             Self::Connack => Some("code"),
@@ -62,7 +62,7 @@ pub(crate) struct Fault {
     id: u64,
     point: Point,
     device: Option<String>,
-    /// How often it still strikes; for ever if absent.
+    /// How often it still acts; for ever if absent.
     times: Option<u64>,
     /// `code`, `status`, `bytes` or `messages`.
     pub(crate) number: u64,
@@ -95,19 +95,19 @@ impl Faults {
         Ok(shown)
     }
 
-    /// The fault that strikes here and now, if there is one.
-    pub(crate) fn strike(&self, point: Point, device: &str) -> Option<Fault> {
-        self.strike_if(point, device, |_| true)
+    /// The fault that acts here and now, if there is one.
+    pub(crate) fn trigger(&self, point: Point, device: &str) -> Option<Fault> {
+        self.trigger_if(point, device, |_| true)
     }
 
-    /// The same where the bytes that a device has sent matter.
-    pub(crate) fn strike_at_byte(&self, device: &str, bytes: u64) -> bool {
-        self.strike_if(Point::DropAtByte, device, |fault| bytes >= fault.number)
+    /// Whether a fault drops the connection at this number of bytes from the device.
+    pub(crate) fn trigger_at_byte(&self, device: &str, bytes: u64) -> bool {
+        self.trigger_if(Point::DropAtByte, device, |fault| bytes >= fault.number)
             .is_some()
     }
 
-    /// The same for each message.
-    pub(crate) fn strike_message(&self, device: &str) -> bool {
+    /// Whether a fault drops the connection at this message of the device.
+    pub(crate) fn trigger_at_message(&self, device: &str) -> bool {
         let counted = |fault: &mut Fault| {
             fault.seen += 1;
             match &mut fault.random {
@@ -120,7 +120,7 @@ impl Faults {
                 }
             }
         };
-        self.strike_if(Point::DropEvery, device, counted).is_some()
+        self.trigger_if(Point::DropEvery, device, counted).is_some()
     }
 
     /// All faults as JSON.
@@ -136,7 +136,7 @@ impl Faults {
         all.1.len() < before
     }
 
-    fn strike_if(
+    fn trigger_if(
         &self,
         point: Point,
         device: &str,
@@ -308,13 +308,15 @@ mod tests {
         faults
             .set(&json!({"kind": "connack", "code": 3, "device": "a", "times": 2}))
             .unwrap();
-        assert!(faults.strike(Point::Connack, "b").is_none());
+        assert!(faults.trigger(Point::Connack, "b").is_none());
         assert_eq!(
-            faults.strike(Point::Connack, "a").map(|fault| fault.number),
+            faults
+                .trigger(Point::Connack, "a")
+                .map(|fault| fault.number),
             Some(3)
         );
-        assert!(faults.strike(Point::Connack, "a").is_some());
-        assert!(faults.strike(Point::Connack, "a").is_none());
+        assert!(faults.trigger(Point::Connack, "a").is_some());
+        assert!(faults.trigger(Point::Connack, "a").is_none());
         assert!(faults.list().is_empty());
     }
 
@@ -324,7 +326,7 @@ mod tests {
             let faults = Faults::default();
             faults.set(&fault).unwrap();
             (0..30)
-                .map(|_| faults.strike_message("d"))
+                .map(|_| faults.trigger_at_message("d"))
                 .collect::<Vec<_>>()
         };
         let third = struck(json!({"kind": "dropEvery", "messages": 3}));

@@ -28,7 +28,7 @@ pub(crate) struct Credentials {
 /// A device that is let in.
 #[derive(Debug)]
 pub(crate) struct Admitted {
-    /// Its row.
+    /// The device's row in the registry.
     pub device: Device,
     /// When its token ends, if it came with one.
     pub until: Option<UnixMs>,

@@ -69,6 +69,13 @@ impl Source {
     }
 }
 
+/// Whether a route asks for a source.
+pub(crate) fn is_wanted(c: &Connection, hub: &str, source: Source) -> Result<bool, Refusal> {
+    let mut select =
+        c.prepare_cached("SELECT 1 FROM event_sources WHERE hub = ?1 AND source = ?2")?;
+    Ok(select.exists([hub, source.name()])?)
+}
+
 /// Keeps an event, if a route asks for its source; `operation` is its `opType`.
 pub(crate) fn note(
     c: &Connection,
@@ -79,10 +86,7 @@ pub(crate) fn note(
     body: impl FnOnce() -> Value,
     now: UnixMs,
 ) -> Result<(), Refusal> {
-    let wanted = c
-        .prepare_cached("SELECT 1 FROM event_sources WHERE hub = ?1 AND source = ?2")?
-        .exists([hub, source.name()])?;
-    if !wanted {
+    if !is_wanted(c, hub, source)? {
         return Ok(());
     }
     let (device, module) = id::split(id);

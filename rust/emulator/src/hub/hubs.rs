@@ -15,9 +15,9 @@ use crate::id;
 /// One hub as management knows it.
 #[derive(Clone)]
 pub(crate) struct Hub {
-    /// Its host name.
+    /// The host name.
     pub host: String,
-    /// Its name, under which management finds it.
+    /// The name, under which management finds it.
     pub name: String,
     /// Whether the process was started with it; else management made it, and can delete it.
     pub given: bool,
@@ -122,7 +122,7 @@ impl Hubs {
         self.read().clone()
     }
 
-    /// Their host names, the default one first.
+    /// The host names of all hubs, the default one first.
     pub(crate) fn hosts(&self) -> Vec<String> {
         self.read().iter().map(|hub| hub.host.clone()).collect()
     }

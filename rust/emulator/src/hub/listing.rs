@@ -24,7 +24,7 @@ pub(crate) struct Listing {
     /// A part of the id, in any case; empty for all.
     pub find: String,
     /// The state that they are in.
-    pub state: Option<State>,
+    pub state: Option<DeviceState>,
     /// A condition over twins, as a query that names no columns.
     pub query: Option<Query>,
     /// What comes first.
@@ -33,14 +33,14 @@ pub(crate) struct Listing {
 
 /// In what state a device is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
+pub(crate) enum DeviceState {
     /// It has a connection.
     Connected,
     /// It has none.
     Disconnected,
     /// The registry turns it down.
     Disabled,
-    /// Its latest attempt was turned down, and it has no connection.
+    /// The latest attempt was turned down, and it has no connection.
     Refused,
     /// It has never had a connection.
     NeverSeen,
@@ -86,7 +86,7 @@ pub(crate) async fn page(
         let of = Of {
             hub: hub.to_owned(),
             find: view.listing.find.to_ascii_lowercase(),
-            is_refused: view.listing.state == Some(State::Refused),
+            is_refused: view.listing.state == Some(DeviceState::Refused),
             column,
             direction,
         };
@@ -226,7 +226,7 @@ async fn in_order(
             column == Column::Firmware,
             |it| {
                 let is_refused = !online.contains(&it.id) && refused.contains(&it.id);
-                let is_in_state = state != Some(State::Refused) || is_refused;
+                let is_in_state = state != Some(DeviceState::Refused) || is_refused;
                 if !is_in_state || !(find.is_empty() || it.id.to_ascii_lowercase().contains(&find))
                 {
                     return;
@@ -309,7 +309,7 @@ impl View {
                 ..Mark::default()
             },
             Sort::OldestFirst => Mark {
-                live: self.listing.state == Some(State::Connected),
+                live: self.listing.state == Some(DeviceState::Connected),
                 activity: UnixMs::MIN,
                 ..Mark::default()
             },
@@ -405,7 +405,7 @@ impl View {
             };
             let rest = live.iter().filter(behind).map(|(_, id)| id.as_str());
             let mut step = self.known(c, rest)?;
-            let others = self.listing.state != Some(State::Connected);
+            let others = self.listing.state != Some(DeviceState::Connected);
             if step.next.is_none() && latest_first && others {
                 step.next = Some(Mark {
                     activity: UnixMs::MAX,
@@ -445,11 +445,11 @@ impl View {
             part.is_empty() || id.to_ascii_lowercase().contains(&part)
         };
         let is_in_state = match self.listing.state {
-            None | Some(State::Refused) => true,
-            Some(State::Connected) => live.is_some(),
-            Some(State::Disconnected) => live.is_none(),
-            Some(State::Disabled) => !device.enabled,
-            Some(State::NeverSeen) => live.is_none() && device.last_activity == 0,
+            None | Some(DeviceState::Refused) => true,
+            Some(DeviceState::Connected) => live.is_some(),
+            Some(DeviceState::Disconnected) => live.is_none(),
+            Some(DeviceState::Disabled) => !device.enabled,
+            Some(DeviceState::NeverSeen) => live.is_none() && device.last_activity == 0,
         };
         if !is_in_state || !has_part(&device.id) {
             return Ok(None);
@@ -470,13 +470,13 @@ impl Source {
         online: &HashMap<String, UnixMs>,
         refused: impl FnOnce() -> Vec<String>,
     ) -> Self {
-        if listing.state == Some(State::Refused) {
+        if listing.state == Some(DeviceState::Refused) {
             let mut ids = refused();
             ids.retain(|id| !online.contains_key(id));
             ids.sort_unstable();
             return Self::Ids(ids);
         }
-        if listing.state == Some(State::NeverSeen) {
+        if listing.state == Some(DeviceState::NeverSeen) {
             return Self::NeverSeen;
         }
         if matches!(listing.sort, Sort::LatestFirst | Sort::OldestFirst) {
@@ -490,13 +490,13 @@ impl Source {
         }
         let plan = listing.query.as_ref().map(Query::plan);
         match (listing.state, plan) {
-            (Some(State::Connected), _) => {
+            (Some(DeviceState::Connected), _) => {
                 let mut ids: Vec<String> = online.keys().cloned().collect();
                 ids.sort_unstable();
                 Self::Ids(ids)
             }
             (_, Some(plan)) => Self::Plan(plan),
-            (Some(State::Disabled), None) => Self::Plan(Plan::Disabled),
+            (Some(DeviceState::Disabled), None) => Self::Plan(Plan::Disabled),
             _ if !listing.find.is_empty() => Self::Named,
             _ => Self::Plan(Plan::Scan(Vec::new())),
         }

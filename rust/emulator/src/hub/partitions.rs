@@ -8,8 +8,9 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use tokio::sync::watch;
 
@@ -17,6 +18,7 @@ use crate::clock::UnixMs;
 use crate::code::{ErrorCode, Refusal};
 use crate::hub::events::{self, Source};
 use crate::hub::telemetry::{Message, Placed};
+use crate::store::Later;
 
 /// Says whether a message of a device comes to the endpoint.
 pub(crate) type Takes = Arc<dyn Fn(&Connection, &Message) -> Result<bool, Refusal> + Send + Sync>;
@@ -31,8 +33,23 @@ pub(crate) struct Partitions {
     counts: RwLock<HashMap<String, u32>>,
     takes: RwLock<HashMap<String, Takes>>,
     enriches: RwLock<HashMap<String, Enriches>>,
+    ends: Mutex<KnownEnds>,
     /// Changes when something has been appended that is no telemetry.
     pub appended: watch::Sender<u64>,
+}
+
+/// The ends of partitions to which nobody else appends.
+#[derive(Default)]
+struct KnownEnds {
+    /// What they are known of.
+    generation: u64,
+    of: HashMap<String, HashMap<u32, KnownEnd>>,
+}
+
+struct KnownEnd {
+    id: i64,
+    sequence: i64,
+    offset: i64,
 }
 
 impl fmt::Debug for Partitions {
@@ -51,6 +68,7 @@ impl Partitions {
             counts: RwLock::default(),
             takes: RwLock::default(),
             enriches: RwLock::default(),
+            ends: Mutex::default(),
             appended: watch::Sender::new(0),
         }
     }
@@ -113,6 +131,64 @@ impl Partitions {
         self.append(c, message, message.seq, None).map(Some)
     }
 
+    /// Whether every message of a hub's devices comes to the endpoint.
+    pub(super) fn takes_all(&self, hub: &str) -> bool {
+        let takes = self.takes.read().unwrap_or_else(PoisonError::into_inner);
+        takes.is_empty() || !takes.contains_key(hub)
+    }
+
+    /// Appends a message of a device that will be stored.
+    pub(super) fn append_later(
+        &self,
+        c: &Connection,
+        later: &mut Later,
+        message: &Message,
+    ) -> Result<Placed, Refusal> {
+        let number = of_device(&message.device_id, self.count(&message.hub));
+        let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
+        if ends.generation != later.generation() {
+            ends.of.clear();
+            ends.generation = later.generation();
+        }
+        let known = ends.of.get_mut(&message.hub);
+        let (id, sequence, offset) = match known.and_then(|of| of.get_mut(&number)) {
+            Some(end) => {
+                end.sequence += 1;
+                end.offset += size(message);
+                (end.id, end.sequence, end.offset)
+            }
+            None => {
+                let (id, sequence, offset) = advance(c, message, number)?;
+                let of = ends.of.entry(message.hub.clone()).or_default();
+                of.insert(
+                    number,
+                    KnownEnd {
+                        id,
+                        sequence,
+                        offset,
+                    },
+                );
+                (id, sequence, offset)
+            }
+        };
+        let insert = "INSERT OR IGNORE INTO partition_log (partition, sequence, offset, enqueued, telemetry, event) \
+             VALUES (?1, ?2, ?3, ?4, ?5, NULL)";
+        let numbers = [id, sequence, offset, message.enqueued];
+        let values = numbers.into_iter().chain([message.seq]);
+        later.put(None, insert, values.map(Value::from).collect::<Vec<_>>());
+        let update = "UPDATE partitions SET last_sequence = ?2, last_offset = ?3, last_enqueued = ?4 WHERE id = ?1";
+        later.put(
+            Some(format!("partition {id}")),
+            update,
+            numbers.map(Value::from),
+        );
+        Ok(Placed {
+            partition: number,
+            sequence,
+            offset,
+        })
+    }
+
     /// Appends an event of the hub, which stands behind the telemetry of that number.
     pub(crate) fn place_event(
         &self,
@@ -132,23 +208,7 @@ impl Partitions {
     ) -> Result<Placed, Refusal> {
         let hub = &message.hub;
         let number = of_device(&message.device_id, self.count(hub));
-        let size = i64::try_from(message.body.len()).unwrap_or(0) + AROUND;
-        let next = c
-            .prepare_cached(
-                "UPDATE partitions SET last_sequence = last_sequence + 1, last_offset = last_offset + ?3, \
-                 last_enqueued = ?4 WHERE hub = ?1 AND number = ?2 RETURNING id, last_sequence, last_offset",
-            )?
-            .query_row(params![hub, number, size, message.enqueued], numbers)
-            .optional()?;
-        let (partition, sequence, offset) = match next {
-            Some(next) => next,
-            None => c
-                .prepare_cached(
-                    "INSERT INTO partitions (hub, number, last_sequence, last_offset, last_enqueued) \
-                     VALUES (?1, ?2, 0, 0, ?3) RETURNING id, last_sequence, last_offset",
-                )?
-                .query_row(params![hub, number, message.enqueued], numbers)?,
-        };
+        let (partition, sequence, offset) = advance(c, message, number)?;
         c.prepare_cached(
             "INSERT INTO partition_log (partition, sequence, offset, enqueued, telemetry, event) \
              VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
@@ -197,6 +257,32 @@ impl Partitions {
         c.execute("INSERT INTO settings VALUES (?1, '1')", [BEGUN])?;
         Ok(())
     }
+}
+
+/// Counts a message into a partition: the partition's id, and the message's sequence number and
+/// offset.
+fn advance(c: &Connection, message: &Message, number: u32) -> Result<(i64, i64, i64), Refusal> {
+    let hub = &message.hub;
+    let next = c
+        .prepare_cached(
+            "UPDATE partitions SET last_sequence = last_sequence + 1, last_offset = last_offset + ?3, \
+             last_enqueued = ?4 WHERE hub = ?1 AND number = ?2 RETURNING id, last_sequence, last_offset",
+        )?
+        .query_row(params![hub, number, size(message), message.enqueued], numbers)
+        .optional()?;
+    if let Some(next) = next {
+        return Ok(next);
+    }
+    let mut insert = c.prepare_cached(
+        "INSERT INTO partitions (hub, number, last_sequence, last_offset, last_enqueued) \
+         VALUES (?1, ?2, 0, 0, ?3) RETURNING id, last_sequence, last_offset",
+    )?;
+    Ok(insert.query_row(params![hub, number, message.enqueued], numbers)?)
+}
+
+/// How far a message moves the offset.
+fn size(message: &Message) -> i64 {
+    i64::try_from(message.body.len()).unwrap_or(0) + AROUND
 }
 
 fn numbers(row: &Row<'_>) -> rusqlite::Result<(i64, i64, i64)> {

@@ -46,6 +46,8 @@ pub(crate) struct Service {
     pub telemetry: broadcast::Sender<Arc<telemetry::Message>>,
     /// How much of it is kept.
     pub ring: Arc<ring::Ring>,
+    /// What devices report.
+    pub reports: Arc<registry::Reports>,
     /// What is to go wrong.
     pub faults: Faults,
     /// Orders of the list that are still read.
@@ -259,7 +261,7 @@ impl Service {
                 .run(move |c| registry::require(c, &owned_hub, &owned_id))
                 .await?;
         }
-        if let Some(fault) = self.faults.strike(Point::Throttle, id) {
+        if let Some(fault) = self.faults.trigger(Point::Throttle, id) {
             let refusal = throttled(fault.number, &format!("method '{}'", call.name));
             return Err(self.method_failed(hub, id, refusal));
         }

@@ -179,6 +179,14 @@ fn limit_size(object: &Map<String, Value>, max: usize, what: &str) -> Result<(),
     }
 }
 
+/// Checks a patch as [`Section::patched`] does before it merges.
+pub(crate) fn check(patch: &Map<String, Value>) -> Result<(), Refusal> {
+    match RESERVED.iter().any(|name| patch.contains_key(*name)) {
+        true => validate(&without_reserved(patch)),
+        false => validate(patch),
+    }
+}
+
 /// Checks names, values and depth of a patch.
 pub(crate) fn validate(patch: &Map<String, Value>) -> Result<(), Refusal> {
     validate_object(patch, 0)

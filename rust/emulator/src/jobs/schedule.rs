@@ -115,7 +115,7 @@ impl Jobs {
                         Ok(_) => Ok(Value::Object(Map::new())),
                         Err(refusal) => Err(refusal.clone()),
                     };
-                    table::settle(c, &owned, device, &result, now)
+                    table::finish_device(c, &owned, device, &result, now)
                 },
             )
             .await
@@ -145,7 +145,7 @@ impl Jobs {
                 let now = service.clock.now();
                 let settle = service
                     .store
-                    .run(move |c| table::settle(c, &job, &device, &result, now));
+                    .run(move |c| table::finish_device(c, &job, &device, &result, now));
                 settle.await
             });
         }

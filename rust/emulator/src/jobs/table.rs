@@ -268,7 +268,7 @@ pub(crate) fn pending(c: &Connection, job: &Job, limit: usize) -> Result<Vec<Str
 }
 
 /// Notes what became of a device, unless the job has ended.
-pub(crate) fn settle(
+pub(crate) fn finish_device(
     c: &Connection,
     job: &Job,
     device: &str,

@@ -4,12 +4,14 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse as _;
 use serde_json::{Value, json};
 
-use super::{Asked, if_match, invalid, listed, shown};
+use super::answers::{invalid, listed, shown};
+use super::request::Asked;
 use crate::auth::certificates::{self, Certificate};
 use crate::auth::x509;
 use crate::code::Refusal;
 use crate::fields;
 use crate::journal::Event;
+use crate::rest::if_match;
 use crate::rest::{Answer, Api};
 
 /// What stands behind `certificates` of a hub or of the provisioning service, whose scope is given.

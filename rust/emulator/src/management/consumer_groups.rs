@@ -5,8 +5,9 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse as _;
 use serde_json::{Value, json};
 
+use super::answers::{invalid, listed, not_found, shown};
+use super::request::Asked;
 use super::resource::save_hub;
-use super::{Asked, invalid, listed, not_found, shown};
 use crate::code::{ErrorCode, Refusal};
 use crate::hub::hubs::{CONSUMER_GROUPS, DEFAULT_CONSUMER_GROUP, Hub};
 use crate::rest::{Answer, Api};

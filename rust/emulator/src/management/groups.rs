@@ -1,147 +1,19 @@
-//! The subscription, its resource groups, and what is in them.
+//! Resource groups.
 
-use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse as _;
 use rusqlite::Connection;
 use serde_json::{Map, Value, json};
 
+use super::answers::{invalid, listed, not_found, shown};
+use super::request::Asked;
 use super::resource::{DEFAULT_GROUP, DEFAULT_LOCATION, check_tags, keep, kept};
-use super::{Asked, hubs, invalid, listed, not_found, provisioning, shown};
 use crate::code::{ErrorCode, Refusal};
-use crate::properties::{decode, parameter};
-use crate::rest::{Answer, Api, management_versions};
+use crate::rest::{Answer, Api};
 
 /// The one subscription.
-const SUBSCRIPTION: &str = "00000000-0000-0000-0000-000000000001";
-/// Whose it is.
-pub(super) const TENANT: &str = "00000000-0000-0000-0000-000000000002";
-
-pub(super) async fn subscriptions(State(_): State<Api>) -> Answer {
-    listed(vec![subscription()])
-}
-
-pub(super) async fn tenants(State(_): State<Api>) -> Answer {
-    listed(vec![json!({
-        "id": format!("/tenants/{TENANT}"),
-        "tenantId": TENANT,
-        "displayName": "iothub-emulator",
-        "tenantCategory": "Home",
-    })])
-}
-
-fn subscription() -> Value {
-    json!({
-        "id": format!("/subscriptions/{SUBSCRIPTION}"),
-        "subscriptionId": SUBSCRIPTION,
-        "tenantId": TENANT,
-        "displayName": "iothub-emulator",
-        "state": "Enabled",
-        "authorizationSource": "RoleBased",
-        "managedByTenants": [],
-    })
-}
-
-/// What does not belong to `Microsoft.Devices`.
-pub(super) async fn answer(
-    api: &Api,
-    asked: &Asked,
-    method: &str,
-    lower: &[&str],
-) -> Option<Answer> {
-    Some(match (method, lower) {
-        ("GET", [_]) => shown(subscription()),
-        ("GET", [_, "locations"]) => listed(vec![json!({
-            "id": format!("/subscriptions/{SUBSCRIPTION}/locations/{DEFAULT_LOCATION}"),
-            "name": DEFAULT_LOCATION,
-            "displayName": "This machine",
-            "regionalDisplayName": "This machine",
-            "metadata": {"regionType": "Physical", "regionCategory": "Recommended"},
-        })]),
-        ("GET", [_, "providers"]) => listed(vec![provider()]),
-        ("GET", [_, "providers", "microsoft.devices"]) => shown(provider()),
-        ("GET", [_, "resources"]) => resources(api, asked, None).await,
-        ("GET", [_, "resourcegroups"]) => list(api).await,
-        ("GET", [_, "resourcegroups", group, "resources"]) => {
-            resources(api, asked, Some(group)).await
-        }
-        (_, [_, "resourcegroups", _]) => return one(api, asked, method, asked.segment(2)).await,
-        _ => return None,
-    })
-}
-
-/// What clients ask to learn which versions there are.
-fn provider() -> Value {
-    let versions = management_versions();
-    let kinds = [
-        "IotHubs",
-        "IotHubs/certificates",
-        "ProvisioningServices",
-        "ProvisioningServices/certificates",
-    ];
-    let kinds = kinds.map(|kind| {
-        json!({"resourceType": kind, "locations": [DEFAULT_LOCATION], "apiVersions": versions})
-    });
-    json!({
-        "id": format!("/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Devices"),
-        "namespace": "Microsoft.Devices",
-        "registrationState": "Registered",
-        "registrationPolicy": "RegistrationRequired",
-        "resourceTypes": kinds,
-    })
-}
-
-async fn resources(api: &Api, asked: &Asked, group: Option<&str>) -> Answer {
-    let mut all = hubs::all(api, asked, group);
-    all.extend(provisioning::all(api, asked, group).await?);
-    for (name, value) in filter(&asked.query)? {
-        all.retain(|resource| {
-            let found = resource[&name].as_str().unwrap_or_default();
-            found.eq_ignore_ascii_case(&value)
-        });
-    }
-    // Only what all resources have.
-    for resource in &mut all {
-        if let Some(resource) = resource.as_object_mut() {
-            resource.retain(|name, _| !matches!(name.as_str(), "properties" | "etag"));
-        }
-    }
-    listed(all)
-}
-
-/// What `$filter` asks for, of what the Azure CLI writes: `resourceGroup eq 'g' and resourceType eq
-/// 't'`.
-fn filter(query: &str) -> Result<Vec<(String, String)>, Refusal> {
-    let Some(text) = ["$filter", "%24filter"]
-        .iter()
-        .find_map(|it| parameter(query, it))
-    else {
-        return Ok(Vec::new());
-    };
-    let text = text.replace('+', " ");
-    let wrong = || {
-        invalid(format!(
-            "$filter '{text}' is none of: resourceGroup, resourceType or name eq '…', joined by and"
-        ))
-    };
-    let text = decode(&text).ok_or_else(wrong)?;
-    let condition = |part: &str| {
-        let (name, value) = part.trim().split_once(" eq ")?;
-        let name = match name.trim() {
-            "resourceGroup" => "resourcegroup",
-            "resourceType" => "type",
-            "name" => "name",
-            _ => return None,
-        };
-        let value = value.trim().strip_prefix('\'')?.strip_suffix('\'')?;
-        Some((name.to_owned(), value.to_owned()))
-    };
-    text.split(" and ")
-        .map(|part| condition(part).ok_or_else(wrong))
-        .collect()
-}
-
-async fn list(api: &Api) -> Answer {
+pub(super) const SUBSCRIPTION: &str = "00000000-0000-0000-0000-000000000001";
+pub(super) async fn list(api: &Api) -> Answer {
     let names = api.service.store.run(|c| {
         let mut select = c.prepare("SELECT key FROM settings WHERE key LIKE 'resource group %'")?;
         let keys = select.query_map([], |row| row.get::<_, String>(0))?;
@@ -156,8 +28,8 @@ async fn list(api: &Api) -> Answer {
     listed(all)
 }
 
-/// Reads, makes and deletes a group.
-async fn one(api: &Api, asked: &Asked, method: &str, name: &str) -> Option<Answer> {
+/// Reads and makes a group.
+pub(super) async fn answer(api: &Api, asked: &Asked, method: &str, name: &str) -> Option<Answer> {
     let store = &api.service.store;
     let owned = name.to_owned();
     Some(match method {
@@ -168,7 +40,6 @@ async fn one(api: &Api, asked: &Asked, method: &str, name: &str) -> Option<Answe
             Err(refusal) => Err(refusal.into()),
         },
         "PUT" | "PATCH" => write(api, asked, name, method == "PUT").await,
-        "DELETE" => delete(api, asked, name).await,
         _ => return None,
     })
 }
@@ -221,27 +92,26 @@ async fn write(api: &Api, asked: &Asked, name: &str, whole: bool) -> Answer {
     Ok((status, axum::Json(group)).into_response())
 }
 
-/// With a group goes what is in it.
-async fn delete(api: &Api, asked: &Asked, name: &str) -> Answer {
-    let owned = name.to_owned();
-    let known = api.service.store.run(move |c| find(c, &owned)).await?;
-    known.ok_or_else(|| no_group(name))?;
-    if name.eq_ignore_ascii_case(DEFAULT_GROUP) {
-        return Err(Refusal::new(
+/// Refuses a group that is not there, or that stays.
+pub(super) async fn require_deletable(api: &Api, name: &str) -> Result<(), Refusal> {
+    require(api, name).await?;
+    match name.eq_ignore_ascii_case(DEFAULT_GROUP) {
+        true => Err(Refusal::new(
             ErrorCode::Conflict,
             format!("resource group '{name}' has what the emulator was started with, and stays"),
-        )
-        .into());
+        )),
+        false => Ok(()),
     }
-    hubs::delete_group(api, name).await?;
-    provisioning::delete_group(api, name).await?;
+}
+
+/// Deletes a group, which is empty by now.
+pub(super) async fn delete(api: &Api, name: &str) -> Result<(), Refusal> {
     let key = format!("{KEY}{}", name.to_lowercase());
     let deleted = api.service.store.run(move |c| {
         c.execute("DELETE FROM settings WHERE key = ?1", [key])?;
         Ok(())
     });
-    deleted.await?;
-    super::accepted(asked, StatusCode::ACCEPTED, None)
+    deleted.await
 }
 
 /// Refuses a group that is not there.

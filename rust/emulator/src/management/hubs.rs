@@ -4,13 +4,12 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse as _;
 use serde_json::{Map, Value, json};
 
+use super::answers::{invalid, listed, not_found, shown};
+use super::request::Asked;
 use super::resource::{
     self, Type, check_types, group_of, keys, must_be_new, save_hub, service_host,
 };
-use super::{
-    Asked, accepted, certificates, consumer_groups, groups, if_match, invalid, listed, not_found,
-    routes, shown,
-};
+use super::{certificates, consumer_groups, groups, routes};
 use crate::auth::policy::{self, Policy};
 use crate::code::{ErrorCode, Refusal};
 use crate::etag::{IfMatch, check_etag, etag};
@@ -18,6 +17,7 @@ use crate::hub::hubs::{CONSUMER_GROUPS, Hub, POLICIES};
 use crate::hub::partitions::event_hub;
 use crate::hub::registry;
 use crate::journal::Event;
+use crate::rest::if_match;
 use crate::rest::{Answer, Api};
 use crate::routing::HEALTHY;
 
@@ -271,7 +271,7 @@ async fn put(api: &Api, asked: &Asked, group: &str, name: &str) -> Answer {
     }
     let what = if is_new { "made" } else { "changed" };
     record(api, &hub, format!("hub '{}' was {what}", hub.name));
-    accepted(asked, StatusCode::CREATED, Some(show(api, asked, &hub)))
+    asked.accepted(StatusCode::CREATED, Some(show(api, asked, &hub)))
 }
 
 /// Puts the policies into a hub's document that it is to have from here on.
@@ -312,7 +312,7 @@ async fn delete(api: &Api, asked: &Asked, hub: Result<Hub, Refusal>) -> Answer {
         &format!("hub '{}'", hub.name),
     )?;
     remove(api, &hub).await?;
-    accepted(asked, StatusCode::ACCEPTED, None)
+    asked.accepted(StatusCode::ACCEPTED, None)
 }
 
 /// Deletes the hubs of a group.

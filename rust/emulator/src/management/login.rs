@@ -7,7 +7,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
-use super::groups::TENANT;
+use super::subscription::TENANT;
 use crate::auth::bearer;
 use crate::rest::{Answer, Api, METADATA, host_of};
 

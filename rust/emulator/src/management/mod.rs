@@ -7,15 +7,14 @@
 use std::sync::Arc;
 
 use axum::extract::{Path, Request, State};
-use axum::http::{HeaderMap, Method, StatusCode};
-use axum::response::IntoResponse as _;
+use axum::http::Method;
 use axum::routing::{any, get};
 use axum::{Extension, Router};
-use serde_json::{Map, Value, json};
+use serde_json::Map;
 
-use crate::code::{ErrorCode, Refusal};
-use crate::rest::{self, Answer, Api, Document, if_match};
+use crate::rest::{self, Answer, Api, Document};
 
+mod answers;
 mod certificates;
 mod consumer_groups;
 mod groups;
@@ -23,40 +22,22 @@ mod hubs;
 mod login;
 mod operations;
 mod provisioning;
+mod request;
 mod resource;
 mod routes;
+mod subscription;
 
 use operations::Operations;
+use request::Asked;
 
 /// All paths of management.
 pub(crate) fn routes() -> Router<Api> {
     Router::new()
         .merge(login::routes())
-        .route("/subscriptions", get(groups::subscriptions))
-        .route("/tenants", get(groups::tenants))
+        .route("/subscriptions", get(subscription::subscriptions))
+        .route("/tenants", get(subscription::tenants))
         .route("/subscriptions/{*path}", any(dispatch))
         .layer(Extension(Arc::<Operations>::default()))
-}
-
-/// A request for something of a subscription.
-struct Asked {
-    method: Method,
-    headers: HeaderMap,
-    /// Behind `/subscriptions/`, as they were written.
-    segments: Vec<String>,
-    /// The query, as it was sent.
-    query: String,
-    /// The body, where the method has one.
-    document: Map<String, Value>,
-    /// What was begun of late.
-    operations: Arc<Operations>,
-}
-
-impl Asked {
-    /// The segment at a position, as it was written.
-    fn segment(&self, index: usize) -> &str {
-        self.segments.get(index).map_or("", String::as_str)
-    }
 }
 
 async fn dispatch(
@@ -114,7 +95,7 @@ async fn answer(api: &Api, asked: &Asked) -> Option<Answer> {
             "microsoft.devices",
             rest @ ..,
         ] => devices(api, asked, Some(group), 5, rest).await,
-        rest => groups::answer(api, asked, method, rest).await,
+        rest => subscription::answer(api, asked, method, rest).await,
     }
 }
 
@@ -128,7 +109,9 @@ async fn devices(
 ) -> Option<Answer> {
     let (method, name) = (asked.method.as_str(), asked.segment(at + 1));
     Some(match (method, rest) {
-        ("GET", ["locations", _, "operationresults", id]) => operations::result(api, asked, id),
+        ("GET", ["locations", _, "operationresults", id]) => {
+            operations::result(api, &asked.operations, id)
+        }
         ("GET", ["usages"]) => hubs::usages(api),
         ("POST", ["checknameavailability"]) => hubs::check_name(api, &asked.document),
         ("POST", ["checkprovisioningservicenameavailability"]) => {
@@ -143,31 +126,5 @@ async fn devices(
             return provisioning::answer(api, asked, group?, name, rest).await;
         }
         _ => return None,
-    })
-}
-
-/// `value` with what there is.
-fn listed(all: Vec<Value>) -> Answer {
-    Ok(axum::Json(json!({ "value": all })).into_response())
-}
-
-fn shown(document: Value) -> Answer {
-    Ok(axum::Json(document).into_response())
-}
-
-fn not_found(reason: String) -> Refusal {
-    Refusal::new(ErrorCode::NotFound, reason)
-}
-
-fn invalid(reason: impl Into<String>) -> Refusal {
-    Refusal::new(ErrorCode::ArgumentInvalid, reason)
-}
-
-/// The answer to what goes on for a while in Azure, and is done already here.
-fn accepted(asked: &Asked, status: StatusCode, body: Option<Value>) -> Answer {
-    let headers = operations::begin(asked);
-    Ok(match body {
-        Some(body) => (status, headers, axum::Json(body)).into_response(),
-        None => (status, headers).into_response(),
     })
 }

@@ -8,7 +8,7 @@ use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::AppendHeaders;
 use serde_json::json;
 
-use super::{Asked, not_found, shown};
+use super::answers::{not_found, shown};
 use crate::clock::rfc3339;
 use crate::random;
 use crate::rest::{Answer, Api};
@@ -28,37 +28,35 @@ impl Operations {
         id
     }
 
+    /// Begins one; the headers tell where to ask for its state.
+    pub(super) fn begin_for(
+        &self,
+        subscription: &str,
+        host: &str,
+    ) -> AppendHeaders<Vec<(HeaderName, HeaderValue)>> {
+        // On another port clients would not find it: management is asked over HTTPS.
+        let at = format!(
+            "https://{host}/subscriptions/{subscription}/providers/Microsoft.Devices/locations/local/operationResults/{}?api-version=2023-06-30",
+            self.begin()
+        );
+        let mut told = vec![(header::RETRY_AFTER, HeaderValue::from_static("1"))];
+        for name in ["azure-asyncoperation", "location"] {
+            if let Ok(at) = HeaderValue::from_str(&at) {
+                told.push((HeaderName::from_static(name), at));
+            }
+        }
+        AppendHeaders(told)
+    }
+
     fn is_known(&self, id: &str) -> bool {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.iter().any(|it| it == id)
     }
 }
 
-/// The headers that tell where to ask for the state of an operation.
-pub(super) fn begin(asked: &Asked) -> AppendHeaders<Vec<(HeaderName, HeaderValue)>> {
-    let subscription = asked.segment(0);
-    let host = asked
-        .headers
-        .get(header::HOST)
-        .and_then(|it| it.to_str().ok());
-    // On another port clients would not find it: management is asked over HTTPS.
-    let at = format!(
-        "https://{}/subscriptions/{subscription}/providers/Microsoft.Devices/locations/local/operationResults/{}?api-version=2023-06-30",
-        host.unwrap_or("localhost"),
-        asked.operations.begin()
-    );
-    let mut told = vec![(header::RETRY_AFTER, HeaderValue::from_static("1"))];
-    for name in ["azure-asyncoperation", "location"] {
-        if let Ok(at) = HeaderValue::from_str(&at) {
-            told.push((HeaderName::from_static(name), at));
-        }
-    }
-    AppendHeaders(told)
-}
-
 /// The state of an operation.
-pub(super) fn result(api: &Api, asked: &Asked, id: &str) -> Answer {
-    if !asked.operations.is_known(id) {
+pub(super) fn result(api: &Api, operations: &Operations, id: &str) -> Answer {
+    if !operations.is_known(id) {
         return Err(not_found(format!("there is no operation '{id}', or it is long over")).into());
     }
     let now = rfc3339(api.service.clock.now());

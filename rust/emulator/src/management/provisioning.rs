@@ -5,8 +5,10 @@ use axum::response::IntoResponse as _;
 use rusqlite::Connection;
 use serde_json::{Map, Value, json};
 
+use super::answers::{invalid, listed, not_found, shown};
+use super::request::Asked;
 use super::resource::{self, Type, check_types, group_of, keep, kept, keys, service_host};
-use super::{Asked, accepted, certificates, groups, if_match, invalid, listed, not_found, shown};
+use super::{certificates, groups};
 use crate::auth::certificates::PROVISIONING;
 use crate::auth::policy::{self, Policy};
 use crate::code::{ErrorCode, Refusal};
@@ -14,11 +16,12 @@ use crate::dps::{POLICIES, RESOURCE};
 use crate::etag::{check_etag, etag};
 use crate::host::Host;
 use crate::journal::Event;
+use crate::rest::if_match;
 use crate::rest::{Answer, Api};
 
 /// The service as management knows it.
 struct Dps {
-    /// Its own, or the one that it has from the start.
+    /// The service's own document, or the one that it has from the start.
     name: String,
     /// As it was written last; empty if nobody did.
     document: Map<String, Value>,
@@ -87,7 +90,7 @@ pub(super) async fn answer(
         ("GET", ["skus"]) => dps
             .map_err(Into::into)
             .and_then(|_| listed(vec![json!({"name": "S1"})])),
-        ("GET", ["operationresults", id]) => super::operations::result(api, asked, id),
+        ("GET", ["operationresults", id]) => super::operations::result(api, &asked.operations, id),
         _ => return None,
     })
 }
@@ -223,7 +226,7 @@ async fn put(api: &Api, asked: &Asked, group: &str, name: &str) -> Answer {
     };
     let what = format!("provisioning service '{}' {what}", dps.name);
     api.service.journal.record(Event::info("management", what));
-    accepted(asked, StatusCode::CREATED, Some(show(api, asked, &dps)))
+    asked.accepted(StatusCode::CREATED, Some(show(api, asked, &dps)))
 }
 
 /// The name keeps the case in which it was written first.
@@ -306,7 +309,7 @@ async fn delete(api: &Api, asked: &Asked, dps: &Dps) -> Answer {
         dps.name
     );
     api.service.journal.record(Event::info("management", what));
-    accepted(asked, StatusCode::ACCEPTED, None)
+    asked.accepted(StatusCode::ACCEPTED, None)
 }
 
 /// Takes the service out of a group that is deleted.
@@ -334,5 +337,5 @@ const PROPERTIES: &[(&str, Type)] = &[
     ("enableDataResidency", Type::Boolean),
 ];
 
-/// Its name until somebody gives it another.
+/// The name of the provisioning service until somebody gives it another.
 const DEFAULT_NAME: &str = "dps";

@@ -4,7 +4,8 @@ use axum::http::HeaderMap;
 use rusqlite::{Connection, OptionalExtension as _};
 use serde_json::{Map, Value, json};
 
-use super::{Asked, invalid, not_found};
+use super::answers::{invalid, listed, not_found, shown};
+use super::request::Asked;
 use crate::auth::policy::Policy;
 use crate::code::Refusal;
 use crate::fields;
@@ -191,13 +192,13 @@ pub(super) fn merge(mut object: Value, over: Option<&Value>) -> Value {
 /// All keys of a resource, or the one of a policy.
 pub(super) fn keys(policies: &[Policy], name: Option<&str>) -> Answer {
     let Some(name) = name else {
-        return super::listed(policies.iter().map(Policy::to_json).collect());
+        return listed(policies.iter().map(Policy::to_json).collect());
     };
     let found = policies
         .iter()
         .find(|it| it.name.eq_ignore_ascii_case(name));
     match found {
-        Some(policy) => super::shown(policy.to_json()),
+        Some(policy) => shown(policy.to_json()),
         None => Err(not_found(format!("there is no policy '{name}'")).into()),
     }
 }

@@ -3,7 +3,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Asked, invalid, shown};
+use super::answers::{invalid, shown};
+use super::request::Asked;
 use crate::code::Refusal;
 use crate::fields;
 use crate::hub::events::Source;

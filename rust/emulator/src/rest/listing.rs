@@ -14,7 +14,7 @@ use serde_json::json;
 use super::devices::MAX_PAGE;
 use super::{Answer, Api, Hub, invalid};
 use crate::code::Refusal;
-use crate::hub::listing::{self, Column, Direction, Listing, Mark, Sort, State as DeviceState};
+use crate::hub::listing::{self, Column, DeviceState, Direction, Listing, Mark, Sort};
 use crate::hub::query::{self, Collection};
 
 pub(super) fn routes() -> Router<Api> {

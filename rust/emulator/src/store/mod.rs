@@ -3,6 +3,10 @@
 //! emulator has lost nothing that it answered. With `sync` the disk has it, and a power cut loses
 //! nothing either.
 //!
+//! What a device sends most often, telemetry and reports, is not written to its tables at once:
+//! what is to be done there is put away as one row for each transaction, and done [`later`], many
+//! at once and before anybody reads.
+//!
 //! The storage thread does what may take long. What a device waits for and is short is done where
 //! it was asked for, without a change of threads, as long as the connection is free
 //! ([`Store::enqueue`]).
@@ -23,10 +27,12 @@ use crate::code::Refusal;
 use crate::file::Mode as _;
 
 mod attempt;
+mod later;
 mod queue;
 mod readers;
 
 pub(crate) use attempt::attempt;
+pub(crate) use later::Later;
 
 /// The handle of the storage thread; clones share it.
 #[derive(Clone, Debug)]
@@ -119,7 +125,13 @@ impl Store {
         job: impl FnOnce(&Connection) -> Result<T, Refusal> + Send + 'static,
     ) -> Result<T, Refusal> {
         match &self.reading {
-            Reading::Beside(readers) => readers.run(job).await,
+            Reading::Beside(readers) => {
+                if self.owner.0.is_left() {
+                    // Every job is preceded by what is left.
+                    self.run(|_| Ok(())).await?;
+                }
+                readers.run(job).await
+            }
             Reading::There(turn) => {
                 let _turn = turn.lock().await;
                 self.run(job).await
@@ -151,13 +163,14 @@ impl Store {
     ///
     /// It either fails before it writes, or because the storage does
     /// ([`ServerError`](crate::code::ErrorCode::ServerError)): then all that were done with it
-    /// fail.
+    /// fail. What is left for [`Later`] it lets be executed before it reads the tables, unless it
+    /// knows what they will hold.
     pub(crate) fn enqueue<T: Send + 'static>(
         &self,
-        job: impl FnOnce(&Connection) -> Result<T, Refusal> + Send + 'static,
+        job: impl FnOnce(&Connection, &mut Later) -> Result<T, Refusal> + Send + 'static,
         after: impl FnOnce(Result<T, Refusal>) + Send + 'static,
     ) {
-        self.owner.0.push(Job::shared(job, after));
+        self.owner.0.push(Job::short(job, after));
     }
 
     /// Does what is enqueued, here if the connection is free; else whoever has it does.
@@ -312,6 +325,7 @@ fn prepare(connection: Connection, sync: bool) -> rusqlite::Result<Connection> {
     if version < 2 {
         connection.execute_batch(&format!("BEGIN; {COUNT_DEVICES} COMMIT;"))?;
     }
+    later::execute_left(&connection)?;
     connection.execute_batch(
         "CREATE INDEX IF NOT EXISTS devices_configured ON devices (hub, id) WHERE configurations != '{}'",
     )?;

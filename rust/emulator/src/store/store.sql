@@ -287,3 +287,9 @@ CREATE TABLE IF NOT EXISTS settings (
     key TEXT PRIMARY KEY,
     value TEXT NOT NULL
 ) WITHOUT ROWID;
+
+-- What was answered and is not yet in the tables: a row for each transaction.
+CREATE TABLE IF NOT EXISTS later (
+    seq INTEGER PRIMARY KEY,
+    statements BLOB NOT NULL
+);

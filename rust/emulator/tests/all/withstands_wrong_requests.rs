@@ -195,7 +195,7 @@ struct Findings(Vec<String>);
 
 impl Findings {
     /// A fault of the emulator, and an answer that no client of that service understands.
-    fn judge(&mut self, what: &str, path: &str, status: u16, answer: &Value) {
+    fn check(&mut self, what: &str, path: &str, status: u16, answer: &Value) {
         if !is_well(path, status, answer) {
             let what: String = what.chars().take(400).collect();
             self.0.push(format!("{what}: {status} {answer}"));
@@ -279,7 +279,7 @@ async fn wrong_verbs_and_versions() {
                 let (status, answer) = hub.request(verb, &path, &[], body).await;
                 if verb != "HEAD" {
                     let what = format!("{id}: {verb} {path} {body:?}");
-                    found.judge(&what, &path, status, &answer);
+                    found.check(&what, &path, status, &answer);
                 }
                 asked += 1;
             }
@@ -321,7 +321,7 @@ async fn odd_names_in_every_place_of_every_path() {
                 let path = path_of(&template.replace(place, name), "");
                 let body: &[u8] = if verb == "GET" { b"" } else { b"{}" };
                 let (status, answer) = hub.request(verb, &path, &[], body).await;
-                found.judge(&format!("{id}: {verb} {path}"), &right, status, &answer);
+                found.check(&format!("{id}: {verb} {path}"), &right, status, &answer);
                 asked += 1;
             }
         }
@@ -350,7 +350,7 @@ async fn wrong_types_in_every_field() {
             for headers in [&[][..], &[("If-Match", "*")]] {
                 let text = mutant.to_string();
                 let (status, answer) = hub.request(verb, &path, headers, text.as_bytes()).await;
-                found.judge(&format!("{id}: {text}"), &path, status, &answer);
+                found.check(&format!("{id}: {text}"), &path, status, &answer);
             }
         }
     }
@@ -375,7 +375,7 @@ async fn bodies_without_an_end() {
         furnish(&hub).await;
         let path = path_of(template, "");
         let (status, answer) = hub.request(verb, &path, &[], deep.as_bytes()).await;
-        found.judge(&format!("{id}: deep"), &path, status, &answer);
+        found.check(&format!("{id}: deep"), &path, status, &answer);
         assert!(status >= 400, "{id}: {answer}");
         let length = large.len().to_string();
         let headers = [("content-length", length.as_str())];

@@ -1,5 +1,5 @@
 //! The seam for `capi_calls`: a clock that stands still, a driver thread that runs only in
-//! `settle`, and a mqtt_helper whose calls succeed or fail as the input says.
+//! `run_until_idle`, and a mqtt_helper whose calls succeed or fail as the input says.
 
 use std::{
     cell::Cell,
@@ -74,7 +74,7 @@ pub fn is_driver() -> bool {
 }
 
 /// Lets the driver run until it waits for something that is to come.
-pub fn settle() {
+pub fn run_until_idle() {
     let mut world = world();
     loop {
         match (world.idle, &world.callbacks) {
@@ -94,7 +94,7 @@ pub fn settle() {
 /// Lets time pass, timer by timer, until there is none, or only those of an hour and more.
 pub fn quieten() {
     for _ in 0..64 {
-        settle();
+        run_until_idle();
         if !pass(3_600_000) {
             return;
         }
@@ -246,7 +246,7 @@ pub fn network(what: u8) {
             // Straight to READY.
             _ if connected => {
                 cb.on_connack.unwrap()(mqtt_conn_return_code(0), false);
-                settle();
+                run_until_idle();
                 let subscribed = world().subscribed;
                 suback(&cb, subscribed, 0);
             }
@@ -338,7 +338,7 @@ extern "C" fn iothub_platform_wait(waiter: c_uint, deadline: i64) {
         if (own == APPLICATION || own == SENDER) && !is_driver() {
             // A thread that waits for a connection or for room: the driver goes on, and time.
             drop(guard);
-            settle();
+            run_until_idle();
             guard = world();
             if !guard.woken[own] {
                 match guard.idle.unwrap_or(NONE).min(deadline) {

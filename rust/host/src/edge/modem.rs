@@ -79,13 +79,13 @@ unsafe extern "C" fn iothub_platform_at(
     let room = unsafe { bytes_mut(answer.cast(), len) };
     code(with_host(|host| {
         let command = command?;
-        let facts = commands::Facts {
+        let snapshot = commands::Snapshot {
             imei: host.hardware_id.as_deref(),
             cell: host.board.cell().filter(|_| host.modem.is_registered()),
             battery_mv: host.board.read(Sensor::BatteryVoltage).ok(),
-            ..host.modem.facts()
+            ..host.modem.snapshot()
         };
-        if let Some(line) = commands::answer(command, &facts) {
+        if let Some(line) = commands::answer(command, &snapshot) {
             let answer = format!("{line}\r\nOK\r\n\0");
             return copy_out(answer.as_bytes(), room, &mut 0, Errno::TOO_BIG);
         }

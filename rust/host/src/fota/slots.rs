@@ -20,7 +20,7 @@ pub(crate) const SLOT_SIZE: u32 = 0x69000 - 0x1000;
 /// What runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Firmware {
-    /// Its version, as in `1.2.3` or `1.2.3+4`.
+    /// The version of the image, as in `1.2.3` or `1.2.3+4`.
     pub version: String,
     /// What its image carries.
     pub body: Vec<u8>,
@@ -36,7 +36,7 @@ struct State {
     marked: bool,
     /// What runs is on trial.
     trial: bool,
-    /// Whose bytes are in the other slot; 0: nobody's.
+    /// The job whose image is in the other slot; 0: none.
     identity: u32,
 }
 

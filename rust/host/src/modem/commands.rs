@@ -4,7 +4,7 @@
 use crate::board::Cell;
 
 /// What a command can ask for.
-pub(crate) struct Facts<'a> {
+pub(crate) struct Snapshot<'a> {
     pub(crate) imei: Option<&'a str>,
     /// The cell, while the modem is registered.
     pub(crate) cell: Option<Cell>,
@@ -16,26 +16,26 @@ pub(crate) struct Facts<'a> {
 }
 
 /// The first line of the answer; `None` for another command, or where there is nothing to answer.
-pub(crate) fn answer(command: &str, facts: &Facts<'_>) -> Option<String> {
+pub(crate) fn answer(command: &str, snapshot: &Snapshot<'_>) -> Option<String> {
     match command {
         "AT+CGMR" => Some(FIRMWARE.to_owned()),
-        "AT+CGSN" => facts.imei.map(str::to_owned),
+        "AT+CGSN" => snapshot.imei.map(str::to_owned),
         "AT%XICCID" => Some(format!("%XICCID: {ICCID}")),
-        "AT%XVBAT" => facts
+        "AT%XVBAT" => snapshot
             .battery_mv
             .map(|millivolts| format!("%XVBAT: {millivolts}")),
-        "AT%XMONITOR" => Some(monitor(facts)),
-        "AT%CONEVAL" => Some(evaluation(facts)),
-        "AT+CGPADDR=0" => Some(addresses(facts)),
+        "AT%XMONITOR" => Some(monitor(snapshot)),
+        "AT%CONEVAL" => Some(evaluation(snapshot)),
+        "AT+CGPADDR=0" => Some(addresses(snapshot)),
         _ => None,
     }
 }
 
-fn monitor(facts: &Facts<'_>) -> String {
-    let Some(cell) = facts.cell else {
+fn monitor(snapshot: &Snapshot<'_>) -> String {
+    let Some(cell) = snapshot.cell else {
         return "%XMONITOR: 2".to_owned();
     };
-    let registration = if facts.is_roaming { 5 } else { 1 };
+    let registration = if snapshot.is_roaming { 5 } else { 1 };
     let technology = if cell.is_nb_iot { 9 } else { 7 };
     // The indices of RSRP and SNR, as the reference has them.
     let (rsrp, snr) = (cell.rsrp + 141, i16::from(cell.snr) + 24);
@@ -46,8 +46,8 @@ fn monitor(facts: &Facts<'_>) -> String {
     )
 }
 
-fn evaluation(facts: &Facts<'_>) -> String {
-    match facts.cell {
+fn evaluation(snapshot: &Snapshot<'_>) -> String {
+    match snapshot.cell {
         None => "%CONEVAL: 1".to_owned(),
         Some(cell) => format!(
             "%CONEVAL: 0,1,{},{},12,{},\"{:08X}\",\"{}\",7,{},{},0,0,0,1,1,90",
@@ -62,9 +62,9 @@ fn evaluation(facts: &Facts<'_>) -> String {
     }
 }
 
-fn addresses(facts: &Facts<'_>) -> String {
+fn addresses(snapshot: &Snapshot<'_>) -> String {
     let mut line = "+CGPADDR: 0".to_owned();
-    for (is_there, address) in [(facts.ipv4, IPV4), (facts.ipv6, IPV6)] {
+    for (is_there, address) in [(snapshot.ipv4, IPV4), (snapshot.ipv6, IPV6)] {
         if is_there {
             line.push_str(&format!(",\"{address}\""));
         }
@@ -96,7 +96,7 @@ mod tests {
             is_nb_iot: false,
             energy: 8,
         };
-        let mut facts = Facts {
+        let mut snapshot = Snapshot {
             imei: Some("352656100367872"),
             cell: Some(cell),
             is_roaming: true,
@@ -104,20 +104,26 @@ mod tests {
             ipv6: true,
             battery_mv: Some(3950),
         };
-        let monitor = answer("AT%XMONITOR", &facts).unwrap_or_default();
+        let monitor = answer("AT%XMONITOR", &snapshot).unwrap_or_default();
         let expected = "%XMONITOR: 5,\"Simulated\",\"Sim\",\"50501\",\"1A2B\",7,28,\"01234567\",7,9410,44,33,\"\",";
         assert!(monitor.starts_with(expected), "{monitor}");
         assert_eq!(
-            answer("AT+CGPADDR=0", &facts).as_deref(),
+            answer("AT+CGPADDR=0", &snapshot).as_deref(),
             Some("+CGPADDR: 0,\"2001:DB8:0:0:0:0:0:17\"")
         );
-        assert_eq!(answer("AT%XVBAT", &facts).as_deref(), Some("%XVBAT: 3950"));
-        facts.cell = None;
         assert_eq!(
-            answer("AT%XMONITOR", &facts).as_deref(),
+            answer("AT%XVBAT", &snapshot).as_deref(),
+            Some("%XVBAT: 3950")
+        );
+        snapshot.cell = None;
+        assert_eq!(
+            answer("AT%XMONITOR", &snapshot).as_deref(),
             Some("%XMONITOR: 2")
         );
-        assert_eq!(answer("AT%CONEVAL", &facts).as_deref(), Some("%CONEVAL: 1"));
-        assert_eq!(answer("AT+CFUN=0", &facts), None);
+        assert_eq!(
+            answer("AT%CONEVAL", &snapshot).as_deref(),
+            Some("%CONEVAL: 1")
+        );
+        assert_eq!(answer("AT+CFUN=0", &snapshot), None);
     }
 }

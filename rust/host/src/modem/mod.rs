@@ -142,9 +142,9 @@ impl Simulated {
     }
 
     /// What AT commands can ask for, but for what the board says.
-    pub(crate) fn facts(&self) -> commands::Facts<'_> {
+    pub(crate) fn snapshot(&self) -> commands::Snapshot<'_> {
         let state = lock(&self.state);
-        commands::Facts {
+        commands::Snapshot {
             imei: None,
             cell: None,
             is_roaming: state.registration == Some(Registration::Roaming),

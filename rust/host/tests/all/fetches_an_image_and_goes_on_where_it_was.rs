@@ -16,7 +16,7 @@ use crate::support::{
 use ncs_sys as sys;
 
 /// What the server does with the next request.
-enum Turn {
+enum Reply {
     Serve,
     Cut,
     Status(&'static str),
@@ -24,12 +24,12 @@ enum Turn {
 }
 
 /// Answers each request as it is told, and hands out the ranges that were asked for.
-fn server(image: Vec<u8>, turns: Vec<Turn>) -> (u16, mpsc::Receiver<usize>) {
+fn server(image: Vec<u8>, replies: Vec<Reply>) -> (u16, mpsc::Receiver<usize>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let (asked, ranges) = mpsc::channel();
     thread::spawn(move || {
-        let mut turns = turns.into_iter();
+        let mut replies = replies.into_iter();
         'next: for stream in listener.incoming() {
             let stream = stream.unwrap();
             let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
@@ -55,23 +55,23 @@ fn server(image: Vec<u8>, turns: Vec<Turn>) -> (u16, mpsc::Receiver<usize>) {
                         "HTTP/1.1 {status}\r\nContent-Length: {len}\r\nContent-Range: bytes {from}-{last}/{all}\r\n\r\n"
                     )
                 };
-                match turns.next().unwrap_or(Turn::Serve) {
-                    Turn::Serve => {
+                match replies.next().unwrap_or(Reply::Serve) {
+                    Reply::Serve => {
                         let mut answer = head("206 Partial Content").into_bytes();
                         answer.extend(&image[from..to]);
                         (&stream).write_all(&answer).unwrap();
                     }
-                    Turn::Cut => {
+                    Reply::Cut => {
                         let mut answer = head("206 Partial Content").into_bytes();
                         answer.extend(&image[from..to - 10]);
                         (&stream).write_all(&answer).unwrap();
                         continue 'next;
                     }
-                    Turn::Status(status) => {
+                    Reply::Status(status) => {
                         let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n");
                         (&stream).write_all(answer.as_bytes()).unwrap();
                     }
-                    Turn::Hang => {}
+                    Reply::Hang => {}
                 }
             }
         }
@@ -126,7 +126,12 @@ fn run() {
     let image = iothub_host::firmware_image("2.0.0", &[7; 700]).unwrap();
     let (port, ranges) = server(
         image.clone(),
-        vec![Turn::Serve, Turn::Cut, Turn::Status("503 Busy"), Turn::Hang],
+        vec![
+            Reply::Serve,
+            Reply::Cut,
+            Reply::Status("503 Busy"),
+            Reply::Hang,
+        ],
     );
     let transfer = failed(sys::IOTHUB_FOTA_CAUSE_TRANSFER, 0);
     assert_eq!(start(port, false, 7, None), 0);

@@ -331,12 +331,12 @@ impl<'b> Source<'b> {
         self.part(place).try_into().map_or(0, u32::from_le_bytes)
     }
 
-    /// Its host: a name, or an address without brackets.
+    /// The host: a name, or an address without brackets.
     pub fn host(&self) -> &'b CStr {
         self.text(HOST, 0)
     }
 
-    /// Its path, without the first `/`, which belongs to the request.
+    /// The path, without the first `/`, which belongs to the request.
     pub fn path(&self) -> &'b CStr {
         let slashes = self.part(PATH).iter().take_while(|byte| **byte == b'/');
         self.text(PATH, slashes.count())
@@ -372,7 +372,7 @@ impl<'b> Source<'b> {
         self.number(SIZE)
     }
 
-    /// Its SHA-256.
+    /// The SHA-256 of the image.
     pub fn sha256(&self) -> Option<&'b [u8; 32]> {
         let (hash, given) = self.part(SHA256).split_first_chunk()?;
         (given == [1]).then_some(hash)

@@ -19,7 +19,7 @@ pub(super) enum Progress {
     Ended,
 }
 
-/// Its parts, in their order.
+/// The parts of a record, in their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Record<'r> {
     pub(super) progress: Progress,

@@ -47,7 +47,7 @@ pub(crate) struct Create {
     /// The CA that signs it
     #[arg(long, requires = "name")]
     parent: Option<AuthorityName>,
-    /// Its common name
+    /// The common name of the CA
     #[arg(long, requires = "name", value_name = "CN")]
     common_name: Option<String>,
     /// How many further CAs may stand below it
@@ -66,7 +66,7 @@ pub(crate) struct Csr {
     /// The folder and file name of the CA
     #[arg(long)]
     name: AuthorityName,
-    /// Its common name
+    /// The common name of the CA
     #[arg(long, value_name = "CN")]
     common_name: String,
     #[command(flatten)]
@@ -86,7 +86,7 @@ pub(crate) struct SignCa {
     /// How many further CAs may stand below it: 0 if it signs devices only
     #[arg(long, value_name = "N")]
     path_length: u8,
-    /// Its common name, if not the one that the request asks for
+    /// The common name of the CA, if not the one that the request asks for
     #[arg(long, value_name = "CN")]
     common_name: Option<String>,
     /// How many days it is valid
@@ -202,7 +202,7 @@ fn create(pki: &Pki, arguments: &Create, now: OffsetDateTime) -> Result<Report, 
     }
     let found: Vec<Value> = made
         .iter()
-        .map(|(made, is_new)| facts(pki, made, *is_new))
+        .map(|(made, is_new)| authority_json(pki, made, *is_new))
         .collect();
     report.field("authorities", found);
     Ok(report)
@@ -316,7 +316,7 @@ fn list(pki: &Pki, now: OffsetDateTime) -> Result<Report, Error> {
             issued.to_string(),
             if has_key { "yes" } else { "no key here" }.to_owned(),
         ]);
-        let mut entry = certificate_facts(&certificate);
+        let mut entry = certificate_json(&certificate);
         entry["name"] = json!(name.to_string());
         entry["issued"] = json!(issued);
         entry["hasKey"] = json!(has_key);
@@ -450,7 +450,7 @@ fn date(time: OffsetDateTime) -> String {
     time.format(&Rfc3339).unwrap_or_default()
 }
 
-pub(crate) fn certificate_facts(certificate: &Certificate) -> Value {
+pub(crate) fn certificate_json(certificate: &Certificate) -> Value {
     json!({
         "subject": certificate.subject(),
         "issuer": certificate.issuer(),
@@ -462,8 +462,8 @@ pub(crate) fn certificate_facts(certificate: &Certificate) -> Value {
     })
 }
 
-fn facts(pki: &Pki, authority: &Authority, is_new: bool) -> Value {
-    let mut entry = certificate_facts(authority.certificate());
+fn authority_json(pki: &Pki, authority: &Authority, is_new: bool) -> Value {
+    let mut entry = certificate_json(authority.certificate());
     entry["name"] = json!(authority.name().to_string());
     entry["certificate"] = json!(
         pki.authority_file(authority.name(), "pem")

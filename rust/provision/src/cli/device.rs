@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
-use crate::cli::ca::{certificate_facts, describe};
+use crate::cli::ca::{certificate_json, describe};
 use crate::cli::export::{self, Export};
 use crate::cli::output::{Report, progress};
 use crate::cli::passphrase::SignerPassphrase;
@@ -142,7 +142,7 @@ fn create(pki: &Pki, arguments: &Create, now: OffsetDateTime) -> Result<Report, 
         report.warning(warning.clone());
     }
     report
-        .field("device", facts(&made))
+        .field("device", device_json(&made))
         .field("warnings", warnings);
     Ok(report)
 }
@@ -184,7 +184,7 @@ fn list(pki: &Pki, now: OffsetDateTime) -> Result<Report, Error> {
             days.to_string(),
             certificate.issuer().to_owned(),
         ]);
-        found.push(facts(&device));
+        found.push(device_json(&device));
     }
     let mut report = Report::new();
     report.plain(table(&rows)).field("devices", found);
@@ -335,8 +335,8 @@ fn doubts(request: &SigningRequest, id: &str) -> Option<String> {
     }
 }
 
-fn facts(device: &Identity) -> Value {
-    let mut entry = certificate_facts(device.certificate());
+fn device_json(device: &Identity) -> Value {
+    let mut entry = certificate_json(device.certificate());
     entry["deviceId"] = json!(device.name());
     entry["certificate"] = json!(device.certificate_path().display().to_string());
     entry["chain"] = json!(device.chain_path().display().to_string());

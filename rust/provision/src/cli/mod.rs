@@ -96,7 +96,7 @@ pub fn main() -> ExitCode {
     let common = cli.common.clone();
     files::sweep(&common.home);
     let outcome = run(cli, OffsetDateTime::now_utc());
-    files::settle(&common.home);
+    files::sync_folder(&common.home);
     ExitCode::from(output::show(outcome, common.json, common.color))
 }
 

@@ -127,13 +127,13 @@ fn info(line: &Line) -> Result<Report, Error> {
     report
         .plain(format!("answers   {framing}"))
         .field("framing", framing);
-    let facts = [
+    let asked = [
         ("imei", "IMEI", "AT+CGSN"),
         ("model", "model", "AT+CGMM"),
         ("firmware", "firmware", "AT+CGMR"),
         ("functionalMode", "mode", "AT+CFUN?"),
     ];
-    for (field, label, command) in facts {
+    for (field, label, command) in asked {
         let answer = modem.ask(command)?;
         let value = answer.strip_prefix("+CFUN: ").unwrap_or(&answer).to_owned();
         report

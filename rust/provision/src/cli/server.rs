@@ -4,7 +4,7 @@ use serde_json::json;
 use time::OffsetDateTime;
 
 use crate::cli::Common;
-use crate::cli::ca::{certificate_facts, describe};
+use crate::cli::ca::{certificate_json, describe};
 use crate::cli::output::Report;
 use crate::error::Error;
 use crate::platform::FOR_ITS_OWNER;
@@ -41,11 +41,11 @@ pub(crate) fn run(
             "  key    {}{FOR_ITS_OWNER}",
             server.key_path().display()
         ));
-    let mut facts = certificate_facts(server.certificate());
-    facts["names"] = json!(server.certificate().alt_names());
-    facts["chain"] = json!(server.chain_path().display().to_string());
-    facts["created"] = json!(server.is_new());
-    report.field("server", facts);
+    let mut server_json = certificate_json(server.certificate());
+    server_json["names"] = json!(server.certificate().alt_names());
+    server_json["chain"] = json!(server.chain_path().display().to_string());
+    server_json["created"] = json!(server.is_new());
+    report.field("server", server_json);
     Ok(report)
 }
 

@@ -107,7 +107,7 @@ impl Credential {
         })
     }
 
-    /// Its place.
+    /// The place of the credential.
     pub fn slot(&self) -> Slot {
         self.slot
     }

@@ -105,7 +105,7 @@ impl Session {
     fn mark_until(&mut self, time_limit: Duration, asked: &str) -> Result<Heard, Error> {
         let deadline = self.deadline(time_limit);
         while let Some(line) = self.line_until(deadline, asked)? {
-            if let Some(framing) = whose(&line) {
+            if let Some(framing) = framing_of(&line) {
                 return Ok(Heard::Mark(framing));
             }
             if let Some(Err(_)) = ending(&line) {
@@ -152,7 +152,7 @@ impl Session {
         while let Some(line) = self.line_until(deadline, question)? {
             match ending(&line) {
                 None if line.starts_with(mark) => is_answered = true,
-                None => self.marks_heard += usize::from(whose(&line).is_some()),
+                None => self.marks_heard += usize::from(framing_of(&line).is_some()),
                 Some(_) if is_answered => {
                     self.is_in_step = true;
                     return Ok(true);
@@ -164,8 +164,8 @@ impl Session {
     }
 }
 
-/// Whose question this answers.
-fn whose(line: &str) -> Option<Framing> {
+/// The framing whose question this line answers.
+fn framing_of(line: &str) -> Option<Framing> {
     let found = CANDIDATES
         .iter()
         .find(|(_, (_, mark))| line.starts_with(mark));

@@ -11,9 +11,9 @@ use crate::pki::SigningRequest;
 /// A credential that the modem lists.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Stored {
-    /// Its security tag.
+    /// The security tag.
     pub tag: u32,
-    /// Its type.
+    /// The type of the credential.
     pub kind: u8,
     /// SHA-256 in upper-case hex, or a placeholder from firmware before 1.3.2.
     pub sha256: String,

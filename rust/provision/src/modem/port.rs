@@ -12,7 +12,7 @@ use crate::platform::is_no_line;
 /// A serial port of this machine.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Found {
-    /// Its path.
+    /// The path of the port.
     pub path: String,
     /// What it is, where the system knows.
     pub product: String,

@@ -42,7 +42,7 @@ pub struct OnboardRow<'a> {
     pub tags: &'a [String],
     /// What may be updated.
     pub firmware: &'a [FirmwareType],
-    /// Its certificate.
+    /// The certificate of the device.
     pub certificate: &'a Certificate,
 }
 

@@ -23,11 +23,11 @@ pub struct Authority {
 pub struct Template<'a> {
     /// What the certificate is for; the extensions follow from it.
     pub profile: &'a Profile,
-    /// Whom it names.
+    /// The subject.
     pub subject: &'a Subject,
     /// From when until when; cut at the end of the issuer's own validity.
     pub validity: Validity,
-    /// Whose key, as DER SubjectPublicKeyInfo.
+    /// The subject's public key, as DER SubjectPublicKeyInfo.
     pub public_key: &'a [u8],
     /// The certificate that this one takes the place of: what was signed with its key names the key
     /// as that certificate does.
@@ -143,7 +143,7 @@ impl Authority {
         &self.name
     }
 
-    /// Its own certificate.
+    /// The CA's own certificate.
     pub fn certificate(&self) -> &Certificate {
         &self.certificate
     }

@@ -26,7 +26,7 @@ pub(crate) struct Fields<'a> {
     pub(crate) issuer: &'a Subject,
     /// From when until when.
     pub(crate) validity: Validity,
-    /// Whom it names.
+    /// The subject.
     pub(crate) subject: &'a Subject,
     /// The public key as DER SubjectPublicKeyInfo.
     pub(crate) public_key: &'a [u8],

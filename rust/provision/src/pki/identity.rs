@@ -170,12 +170,12 @@ impl Identity {
         &self.name
     }
 
-    /// Its own certificate.
+    /// The identity's own certificate.
     pub fn certificate(&self) -> &Certificate {
         &self.certificate
     }
 
-    /// Its certificate and all intermediates, as it sends them.
+    /// The device's certificate and all intermediates, as it sends them.
     pub fn chain(&self) -> &[Certificate] {
         &self.chain
     }

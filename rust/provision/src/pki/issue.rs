@@ -17,9 +17,9 @@ use crate::secret::Secret;
 /// How a CA is made.
 #[derive(Clone, Debug)]
 pub struct AuthorityOptions {
-    /// Its folder and file name.
+    /// The folder and file name of the device.
     pub name: AuthorityName,
-    /// Its subject.
+    /// The subject of the certificate.
     pub subject: Subject,
     /// The kind of its key.
     pub algorithm: KeyAlgorithm,

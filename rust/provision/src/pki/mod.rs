@@ -28,6 +28,8 @@ mod profile;
 mod request;
 mod serial;
 mod subject;
+#[cfg(test)]
+mod tests;
 mod verify;
 
 pub use authority::{Authority, Template};

@@ -142,7 +142,7 @@ impl Validity {
         }
     }
 
-    /// The same, but never longer than the issuer's own.
+    /// This validity, but never longer than the issuer's own.
     #[must_use]
     pub fn within(self, issuer_not_after: OffsetDateTime) -> Self {
         Self {

@@ -67,7 +67,7 @@ impl Subject {
         &self.der
     }
 
-    /// Its attributes in their order. What cannot be read is left out.
+    /// The attributes of the name in their order. What cannot be read is left out.
     pub fn attributes(&self) -> Vec<Attribute> {
         let mut found = Vec::new();
         let _ = self.read(&mut found);

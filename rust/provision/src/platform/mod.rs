@@ -13,12 +13,12 @@ mod unix;
 #[cfg(not(unix))]
 pub(crate) use portable::{
     FOR_ITS_OWNER, finish, is_linked, is_no_line, link, no_file_name, readable_by, restrict_folder,
-    settle,
+    sync_folder,
 };
 #[cfg(unix)]
 pub(crate) use unix::{
     FOR_ITS_OWNER, finish, is_linked, is_no_line, link, no_file_name, readable_by, restrict_folder,
-    settle,
+    sync_folder,
 };
 
 #[cfg(test)]
@@ -42,8 +42,8 @@ mod tests {
             portable::finish(&file).unwrap();
             fs::remove_file(&path).unwrap();
         }
-        settle(folder.path());
-        portable::settle(folder.path());
+        sync_folder(folder.path());
+        portable::sync_folder(folder.path());
     }
 
     #[test]

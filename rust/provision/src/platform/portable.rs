@@ -27,7 +27,7 @@ pub(crate) fn finish(file: &File) -> io::Result<()> {
 }
 
 /// Nothing is left to wait for.
-pub(crate) fn settle(_: &Path) {}
+pub(crate) fn sync_folder(_: &Path) {}
 
 /// What of a name no file of Windows can have, where it is not the whole of a name that is a
 /// device's there.

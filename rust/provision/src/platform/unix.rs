@@ -30,7 +30,7 @@ pub(crate) fn is_linked(file: &File) -> io::Result<bool> {
     Ok(file.metadata()?.nlink() > 0)
 }
 
-/// Before a file gets its name: on Linux [`settle`] waits for the disk once for all files.
+/// Before a file gets its name: on Linux [`sync_folder`] waits for the disk once for all files.
 pub(crate) fn finish(file: &File) -> io::Result<()> {
     match cfg!(target_os = "linux") {
         true => Ok(()),
@@ -40,7 +40,7 @@ pub(crate) fn finish(file: &File) -> io::Result<()> {
 
 /// Waits until what was written to this folder's disk is on it.
 #[cfg(target_os = "linux")]
-pub(crate) fn settle(folder: &Path) {
+pub(crate) fn sync_folder(folder: &Path) {
     if let Ok(folder) = File::open(folder) {
         let _ = rustix::fs::syncfs(folder);
     }
@@ -48,7 +48,7 @@ pub(crate) fn settle(folder: &Path) {
 
 /// Waits until the names in this folder are on its disk; each file has waited for itself.
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn settle(folder: &Path) {
+pub(crate) fn sync_folder(folder: &Path) {
     let _ = File::open(folder).and_then(|folder| folder.sync_all());
 }
 

@@ -148,9 +148,9 @@ pub(in crate::amqp) fn parse(bytes: &[u8]) -> Result<Piece, Error> {
 /// What is not a frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::amqp) enum Error {
-    /// Its size is not that of a frame, or above the limit.
+    /// The size is not that of a frame, or above the limit.
     Size(u32),
-    /// Its body begins outside of it.
+    /// The body would begin outside of the frame.
     Offset,
     /// Neither AMQP nor SASL.
     Kind(u8),

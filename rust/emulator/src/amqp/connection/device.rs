@@ -336,7 +336,7 @@ impl Connection {
                 let base = request.annotations.entry("version").and_then(Value::as_i64);
                 let body = request.into_body();
                 Box::new(move |c| {
-                    let version = registry::report(c, &hub, &id, &body, base, now)?;
+                    let version = registry::report(c, (&hub, &id), &body, base, now)?;
                     Ok((Some(version), String::new()))
                 })
             }

@@ -25,7 +25,9 @@ pub(in crate::amqp) enum Start {
 impl Start {
     /// Reads the filters of a source; without one a receiver begins with the oldest message.
     pub(in crate::amqp) fn of_filters(filters: &Value) -> Result<Self, Refusal> {
-        let Some(filter) = filters.entry(NAME) else {
+        let mut all = filters.as_map().iter().map(|(_, filter)| filter);
+        let filter = filters.entry(NAME);
+        let Some(filter) = filter.or_else(|| all.find(|it| is_selector(it))) else {
             return Ok(Self::Beginning);
         };
         let text = match filter {
@@ -82,7 +84,17 @@ impl Start {
     }
 }
 
+/// Whether a filter is a selector by its type, under whatever name of its own: Proton's is
+/// `selector`, rhea's `jms-selector`.
+fn is_selector(filter: &Value) -> bool {
+    let Value::Described(parts) = filter else {
+        return false;
+    };
+    parts.0.as_str() == Some(NAME) || parts.0.as_u64() == Some(SELECTOR)
+}
+
 const NAME: &str = "apache.org:selector-filter:string";
+const SELECTOR: u64 = 0x0000_468c_0000_0004;
 
 pub(in crate::amqp) const OFFSET: &str = "x-opt-offset";
 pub(in crate::amqp) const SEQUENCE_NUMBER: &str = "x-opt-sequence-number";
@@ -118,13 +130,17 @@ mod tests {
                 Start::Time(5, true),
             ),
         ] {
-            let described = (
-                Value::Ulong(0x0000_468c_0000_0004),
-                Value::String(text.to_owned()),
-            );
-            let filter = Value::Described(Box::new(described));
-            let filters = Value::Map(vec![(Value::Symbol(NAME.to_owned()), filter)]);
-            assert_eq!(Start::of_filters(&filters), Ok(start), "{text}");
+            let symbol = |name: &str| Value::Symbol(name.to_owned());
+            for (name, kind) in [
+                (NAME, Value::Ulong(SELECTOR)),
+                ("jms-selector", Value::Ulong(SELECTOR)),
+                ("selector", symbol(NAME)),
+            ] {
+                let described = (kind, Value::String(text.to_owned()));
+                let filter = Value::Described(Box::new(described));
+                let filters = Value::Map(vec![(symbol(name), filter)]);
+                assert_eq!(Start::of_filters(&filters), Ok(start), "{name} {text}");
+            }
         }
         assert_eq!(Start::of_filters(&Value::Null), Ok(Start::Beginning));
     }

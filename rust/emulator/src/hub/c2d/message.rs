@@ -14,7 +14,7 @@ use crate::properties;
 /// A message on its way to a device.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Message {
-    /// Its position in the queue.
+    /// The position in the queue.
     pub seq: i64,
     /// Chosen by the sender or by the service.
     pub message_id: String,

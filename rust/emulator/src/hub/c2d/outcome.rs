@@ -5,7 +5,7 @@
 pub(crate) enum Outcome {
     /// The device acknowledged it.
     Success,
-    /// Its time ran out.
+    /// The message's time to live ran out.
     Expired,
     /// It was handed out too often.
     DeliveryCountExceeded,

@@ -127,7 +127,7 @@ impl Expression {
         conjuncts
     }
 
-    /// Its value for a document; `None` is undefined.
+    /// The value of the expression for a document; `None` is undefined.
     pub(super) fn evaluate<'v>(&'v self, document: &'v Value) -> Slot<'v> {
         let mut stack: Vec<Slot<'v>> = Vec::new();
         for operation in &self.operations {

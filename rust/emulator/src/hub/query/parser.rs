@@ -77,19 +77,19 @@ impl Parser {
     fn operator(&mut self, building: &mut Building) -> Result<bool, Refusal> {
         loop {
             if let Some(binary) = self.take_binary() {
-                building.settle(binary.precedence());
+                building.end_operators(binary.precedence());
                 building.open.push(Open::Binary(binary));
                 return Ok(true);
             }
             match self.sign() {
                 Some(",") if building.is_list() => {
                     self.at += 1;
-                    building.settle(0);
+                    building.end_operators(0);
                     building.count();
                     return Ok(true);
                 }
                 Some(")") => {
-                    building.settle(0);
+                    building.end_operators(0);
                     match building.open.pop() {
                         Some(Open::Parenthesis) => {}
                         Some(Open::Call(function, before)) => {
@@ -103,7 +103,7 @@ impl Parser {
                     self.at += 1;
                 }
                 Some("]") => {
-                    building.settle(0);
+                    building.end_operators(0);
                     match building.open.pop() {
                         Some(Open::Array(before)) => building.push(Operation::Array(before + 1)),
                         other => {
@@ -316,7 +316,7 @@ impl Building {
     }
 
     /// Ends the operators that bind at least as strongly; with 0 all, up to a bracket.
-    fn settle(&mut self, precedence: u8) {
+    fn end_operators(&mut self, precedence: u8) {
         while let Some(open) = self.open.pop() {
             let (ends, operation) = match open {
                 Open::Binary(binary) => {
@@ -370,7 +370,7 @@ impl Building {
     }
 
     fn finish(mut self, parser: &Parser) -> Result<Expression, Refusal> {
-        self.settle(0);
+        self.end_operators(0);
         match self.open.last() {
             None => Ok(Expression {
                 operations: self.operations,

@@ -22,7 +22,7 @@ pub(crate) use search::{
     Kind, Page, by_activity, count, count_never_seen, count_registered, each, named, never_seen,
     page, search,
 };
-pub(crate) use twins::{TwinChange, TwinWrite, report, write_twin};
+pub(crate) use twins::{Reports, TwinChange, TwinWrite, report, write_twin};
 
 /// Finds a device.
 pub(crate) fn find(
@@ -251,12 +251,13 @@ pub(crate) fn touch_activity(
     id: &str,
     now: UnixMs,
 ) -> Result<(), Refusal> {
-    let mut update = connection.prepare_cached(
-        "UPDATE devices SET last_activity = max(last_activity, ?3) WHERE hub = ?1 AND id = ?2",
-    )?;
+    let mut update = connection.prepare_cached(TOUCH)?;
     update.execute(params![hub, id, now])?;
     Ok(())
 }
+
+const TOUCH: &str =
+    "UPDATE devices SET last_activity = max(last_activity, ?3) WHERE hub = ?1 AND id = ?2";
 
 /// A moment, or Azure's "never".
 pub(crate) fn time(at: UnixMs) -> String {

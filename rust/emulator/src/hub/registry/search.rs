@@ -23,7 +23,7 @@ pub(crate) enum Kind {
     Device,
     /// Modules of devices, whose ids have a slash.
     Module,
-    /// Both.
+    /// Devices and modules.
     Any,
 }
 

@@ -1,18 +1,26 @@
-//! Whether a device is let in, and what it finds when it is.
+//! Whether a device is let in.
 
-use rusqlite::OptionalExtension as _;
-
-use super::subscriptions::Subscriptions;
-use super::{Claim, Session};
 use crate::code::{ErrorCode, Refusal};
 use crate::hub::authenticate::{self, Admitted, Credentials};
-use crate::hub::c2d;
-use crate::hub::events;
-use crate::hub::registry;
 use crate::hub::service::Service;
 use crate::id::check_identity;
 use crate::mqtt::link::Link;
 use crate::mqtt::wire::Connect;
+
+/// What a device says of itself in CONNECT.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    /// The host name in the user name.
+    pub host: String,
+    /// The device id in the user name, and behind a slash the module id if there is one.
+    pub id: String,
+    /// The model that the device announces.
+    pub model_id: Option<String>,
+    /// The client's name.
+    pub client_type: Option<String>,
+    /// Whether the user name says an `api-version`.
+    pub versioned: bool,
+}
 
 pub(super) async fn admit(
     service: &Service,
@@ -57,54 +65,4 @@ pub(super) async fn admit(
         authenticate::check_over_https(&admitted.device, &service.settings)?;
     }
     Ok(admitted)
-}
-
-impl Session {
-    /// Takes up the stored session, or clears it; `true` if there was one.
-    pub(super) async fn resume(
-        &mut self,
-        admitted: &Admitted,
-        model_id: Option<String>,
-    ) -> Result<bool, Refusal> {
-        let (hub, id, clean) = (self.hub.clone(), self.device_id.clone(), self.clean);
-        let (now, discards) = (
-            self.service.clock.now(),
-            self.service.settings.clean_session_discards_c2d,
-        );
-        let model_id = model_id.filter(|model| *model != admitted.device.model_id);
-        let stored = self.service.store.run(move |c| {
-            // Whoever disables a device drops its connection afterwards: one of the two sees the
-            // other.
-            if !registry::require(c, &hub, &id)?.enabled {
-                return Err(Refusal::new(
-                    ErrorCode::DeviceDisabled,
-                    format!("device '{id}' is disabled"),
-                ));
-            }
-            registry::touch(c, &hub, &id, now, now, model_id.as_deref())?;
-            events::note_connection(c, &hub, &id, true, now)?;
-            if clean {
-                c.execute(
-                    "DELETE FROM sessions WHERE hub = ?1 AND device = ?2",
-                    [&hub, &id],
-                )?;
-                if discards {
-                    c2d::purge(c, &hub, &id, now)?;
-                }
-                return Ok(None);
-            }
-            let mut select =
-                c.prepare_cached("SELECT features FROM sessions WHERE hub = ?1 AND device = ?2")?;
-            Ok(select
-                .query_row([&hub, &id], |row| row.get::<_, String>(0))
-                .optional()?)
-        });
-        let Some(stored) = stored.await? else {
-            self.save_subscriptions().await?;
-            return Ok(false);
-        };
-        self.subscriptions = Subscriptions::from_text(&self.device_id, &stored);
-        self.publish_subscriptions();
-        Ok(true)
-    }
 }

@@ -1,26 +1,12 @@
 //! Cloud-to-device messages on their way to the device.
 
-use std::collections::VecDeque;
-
 use super::Session;
+use super::mailbox::MAX_FLYING;
 use crate::code::{ErrorCode, Refusal};
 use crate::hub::c2d;
 use crate::journal::Event;
 use crate::mqtt::topic::Feature;
 use crate::mqtt::wire::write;
-
-/// Cloud-to-device messages on their way, oldest first.
-#[derive(Default)]
-pub(super) struct Mailbox {
-    next_packet_id: u16,
-    flying: VecDeque<Flying>,
-}
-
-struct Flying {
-    packet_id: u16,
-    seq: i64,
-    message_id: String,
-}
 
 impl Session {
     /// Hands out waiting cloud-to-device messages, as many as may fly at once.
@@ -63,7 +49,8 @@ impl Session {
         Ok(())
     }
 
-    pub(super) async fn settle(&mut self, packet_id: u16) -> Result<(), Refusal> {
+    /// PUBACK.
+    pub(super) async fn acknowledged(&mut self, packet_id: u16) -> Result<(), Refusal> {
         let flying = &mut self.mailbox.flying;
         if !flying.iter().any(|one| one.packet_id == packet_id) {
             let reason = format!("PUBACK {packet_id} for a message that is not on its way");
@@ -86,11 +73,11 @@ impl Session {
             self.device_id.clone(),
             self.service.clock.now(),
         );
-        let settle = self
+        let completed = self
             .service
             .store
             .run(move |c| c2d::settle(c, &hub, &id, first.seq, c2d::Outcome::Success, now));
-        if settle.await? {
+        if completed.await? {
             let done = format!("message '{}' acknowledged", first.message_id);
             self.record(Event::info("c2d", done));
         } else {
@@ -103,23 +90,3 @@ impl Session {
         self.deliver().await
     }
 }
-
-impl Mailbox {
-    /// The packet id of a message; `true` if it is flying already.
-    fn packet_id(&mut self, seq: i64, message_id: &str) -> (u16, bool) {
-        if let Some(known) = self.flying.iter().find(|flying| flying.seq == seq) {
-            return (known.packet_id, true);
-        }
-        // At most MAX_FLYING are taken, so that a free one comes soon.
-        self.next_packet_id = self.next_packet_id.checked_add(1).unwrap_or(1);
-        self.flying.push_back(Flying {
-            packet_id: self.next_packet_id,
-            seq,
-            message_id: message_id.to_owned(),
-        });
-        (self.next_packet_id, false)
-    }
-}
-
-/// Cloud-to-device messages without their PUBACK.
-const MAX_FLYING: usize = 16;

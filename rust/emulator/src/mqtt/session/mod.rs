@@ -9,9 +9,10 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep};
 
+pub(crate) use self::admission::Claim;
 use self::admission::admit;
-use self::cloud_to_device::Mailbox;
-use self::subscriptions::Subscriptions;
+use self::filters::Subscriptions;
+use self::mailbox::Mailbox;
 use crate::clock::UnixMs;
 use crate::code::{ErrorCode, Refusal};
 use crate::faults::Point;
@@ -28,25 +29,13 @@ use crate::stop::stopped;
 
 mod admission;
 mod cloud_to_device;
+mod filters;
+mod mailbox;
 mod methods;
+mod resumption;
 mod subscriptions;
 mod telemetry;
 mod twin;
-
-/// Who the device says it is.
-#[derive(Debug)]
-pub(crate) struct Claim {
-    /// The host name in the user name.
-    pub host: String,
-    /// The device id in the user name, and behind a slash the module id if there is one.
-    pub id: String,
-    /// The model that the device announces.
-    pub model_id: Option<String>,
-    /// The client's name.
-    pub client_type: Option<String>,
-    /// Whether the user name says an `api-version`.
-    pub versioned: bool,
-}
 
 /// Lets the device in or refuses it, and serves it until its connection ends.
 pub(crate) async fn serve(
@@ -68,7 +57,7 @@ pub(crate) async fn serve(
             return;
         }
     };
-    if let Some(fault) = service.faults.strike(Point::Connack, &claim.id) {
+    if let Some(fault) = service.faults.trigger(Point::Connack, &claim.id) {
         let refusal = Refusal::new(
             ErrorCode::ServiceUnavailable,
             format!("CONNACK code {} by a fault on command", fault.number),
@@ -207,7 +196,7 @@ impl Session {
         }
         loop {
             while let Ok(command) = commands.try_recv() {
-                if let Err(end) = self.obey(command).await {
+                if let Err(end) = self.execute(command).await {
                     return end;
                 }
                 if self.link.writer.is_full() {
@@ -233,7 +222,7 @@ impl Session {
             }
             let step = tokio::select! {
                 biased;
-                Some(command) = commands.recv() => self.obey(command).await,
+                Some(command) = commands.recv() => self.execute(command).await,
                 () = &mut overflow => {
                     Err(closed("the device does not read what it is sent").into())
                 }
@@ -275,18 +264,18 @@ impl Session {
     async fn handle(&mut self, packet: Packet) -> Result<(), End> {
         self.note_activity();
         let faults = &self.service.faults;
-        if let Some(fault) = faults.strike(Point::Stall, &self.device_id) {
+        if let Some(fault) = faults.trigger(Point::Stall, &self.device_id) {
             tokio::time::sleep(Duration::from_millis(fault.number)).await;
         }
         let message =
-            matches!(packet, Packet::Publish(_)) && faults.strike_message(&self.device_id);
-        if message || faults.strike_at_byte(&self.device_id, self.link.reader.total()) {
+            matches!(packet, Packet::Publish(_)) && faults.trigger_at_message(&self.device_id);
+        if message || faults.trigger_at_byte(&self.device_id, self.link.reader.total()) {
             let reason = "the connection was dropped by a fault on command";
             return Err(Refusal::new(ErrorCode::GatewayFailureCoreReceive, reason).into());
         }
         match packet {
             Packet::Publish(publish) => Ok(self.receive(publish)?),
-            Packet::Puback(packet_id) => Ok(self.settle(packet_id).await?),
+            Packet::Puback(packet_id) => Ok(self.acknowledged(packet_id).await?),
             Packet::Subscribe(packet_id, filters) => {
                 Ok(self.subscribe(packet_id, &filters).await?)
             }
@@ -341,7 +330,7 @@ impl Session {
         Ok(())
     }
 
-    async fn obey(&mut self, command: Command) -> Result<(), End> {
+    async fn execute(&mut self, command: Command) -> Result<(), End> {
         match command {
             Command::Done { answer, held } => {
                 self.held = self.held.saturating_sub(held);
@@ -437,7 +426,7 @@ impl Session {
 
     /// Answers, unless a fault wants it late or never.
     fn answer(&mut self, point: Point, packet: Vec<u8>) {
-        match self.service.faults.strike(point, &self.device_id) {
+        match self.service.faults.trigger(point, &self.device_id) {
             None => self.link.writer.push(&packet),
             Some(fault) => {
                 if let Some(delay) = fault.delay_ms {

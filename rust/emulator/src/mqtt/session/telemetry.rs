@@ -55,13 +55,13 @@ impl Session {
         message.enqueued = service.clock.now();
         let fault = match packet_id {
             0 => None,
-            _ => service.faults.strike(Point::Puback, &self.device_id),
+            _ => service.faults.trigger(Point::Puback, &self.device_id),
         };
         let runtime = tokio::runtime::Handle::current();
         let ring = Arc::clone(&service.ring);
         self.enqueued = true;
         self.service.store.enqueue(
-            move |c| ring.store(c, message),
+            move |c, later| ring.store_later(c, later, message),
             move |result| match result {
                 Ok(message) => {
                     let _ = service.telemetry.send(message);

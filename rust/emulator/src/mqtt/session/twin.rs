@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use rusqlite::Connection;
+
 use super::Session;
 use crate::code::{ErrorCode, Refusal};
 use crate::faults::Point;
@@ -12,12 +14,14 @@ use crate::journal::Event;
 use crate::mqtt::topic::Feature;
 use crate::mqtt::wire::write;
 use crate::random;
+use crate::store::Later;
 
 impl Session {
     pub(super) fn twin_get(&mut self, rid: &str, packet_id: u16) {
         let (hub, id, given) = (self.hub.clone(), self.device_id.clone(), rid);
         let rid = rid.to_owned();
-        self.ask(given, packet_id, 0, move |c| {
+        self.ask(given, packet_id, 0, move |c, later| {
+            later.settle(c)?;
             let device = registry::require(c, &hub, &id)?;
             let body = serde_json::json!({
                 "desired": device.desired.for_device(),
@@ -42,8 +46,9 @@ impl Session {
         let rid = rid.to_owned();
         let now = self.service.clock.now();
         let held = body.len();
-        self.ask(given, packet_id, held, move |c| {
-            match registry::report(c, &hub, &id, &body, base, now) {
+        let reports = Arc::clone(&self.service.reports);
+        self.ask(given, packet_id, held, move |c, later| {
+            match reports.apply(c, later, (&hub, &id), &body, base, now) {
                 Ok(version) => Ok(Reply {
                     topic: format!("$iothub/twin/res/204/?$rid={rid}&$version={version}"),
                     body: String::new(),
@@ -52,6 +57,8 @@ impl Session {
                         format!("reported properties, now version {version}"),
                     )),
                 }),
+                // Then nothing of the transaction may stay.
+                Err(refusal) if refusal.code == ErrorCode::ServerError => Err(refusal),
                 Err(refusal) => Ok(Reply::refusal(&rid, &refusal)),
             }
         });
@@ -63,12 +70,15 @@ impl Session {
         rid: &str,
         packet_id: u16,
         bytes: usize,
-        job: impl FnOnce(&rusqlite::Connection) -> Result<Reply, Refusal> + Send + 'static,
+        job: impl FnOnce(&Connection, &mut Later) -> Result<Reply, Refusal> + Send + 'static,
     ) {
         let held = self.hold(bytes);
         let handle = Arc::clone(&self.handle);
         let listens = self.subscriptions.qos(Feature::TwinResponses).is_some();
-        let fault = self.service.faults.strike(Point::Throttle, &self.device_id);
+        let fault = self
+            .service
+            .faults
+            .trigger(Point::Throttle, &self.device_id);
         let rid = rid.to_owned();
         let refusal = match fault {
             Some(fault) => Some(throttled(fault.number, "the twin request")),
@@ -78,8 +88,8 @@ impl Session {
             )),
             None => None,
         };
-        let job = move |c: &rusqlite::Connection| match refusal {
-            None => job(c),
+        let job = move |c: &Connection, later: &mut Later| match refusal {
+            None => job(c, later),
             Some(refusal) => Ok(Reply::refusal(&rid, &refusal)),
         };
         let (service, hub, id) = (
@@ -88,7 +98,7 @@ impl Session {
             self.device_id.clone(),
         );
         self.enqueued = true;
-        self.service.store.enqueue(job, move |result| match result {
+        let answer = move |result| match result {
             Ok(Reply { topic, body, event }) => {
                 if let Some(event) = event {
                     service.journal.record(event.of(&hub, &id));
@@ -104,7 +114,8 @@ impl Session {
                 handle.answer_request(answer, held);
             }
             Err(refusal) => handle.command(Command::Close(refusal)),
-        });
+        };
+        self.service.store.enqueue(job, answer);
     }
 }
 

@@ -71,7 +71,7 @@ pub(crate) enum ReadError {
     Io(std::io::Error),
     /// A packet is larger than the limit.
     TooLarge {
-        /// Its size.
+        /// The size of the packet.
         size: usize,
         /// The limit.
         limit: usize,

@@ -4,7 +4,8 @@
 use iothub_proto::Delivery;
 
 use super::outbox_in_flash::{
-    ALARM, ALWAYS, NEVER, SPILL, connect, depth, drain, losses, published, send, settle, world,
+    ALARM, ALWAYS, NEVER, SPILL, connect, depth, drain, losses, published, run_until_idle, send,
+    world,
 };
 use super::*;
 
@@ -33,7 +34,7 @@ fn ten_thousand_stored_messages_leave_several_at_a_time_and_in_order() {
             arrived.push(number);
             second.push(Input::Puback { message_id: packet });
         }
-        settle(&second, &mut driver);
+        run_until_idle(&second, &mut driver);
     }
     assert_eq!(arrived, Vec::from_iter(0..MESSAGES));
     assert_eq!(round_trips, MESSAGES / 4);
@@ -98,11 +99,11 @@ fn a_hub_that_throttles_gets_no_more_than_it_takes_and_alarms_do_not_wait_for_th
         if second_of_time % 50 == 49 {
             in_flight.clear();
             second.push(Input::Disconnected { result: -104 });
-            settle(&second, &mut driver);
+            run_until_idle(&second, &mut driver);
             second.passes(Duration::from_secs(2));
-            settle(&second, &mut driver);
+            run_until_idle(&second, &mut driver);
             second.push(CONNACK);
-            settle(&second, &mut driver);
+            run_until_idle(&second, &mut driver);
             let message_id = subscribe_id(&second);
             second.push(Input::Suback {
                 message_id,
@@ -112,7 +113,7 @@ fn a_hub_that_throttles_gets_no_more_than_it_takes_and_alarms_do_not_wait_for_th
             second.push(Input::Puback { message_id: packet });
         }
         second.passes(Duration::from_secs(1));
-        settle(&second, &mut driver);
+        run_until_idle(&second, &mut driver);
     }
     assert_eq!((depth(&second), alarms), (0, 20));
     for (begin, all) in [(0, BACKLOG), (1000, alarms)] {
@@ -177,7 +178,7 @@ fn a_build_that_does_not_use_the_outbox_leaves_it_to_the_next_that_does() {
     let without = World::new(false, |_| {});
     let mut driver = connect(&without);
     send(&without, 10, SPILL).unwrap();
-    settle(&without, &mut driver);
+    run_until_idle(&without, &mut driver);
     assert_eq!(drain(&without, &mut driver), [10]);
 
     let third = world(&flash);
@@ -207,7 +208,7 @@ fn a_partition_that_grows_or_shrinks_keeps_what_lies_in_it() {
     assert_eq!(drain(&smaller, &mut driver), Vec::from_iter(0..28));
     assert_eq!(depth(&smaller), 0);
     send(&smaller, 41, ALWAYS).unwrap();
-    settle(&smaller, &mut driver);
+    run_until_idle(&smaller, &mut driver);
     assert_eq!(drain(&smaller, &mut driver), [41]);
 }
 
@@ -230,7 +231,7 @@ fn sectors_of_another_size_are_an_outbox_that_has_lost_what_it_cannot_read() {
         assert_eq!(status.depth, 0);
         for number in 40..100 {
             send(&second, number, ALWAYS).unwrap();
-            settle(&second, &mut driver);
+            run_until_idle(&second, &mut driver);
             assert_eq!(drain(&second, &mut driver), [number]);
         }
     }

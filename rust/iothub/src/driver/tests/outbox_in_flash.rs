@@ -51,7 +51,7 @@ pub(super) const ALARM: Delivery = Delivery {
 };
 
 /// Passes until there is nothing to do at once.
-pub(super) fn settle(world: &World, driver: &mut Driver<&World>) {
+pub(super) fn run_until_idle(world: &World, driver: &mut Driver<&World>) {
     for _ in 0..200 {
         if run(driver) != Some(world.now()) {
             return;
@@ -74,15 +74,15 @@ pub(super) fn published(world: &World) -> Vec<(usize, u16)> {
 pub(super) fn connect(world: &World) -> Driver<&World> {
     let mut driver = Driver::new(world, Attempts::default());
     world.client(|client, now| client.connect(now)).unwrap();
-    settle(world, &mut driver);
+    run_until_idle(world, &mut driver);
     world.push(CONNACK);
-    settle(world, &mut driver);
+    run_until_idle(world, &mut driver);
     let message_id = subscribe_id(world);
     world.push(Input::Suback {
         message_id,
         granted: true,
     });
-    settle(world, &mut driver);
+    run_until_idle(world, &mut driver);
     driver
 }
 
@@ -100,7 +100,7 @@ pub(super) fn drain(world: &World, driver: &mut Driver<&World>) -> Vec<usize> {
             numbers.push(number);
             world.push(Input::Puback { message_id: packet });
         }
-        settle(world, driver);
+        run_until_idle(world, driver);
     }
 }
 
@@ -140,7 +140,7 @@ fn a_day_without_a_connection_is_kept_in_order() {
     for number in 0..50 {
         send(&first, number, SPILL).unwrap();
         first.passes(Duration::from_secs(10));
-        settle(&first, &mut driver);
+        run_until_idle(&first, &mut driver);
     }
     assert_eq!(depth(&first), 50);
 
@@ -160,7 +160,7 @@ fn while_the_connection_is_good_nothing_is_written_to_flash() {
     let before = flash.bytes.borrow().clone();
     for number in 0..20 {
         send(&world, number, SPILL).unwrap();
-        settle(&world, &mut driver);
+        run_until_idle(&world, &mut driver);
         assert_eq!(drain(&world, &mut driver), [number]);
     }
     assert_eq!(*flash.bytes.borrow(), before);
@@ -175,13 +175,13 @@ fn a_power_cut_costs_only_what_was_in_ram_and_younger_than_the_spill_age() {
     send(&first, 0, SPILL).unwrap();
     send(&first, 1, NEVER).unwrap();
     send(&first, 2, ALWAYS).unwrap();
-    settle(&first, &mut driver);
+    run_until_idle(&first, &mut driver);
     assert_eq!(depth(&first), 2, "what is before it goes with it");
     send(&first, 3, SPILL).unwrap();
     first.passes(Duration::from_secs(59));
-    settle(&first, &mut driver);
+    run_until_idle(&first, &mut driver);
     first.passes(Duration::from_secs(1));
-    settle(&first, &mut driver);
+    run_until_idle(&first, &mut driver);
     assert_eq!(depth(&first), 3);
 
     let second = world(&flash);
@@ -197,14 +197,14 @@ fn what_is_in_flight_is_stored_and_not_sent_twice() {
     for number in 0..6 {
         send(&first, number, SPILL).unwrap();
     }
-    settle(&first, &mut driver);
+    run_until_idle(&first, &mut driver);
     let written = published(&first);
     assert_eq!(written.len(), 4);
     super::super::flush(&first);
     assert_eq!(depth(&first), 6);
     let (_, packet) = written[0];
     first.push(Input::Puback { message_id: packet });
-    settle(&first, &mut driver);
+    run_until_idle(&first, &mut driver);
     let next: Vec<_> = published(&first)
         .iter()
         .map(|(number, _)| *number)
@@ -228,7 +228,7 @@ fn an_alarm_overtakes_a_backlog() {
     let mut driver = connect(&second);
     send(&second, 1000, ALARM).unwrap();
     send(&second, 1001, ALARM).unwrap();
-    settle(&second, &mut driver);
+    run_until_idle(&second, &mut driver);
     let numbers = drain(&second, &mut driver);
     let alarms = |number: &usize| *number >= 1000;
     let place = numbers.iter().position(alarms).unwrap();
@@ -351,14 +351,14 @@ fn nothing_kept_is_lost_and_the_order_is_kept_in_300_devices() {
                     6 => {
                         unacknowledged.clear();
                         world.push(Input::Disconnected { result: -1 });
-                        settle(&world, &mut driver);
+                        run_until_idle(&world, &mut driver);
                         world.passes(Duration::from_secs(below(80)));
-                        settle(&world, &mut driver);
+                        run_until_idle(&world, &mut driver);
                         world.push(CONNACK);
                     }
                     _ => world.passes(Duration::from_secs(1)),
                 }
-                settle(&world, &mut driver);
+                run_until_idle(&world, &mut driver);
                 for (number, packet) in published(&world) {
                     arrived.push(number);
                     unacknowledged.push(packet);

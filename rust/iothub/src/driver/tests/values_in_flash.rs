@@ -1,7 +1,7 @@
 //! Reports of which the newest counts, and what the application keeps: over power cuts, which are
 //! the end of a world.
 
-use super::outbox_in_flash::{connect, losses, settle, world};
+use super::outbox_in_flash::{connect, losses, run_until_idle, world};
 use super::*;
 use crate::outbox::{KEPT_SHORT, KEPT_SHORT_MAX};
 
@@ -29,7 +29,7 @@ fn patches(written: &[(String, String)]) -> Vec<&str> {
 fn answer(world: &World, driver: &mut Driver<&World>, status: u16, rid: &str) {
     let topic = format!("$iothub/twin/res/{status}/?$rid={rid}&$version=2");
     handle_publish(world, topic.as_bytes(), Some(b""));
-    settle(world, driver);
+    run_until_idle(world, driver);
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn a_newer_report_than_the_one_on_its_way_is_sent_after_it_and_stays() {
     let first = world(&flash);
     let mut driver = connect(&first);
     report(&first, 3, r#"{"a":1}"#).unwrap();
-    settle(&first, &mut driver);
+    run_until_idle(&first, &mut driver);
     let older = written(&first);
     report(&first, 3, r#"{"a":2}"#).unwrap();
     answer(&first, &mut driver, 204, &older[0].1);
@@ -86,19 +86,19 @@ fn what_the_hub_has_no_time_for_is_sent_again_and_what_it_refuses_is_not() {
     let mut driver = connect(&world_);
     report(&world_, 0, r#"{"a":1}"#).unwrap();
     for status in [429, 503] {
-        settle(&world_, &mut driver);
+        run_until_idle(&world_, &mut driver);
         let reports = written(&world_);
         assert_eq!(patches(&reports), [r#"{"a":1}"#], "before {status}");
         answer(&world_, &mut driver, status, &reports[0].1);
         assert!(written(&world_).is_empty(), "not at once");
         world_.passes(Duration::from_secs(30));
     }
-    settle(&world_, &mut driver);
+    run_until_idle(&world_, &mut driver);
     let reports = written(&world_);
     assert_eq!(losses(&world_).reports, 0);
     answer(&world_, &mut driver, 400, &reports[0].1);
     world_.passes(Duration::from_secs(60));
-    settle(&world_, &mut driver);
+    run_until_idle(&world_, &mut driver);
     assert!(written(&world_).is_empty());
     assert_eq!(losses(&world_).reports, 1);
     let second = world(&flash);
@@ -178,7 +178,7 @@ fn without_the_outbox_in_flash_the_newest_report_is_kept_in_ram() {
     );
     world.passes(Duration::from_secs(3600));
     let mut driver = connect(&world);
-    settle(&world, &mut driver);
+    run_until_idle(&world, &mut driver);
     assert_eq!(patches(&written(&world)), [r#"{"a":39}"#]);
     let keep = world.with_outbox(|outbox| outbox.keep(&world, 0, b"1"));
     assert_eq!(keep, Err(Error::NotReady));

@@ -48,7 +48,7 @@ pub(crate) enum Command {
         hub: Where,
         #[command(flatten)]
         management: Management,
-        /// Its name in the hub
+        /// The name of the CA in the hub
         name: String,
     },
 }
@@ -178,13 +178,13 @@ fn authority_table(found: &Value) -> String {
         .cloned()
         .unwrap_or_default();
     rows.extend(all.iter().map(|found| {
-        let facts = &found["properties"];
+        let properties = &found["properties"];
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         vec![
             text(&found["name"]),
-            text(&facts["subject"]),
-            facts["isVerified"].to_string(),
-            text(&facts["expiry"]),
+            text(&properties["subject"]),
+            properties["isVerified"].to_string(),
+            text(&properties["expiry"]),
         ]
     }));
     table(&rows)

@@ -48,11 +48,13 @@ struct SOCKADDR() {
 
 struct SOCKADDR(_in) {
 	sa_family_t sin_family;
+	uint16_t sin_port;
 	struct in_addr sin_addr;
 };
 
 struct SOCKADDR(_in6) {
 	sa_family_t sin6_family;
+	uint16_t sin6_port;
 	struct in6_addr sin6_addr;
 };
 
