@@ -259,7 +259,8 @@ impl Partitions {
     }
 }
 
-/// Counts a message into a partition: the partition's id, and the message's sequence number and offset.
+/// Counts a message into a partition: the partition's id, and the message's sequence number and
+/// offset.
 fn advance(c: &Connection, message: &Message, number: u32) -> Result<(i64, i64, i64), Refusal> {
     let hub = &message.hub;
     let next = c

@@ -61,8 +61,10 @@ pub(super) struct Job {
     /// Whether it is short, and fails only with all that are done with it. What is left for later
     /// it lets be executed where it needs that.
     short: bool,
-    run: Box<dyn FnOnce(&Connection, &mut Later) -> Done + Send>,
+    run: Run,
 }
+
+type Run = Box<dyn FnOnce(&Connection, &mut Later) -> Done + Send>;
 
 /// What follows a job.
 struct Done {
