@@ -1,7 +1,7 @@
-//! Positions that a back end has a part in: cells and access points that it resolves, and assistance
-//! data that it sends so that satellites are found faster. Documents and properties are those of nRF
-//! Asset Tracker on Azure: `ground-fix` with what was heard, `agnss` and `pgps` with `get`, answered
-//! by cloud-to-device messages with `result`.
+//! Positions that a back end has a part in: cells and access points that it resolves, and
+//! assistance data that it sends so that satellites are found faster. Documents and properties are
+//! those of nRF Asset Tracker on Azure: `ground-fix` with what was heard, `agnss` and `pgps` with
+//! `get`, answered by cloud-to-device messages with `result`.
 
 use core::fmt::{Result, Write};
 
@@ -28,22 +28,47 @@ pub(crate) fn methods(no_data: NoData) -> Option<Methods> {
     (methods.gnss || methods.cells || methods.wifi).then_some(methods)
 }
 
-/// What a back end is to be told or asked.
+/// What a search has heard and asks for: a bit for each type of A-GNSS data, and two more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Wanted(u16);
+
+impl Wanted {
+    pub(crate) const NOTHING: Self = Self(0);
+    const SURVEY: u16 = 1;
+    const PGPS: u16 = 1 << 15;
+    const AGNSS: u16 = !(Self::SURVEY | Self::PGPS);
+
+    pub(crate) fn survey(&mut self) {
+        self.0 |= Self::SURVEY;
+    }
+
+    /// nRF Cloud has types from 1 to 13.
+    pub(crate) fn agnss(&mut self, types: u32) {
+        self.0 |= types as u16 & Self::AGNSS;
+    }
+
+    pub(crate) fn pgps(&mut self) {
+        self.0 |= Self::PGPS;
+    }
+}
+
+/// One, where the build has what it is for.
+pub(crate) const PENDING: usize = (iothub::SURVEY || iothub::ASSISTANCE) as usize;
+
+/// What a back end is to be told or asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Pending {
     /// Cells and access points were heard.
     survey: Option<Taken>,
-    /// A bit for each type of A-GNSS data.
-    agnss: Option<u32>,
-    pgps: bool,
+    /// Of assistance data.
+    wanted: Wanted,
 }
 
 impl Pending {
     pub(crate) const fn new() -> Self {
         Self {
             survey: None,
-            agnss: None,
-            pgps: false,
+            wanted: Wanted::NOTHING,
         }
     }
 
@@ -51,20 +76,20 @@ impl Pending {
         self.survey.is_some()
     }
 
-    /// One that has not been sent gives way.
-    pub(crate) fn surveyed(&mut self, now: Instant, time: Option<UnixTime>) {
-        if self.survey.is_some() {
-            log::warn!("cells and access points of before were not sent");
+    /// A survey that has not been sent gives way to the next; what is wanted is asked for once.
+    pub(crate) fn take(&mut self, happened: Wanted, now: Instant, time: Option<UnixTime>) {
+        if iothub::SURVEY && happened.0 & Wanted::SURVEY != 0 {
+            if self.survey.is_some() {
+                log::warn!("cells and access points of before were not sent");
+            }
+            self.survey = Some(Taken::new(now, time));
         }
-        self.survey = Some(Taken::new(now, time));
-    }
-
-    pub(crate) fn want_agnss(&mut self, types: u32) {
-        self.agnss = Some(types);
-    }
-
-    pub(crate) fn want_pgps(&mut self) {
-        self.pgps = true;
+        if iothub::ASSISTANCE {
+            if happened.0 & Wanted::AGNSS != 0 {
+                self.wanted.0 &= !Wanted::AGNSS;
+            }
+            self.wanted.0 |= happened.0 & !Wanted::SURVEY;
+        }
     }
 
     /// Sends what can be sent now. `false` where the outbox has no room.
@@ -87,21 +112,30 @@ impl Pending {
         }
         // An answer is of use while it is waited for alone.
         let is_ready = client::status().is_ok_and(|status| status.phase == iothub::Phase::Ready);
-        if is_ready && let Some(types) = self.agnss {
-            // A cell is part of the request: without one, later.
-            if let Some(network) = modem::network() {
-                self.agnss = None;
-                send("agnss", Some("get"), buffer, |out| {
-                    write_agnss(out, types, &network)
-                })
-                .ok();
-            }
-        }
-        if is_ready && self.pgps {
-            self.pgps = false;
-            send("pgps", Some("get"), buffer, write_pgps).ok();
+        if is_ready && self.wanted != Wanted::NOTHING {
+            self.ask(buffer);
         }
         true
+    }
+
+    /// What the outbox has no room for is asked for later.
+    fn ask(&mut self, buffer: &mut [u8]) {
+        let is_full = |sent| matches!(sent, Err(Error::Capacity(iothub::Capacity::Outbox)));
+        let types = self.wanted.0 & Wanted::AGNSS;
+        // A cell is part of the request: without one, later.
+        if types != 0
+            && let Some(network) = modem::network()
+            && !is_full(send("agnss", Some("get"), buffer, |out| {
+                write_agnss(out, types, &network)
+            }))
+        {
+            self.wanted.0 &= !Wanted::AGNSS;
+        }
+        if self.wanted.0 & Wanted::PGPS != 0
+            && !is_full(send("pgps", Some("get"), buffer, write_pgps))
+        {
+            self.wanted.0 &= !Wanted::PGPS;
+        }
     }
 }
 
@@ -207,7 +241,7 @@ fn write_cell(out: &mut Text<'_>, cell: &board::Cell) -> Result {
     Ok(())
 }
 
-fn write_agnss(out: &mut Text<'_>, types: u32, network: &Network) -> Result {
+fn write_agnss(out: &mut Text<'_>, types: u16, network: &Network) -> Result {
     // A code of 5 digits has two for the network, one of 6 three.
     let networks = match network.mccmnc {
         ..100_000 => 100,
@@ -222,11 +256,11 @@ fn write_agnss(out: &mut Text<'_>, types: u32, network: &Network) -> Result {
         network.cell
     )?;
     let mut separator = "[";
-    for number in (1..32).filter(|number| types >> number & 1 == 1) {
+    for number in (1..16).filter(|number| types >> number & 1 == 1) {
         write!(out, "{separator}{number}")?;
         separator = ",";
     }
-    out.write_str(if separator == "[" { "[]}" } else { "]}" })
+    out.write_str("]}")
 }
 
 /// What is not known, the schema has a default for.

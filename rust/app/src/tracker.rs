@@ -35,12 +35,8 @@ struct Happened {
     button: Option<u8>,
     /// How a search for the position has ended.
     located: Option<bool>,
-    /// A search has heard cells or access points.
-    surveyed: bool,
-    /// A-GNSS data would help: a bit for each type.
-    agnss: Option<u32>,
-    /// Predictions of orbits would help.
-    pgps: bool,
+    /// What a search has heard and asks for.
+    search: survey::Wanted,
     /// A method asks for one.
     sample: bool,
     /// A method asks for one.
@@ -55,9 +51,7 @@ static HAPPENED: Mutex<Cell<Happened>> = Mutex::new(Cell::new(Happened {
     impact: None,
     button: None,
     located: None,
-    surveyed: false,
-    agnss: None,
-    pgps: false,
+    search: survey::Wanted::NOTHING,
     sample: false,
     locate: false,
     restart: false,
@@ -85,9 +79,9 @@ pub(crate) fn on_board(event: board::Event) {
         }
         board::Event::Button(number) => happened.button = u8::try_from(number).ok(),
         board::Event::Located(result) => happened.located = Some(result.is_ok()),
-        board::Event::Surveyed => happened.surveyed = true,
-        board::Event::AgnssWanted(types) => happened.agnss = Some(types),
-        board::Event::PgpsWanted => happened.pgps = true,
+        board::Event::Surveyed => happened.search.survey(),
+        board::Event::AgnssWanted(types) => happened.search.agnss(types),
+        board::Event::PgpsWanted => happened.search.pgps(),
     });
 }
 
@@ -168,8 +162,8 @@ pub(crate) struct Tracker {
     reported: Option<Instant>,
     /// When the search for the position ends at the latest.
     search: Option<Instant>,
-    /// What a back end is to be told or asked about the position.
-    pending: Pending,
+    /// What a back end is to be told or asked about the position, in builds that do.
+    pending: [Pending; survey::PENDING],
     /// The network of the last reading, and when that was.
     network: Option<(Network, Instant)>,
     device_reported: bool,
@@ -212,7 +206,7 @@ impl Tracker {
             unreported: 0,
             reported: None,
             search: None,
-            pending: Pending::new(),
+            pending: [const { Pending::new() }; survey::PENDING],
             network: None,
             device_reported: false,
             health_reported: false,
@@ -236,9 +230,7 @@ impl Tracker {
             }
             let stamped = UnixTime::now().is_some_and(|time| self.store.stamp(now, time));
             self.send(&configuration, now);
-            if iothub::SURVEY || iothub::ASSISTANCE {
-                self.send_pending(now);
-            }
+            self.send_pending(now);
             self.kept.update(&self.store, stamped);
             if kept::IS_ON {
                 self.heed_battery();
@@ -274,7 +266,10 @@ impl Tracker {
         }
         if let Some(send) = self.next_send(configuration) {
             next = next.min(self.full.map_or(send, |full| full + ROOM_WAIT));
-        } else if let Some(full) = self.full.filter(|_| self.pending.is_survey()) {
+        } else if let Some(full) = self
+            .full
+            .filter(|_| self.pending.iter().any(Pending::is_survey))
+        {
             next = next.min(full + ROOM_WAIT);
         }
         next.max(client::now() + Duration::from_millis(100))
@@ -302,16 +297,8 @@ impl Tracker {
             let methods = survey::methods(configuration.no_data.without(Kind::Position));
             self.search(configuration, methods, now);
         }
-        if iothub::SURVEY && happened.surveyed {
-            self.pending.surveyed(now, UnixTime::now());
-        }
-        if iothub::ASSISTANCE {
-            if let Some(types) = happened.agnss {
-                self.pending.want_agnss(types);
-            }
-            if happened.pgps {
-                self.pending.want_pgps();
-            }
+        for pending in &mut self.pending {
+            pending.take(happened.search, now, UnixTime::now());
         }
         match happened.located {
             Some(true) if self.search.take().is_some() => match measure::position(client::now()) {
@@ -464,9 +451,11 @@ impl Tracker {
     }
 
     fn send_pending(&mut self, now: Instant) {
-        if !self.pending.send(now, &mut self.payload) {
-            self.full = Some(now);
-            IS_FULL.store(true, Ordering::Relaxed);
+        for pending in &mut self.pending {
+            if !pending.send(now, &mut self.payload) {
+                self.full = Some(now);
+                IS_FULL.store(true, Ordering::Relaxed);
+            }
         }
     }
 

@@ -113,8 +113,8 @@ pub struct Arguments {
     /// A program for native_sim gets its options as arguments: --credentials, --hostname,
     /// --device-id, --network, --port where it is another than 8883, with --fota --fota-trial; a
     /// command gets them in place of the word {}. Both find the same in their environment:
-    /// IOTHUB_CREDENTIALS (a folder with ca.pem, cert.pem and key.pem), IOTHUB_DATA (a folder of its
-    /// own), IOTHUB_HOSTNAME, IOTHUB_PORT, IOTHUB_DEVICE_ID, IOTHUB_NETWORK, IOTHUB_FOTA_TRIAL
+    /// IOTHUB_CREDENTIALS (a folder with ca.pem, cert.pem and key.pem), IOTHUB_DATA (a folder of
+    /// its own), IOTHUB_HOSTNAME, IOTHUB_PORT, IOTHUB_DEVICE_ID, IOTHUB_NETWORK, IOTHUB_FOTA_TRIAL
     /// (seconds).
     #[arg(long, value_name = "PROGRAM|COMMAND")]
     pub device: Option<String>,

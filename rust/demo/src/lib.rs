@@ -101,7 +101,7 @@ fn set_up(arguments: &Arguments, bench: &mut Bench, console: &Console) -> Result
         ("Data", bench.setup().data().display().to_string()),
         ("", "Ctrl-C ends everything.".to_owned()),
     ]);
-    prefer_short_interval(&bench.rest())?;
+    prefer_short_interval(&bench.rest(), arguments.speed)?;
     stop::check()?;
     show_telemetry(bench, console);
     bench.start_device(&DeviceOptions::of(arguments)?).map(drop)
@@ -133,12 +133,16 @@ const INTERRUPTED: u8 = 130;
 /// How often to look whether hub and device are there.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// A message every 20 s is right for a battery and slow to watch. A twin that already asks for an
-/// interval keeps it.
-fn prefer_short_interval(rest: &Rest) -> Result<(), Error> {
+/// A message every 20 s is right for a battery and slow to watch, and 5 s are minutes of a world that
+/// goes on faster. A twin that already asks for an interval keeps it.
+fn prefer_short_interval(rest: &Rest, speed: f64) -> Result<(), Error> {
+    let seconds = if speed > 5.0 { 1 } else { 5 };
     let twin = rest.twin(DEVICE_ID)?;
     if twin["properties"]["desired"]["telemetryInterval"].is_null() {
-        rest.patch_desired(DEVICE_ID, &serde_json::json!({ "telemetryInterval": 5 }))?;
+        rest.patch_desired(
+            DEVICE_ID,
+            &serde_json::json!({ "telemetryInterval": seconds }),
+        )?;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
-//! What a modem and a Wi-Fi scan hear at a place: the cell along the route with those beside it, and
-//! the access points of the houses around. Whoever has the world's file knows them, as everything
-//! of it.
+//! What a modem and a Wi-Fi scan hear at a place: the cell along the route with those beside it,
+//! and the access points of the houses around. Whoever has the world's file knows them, as
+//! everything of it.
 
 use std::time::Duration;
 

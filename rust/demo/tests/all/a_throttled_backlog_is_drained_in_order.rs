@@ -1,5 +1,5 @@
-//! Thousands of messages in flash, and a hub that throttles: it acknowledges late, stalls, and drops
-//! the connection again and again. `IOTHUB_BACKLOG` is their number (3,000).
+//! Thousands of messages in flash, and a hub that throttles: it acknowledges late, stalls, and
+//! drops the connection again and again. `IOTHUB_BACKLOG` is their number (3,000).
 
 use std::{collections::BTreeSet, env, fs, time::Duration};
 

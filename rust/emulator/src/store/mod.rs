@@ -4,8 +4,8 @@
 //! nothing either.
 //!
 //! What a device sends most often, telemetry and reports, is not written to its tables at once:
-//! what is to be done there is put away as one row for each transaction, and done [`later`], many at
-//! once and before anybody reads.
+//! what is to be done there is put away as one row for each transaction, and done [`later`], many
+//! at once and before anybody reads.
 //!
 //! The storage thread does what may take long. What a device waits for and is short is done where
 //! it was asked for, without a change of threads, as long as the connection is free

@@ -42,8 +42,8 @@ impl<F: Flash, const SECTORS: usize> Store<F, SECTORS> {
         Ok(())
     }
 
-    /// Bytes of the largest value under another key than [`SHORT`]: with one of them under each, all
-    /// fit a sector.
+    /// Bytes of the largest value under another key than [`SHORT`]: with one of them under each,
+    /// all fit a sector.
     pub fn value_max(&self) -> usize {
         let others = SECTOR_HEADER + RELEASE + CONTENT + SHORT_MAX;
         let room = self.sector_size.saturating_sub(others) / SHORT as usize;

@@ -82,7 +82,7 @@ ZTEST(sensors, test_what_a_board_has_not_is_missing)
 	zassert_ok(iothub_board_sensor_read(IOTHUB_SENSOR_TEMPERATURE, &value));
 	zassert_equal(iothub_board_sensor_read(IOTHUB_SENSOR_GAS, &value), -ENOTSUP, "a BME280 measures no gas");
 	zassert_equal(iothub_board_sensor_read(IOTHUB_SENSOR_LATITUDE, &value), -ENOTSUP);
-	zassert_equal(iothub_board_locate(1000), -ENOTSUP);
+	zassert_equal(iothub_board_locate(IOTHUB_LOCATE_GNSS, 1000), -ENOTSUP);
 }
 
 ZTEST(sensors, test_a_sensor_that_fails_is_asked_anew)

@@ -84,8 +84,8 @@ impl Start {
     }
 }
 
-/// Whether a filter is a selector by its type, under whatever name of its own: Proton's is `selector`,
-/// rhea's `jms-selector`.
+/// Whether a filter is a selector by its type, under whatever name of its own: Proton's is
+/// `selector`, rhea's `jms-selector`.
 fn is_selector(filter: &Value) -> bool {
     let Value::Described(parts) = filter else {
         return false;
