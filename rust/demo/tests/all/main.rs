@@ -19,6 +19,7 @@ mod a_folder_or_a_program_that_cannot_be_used_is_named;
 mod a_hub_that_never_answers_is_given_up;
 mod a_hub_with_another_ca_is_not_trusted;
 mod a_key_that_does_not_fit_its_certificate_is_named;
+mod a_low_battery_takes_nothing_with_it;
 mod a_message_larger_than_the_buffer_does_not_stop_the_device;
 mod a_passive_device_samples_when_it_moves;
 mod a_port_in_use_is_named;

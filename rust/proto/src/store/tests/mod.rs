@@ -331,14 +331,20 @@ fn mounting_reads_each_sector_once_and_headers_only() {
         while append(&mut store, Priority::Normal, messages, 197).is_ok() {
             messages += 1;
         }
-        let mut store = restarted(&mut store);
+        let flash = store.flash().restart();
+        let begin = std::time::Instant::now();
+        let mut store = mounted(flash);
+        let elapsed = begin.elapsed();
         assert_eq!(store.status().depth, messages);
         let size = store.flash().bytes.len();
         let read = store.flash().read;
         assert!(read < size / 4, "{read} of {size}");
-        println!("{size} bytes, {messages} messages: {read} bytes read");
         let sector_size = store.sector_size;
         let times = store.flash().reads_at.clone();
+        let reads: u32 = times.values().sum();
+        println!(
+            "{size} bytes, {messages} messages: {read} bytes in {reads} reads, {elapsed:?} here"
+        );
         for at in (0..size).step_by(sector_size) {
             assert_eq!(times[&at], 1, "the sector at {at}");
         }
