@@ -324,8 +324,8 @@ impl Partition {
             .filter(|at| at.partition == self.number && message.hub == self.hub)
     }
 
-    /// Its messages after a sequence number, oldest first, in a page that is bounded in messages
-    /// and in bytes.
+    /// Its messages after a sequence number, oldest first, in a page that is bounded in messages,
+    /// in bytes and in places that are looked at: those of messages that have gone are empty.
     pub(crate) fn after(&self, c: &Connection, since: i64, limit: usize) -> Result<Page, Refusal> {
         let mut page = Page {
             messages: Vec::new(),
@@ -341,12 +341,13 @@ impl Partition {
              WHERE log.partition = ?1 AND log.sequence > ?2 ORDER BY log.sequence",
         )?;
         let mut rows = select.query([id, since])?;
-        let mut bytes = 0;
+        let (mut bytes, mut places) = (0, 0);
         while let Some(row) = rows.next()? {
-            if page.messages.len() == limit || bytes >= MAX_PAGE {
+            if page.messages.len() == limit || bytes >= MAX_PAGE || places == MAX_PLACES {
                 page.more = true;
                 return Ok(page);
             }
+            places += 1;
             page.last = row.get("sequence")?;
             let at = Placed {
                 partition: self.number,
@@ -559,6 +560,7 @@ pub(crate) fn of_device(device_id: &str, partitions: u32) -> u32 {
 
 /// Bytes of bodies in a page.
 const MAX_PAGE: usize = 512 * 1024;
+const MAX_PLACES: usize = 4096;
 
 /// What a message takes beside its body, as offsets have it.
 const AROUND: i64 = 64;
@@ -686,6 +688,29 @@ mod tests {
             ring.store(c, message("a", 9))
         });
         assert_eq!(left.await.unwrap().placed.unwrap().sequence, 5);
+    }
+
+    #[tokio::test]
+    async fn a_page_ends_in_the_middle_of_places_whose_messages_have_gone() {
+        let store = Store::open(None, false).unwrap();
+        let pages = store.run(|c| {
+            let ring = Ring::new(100_000, u64::MAX, 1);
+            for at in 0..3 {
+                ring.store(c, message("a", at))?;
+            }
+            c.execute("DELETE FROM telemetry", [])?;
+            c.execute(
+                "WITH RECURSIVE more(n) AS (SELECT 3 UNION ALL SELECT n + 1 FROM more WHERE n < 4999) \
+                 INSERT INTO partition_log (partition, sequence, offset, enqueued, telemetry) \
+                 SELECT partition, n, n * 100, n, 1000 + n FROM more JOIN partition_log ON sequence = 0",
+                [],
+            )?;
+            let first = partition(0).after(c, -1, 100)?;
+            let second = partition(0).after(c, first.last, 100)?;
+            let count = first.messages.len() + second.messages.len();
+            Ok((count, first.last, first.more, second.last, second.more))
+        });
+        assert_eq!(pages.await.unwrap(), (0, 4095, true, 4999, false));
     }
 
     #[tokio::test]

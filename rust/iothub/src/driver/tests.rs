@@ -12,25 +12,14 @@ mod updates;
 mod values_in_flash;
 mod world;
 
-use core::{
-    cell::{Cell, RefCell},
-    time::Duration,
-};
-use std::{collections::VecDeque, format, rc::Rc, string::String, vec::Vec};
+use core::time::Duration;
+use std::{collections::VecDeque, format, string::String, vec::Vec};
 
-use iothub_proto::{Capacity, Config, Disconnect, Error, Telemetry, fota::Policy, network, outbox};
+use iothub_proto::{Capacity, Disconnect, Error, Telemetry, fota::Policy, network, outbox};
 
-use self::world::{Memory, World, is, ready, run, subscribe_id};
+use self::world::{ACTIVATED, CONNACK, Memory, REGISTERED, World, is, ready, run, subscribe_id};
 use super::*;
-use crate::state::{DeviceClient, State};
-
-const BUFFER: usize = 1024;
-const REGISTERED: Input = Input::Network(network::Input::Registered { roaming: false });
-const ACTIVATED: Input = Input::Network(network::Input::Activated { reason: None });
-const CONNACK: Input = Input::Connack {
-    code: 0,
-    session_present: false,
-};
+use crate::state::State;
 
 #[test]
 fn events_are_told_before_the_next_command() {

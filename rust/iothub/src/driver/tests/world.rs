@@ -1,6 +1,27 @@
 //! The platform: what the driver does stands in a transcript.
 
-use super::*;
+extern crate std;
+
+use core::{
+    cell::{Cell, RefCell},
+    time::Duration,
+};
+use std::{collections::VecDeque, format, rc::Rc, string::String, vec::Vec};
+
+use iothub_proto::{Config, network};
+
+use crate::{
+    driver::*,
+    state::{DeviceClient, State},
+};
+
+pub(super) const BUFFER: usize = 1024;
+pub(super) const REGISTERED: Input = Input::Network(network::Input::Registered { roaming: false });
+pub(super) const ACTIVATED: Input = Input::Network(network::Input::Activated { reason: None });
+pub(super) const CONNACK: Input = Input::Connack {
+    code: 0,
+    session_present: false,
+};
 
 pub(super) type HandlerCall = fn(&mut DeviceClient, Instant);
 
