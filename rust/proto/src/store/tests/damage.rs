@@ -2,6 +2,7 @@
 
 use super::flash::{Random, SimulatedFlash};
 use super::*;
+use crate::store::state::Place;
 
 const SECTOR: usize = 512;
 
@@ -101,6 +102,22 @@ fn a_disturbed_sector_costs_no_message_of_another() {
         unknown += u32::from(is_unknown && missing > 0);
     }
     assert!(unknown < 20, "{unknown}");
+}
+
+#[test]
+fn a_record_that_reaches_past_its_sector_is_none() {
+    let room = SECTOR - SECTOR_HEADER;
+    for (len, is_one) in [(room - HEADER, true), (room - HEADER + 1, false)] {
+        let mut record = vec![0; HEADER + len];
+        layout::write_message(&mut record, 0, Kind::Qos1, Lane::Normal, 0, 0);
+        let mut store = mounted(SimulatedFlash::new(SECTOR as u32, 4, 4));
+        store.flash().bytes[SECTOR_HEADER..SECTOR].copy_from_slice(&record[..room]);
+        let mut place = Place {
+            sector: 0,
+            at: SECTOR_HEADER,
+        };
+        assert_eq!(store.next_record(&mut place).is_some(), is_one, "{len}");
+    }
 }
 
 #[test]
