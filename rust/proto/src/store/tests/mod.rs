@@ -3,6 +3,7 @@ mod flash;
 mod power_cuts;
 
 use super::*;
+use crate::store::layout::OPENING;
 use crate::telemetry::Qos;
 use flash::SimulatedFlash;
 
@@ -291,6 +292,20 @@ fn sectors_are_erased_evenly() {
         Vec::from_iter(store.sector_erases())
     );
     assert_eq!(store.status().damaged, 0);
+}
+
+/// 24 bits of them are in RAM: at the end of these they stay.
+#[test]
+fn more_erases_than_are_counted_stay_at_the_most() {
+    let mut flash = SimulatedFlash::new(512, 4, 4);
+    for sector in flash.bytes.chunks_exact_mut(512) {
+        sector[..OPENING].copy_from_slice(&layout::erased(1 << 24));
+    }
+    let mut store = mounted(flash);
+    assert_eq!(store.status().erases, (UNKNOWN - 1, UNKNOWN - 1));
+    while store.prepare() {}
+    assert!(store.flash().changes > 0, "erased once more");
+    assert!(store.sector_erases().all(|erases| erases == UNKNOWN - 1));
 }
 
 /// What the years in docs/reliability.md come from.
