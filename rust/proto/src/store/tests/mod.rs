@@ -294,6 +294,26 @@ fn sectors_are_erased_evenly() {
     assert_eq!(store.status().damaged, 0);
 }
 
+/// Sectors into which nothing fitted, as they are after power cuts: of one queue in their order,
+/// whatever their numbers.
+#[test]
+fn sectors_with_the_same_first_sequence_are_counted_in_each_queue() {
+    let mut store = mounted(SimulatedFlash::new(512, 6, 4));
+    let normal = Lane::Normal;
+    for (sector, lane) in [(4, normal), (1, normal), (3, Lane::High), (0, normal)] {
+        assert!(store.open(sector, lane));
+    }
+    append(&mut store, Priority::Normal, 7, 50).unwrap();
+    for _ in 0..2 {
+        let repeats = [4, 1, 3, 0].map(|sector: usize| store.sectors[sector].repeat());
+        assert_eq!(repeats, [0, 1, 0, 2]);
+        assert_eq!(ids(&mut store, Priority::Normal), [7]);
+        store = restarted(&mut store);
+    }
+    append(&mut store, Priority::Normal, 8, 50).unwrap();
+    assert_eq!(ids(&mut store, Priority::Normal), [7, 8]);
+}
+
 /// 24 bits of them are in RAM: at the end of these they stay.
 #[test]
 fn more_erases_than_are_counted_stay_at_the_most() {
