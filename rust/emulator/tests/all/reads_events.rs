@@ -6,7 +6,7 @@
 use iothub_emulator::AmqpPort;
 use serde_json::{Value, json};
 
-use crate::support::amqp::{Client, Frame};
+use crate::support::amqp::{Client, Frame, V};
 use crate::support::process::Process;
 use crate::support::{Ca, Device, HUB, Hub, token};
 
@@ -219,6 +219,49 @@ async fn a_place_that_never_was_is_refused_and_one_that_was_is_gone_on_from() {
     client.credit(9, 0, 1).await;
     publish(&mut device, &["four"]).await;
     assert!(client.expect(0x14).await.has("four"));
+}
+
+/// Section 3.5.1 of the standard: the filters of the answer are those that are in force.
+#[tokio::test]
+async fn an_attach_is_answered_with_the_filter_that_is_understood() {
+    let hub = start("1").await;
+    let mut device = hub.device("dev").await;
+    publish(&mut device, &["one", "two"]).await;
+    let mut client = client(&hub).await;
+    let partition = partition(HUB, 0);
+    let text = "amqp.annotation.x-opt-sequence-number > '0'";
+    let color = || {
+        let filter = V::Named("example:color-filter", Box::new(V::Text("red")));
+        (V::Symbol("color"), filter)
+    };
+    let selector = || {
+        let filter = V::Named("apache.org:selector-filter:string", Box::new(V::Text(text)));
+        (V::Symbol("jms-selector"), filter)
+    };
+    let feedback = "/messages/serviceBound/feedback";
+    for (handle, address, filters, in_force, first) in [
+        (
+            2,
+            partition.as_str(),
+            vec![color(), selector()],
+            true,
+            Some("two"),
+        ),
+        (3, &partition, vec![selector(), color()], true, Some("two")),
+        (4, &partition, vec![color()], false, Some("one")),
+        (5, feedback, vec![selector(), color()], false, None),
+    ] {
+        client.attach_with(handle, address, filters).await;
+        let answer = client.expect(0x12).await;
+        assert!(answer.has(address), "{handle}");
+        assert!(!answer.has("color") && !answer.has("red"), "{handle}");
+        assert_eq!(answer.has("jms-selector"), in_force, "{handle}");
+        assert_eq!(answer.has(text), in_force, "{handle}");
+        if let Some(first) = first {
+            client.credit(handle, 0, 1).await;
+            assert!(client.expect(0x14).await.has(first), "{handle}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -19,6 +19,8 @@ pub enum V<'a> {
     List(Vec<V<'a>>),
     Map(Vec<(V<'a>, V<'a>)>),
     Described(u8, Box<V<'a>>),
+    /// Described by a name.
+    Named(&'a str, Box<V<'a>>),
 }
 
 impl V<'_> {
@@ -71,6 +73,11 @@ impl V<'_> {
             }
             V::Described(code, value) => {
                 out.extend([0, 0x53, *code]);
+                value.write(out);
+            }
+            V::Named(name, value) => {
+                out.push(0);
+                V::Symbol(name).write(out);
                 value.write(out);
             }
         }
@@ -235,15 +242,18 @@ impl Client {
 
     /// Asks for a link that receives what a filter lets through.
     pub async fn attach_from(&mut self, handle: u32, address: &str, filter: &str) {
-        let name = format!("link {handle}");
+        let name = V::Symbol("apache.org:selector-filter:string");
         let selector = V::Described(0, Box::new(V::Text(filter)));
-        let filters = V::Map(vec![(
-            V::Symbol("apache.org:selector-filter:string"),
-            selector,
-        )]);
+        self.attach_with(handle, address, vec![(name, selector)])
+            .await;
+    }
+
+    /// Asks for a link that receives, with filters.
+    pub async fn attach_with(&mut self, handle: u32, address: &str, filters: Vec<(V<'_>, V<'_>)>) {
+        let name = format!("link {handle}");
         let mut source = vec![V::Text(address)];
         source.extend((0..6).map(|_| V::Null));
-        source.push(filters);
+        source.push(V::Map(filters));
         let mut fields = vec![V::Text(&name), V::Uint(handle), V::Bool(true)];
         fields.extend([V::Null, V::Null, V::list(0x28, source)]);
         fields.push(V::list(0x29, vec![V::Text(address)]));
