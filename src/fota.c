@@ -407,12 +407,12 @@ static void write_version(struct iothub_fota_image *image, const struct mcuboot_
 }
 
 /*
- * On a board the running image's header lies on the secure side: what it was signed with is known here without it. On
- * native_sim the program is always the same, and the slot says which one it stands for.
+ * On a board the running image's header lies on the secure side: what it was signed with is known here without it. In
+ * a simulation the program is always the same, and the slot says which one it stands for.
  */
 static int running_version(struct iothub_fota_image *image)
 {
-#if defined(CONFIG_ARCH_POSIX)
+#if defined(CONFIG_IOTHUB_SIM_MODEM)
 	struct mcuboot_img_header header;
 
 	if (boot_read_bank_header(PARTITION_ID(slot0_partition), &header, sizeof(header)) != 0) {

@@ -23,6 +23,52 @@ let client;
 
 const consumer = (connection = events, group = "$Default", options = {}) => new EventHubConsumerClient(group, connection, options);
 
+// Who has which partition and how far it got, in memory.
+class MemoryCheckpoints {
+  constructor() { this.owners = new Map(); this.checkpoints = new Map(); this.version = 0; }
+
+  async listOwnership() { return [...this.owners.values()]; }
+
+  async claimOwnership(wanted) {
+    const free = wanted.filter((it) => (this.owners.get(it.partitionId)?.etag ?? it.etag) === it.etag);
+    return free.map((it) => {
+      const owner = { ...it, etag: String(++this.version), lastModifiedTimeInMs: Date.now() };
+      this.owners.set(it.partitionId, owner);
+      return owner;
+    });
+  }
+
+  async updateCheckpoint(checkpoint) { this.checkpoints.set(checkpoint.partitionId, checkpoint); }
+
+  async listCheckpoints() { return [...this.checkpoints.values()]; }
+}
+
+// Reads all partitions and writes checkpoints, each at the middle of what came, until the last message of every device is there.
+async function readsOn(store, ends) {
+  const greedy = { strategy: "greedy", updateIntervalInMs: 200, partitionOwnershipExpirationIntervalInMs: 10000 };
+  const from = new EventHubConsumerClient("$Default", events, store, { loadBalancingOptions: greedy });
+  const seen = new Map();
+  const errors = [];
+  const subscription = from.subscribe({
+    processEvents: async (batch, context) => {
+      const of = seen.get(context.partitionId) ?? [];
+      seen.set(context.partitionId, of);
+      for (const event of batch) of.push({ number: event.sequenceNumber, body: String(event.body) });
+      if (batch.length) await context.updateCheckpoint(batch[Math.floor((batch.length - 1) / 2)]);
+    },
+    processError: async (error) => { errors.push(error); },
+  }, { startPosition: earliestEventPosition, maxWaitTimeInSeconds: 1, maxBatchSize: 7 });
+  const came = new Set();
+  await wait(() => {
+    if (errors.length) fail(errors[0].message);
+    for (const of of seen.values()) for (const { body } of of) came.add(body);
+    return ends.every((it) => came.has(it));
+  });
+  await subscription.close();
+  await from.close();
+  return seen;
+}
+
 // Follows an event hub; what it was given and what went wrong stand in the answer.
 function follow(from, partition, options) {
   const seen = { events: [], errors: [], rounds: 0 };
@@ -245,6 +291,42 @@ const checks = {
     const seen = follow(consumer(events.replace(":5671", ""), "$Default", options));
     await wait(() => seen.bodies().includes("three"));
     await seen.stop();
+  },
+  "Event Hubs: checkpoints, over a restart": async () => {
+    const ids = Array.from({ length: 8 }, (_, number) => `checked-${number}`);
+    const bodies = (round) => ids.flatMap((id) => Array.from({ length: 20 }, (_, number) => `${id} ${round} ${number}`));
+    const ends = (round) => ids.map((id) => `${id} ${round} 19`);
+    for (const id of ids) await registry.create({ deviceId: id, status: "enabled", authentication: { type: "sas" } });
+    const keys = await Promise.all(ids.map(async (id) => (await registry.get(id)).responseBody.authentication.symmetricKey.primaryKey));
+    const sendAll = (round) => Promise.all(ids.map(async (id, at) => {
+      const made = DeviceClient.fromConnectionString(`HostName=localhost;DeviceId=${id};SharedAccessKey=${keys[at]}`, Mqtt);
+      await made.open();
+      for (let number = 0; number < 20; number++) await made.sendEvent(send(`${id} ${round} ${number}`));
+      await made.close();
+    }));
+    const store = new MemoryCheckpoints();
+    await sendAll("before");
+    const first = await readsOn(store, ends("before"));
+    const checkpoints = new Map([...store.checkpoints].map(([partition, it]) => [partition, Number(it.sequenceNumber)]));
+    if ([...checkpoints.keys()].sort().join() !== "0,1,2,3") fail(`checkpoints of ${[...checkpoints.keys()]}`);
+    process.stdout.write("restart\n");
+    await wait(async () => { try { await rest("GET", "admin"); return true; } catch { return false; } });
+    await sendAll("after");
+    const second = await readsOn(store, ends("after"));
+    const all = new Set();
+    for (const [partition, checkpoint] of checkpoints) {
+      const before = first.get(partition);
+      const after = second.get(partition);
+      const begun = before.map((it) => it.number);
+      if (begun.some((number, at) => number !== begun[0] + at)) fail(`${partition}: ${begun}`);
+      const numbers = after.map((it) => it.number);
+      if (numbers.some((number, at) => number !== checkpoint + 1 + at)) fail(`${partition} behind ${checkpoint}: ${numbers}`);
+      const kept = new Map(before.map((it) => [it.number, it.body]));
+      for (const { number, body } of after) if ((kept.get(number) ?? body) !== body) fail(`${partition}, ${number}: ${kept.get(number)}, then ${body}`);
+      for (const { body } of [...before, ...after]) all.add(body);
+    }
+    const missing = [...bodies("before"), ...bodies("after")].filter((it) => !all.has(it));
+    if (missing.length) fail(`missing: ${missing}`);
   },
   "Event Hubs: goes on after a crash of the hub": async () => {
     const seen = follow(consumer(), undefined, { startPosition: latestEventPosition });

@@ -5,6 +5,8 @@ use core::sync::atomic::{AtomicU8, Ordering};
 
 use iothub::firmware::Event;
 
+use crate::{totals, tracker};
+
 /// Tenths of the image that the log knows of.
 static TENTHS: AtomicU8 = AtomicU8::new(0);
 
@@ -18,6 +20,8 @@ pub(crate) fn on_event(event: Event) {
                 log::info!("firmware: {}0 %, {offset} of {size} bytes", tenths);
             }
         }
+        // The driver restarts the device.
+        Event::Done => totals::keep_before_restart(tracker::diagnostics().before),
         _ => {}
     }
 }

@@ -212,6 +212,30 @@ impl Totals {
     }
 }
 
+/// Keeps them before a restart that the driver makes, on its thread: the loop may not come by any
+/// more.
+pub(crate) fn keep_before_restart(before: Numbers) {
+    if kept::IS_ON
+        && let Err(error) =
+            keep_before_restart_with(before, |bytes| iothub::keep(KEPT_SHORT, bytes))
+    {
+        log::debug!("the counters cannot be kept in flash: {error}");
+    }
+}
+
+pub(crate) fn keep_before_restart_with(
+    before: Numbers,
+    keep: impl Fn(&[u8]) -> Result<(), Error>,
+) -> Result<(), Error> {
+    match client::status() {
+        // The loop has read what was kept, and counted the start.
+        Ok(status) if before.starts > 0 => {
+            keep(&before.and_since(client::now(), &status).to_bytes())
+        }
+        _ => Ok(()),
+    }
+}
+
 /// How soon they are to be kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Urgency {

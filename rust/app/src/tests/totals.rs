@@ -5,7 +5,7 @@ use std::{cell::RefCell, string::String, vec::Vec};
 use super::*;
 use crate::{
     client,
-    totals::{Totals, Urgency},
+    totals::{self, Numbers, Totals, Urgency},
 };
 
 #[derive(Default)]
@@ -98,6 +98,30 @@ fn a_power_cut_takes_what_was_counted_since_the_last_write() {
         told(&device),
         r#","total":{"starts":3,"resets":0,"faults":3,"uptime":722,"connected":3,"bytesSent":5100000001,"bytesReceived":25"#
     );
+}
+
+#[test]
+fn a_restart_by_the_driver_takes_nothing_along() {
+    let _world = World::new();
+    let flash = Flash::default();
+    let keep = |bytes: &[u8]| {
+        *flash.value.borrow_mut() = bytes.into();
+        *flash.writes.borrow_mut() += 1;
+        Ok(())
+    };
+    let mut device = flash.start();
+    assert!(flash.update(&mut device, 0, Urgency::None), "the start");
+    count(1, 700, 30);
+    double::with(|double| double.now = 5_000);
+    totals::keep_before_restart_with(device.before(), keep).expect("kept");
+    let device = flash.start();
+    assert_eq!(
+        told(&device),
+        r#","total":{"starts":2,"resets":0,"faults":2,"uptime":5,"connected":1,"bytesSent":700,"bytesReceived":30"#
+    );
+    // A loop that has not come by yet has not read what is in flash.
+    totals::keep_before_restart_with(Numbers::NONE, keep).expect("kept");
+    assert_eq!(*flash.writes.borrow(), 2);
 }
 
 #[test]

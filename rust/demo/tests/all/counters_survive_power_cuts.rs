@@ -56,3 +56,26 @@ fn counters_survive_power_cuts() {
         }
     }
 }
+
+/// The restart comes within a minute after the connection, before the counters are kept by
+/// themselves.
+#[test]
+fn an_update_takes_no_counters_along() {
+    let mut world = World::new();
+    let lines = world.start(Network::DualStack);
+    world.connected(&lines);
+    let before = total(&world, 1);
+    let setup = world.bench.setup();
+    setup.image("1.1.0", &[7; 3200]).expect("an image");
+    let rest = world.bench.rest();
+    rest.deploy(DEVICE_ID, "1.1.0", "http").expect("deployed");
+    let after = total(&world, 2);
+    assert_eq!(number(&after, "resets"), 1);
+    assert_eq!(number(&after, "connected"), 2, "{after} after {before}");
+    for name in ["bytesSent", "bytesReceived", "uptime"] {
+        assert!(
+            number(&after, name) >= number(&before, name),
+            "{after} after {before}"
+        );
+    }
+}
