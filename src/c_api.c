@@ -1,11 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the C API's Rust needs of Zephyr beside the seam, where no Rust application brings it. */
 #include <errno.h>
+#include <stddef.h>
 #include <zephyr/init.h>
 #include <zephyr/irq.h>
 #include <zephyr/kernel.h>
 
 #include <iothub_platform.h>
+
+#if defined(CONFIG_IOTHUB_SIM_MODEM) && __has_include(<modem/lte_lc.h>)
+#include <modem/lte_lc.h>
+
+/* Where src/sim_sdk.c writes it, by declarations of our own. */
+BUILD_ASSERT(offsetof(struct lte_lc_evt, nw_reg_status) == 8, "the simulated modem's events are not the SDK's");
+#endif
 
 BUILD_ASSERT(sizeof(unsigned int) == sizeof(uint32_t), "the state of the interrupts has no room");
 

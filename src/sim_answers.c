@@ -7,6 +7,7 @@
 
 #include "sim_answers.h"
 #include "sim_keys.h"
+#include "sim_world.h"
 
 static int answer_with(char *answer, size_t len, const char *line)
 {
@@ -30,6 +31,13 @@ int sim_answer(const char *command, char *answer, size_t len)
 	};
 	char *rest;
 
+#if defined(CONFIG_IOTHUB_SIM_WORLD)
+	char line[128];
+
+	if (sim_world_answer(command, line, sizeof(line)) == 0) {
+		return answer_with(answer, len, line);
+	}
+#endif
 	for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
 		if (strcmp(command, known[i][0]) == 0) {
 			return answer_with(answer, len, known[i][1]);

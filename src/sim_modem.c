@@ -53,6 +53,8 @@ static const struct network {
 static const struct network *network = &networks[0];
 static const struct iothub_sim_step *next;
 static bool running;
+/* LTE is on; there is a network. */
+static bool is_on, is_covered = true;
 
 static void say(struct k_work *work);
 static K_WORK_DELAYABLE_DEFINE(playing, say);
@@ -61,7 +63,7 @@ static K_WORK_DELAYABLE_DEFINE(playing, say);
 static void stop(int reason)
 {
 	(void)k_work_cancel_delayable(&playing);
-	running = false;
+	running = is_on = false;
 	network = &networks[0];
 	sim_modem_fault(reason);
 }
@@ -129,8 +131,27 @@ int nrf_modem_lib_init(void)
 int nrf_modem_lib_shutdown(void)
 {
 	(void)k_work_cancel_delayable(&playing);
-	running = false;
+	running = is_on = false;
 	return 0;
+}
+
+static void play_coverage(bool on, bool covered)
+{
+	static const struct iothub_sim_step lost[] = {
+		{0, IOTHUB_SIM_REGISTRATION, LTE_LC_NW_REG_NOT_REGISTERED},
+		{0, IOTHUB_SIM_DETACH, 0},
+		SEARCHING,
+		END,
+	};
+
+	/* Who switches LTE on, and the system work queue. */
+	k_sched_lock();
+	is_on = on;
+	is_covered = covered;
+	if (on) {
+		iothub_sim_modem_play(covered ? network->steps : lost);
+	}
+	k_sched_unlock();
 }
 
 int sim_modem_attach(void)
@@ -139,8 +160,13 @@ int sim_modem_attach(void)
 		return -EFAULT;
 	}
 	LOG_INF("attaching to the network %s", network->name);
-	iothub_sim_modem_play(network->steps);
+	play_coverage(true, is_covered);
 	return 0;
+}
+
+void sim_modem_cover(bool covered)
+{
+	play_coverage(is_on, covered);
 }
 
 void sim_modem_detach(void)
@@ -151,5 +177,6 @@ void sim_modem_detach(void)
 		END,
 	};
 
+	is_on = false;
 	iothub_sim_modem_play(off);
 }

@@ -23,6 +23,9 @@ static struct option {
 	{"network", "The network that the simulated modem finds: dual-stack, ipv6-only, ...", NULL, NULL},
 	{"credentials", "A folder with ca.pem, cert.pem and key.pem", NULL, NULL},
 	{"hub-address", "The IPv4 address of every name, without asking a name server", NULL, NULL},
+#if defined(CONFIG_IOTHUB_SIM_WORLD)
+	{"world", "A file with the state of the world around the device: see src/sim_world.h", NULL, NULL},
+#endif
 	{"port", "The hub's port of MQTT over TLS, in place of CONFIG_MQTT_HELPER_PORT", NULL, NULL},
 	{"hostname", "In place of the setting iothub/hostname", "iothub/hostname", NULL},
 	{"device-id", "In place of the setting iothub/device_id", "iothub/device_id", NULL},
@@ -166,6 +169,11 @@ const char *iothub_sim_option_credentials(void)
 const char *iothub_sim_option_hub_address(void)
 {
 	return value_of("hub-address");
+}
+
+const char *iothub_sim_option_world(void)
+{
+	return value_of("world");
 }
 
 uint16_t iothub_sim_option_port(void)

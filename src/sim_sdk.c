@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The functions of Nordic's libraries that iothub calls, over the modem of src/sim_modem.c. */
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 #include <zephyr/kernel.h>
 #include <zephyr/logging/log.h>
@@ -12,6 +13,9 @@
 #include "sim_play.h"
 
 LOG_MODULE_REGISTER(sim_sdk, LOG_LEVEL_INF);
+
+/* src/c_api.c has the same of the SDK's own header, which an application in C looks at the events with. */
+BUILD_ASSERT(offsetof(struct lte_lc_evt, nw_reg_status) == 8, "an application would read another word of the event");
 
 static lte_lc_evt_handler_t on_lte;
 static pdn_event_handler_t on_pdn;

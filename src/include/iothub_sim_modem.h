@@ -40,11 +40,12 @@ void iothub_sim_modem_play(const struct iothub_sim_step *steps);
 /*
  * The options of the simulation's command line, NULL where they are not given: --credentials names a folder of the host
  * with ca.pem, cert.pem and key.pem; --hub-address the IPv4 address of every name, where there is no name server; --port the
- * hub's port, 0 where it is the one of the build.
+ * hub's port, 0 where it is the one of the build; --world (CONFIG_IOTHUB_SIM_WORLD) a file with the world around the device.
  */
 const char *iothub_sim_option_network(void);
 const char *iothub_sim_option_credentials(void);
 const char *iothub_sim_option_hub_address(void);
+const char *iothub_sim_option_world(void);
 uint16_t iothub_sim_option_port(void);
 
 #ifdef __cplusplus

@@ -20,6 +20,8 @@ import urllib.request
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CLONE_NEWNET = 0x40000000
 ALREADY_THERE = 409
+# Seconds until the hub must be ready: the first `cargo run` builds it.
+READY_TIMEOUT = 900
 
 
 def own_network():
@@ -61,11 +63,16 @@ class Hub:
             [*command, "--hostname", "localhost", "--mqtt", self.mqtt, "--http", "127.0.0.1:0", "--data-dir", self.data,
              *self.options],
             cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        for line in self.process.stdout:
-            if line.startswith("ready "):
-                self.http = next(word[5:] for word in line.split() if word.startswith("http="))
-                threading.Thread(target=self.process.stdout.read, daemon=True).start()
-                return self
+        watchdog = threading.Timer(READY_TIMEOUT, self.process.kill)
+        watchdog.start()
+        try:
+            for line in self.process.stdout:
+                if line.startswith("ready "):
+                    self.http = next(word[5:] for word in line.split() if word.startswith("http="))
+                    threading.Thread(target=self.process.stdout.read, daemon=True).start()
+                    return self
+        finally:
+            watchdog.cancel()
         raise RuntimeError(f"the hub ended with {self.process.wait()} before it was ready")
 
     def stop(self):

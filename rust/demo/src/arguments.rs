@@ -64,17 +64,18 @@ pub struct Arguments {
     pub verbose: bool,
 
     /// With --once: a drive through a tunnel instead: every sample arrives with the time when it
-    /// was taken; the configuration by twin; a restart by method.
-    #[arg(long, requires = "once", conflicts_with_all = ["device", "fota"])]
+    /// was taken; the configuration by twin; a restart by method. A program for native_sim is told
+    /// the world by a file; satellites need no assistance there, and it has no watchdog.
+    #[arg(long, requires = "once", conflicts_with = "fota")]
     pub drive: bool,
 
     /// The world around the device, a JSON file with a route, weather, battery and tunnels: see
     /// docs/tracker.md [default: a drive that is made up].
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["once", "device"])]
+    #[arg(long, value_name = "FILE", conflicts_with = "once")]
     pub world: Option<PathBuf>,
 
     /// How much faster than in truth the world goes on, from 0.01 to 1000.
-    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = speed, conflicts_with_all = ["once", "device"])]
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = speed, conflicts_with = "once")]
     pub speed: f64,
 
     /// The network that the simulated modem finds (--once has its own).
@@ -111,11 +112,12 @@ pub struct Arguments {
     /// when it restarts: tests/zephyr/fota/device does that for native_sim.
     ///
     /// A program for native_sim gets its options as arguments: --credentials, --hostname,
-    /// --device-id, --network, --port where it is another than 8883, with --fota --fota-trial; a
-    /// command gets them in place of the word {}. Both find the same in their environment:
+    /// --device-id, --network, --port where it is another than 8883, with --fota --fota-trial, with
+    /// --drive, --world or --speed --world (a file with the state of now: src/sim_world.h); a command
+    /// gets them in place of the word {}. Both find the same in their environment:
     /// IOTHUB_CREDENTIALS (a folder with ca.pem, cert.pem and key.pem), IOTHUB_DATA (a folder of
     /// its own), IOTHUB_HOSTNAME, IOTHUB_PORT, IOTHUB_DEVICE_ID, IOTHUB_NETWORK, IOTHUB_FOTA_TRIAL
-    /// (seconds).
+    /// (seconds), IOTHUB_WORLD.
     #[arg(long, value_name = "PROGRAM|COMMAND")]
     pub device: Option<String>,
 

@@ -18,7 +18,7 @@ use crate::{
     provisioning,
     setup::lock,
     stop,
-    world::unix_ms,
+    world::{Description, World, WorldFile, unix_ms},
 };
 
 /// Hub and device.
@@ -32,6 +32,8 @@ pub struct Bench {
     hub_address: SocketAddr,
     http_address: SocketAddr,
     device: Option<Process>,
+    /// The world that a device is told of which has none by itself.
+    world: Option<WorldFile>,
     /// Whether the device is the Linux one.
     is_ours: bool,
     /// When the device's world began, in milliseconds since 1970.
@@ -104,7 +106,8 @@ const START: Duration = Duration::from_secs(60);
 const STOP: Duration = Duration::from_secs(60);
 
 /// Takes one step of a scenario, and says whether it passed.
-type TakeStep<'c> = dyn FnMut(&'static str, &mut dyn FnMut() -> Result<String, Error>) -> bool + 'c;
+pub(crate) type TakeStep<'c> =
+    dyn FnMut(&'static str, &mut dyn FnMut() -> Result<String, Error>) -> bool + 'c;
 
 impl Bench {
     /// The first step of a scenario: the hub is up, and then what `prepare` does. `None` where it
@@ -187,6 +190,7 @@ impl Bench {
             hub_address,
             http_address,
             device: None,
+            world: None,
             is_ours: true,
             began_ms: unix_ms(),
             since: 0,
@@ -277,7 +281,11 @@ impl Bench {
     /// The process cannot be started.
     pub fn start_device(&mut self, options: &DeviceOptions) -> Result<Lines, Error> {
         let command = match &options.command {
-            Some(command) => self.other_device(command, options),
+            Some(command) => {
+                self.world = None;
+                self.world = self.world_for(options)?;
+                self.other_device(command, options)
+            }
             None => self.own_device(options),
         };
         // One at a time has its folder.
@@ -316,6 +324,17 @@ impl Bench {
         command
     }
 
+    /// Another device is in a world where one is named, or a speed.
+    fn world_for(&self, options: &DeviceOptions) -> Result<Option<WorldFile>, Error> {
+        let description = match &options.world {
+            Some(path) => Description::read(path, self.began_ms)?,
+            None if options.speed != 1.0 => Description::new(self.began_ms),
+            None => return Ok(None),
+        };
+        let file = self.setup.device_data().join("world");
+        WorldFile::begin(World::new(description), options.speed, self.began_ms, file).map(Some)
+    }
+
     /// A native_sim program resolves names by the machine's own resolver, so that the hub has to be
     /// called localhost.
     fn other_device(&self, device: &DeviceCommand, options: &DeviceOptions) -> Command {
@@ -327,6 +346,7 @@ impl Bench {
             device_id: DEVICE_ID,
             network: options.network.name(),
             trial_s: options.trial_s,
+            world: self.world.as_ref().map(WorldFile::path),
         })
     }
 

@@ -40,6 +40,8 @@ pub(crate) struct Told<'a> {
     /// How long a new image may take to reach the hub, in seconds; `None`: what the device has by
     /// itself.
     pub(crate) trial_s: Option<u32>,
+    /// The file of the world around it; `None`: it is in none.
+    pub(crate) world: Option<&'a Path>,
 }
 
 impl DeviceCommand {
@@ -79,6 +81,7 @@ impl DeviceCommand {
             options.push(format!("--port={}", told.port));
         }
         options.extend(told.trial_s.map(|it| format!("--fota-trial={it}")));
+        options.extend(told.world.map(|it| format!("--world={}", it.display())));
         let mut command = match self {
             Self::Program(program) => {
                 let mut command = Command::new(program);
@@ -106,6 +109,9 @@ impl DeviceCommand {
             .env("IOTHUB_NETWORK", told.network);
         if let Some(trial_s) = told.trial_s {
             command.env("IOTHUB_FOTA_TRIAL", trial_s.to_string());
+        }
+        if let Some(world) = told.world {
+            command.env("IOTHUB_WORLD", world);
         }
         command
     }
@@ -205,6 +211,7 @@ mod tests {
             device_id: "thingy",
             network: "ipv6-only",
             trial_s: Some(20),
+            world: Some(Path::new("/w")),
         };
         let device = DeviceCommand::Line(["run", "-v", "{}", "-x"].map(str::to_owned).to_vec());
         let command = device.command(&told);
@@ -217,6 +224,7 @@ mod tests {
             "--network=ipv6-only",
             "--port=8884",
             "--fota-trial=20",
+            "--world=/w",
             "-x",
         ];
         assert_eq!(arguments, expected);
@@ -232,6 +240,7 @@ mod tests {
             device_id: "thingy",
             network: "ipv6-only",
             trial_s: None,
+            world: None,
         };
         for device in [
             DeviceCommand::Program("/bin/sh".into()),

@@ -564,16 +564,18 @@ const _: () = {
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
     ["Size of lte_lc_evt__bindgen_ty_1"]
-        [::core::mem::size_of::<lte_lc_evt__bindgen_ty_1>() - 4usize];
+        [::core::mem::size_of::<lte_lc_evt__bindgen_ty_1>() - 8usize];
     ["Alignment of lte_lc_evt__bindgen_ty_1"]
-        [::core::mem::align_of::<lte_lc_evt__bindgen_ty_1>() - 4usize];
+        [::core::mem::align_of::<lte_lc_evt__bindgen_ty_1>() - 8usize];
     ["Offset of field: lte_lc_evt__bindgen_ty_1::nw_reg_status"]
         [::core::mem::offset_of!(lte_lc_evt__bindgen_ty_1, nw_reg_status) - 0usize];
+    ["Offset of field: lte_lc_evt__bindgen_ty_1::time"]
+        [::core::mem::offset_of!(lte_lc_evt__bindgen_ty_1, time) - 0usize];
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of lte_lc_evt"][::core::mem::size_of::<lte_lc_evt>() - 8usize];
-    ["Alignment of lte_lc_evt"][::core::mem::align_of::<lte_lc_evt>() - 4usize];
+    ["Size of lte_lc_evt"][::core::mem::size_of::<lte_lc_evt>() - 16usize];
+    ["Alignment of lte_lc_evt"][::core::mem::align_of::<lte_lc_evt>() - 8usize];
     ["Offset of field: lte_lc_evt::type_"][::core::mem::offset_of!(lte_lc_evt, type_) - 0usize];
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
@@ -683,6 +685,7 @@ pub union mqtt_evt_param {
 #[derive(Copy, Clone)]
 pub union lte_lc_evt__bindgen_ty_1 {
     pub nw_reg_status: lte_lc_nw_reg_status,
+    pub time: u64,
 }
 impl<Storage> __BindgenBitfieldUnit<Storage> {
     #[inline]

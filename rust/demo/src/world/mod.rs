@@ -6,7 +6,9 @@ mod description;
 mod player;
 mod point;
 mod route;
+mod sensors;
 mod surroundings;
+mod told;
 
 use std::time::Duration;
 
@@ -15,6 +17,7 @@ use description::{Fault, FaultKind};
 use iothub_host::{Sensor, Survey};
 pub(crate) use player::{Player, unix_ms};
 use route::Route;
+pub(crate) use told::WorldFile;
 
 /// The world, as a function of the time since its beginning.
 #[derive(Debug)]

@@ -11,7 +11,7 @@ use iothub_host::{
     Survey, Unavailable,
 };
 
-use super::{FaultKind, State, World, surroundings};
+use super::{State, World, surroundings};
 
 /// A world that goes on, at its own speed.
 #[derive(Clone)]
@@ -65,8 +65,7 @@ impl Player {
 impl Inner {
     /// The world's time since its beginning.
     fn since(&self) -> Duration {
-        let real = unix_ms().saturating_sub(self.began_ms).max(0);
-        Duration::from_secs_f64(real as f64 / 1000.0 * self.speed)
+        since(self.began_ms, self.speed)
     }
 
     fn real(&self, span: Duration) -> Duration {
@@ -166,6 +165,12 @@ impl Inner {
     }
 }
 
+/// The time of a world since its beginning, which was at `began_ms` by the machine's clock.
+pub(super) fn since(began_ms: i64, speed: f64) -> Duration {
+    let real = unix_ms().saturating_sub(began_ms).max(0);
+    Duration::from_secs_f64(real as f64 / 1000.0 * speed)
+}
+
 /// The machine's clock, in milliseconds since 1970.
 pub(crate) fn unix_ms() -> i64 {
     let since = SystemTime::now()
@@ -175,7 +180,7 @@ pub(crate) fn unix_ms() -> i64 {
 }
 
 /// Above walking pace.
-fn moves(state: &State) -> bool {
+pub(super) fn moves(state: &State) -> bool {
     state.speed > 1.0
 }
 
@@ -196,50 +201,12 @@ const LOOK: Duration = Duration::from_millis(50);
 
 impl Board for Player {
     fn unix_time_ms(&self) -> Option<i64> {
-        let since = self.0.since();
-        if !self.0.world.is_time_known(since) {
-            return None;
-        }
-        let since = i64::try_from(since.as_millis()).ok()?;
-        self.0.world.start_ms().checked_add(since)
+        self.0.world.time(self.0.since())
     }
 
     fn read(&self, sensor: Sensor) -> Result<i32, Unavailable> {
-        let since = self.0.since();
-        match self.0.world.fault(sensor, since) {
-            Some(FaultKind::Broken) => return Err(Unavailable::Broken),
-            Some(FaultKind::Hangs) => return Err(Unavailable::Hangs),
-            Some(FaultKind::NotANumber) => return Err(Unavailable::NotANumber),
-            Some(FaultKind::Lies) => return Ok(i32::MAX),
-            None => {}
-        }
-        let now = self.0.world.at(since);
-        let position = || self.0.found().position.ok_or(Unavailable::Missing);
-        let value = match sensor {
-            Sensor::Temperature => now.temperature * 1000.0,
-            Sensor::Humidity => now.humidity * 1000.0,
-            Sensor::Pressure => now.pressure,
-            Sensor::Gas => 50_000.0 + now.humidity * 500.0,
-            Sensor::Light => now.light,
-            // A lithium cell between 3.3 and 4.15 V.
-            Sensor::BatteryVoltage => 3300.0 + now.charge * 8.5,
-            Sensor::BatteryCurrent if now.is_charged => -400.0,
-            Sensor::BatteryCurrent => 14.0,
-            Sensor::BatteryTemperature => now.temperature * 10.0 + 30.0,
-            Sensor::BatteryCharge => now.charge,
-            Sensor::TimeToEmpty if !now.is_charged => now.charge.max(1.0) * 36.0 * 70.0,
-            Sensor::TimeToFull if now.is_charged => (101.0 - now.charge) * 72.0,
-            Sensor::Latitude => position()?.0.latitude * 1e7,
-            Sensor::Longitude => position()?.0.longitude * 1e7,
-            Sensor::Accuracy => 42.0,
-            Sensor::Altitude => position()?.0.altitude * 10.0,
-            Sensor::Speed => position()?.0.speed * 100.0,
-            Sensor::Heading => position()?.0.heading * 100.0,
-            Sensor::FixAge => self.0.since().saturating_sub(position()?.1).as_secs_f64() * 1000.0,
-            _ => return Err(Unavailable::Missing),
-        };
-        // Everything in a world is far within.
-        Ok(value.round() as i32)
+        let found = self.0.found().position;
+        self.0.world.measure(sensor, self.0.since(), found)
     }
 
     fn locate(&self, methods: Methods, timeout: Duration) -> Result<(), Unavailable> {

@@ -110,6 +110,29 @@ fn updates_of_a_device_that_ends_at_once_fail() {
 }
 
 #[test]
+fn a_device_that_has_no_world_is_told_one_by_a_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let script = folder.path().join("device.sh");
+    let says = "{ printf 'error: '; cat \"$IOTHUB_WORLD\"; echo \" $1\"; } >&2; exit 3\n";
+    std::fs::write(&script, says).expect("written");
+    let device = format!("sh '{}' {{}}", script.display());
+    let Output { status, report, .. } = once(&["--drive"], &device);
+    assert_eq!(status, Some(1), "{report:#}");
+    let checks = checks(&report);
+    let (name, detail) = checks.last().expect("a step");
+    assert_eq!(*name, "device runs", "{report:#}");
+    let words: Vec<_> = detail.split(' ').collect();
+    // Covered, with satellites, before the drive's first stop; last the cell, and the first argument.
+    assert_eq!(
+        (words.len(), words[2], words[3]),
+        (31, "1", "1"),
+        "{detail}"
+    );
+    assert_eq!(words[22], "50501", "{detail}");
+    assert!(words[30].starts_with("--credentials="), "{detail}");
+}
+
+#[test]
 fn a_device_is_told_another_port_where_the_usual_one_is_taken() {
     // Taken here, or by somebody else already.
     let _taken = std::net::TcpListener::bind("127.0.0.1:8883");

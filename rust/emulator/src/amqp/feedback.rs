@@ -8,8 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::codec::message;
-use super::connection::link::Settlement;
-use super::connection::outlet::{Outlet, Step};
+use super::connection::outlet::{Outlet, Settlement, Step};
 use crate::hub::feedback;
 use crate::hub::files;
 use crate::hub::locked_records::Records;

@@ -6,7 +6,7 @@
 use iothub_emulator::AmqpPort;
 use serde_json::{Value, json};
 
-use crate::support::amqp::{Client, Frame};
+use crate::support::amqp::{Client, Frame, V};
 use crate::support::process::Process;
 use crate::support::{Ca, Device, HUB, Hub, token};
 
@@ -221,6 +221,49 @@ async fn a_place_that_never_was_is_refused_and_one_that_was_is_gone_on_from() {
     assert!(client.expect(0x14).await.has("four"));
 }
 
+/// Section 3.5.1 of the standard: the filters of the answer are those that are in force.
+#[tokio::test]
+async fn an_attach_is_answered_with_the_filter_that_is_understood() {
+    let hub = start("1").await;
+    let mut device = hub.device("dev").await;
+    publish(&mut device, &["one", "two"]).await;
+    let mut client = client(&hub).await;
+    let partition = partition(HUB, 0);
+    let text = "amqp.annotation.x-opt-sequence-number > '0'";
+    let color = || {
+        let filter = V::Named("example:color-filter", Box::new(V::Text("red")));
+        (V::Symbol("color"), filter)
+    };
+    let selector = || {
+        let filter = V::Named("apache.org:selector-filter:string", Box::new(V::Text(text)));
+        (V::Symbol("jms-selector"), filter)
+    };
+    let feedback = "/messages/serviceBound/feedback";
+    for (handle, address, filters, in_force, first) in [
+        (
+            2,
+            partition.as_str(),
+            vec![color(), selector()],
+            true,
+            Some("two"),
+        ),
+        (3, &partition, vec![selector(), color()], true, Some("two")),
+        (4, &partition, vec![color()], false, Some("one")),
+        (5, feedback, vec![selector(), color()], false, None),
+    ] {
+        client.attach_with(handle, address, filters).await;
+        let answer = client.expect(0x12).await;
+        assert!(answer.has(address), "{handle}");
+        assert!(!answer.has("color") && !answer.has("red"), "{handle}");
+        assert_eq!(answer.has("jms-selector"), in_force, "{handle}");
+        assert_eq!(answer.has(text), in_force, "{handle}");
+        if let Some(first) = first {
+            client.credit(handle, 0, 1).await;
+            assert!(client.expect(0x14).await.has(first), "{handle}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_hub_has_its_own_number_of_partitions() {
     let hub = start("1").await;
@@ -400,7 +443,7 @@ async fn rules_of_before_count_from_the_first_message() {
     publish(&mut device, &["nowhere"]).await;
     process.call("PUT", "/admin/routing", "{}").await;
     publish(&mut device, &["here"]).await;
-    let mut reader = service(&process, &server_ca).await;
+    let mut reader = process.service(&server_ca).await;
     reader.attach(2, true, &partition(HUB, 0), vec![]).await;
     reader.credit(2, 0, 10).await;
     let event = reader.expect(0x14).await;
@@ -415,84 +458,3 @@ const OPTIONS: [&str; 5] = [
     "eventHubPartitions=1",
     "--data-dir",
 ];
-
-async fn service(process: &Process, server_ca: &str) -> Client {
-    let answer = process.call("GET", "/admin/connection-string", "").await;
-    let answer: Value = serde_json::from_str(&answer).unwrap();
-    let text = answer["connectionString"].as_str().unwrap();
-    let key = text.split_once("SharedAccessKey=").unwrap().1;
-    let token = token(HUB, key, 3600, Some("service"));
-    Client::open(process.amqp.unwrap(), server_ca, &token).await
-}
-
-/// Reads until all of these bodies have come.
-async fn read_until(reader: &mut Client, bodies: &[String]) -> Vec<(i64, String, String)> {
-    let mut seen: Vec<(i64, String, String)> = Vec::new();
-    let mut missing: Vec<&String> = bodies.iter().collect();
-    while !missing.is_empty() {
-        let event = reader.expect(0x14).await;
-        let text = String::from_utf8_lossy(&event.bytes).into_owned();
-        let body = text[text.rfind('<').unwrap()..].to_owned();
-        missing.retain(|it| **it != body);
-        seen.push((event.sequence_number(), event.offset(), body));
-    }
-    seen
-}
-
-#[tokio::test]
-async fn a_consumer_goes_on_after_each_kill_under_the_same_numbers() {
-    let folder = tempfile::tempdir().unwrap();
-    let ca = Ca::root("Root");
-    let mut process = Process::start(&OPTIONS, folder.path());
-    let certificate = json!({"name": "root", "certificate": ca.pem}).to_string();
-    process
-        .call("POST", "/admin/certificates", &certificate)
-        .await;
-    let device = r#"{"authentication":{"type":"certificateAuthority"}}"#;
-    process.call("PUT", "/devices/dev", device).await;
-    let server_ca = std::fs::read_to_string(folder.path().join("server-ca.pem")).unwrap();
-    let credentials = ca.device("dev");
-    // What a consumer has seen that goes on behind its checkpoint.
-    let mut followed: Vec<(i64, String, String)> = Vec::new();
-    let mut acknowledged: Vec<String> = Vec::new();
-    for round in 0..4 {
-        let mut device = Device::dial(process.mqtt, &server_ca, Some(&credentials))
-            .await
-            .unwrap();
-        device.connect("dev", true).await;
-        assert_eq!(device.connack().await.1, 0);
-        for id in 1..=100 {
-            let body = format!("<{round}.{id}>");
-            device
-                .publish("devices/dev/messages/events/", &body, id)
-                .await;
-        }
-        let new = acknowledged.len();
-        for id in 1..=50 {
-            device.expect_puback(id).await;
-            acknowledged.push(format!("<{round}.{id}>"));
-        }
-        let mut reader = service(&process, &server_ca).await;
-        let filter = match followed.last() {
-            Some((_, offset, _)) => format!("amqp.annotation.x-opt-offset > '{offset}'"),
-            None => "amqp.annotation.x-opt-offset > '-1'".to_owned(),
-        };
-        reader.attach_from(2, &partition(HUB, 0), &filter).await;
-        reader.credit(2, 0, 10_000).await;
-        followed.extend(read_until(&mut reader, &acknowledged[new..]).await);
-        // Without a gap, nothing twice.
-        let numbers: Vec<i64> = followed.iter().map(|it| it.0).collect();
-        assert_eq!(numbers, (0..followed.len() as i64).collect::<Vec<_>>());
-        // In the middle of the other fifty.
-        process.kill();
-        process = Process::start(&OPTIONS, folder.path());
-        let mut reader = service(&process, &server_ca).await;
-        reader.attach(2, true, &partition(HUB, 0), vec![]).await;
-        reader.credit(2, 0, 10_000).await;
-        let again = read_until(&mut reader, &acknowledged).await;
-        for event in &followed {
-            assert!(again.contains(event), "{event:?} is not what it was");
-        }
-    }
-    process.kill();
-}

@@ -33,6 +33,16 @@ async fn device(hub: &Hub, path: &str) -> Client {
     Client::open(address, &hub.server_ca, &of(path, &key, 3600)).await
 }
 
+/// A device that may send telemetry on link 2.
+async fn sender(hub: &Hub) -> Client {
+    let mut device = device(hub, "/devices/dev").await;
+    device
+        .attach(2, false, "/devices/dev/messages/events", vec![])
+        .await;
+    device.expect(0x12).await;
+    device
+}
+
 fn text<'t>(text: &'t str, value: &'t str) -> (V<'t>, V<'t>) {
     (V::Symbol(text), V::Text(value))
 }
@@ -40,11 +50,7 @@ fn text<'t>(text: &'t str, value: &'t str) -> (V<'t>, V<'t>) {
 #[tokio::test]
 async fn telemetry_is_settled_when_it_is_stored() {
     let hub = start().await;
-    let mut device = device(&hub, "/devices/dev").await;
-    device
-        .attach(2, false, "/devices/dev/messages/events", vec![])
-        .await;
-    device.expect(0x12).await;
+    let mut device = sender(&hub).await;
     let properties = vec![
         V::Text("m1"),
         V::Null,
@@ -85,11 +91,7 @@ async fn telemetry_is_settled_when_it_is_stored() {
 #[tokio::test]
 async fn the_messages_of_a_batch_are_each_one() {
     let hub = start().await;
-    let mut device = device(&hub, "/devices/dev").await;
-    device
-        .attach(2, false, "/devices/dev/messages/events", vec![])
-        .await;
-    device.expect(0x12).await;
+    let mut device = sender(&hub).await;
     let mut batch = Vec::new();
     for body in ["one", "two", "three"] {
         let mut message = Vec::new();
@@ -371,11 +373,7 @@ async fn a_token_that_ends_takes_its_own_devices_links_only() {
 #[tokio::test]
 async fn more_than_there_is_room_for_arrives_in_order() {
     let hub = start().await;
-    let mut device = device(&hub, "/devices/dev").await;
-    device
-        .attach(2, false, "/devices/dev/messages/events", vec![])
-        .await;
-    device.expect(0x12).await;
+    let mut device = sender(&hub).await;
     let body = "x".repeat(230_000);
     for delivery in 1..=60 {
         let mut message = Vec::new();

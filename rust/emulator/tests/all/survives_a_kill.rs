@@ -2,12 +2,17 @@
 
 #![allow(clippy::unwrap_used)] // helpers of tests
 
+use std::collections::BTreeMap;
 use std::process::Command;
+use std::sync::Arc;
 
 use crate::support;
+use crate::support::amqp::{Client, Frame};
 use crate::support::process::Process;
-use crate::support::{Ca, Device};
+use crate::support::{Ca, Device, HUB};
 use serde_json::Value;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 
 #[tokio::test]
 async fn registry_twin_queue_session_and_telemetry() {
@@ -192,3 +197,166 @@ async fn everything_that_was_acknowledged_under_load() {
     assert!(acknowledged > 100, "{acknowledged} is no load");
     process.kill();
 }
+
+/// A message as a consumer sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Event {
+    number: i64,
+    offset: String,
+    body: String,
+}
+
+impl Event {
+    fn of(frame: &Frame) -> Self {
+        let text = String::from_utf8_lossy(&frame.bytes);
+        Self {
+            number: frame.sequence_number(),
+            offset: frame.offset(),
+            body: text[text.rfind('<').unwrap()..].to_owned(),
+        }
+    }
+}
+
+/// A consumer of a partition, behind what it has seen.
+async fn consumer(
+    process: &Process,
+    server_ca: &str,
+    partition: usize,
+    behind: Option<&Event>,
+) -> Client {
+    let mut client = process.service(server_ca).await;
+    let address = format!("iothub-ehub-{HUB}/ConsumerGroups/$Default/Partitions/{partition}");
+    let offset = behind.map_or("-1", |event| &event.offset);
+    let filter = format!("amqp.annotation.x-opt-offset > '{offset}'");
+    client.attach_from(2, &address, &filter).await;
+    client.expect(0x12).await;
+    client
+}
+
+/// Sends as fast as the hub takes it, until it is gone; how many were acknowledged.
+async fn storm(mut device: Device, id: String, round: usize, stored: Arc<Semaphore>) -> u16 {
+    const WINDOW: u16 = 32;
+    let topic = format!("devices/{id}/messages/events/");
+    let (mut sent, mut acknowledged) = (0, 0);
+    loop {
+        while sent < acknowledged + WINDOW {
+            sent += 1;
+            let body = format!("<{id} {round} {sent}>");
+            if device.try_publish(&topic, &body, sent).await.is_err() {
+                break;
+            }
+        }
+        match device.packet().await {
+            Some((0x40, id)) => acknowledged = u16::from_be_bytes([id[0], id[1]]),
+            Some(other) => panic!("{other:?}"),
+            None => return acknowledged,
+        }
+        stored.add_permits(1);
+    }
+}
+
+/// Devices at full speed, consumers of all partitions that read along, and a hub that is killed again
+/// and again: its partitions go on as they were.
+#[tokio::test]
+async fn partitions_go_on_under_their_numbers_after_each_kill_under_load() {
+    const OPTIONS: [&str; 3] = ["--amqp", "127.0.0.1:0", "--data-dir"];
+    const DEVICES: usize = 8;
+    const PARTITIONS: usize = 4;
+    const KILLS: usize = 4;
+    let folder = tempfile::tempdir().unwrap();
+    let ca = Ca::root("Root");
+    let mut process = Process::start(&OPTIONS, folder.path());
+    let certificate = serde_json::json!({"name": "root", "certificate": ca.pem}).to_string();
+    process
+        .call("POST", "/admin/certificates", &certificate)
+        .await;
+    let server_ca = std::fs::read_to_string(folder.path().join("server-ca.pem")).unwrap();
+    let mut devices = Vec::new();
+    for number in 0..DEVICES {
+        let id = format!("dev{number}");
+        let device = r#"{"authentication":{"type":"certificateAuthority"}}"#;
+        process.call("PUT", &format!("/devices/{id}"), device).await;
+        devices.push((id.clone(), ca.device(&id)));
+    }
+    let mut acknowledged: Vec<String> = Vec::new();
+    let mut followed: Vec<Vec<Event>> = vec![Vec::new(); PARTITIONS];
+    let mut stored: Vec<Vec<Event>> = vec![Vec::new(); PARTITIONS];
+    for round in 0..KILLS {
+        let mut followers = JoinSet::new();
+        for (partition, followed) in followed.iter().enumerate() {
+            let mut client = consumer(&process, &server_ca, partition, followed.last()).await;
+            client.credit(2, 0, 100_000).await;
+            followers.spawn(async move {
+                let mut seen = Vec::new();
+                while let Some(frame) = client.frame().await {
+                    if frame.code == 0x14 {
+                        seen.push(Event::of(&frame));
+                    }
+                }
+                (partition, seen)
+            });
+        }
+        let mut load = JoinSet::new();
+        let permits = Arc::new(Semaphore::new(0));
+        for (id, credentials) in &devices {
+            let mut device = Device::dial(process.mqtt, &server_ca, Some(credentials))
+                .await
+                .unwrap();
+            device.connect(id, true).await;
+            assert_eq!(device.connack().await.1, 0);
+            let (id, permits) = (id.clone(), Arc::clone(&permits));
+            load.spawn(async move { (id.clone(), storm(device, id, round, permits).await) });
+        }
+        let enough = permits.acquire_many(MESSAGES);
+        support::within("enough to lose", enough)
+            .await
+            .unwrap()
+            .forget();
+        process.kill();
+        while let Some(done) = load.join_next().await {
+            let (id, count) = done.unwrap();
+            acknowledged.extend((1..=count).map(|number| format!("<{id} {round} {number}>")));
+        }
+        while let Some(done) = followers.join_next().await {
+            let (partition, seen) = done.unwrap();
+            followed[partition].extend(seen);
+        }
+
+        process = Process::start(&OPTIONS, folder.path());
+        let mut bodies = BTreeMap::new();
+        for partition in 0..PARTITIONS {
+            let mut client = consumer(&process, &server_ca, partition, None).await;
+            let all: Vec<Event> = client.drain(2).await.iter().map(Event::of).collect();
+            let numbers: Vec<i64> = all.iter().map(|event| event.number).collect();
+            assert_eq!(numbers, (0..).take(all.len()).collect::<Vec<_>>());
+            // As it was after the last kill, and as those saw it who read along: without a gap,
+            // nothing twice, nothing under another number.
+            assert!(all.starts_with(&stored[partition]), "{partition}");
+            let seen = &followed[partition];
+            assert!(!seen.is_empty() && all.starts_with(seen), "{partition}");
+            let mut client = consumer(&process, &server_ca, partition, seen.last()).await;
+            let rest: Vec<Event> = client.drain(2).await.iter().map(Event::of).collect();
+            assert_eq!(rest, all[seen.len()..], "{partition}");
+            for event in &all {
+                let twice = bodies.insert(event.body.clone(), (partition, event.number));
+                assert_eq!(twice, None, "{event:?}");
+            }
+            stored[partition] = all;
+        }
+        // Those of a device in its partition, in the order in which it sent them.
+        let mut last: BTreeMap<&str, (usize, i64)> = BTreeMap::new();
+        for body in &acknowledged {
+            let place = *bodies.get(body).unwrap_or_else(|| panic!("{body} is gone"));
+            let device = body.split_once(' ').unwrap().0;
+            if let Some(before) = last.insert(device, place) {
+                assert!(before.0 == place.0 && before.1 < place.1, "{body}");
+            }
+        }
+        let lines = process.call("GET", "/admin/telemetry.jsonl", "").await;
+        assert_eq!(lines.lines().count(), bodies.len());
+    }
+    process.kill();
+}
+
+/// Acknowledged before each kill.
+const MESSAGES: u32 = 1500;

@@ -23,6 +23,8 @@ struct lte_lc_evt {
 	enum lte_lc_evt_type type;
 	union {
 		enum lte_lc_nw_reg_status nw_reg_status;
+		/* Not used: an application that has the SDK's own header looks for the union where this puts it. */
+		uint64_t time;
 	};
 };
 

@@ -12,7 +12,7 @@ use crate::amqp::address::{Address, Feature, Node};
 use crate::amqp::codec::frame::Fields;
 use crate::amqp::codec::performative::{self, Attach, Fault};
 use crate::amqp::codec::value::Value;
-use crate::amqp::eventhub::filter::Start;
+use crate::amqp::eventhub::filter::{self, Start};
 use crate::amqp::eventhub::management;
 use crate::amqp::eventhub::receiver::Receiver;
 use crate::amqp::feedback;
@@ -46,7 +46,7 @@ impl Connection {
         };
         // The role of the peer.
         let receives = fields.bool(2);
-        let (source, target) = (fields.take(5), fields.take(6));
+        let (mut source, target) = (fields.take(5), fields.take(6));
         let own = terminus(if receives { &source } else { &target });
         let address = Address::parse(own.str(0).unwrap_or_default());
         let mut admitted = self.admit_link(&address).await;
@@ -58,6 +58,9 @@ impl Connection {
             Ok(()) => self.link(id, &name, receives, &fields, &source, &target),
         };
         let refused = link.is_err();
+        if receives && let Ok(link) = &link {
+            keep_filters_in_force(&mut source, &link.node);
+        }
         let (sender_mode, receiver_mode) = (fields.take(3), fields.take(4));
         let properties = fields.take(13);
         let answer = Attach {
@@ -218,7 +221,7 @@ impl Connection {
                 let of = service.ring.partitions.count(&partition.hub);
                 let fault = |refusal: Refusal| Box::new(Fault::from(&refusal));
                 management::check(Some(partition.number), of).map_err(fault)?;
-                let start = Start::of_filters(source.at(7)).map_err(fault)?;
+                let start = Start::of_filters(source.at(FILTERS)).map_err(fault)?;
                 let epoch = fields
                     .at(13)
                     .entry("com.microsoft:epoch")
@@ -287,6 +290,21 @@ fn terminus(value: &Value) -> Fields {
         .unwrap_or_default()
 }
 
+/// A receiver takes the filters of an answer for those that are in force.
+fn keep_filters_in_force(source: &mut Value, node: &Node) {
+    let Value::Described(parts) = source else {
+        return;
+    };
+    if let Value::List(items) = &mut parts.1
+        && let Some(filters) = items.get_mut(FILTERS)
+    {
+        *filters = match node {
+            Node::Partition(_) => filter::in_force(filters),
+            _ => Value::Null,
+        };
+    }
+}
+
 /// Of transactions, in the place of a target.
 fn is_coordinator(target: &Value) -> bool {
     matches!(target, Value::Described(parts) if parts.0.as_u64() == Some(0x30) || parts.0.as_str() == Some("amqp:coordinator:list"))
@@ -299,6 +317,9 @@ fn code_of(fault: &Fault) -> ErrorCode {
         _ => ErrorCode::InvalidOperation,
     }
 }
+
+/// The place of a source's filters.
+const FILTERS: usize = 7;
 
 const REDIRECT: &str = "amqp:link:redirect";
 

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use serde_json::{Value as Json, json};
-use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::AbortHandle;
 
-use super::outlet::{Command, LinkId, Outlet, Step};
-use super::{Connection, link::Settlement};
+use super::Connection;
+use super::outlet::{Command, LinkId, Outlet};
+use super::served::Device;
 use crate::amqp::address::{Address, Feature, Node};
 use crate::amqp::codec::message::{self, Message, place};
 use crate::amqp::codec::performative::{ACCEPTED, Fault, Outcome, REJECTED};
@@ -18,29 +19,11 @@ use crate::clock::{UnixMs, rfc3339};
 use crate::code::{ErrorCode, Refusal};
 use crate::hub::authenticate::{self, Credentials};
 use crate::hub::c2d::{self, LockToken};
-use crate::hub::connections::{self, Handle, MethodAnswer};
+use crate::hub::connections::{self, MethodAnswer};
 use crate::hub::registry;
-use crate::hub::service::Service;
 use crate::hub::telemetry;
 use crate::journal::Event;
 use crate::properties::{Properties, SYSTEM};
-
-/// A device that the connection serves.
-#[derive(Debug)]
-pub(super) struct Device {
-    handle: Arc<Handle>,
-    /// When its token ends, if it came with one.
-    pub until: Option<UnixMs>,
-    /// Rings when there may be a cloud-to-device message.
-    mailbox: Arc<Notify>,
-    task: AbortHandle,
-}
-
-impl Drop for Device {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
 
 impl Connection {
     /// Lets a device in with a token, or with the certificate of the TLS handshake.
@@ -85,23 +68,9 @@ impl Connection {
         let how = format!("AMQP, {}", admitted.how);
         let event = Event::info("connected", how).of(&self.hub, id);
         service.journal.record(event.on(number, self.address));
-        let mailbox = Arc::new(Notify::new());
         let commands = self.commands.clone();
-        let task = tokio::spawn(pass_on(
-            id.to_owned(),
-            queue,
-            Arc::clone(&mailbox),
-            commands,
-        ));
-        self.devices.insert(
-            id.to_owned(),
-            Device {
-                handle,
-                until: admitted.until,
-                mailbox,
-                task: task.abort_handle(),
-            },
-        );
+        let device = Device::new(id, handle, admitted.until, queue, commands);
+        self.devices.insert(id.to_owned(), device);
         Ok(())
     }
 
@@ -229,14 +198,8 @@ impl Connection {
     /// The task that hands a device's waiting messages out.
     pub(super) fn mailbox(&self, id: &str, outlet: Outlet) -> Option<AbortHandle> {
         let device = self.devices.get(id)?;
-        let mailbox = Mailbox {
-            service: Arc::clone(&self.amqp.service),
-            hub: self.hub.clone(),
-            id: id.to_owned(),
-            number: device.handle.number,
-            bell: Arc::clone(&device.mailbox),
-        };
-        Some(tokio::spawn(mailbox.run(outlet)).abort_handle())
+        let service = Arc::clone(&self.amqp.service);
+        Some(device.hand_out(service, &self.hub, id, outlet))
     }
 
     /// Telemetry of a device, settled when all of a delivery is stored.
@@ -443,109 +406,6 @@ impl Connection {
 type TwinJob =
     Box<dyn FnOnce(&rusqlite::Connection) -> Result<(Option<i64>, String), Refusal> + Send>;
 
-/// Passes on what the hub asks of a device, until the device is told to go.
-async fn pass_on(
-    id: String,
-    mut queue: mpsc::Receiver<connections::Command>,
-    mailbox: Arc<Notify>,
-    commands: mpsc::UnboundedSender<Command>,
-) {
-    while let Some(command) = queue.recv().await {
-        match command {
-            connections::Command::Mailbox => mailbox.notify_one(),
-            other => {
-                let _ = commands.send(Command::Hub(id.clone(), other));
-            }
-        }
-    }
-}
-
-/// Hands out a device's waiting messages.
-struct Mailbox {
-    service: Arc<Service>,
-    hub: String,
-    id: String,
-    number: u64,
-    bell: Arc<Notify>,
-}
-
-impl Mailbox {
-    async fn run(self, mut outlet: Outlet) {
-        let end = outlet.end();
-        loop {
-            let room = outlet.room().await.min(MAX_FLYING);
-            let (hub, id, number) = (self.hub.clone(), self.id.clone(), self.number);
-            let (policy, now) = (self.service.settings.c2d, self.service.clock.now());
-            let locked = self
-                .service
-                .store
-                .run(move |c| c2d::lock(c, &hub, &id, number, room, policy, now));
-            let locked = match locked.await {
-                Ok(locked) => locked,
-                Err(refusal) => return end.detach((&refusal).into()),
-            };
-            if locked.is_empty() {
-                tokio::select! {
-                    () = self.bell.notified() => {}
-                    step = outlet.idle() => if step == Step::Gone { return },
-                }
-                continue;
-            }
-            for message in locked {
-                let token = LockToken {
-                    number,
-                    seq: message.seq,
-                };
-                let event = format!("message '{}' handed out", message.message_id);
-                let event = Event::info("c2d", event).of(&self.hub, &self.id);
-                self.service.journal.record(event);
-                let out = encode(&self.id, &message);
-                let how = Settlement::Message(self.id.clone(), token);
-                outlet.send_unsettled(out, how).await;
-            }
-            outlet.flush().await;
-        }
-    }
-}
-
-fn encode(id: &str, message: &c2d::Message) -> Vec<u8> {
-    let mut out = Vec::with_capacity(message.body.len() + 512);
-    let system = |name: &str| {
-        let mut all = message.system.iter();
-        all.find_map(|(wire, value)| (wire == name).then_some(value.as_str()))
-    };
-    message::annotations(&mut out, |map| {
-        map.symbol("x-opt-sequence-number").long(message.seq);
-        map.symbol("iothub-enqueuedtime")
-            .timestamp(message.enqueued);
-        let count = u32::try_from(message.delivery_count).unwrap_or(u32::MAX);
-        map.symbol("iothub-deliverycount").uint(count);
-    });
-    message::properties(&mut out, |list| {
-        list.string(&message.message_id);
-        match system("$.uid") {
-            Some(user) => list.binary(user.as_bytes()),
-            None => list.null(),
-        };
-        list.string(&format!("/devices/{id}/messages/deviceBound"))
-            .nulls(2);
-        list.string_or_null(system("$.cid"));
-        list.symbol_or_null(system("$.ct"))
-            .symbol_or_null(system("$.ce"));
-        list.timestamp(message.expiry).nulls(4);
-    });
-    message::application(&mut out, |map| {
-        if message.ack != "none" {
-            map.string("iothub-ack").string(&message.ack);
-        }
-        for (name, value) in &message.properties {
-            map.string(name).string_or_null(value.as_deref());
-        }
-    });
-    message::data(&mut out, &message.body);
-    out
-}
-
 fn telemetry_of(
     hub: &str,
     id: &str,
@@ -626,6 +486,3 @@ const MAX_TELEMETRY: usize = 256 * 1024;
 
 /// Devices of one connection.
 const MAX_DEVICES: usize = 1000;
-
-/// Cloud-to-device messages that are locked together.
-const MAX_FLYING: usize = 16;

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::device::Device;
-use super::link::{Role, Settlement};
-use super::outlet::LinkId;
+use super::link::Role;
+use super::outlet::{LinkId, Settlement};
+use super::served::Device;
 use super::{Connection, End};
 use crate::amqp::codec::frame::Fields;
 use crate::amqp::codec::performative::{self, Fault};

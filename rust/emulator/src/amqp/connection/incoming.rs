@@ -5,8 +5,8 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::attach::MAX_MESSAGE;
-use super::link::{Delivery, Incoming, Partial, Role, Settlement};
-use super::outlet::{Command, LinkId};
+use super::link::{Delivery, Incoming, Partial, Role};
+use super::outlet::{Command, LinkId, Settlement};
 use super::{Connection, invalid};
 use crate::amqp::address::{Feature, Node};
 use crate::amqp::codec::frame::Fields;

@@ -6,11 +6,9 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-use super::outlet::{Credit, LinkId, Room};
+use super::outlet::{Credit, LinkId, Room, Settlement};
 use crate::amqp::address::{Address, Node};
 use crate::amqp::codec::performative::{self, LinkFlow, Transfer, Window};
-use crate::hub::c2d::LockToken;
-use crate::hub::locked_records::Records;
 
 /// A session of the peer.
 #[derive(Debug)]
@@ -27,15 +25,6 @@ pub(super) struct Session {
     pub ended: BTreeSet<u32>,
     /// By the number of the delivery.
     pub unsettled: BTreeMap<u32, (LinkId, Settlement)>,
-}
-
-/// What is to be done when a peer settles a delivery.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::amqp) enum Settlement {
-    /// A batch of records for services, under its lock token.
-    Records(Records, String),
-    /// A message of a device, under its lock.
-    Message(String, LockToken),
 }
 
 /// One link.

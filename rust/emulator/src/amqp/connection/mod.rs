@@ -11,9 +11,9 @@ use tokio::io::{AsyncRead, ReadHalf};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::Instant;
 
-use self::device::Device;
 use self::link::{Delivery, MAX_AHEAD, Role, Session, ahead};
 use self::outlet::{Command, LinkId};
+use self::served::Device;
 use super::Amqp;
 use super::access::{Claim, Claims};
 use super::codec::MAX_FRAME;
@@ -33,10 +33,11 @@ mod cloud_to_device;
 mod device;
 mod ending;
 mod incoming;
-pub(super) mod link;
+mod link;
 pub(super) mod outlet;
 mod registration;
 mod sasl;
+mod served;
 
 /// Where a connection comes from.
 pub(crate) struct Peer {

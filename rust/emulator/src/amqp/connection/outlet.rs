@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
-use super::link::Settlement;
 use crate::amqp::codec::performative::{Fault, Outcome};
+use crate::hub::c2d::LockToken;
 use crate::hub::connections;
+use crate::hub::locked_records::Records;
 
 /// A link of this connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +37,15 @@ pub(in crate::amqp) enum Command {
     Respond(LinkId, String, Vec<u8>),
     /// The end of a link.
     Detach(LinkId, Fault),
+}
+
+/// What is to be done when a peer settles a delivery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::amqp) enum Settlement {
+    /// A batch of records for services, under its lock token.
+    Records(Records, String),
+    /// A message of a device, under its lock.
+    Message(String, LockToken),
 }
 
 /// Messages of one link.

@@ -25,9 +25,7 @@ pub(in crate::amqp) enum Start {
 impl Start {
     /// Reads the filters of a source; without one a receiver begins with the oldest message.
     pub(in crate::amqp) fn of_filters(filters: &Value) -> Result<Self, Refusal> {
-        let mut all = filters.as_map().iter().map(|(_, filter)| filter);
-        let filter = filters.entry(NAME);
-        let Some(filter) = filter.or_else(|| all.find(|it| is_selector(it))) else {
+        let Some((_, filter)) = selector(filters) else {
             return Ok(Self::Beginning);
         };
         let text = match filter {
@@ -82,6 +80,22 @@ impl Start {
             Self::Time(at, inclusive) => partition.before_time(c, at, inclusive),
         }
     }
+}
+
+/// The filters that are in force: the selector, of those that a receiver asks for. Others are not
+/// known here.
+pub(in crate::amqp) fn in_force(filters: &Value) -> Value {
+    match selector(filters) {
+        Some(selector) => Value::Map(vec![selector.clone()]),
+        None => Value::Null,
+    }
+}
+
+/// The selector among filters, with its name.
+fn selector(filters: &Value) -> Option<&(Value, Value)> {
+    let all = filters.as_map();
+    let named = all.iter().find(|(name, _)| name.as_str() == Some(NAME));
+    named.or_else(|| all.iter().find(|(_, filter)| is_selector(filter)))
 }
 
 /// Whether a filter is a selector by its type, under whatever name of its own: Proton's is

@@ -19,6 +19,8 @@ pub enum V<'a> {
     List(Vec<V<'a>>),
     Map(Vec<(V<'a>, V<'a>)>),
     Described(u8, Box<V<'a>>),
+    /// Described by a name.
+    Named(&'a str, Box<V<'a>>),
 }
 
 impl V<'_> {
@@ -71,6 +73,11 @@ impl V<'_> {
             }
             V::Described(code, value) => {
                 out.extend([0, 0x53, *code]);
+                value.write(out);
+            }
+            V::Named(name, value) => {
+                out.push(0);
+                V::Symbol(name).write(out);
                 value.write(out);
             }
         }
@@ -175,7 +182,7 @@ impl Client {
         self.write(b"AMQP\x00\x01\x00\x00").await;
         let open = V::list(0x10, vec![V::Text("test"), V::Text(super::HUB)]);
         self.send(0, &open, b"").await;
-        let window = vec![V::Null, V::Uint(0), V::Uint(5000), V::Uint(5000)];
+        let window = vec![V::Null, V::Uint(0), V::Uint(WINDOW), V::Uint(WINDOW)];
         self.send(1, &V::list(0x11, window), b"").await;
         assert_eq!(self.take(8).await, b"AMQP\x00\x01\x00\x00");
         self.expect(0x10).await;
@@ -235,15 +242,18 @@ impl Client {
 
     /// Asks for a link that receives what a filter lets through.
     pub async fn attach_from(&mut self, handle: u32, address: &str, filter: &str) {
-        let name = format!("link {handle}");
+        let name = V::Symbol("apache.org:selector-filter:string");
         let selector = V::Described(0, Box::new(V::Text(filter)));
-        let filters = V::Map(vec![(
-            V::Symbol("apache.org:selector-filter:string"),
-            selector,
-        )]);
+        self.attach_with(handle, address, vec![(name, selector)])
+            .await;
+    }
+
+    /// Asks for a link that receives, with filters.
+    pub async fn attach_with(&mut self, handle: u32, address: &str, filters: Vec<(V<'_>, V<'_>)>) {
+        let name = format!("link {handle}");
         let mut source = vec![V::Text(address)];
         source.extend((0..6).map(|_| V::Null));
-        source.push(filters);
+        source.push(V::Map(filters));
         let mut fields = vec![V::Text(&name), V::Uint(handle), V::Bool(true)];
         fields.extend([V::Null, V::Null, V::list(0x28, source)]);
         fields.push(V::list(0x29, vec![V::Text(address)]));
@@ -252,14 +262,33 @@ impl Client {
 
     /// Lets the hub send so many, counted from its first delivery on a link.
     pub async fn credit(&mut self, handle: u32, count: u32, credit: u32) {
+        self.flow(handle, count, credit, false).await;
+    }
+
+    /// What the hub has for a new link, until it says that this was all.
+    pub async fn drain(&mut self, handle: u32) -> Vec<Frame> {
+        self.flow(handle, 0, WINDOW / 2, true).await;
+        let mut all = Vec::new();
+        loop {
+            match self.frame().await.expect("closed before all had come") {
+                frame if frame.code == 0x14 => all.push(frame),
+                frame if frame.code == 0x13 => return all,
+                _ => {}
+            }
+        }
+    }
+
+    async fn flow(&mut self, handle: u32, count: u32, credit: u32, drain: bool) {
         let flow = vec![
             V::Uint(0),
-            V::Uint(5000),
+            V::Uint(WINDOW),
             V::Uint(0),
-            V::Uint(5000),
+            V::Uint(WINDOW),
             V::Uint(handle),
             V::Uint(count),
             V::Uint(credit),
+            V::Null,
+            V::Bool(drain),
         ];
         self.send(1, &V::list(0x13, flow), b"").await;
     }
@@ -363,7 +392,7 @@ impl Client {
     /// Whether nothing has come before the answer to an own request.
     pub async fn is_silent(&mut self) -> bool {
         // A flow that asks for an echo is answered at once.
-        let mut flow = vec![V::Uint(0), V::Uint(5000), V::Uint(0), V::Uint(5000)];
+        let mut flow = vec![V::Uint(0), V::Uint(WINDOW), V::Uint(0), V::Uint(WINDOW)];
         flow.extend([V::Null, V::Null, V::Null, V::Null, V::Null, V::Bool(true)]);
         self.send(1, &V::list(0x13, flow), b"").await;
         self.frame().await.is_some_and(|frame| frame.code == 0x13)
@@ -385,3 +414,6 @@ impl Client {
         within("bytes of the hub", read).await
     }
 }
+
+/// Transfers of a session.
+const WINDOW: u32 = 1_000_000;

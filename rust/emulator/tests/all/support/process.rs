@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use super::amqp::Client;
+
 pub struct Process {
     child: Child,
     pub mqtt: SocketAddr,
@@ -72,6 +74,16 @@ impl Process {
         let (status, text) = super::http(self.http, method, path, &[], body.as_bytes()).await;
         assert!(status < 300, "{method} {path}: {status} {text}");
         text
+    }
+
+    /// A service that has put its token.
+    pub async fn service(&self, server_ca: &str) -> Client {
+        let answer = self.call("GET", "/admin/connection-string", "").await;
+        let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+        let text = answer["connectionString"].as_str().unwrap();
+        let key = text.split_once("SharedAccessKey=").unwrap().1;
+        let token = super::token(super::HUB, key, 3600, Some("service"));
+        Client::open(self.amqp.unwrap(), server_ca, &token).await
     }
 }
 
