@@ -80,7 +80,7 @@ def test_a_callback_arrives_on(recorded, callback):
 
 @pytest.mark.parametrize("call", [
     "mqtt_helper_connect", "mqtt_helper_subscribe", "mqtt_helper_publish", "mqtt_helper_disconnect",
-    "iothub_platform_mqtt_abort", "iothub_platform_at", "nrf_modem_lib_init", "nrf_modem_lib_shutdown", "lte_lc_connect_async",
+    "iothub_platform_mqtt_abort", "nrf_modem_lib_init", "nrf_modem_lib_shutdown", "lte_lc_connect_async",
 ])
 def test_only_the_driver_calls(recorded, call):
     assert threads_of(recorded, call) == {DRIVER}
@@ -88,6 +88,10 @@ def test_only_the_driver_calls(recorded, call):
 
 def test_driver_and_application_wait_and_nobody_else(recorded):
     assert threads_of(recorded, "iothub_platform_wait") == {DRIVER, "main"}
+
+
+def test_driver_and_application_ask_the_modem_and_nobody_else(recorded):
+    assert threads_of(recorded, "iothub_platform_at") == {DRIVER, "main"}
 
 
 def test_nothing_blocks_on_the_system_work_queue(recorded):
